@@ -1,0 +1,138 @@
+/** The one error class of the package: facts are fields, the text is made from them. */
+
+/** Machine-readable kinds of failure; `docs/errors.md` explains each. */
+export type ErrorCode =
+  | "bad-argument"
+  | "bad-zip"
+  | "bad-pickle"
+  | "bad-code"
+  | "bad-model"
+  | "bad-tensor"
+  | "bad-npy"
+  | "bad-onnx"
+  | "crc-mismatch"
+  | "truncated"
+  | "limit-exceeded"
+  | "missing-record"
+  | "missing-file"
+  | "unsafe-path"
+  | "unsafe-pickle"
+  | "unsupported-version"
+  | "unsupported-format"
+  | "unsupported-op"
+  | "unsupported-dtype"
+  | "verify-failed"
+  | "type-mismatch"
+  | "shape-mismatch"
+  | "dtype-mismatch"
+  | "index-out-of-range"
+  | "overlap"
+  | "model-raised"
+  | "runtime-error"
+  | "out-of-memory"
+  | "step-limit"
+  | "aborted"
+  | "disposed"
+  | "busy"
+  | "would-block"
+  | "io-error"
+  | "internal";
+
+/** Where an error happened; every field is optional because every stage knows a different part. */
+export interface Where {
+  /** File or archive as the user named it. */
+  readonly file?: string | undefined;
+  /** Record inside the archive, e.g. `code/__torch__/net.py` or `data/3`. */
+  readonly record?: string | undefined;
+  /** 1-based line in `record`. */
+  readonly line?: number | undefined;
+  /** Line of the source text at fault. */
+  readonly text?: string | undefined;
+  /** Name of the graph node, where the format has names. */
+  readonly node?: string | undefined;
+  /** Full op name, e.g. `aten::add.Tensor`, `onnx::Conv@11`. */
+  readonly op?: string | undefined;
+  /** The author's Python source, `net.py:88`. */
+  readonly python?: string | undefined;
+}
+
+/** Everything but the message that an `OpwiseError` may carry. */
+export interface ErrorFacts {
+  readonly where?: Where | undefined;
+  readonly wanted?: string | undefined;
+  readonly got?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+  /** For `model-raised`: the Python class the model named, e.g. `builtins.ValueError`. */
+  readonly raisedClass?: string | undefined;
+}
+
+/** An error with a code, a place, what was wanted and what came. `message` is the one-line fact; `String(e)` the whole report. */
+export class OpwiseError extends Error {
+  readonly code: ErrorCode;
+  readonly where: Where;
+  readonly wanted: string | undefined;
+  readonly got: string | undefined;
+  readonly hint: string | undefined;
+  readonly raisedClass: string | undefined;
+
+  constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.name = "OpwiseError";
+    this.code = code;
+    this.where = facts.where ?? {};
+    this.wanted = facts.wanted;
+    this.got = facts.got;
+    this.hint = facts.hint;
+    this.raisedClass = facts.raisedClass;
+  }
+
+  /** The same error with more of its place filled in; what is already known stays. */
+  at(where: Where): OpwiseError {
+    const merged: Record<string, unknown> = { ...where };
+    for (const [key, value] of Object.entries(this.where)) if (value !== undefined) merged[key] = value;
+    const out = new OpwiseError(this.code, this.message, {
+      where: merged,
+      wanted: this.wanted,
+      got: this.got,
+      hint: this.hint,
+      raisedClass: this.raisedClass,
+      cause: this.cause,
+    });
+    if (this.stack !== undefined) out.stack = this.stack;
+    return out;
+  }
+
+  /** The report as a compiler prints it: headline, place, source line, facts, help. */
+  override toString(): string {
+    const lines = [`error[${this.code}]: ${this.message}`];
+    const { file, record, line, text, node, op, python } = this.where;
+    const place = [file, record === undefined ? undefined : line === undefined ? record : `${record}:${line}`]
+      .filter((part) => part !== undefined)
+      .join(", ");
+    if (place !== "" || python !== undefined) {
+      lines.push(`  --> ${place}${python === undefined ? "" : `${place === "" ? "" : "  "}(your file: ${python})`}`);
+    }
+    if (text !== undefined) {
+      const gutter = String(line ?? "").padStart(4);
+      lines.push("     |", `${gutter} | ${text.trimEnd()}`, "     |");
+    }
+    if (op !== undefined || node !== undefined) {
+      lines.push(`   = at: ${[op, node === undefined ? undefined : `node ${node}`].filter((p) => p !== undefined).join(", ")}`);
+    }
+    if (this.wanted !== undefined) lines.push(`   = wanted: ${this.wanted}`);
+    if (this.got !== undefined) lines.push(`   = got: ${this.got}`);
+    if (this.hint !== undefined) lines.push(`help: ${this.hint}`);
+    return lines.join("\n");
+  }
+}
+
+/** Whether `value` is an `OpwiseError`, of this copy of the package or another. */
+export function isOpwiseError(value: unknown): value is OpwiseError {
+  return value instanceof Error && value.name === "OpwiseError" && "code" in value;
+}
+
+/** Throws: a state that the code rules out. */
+export function unreachable(what: string): never {
+  throw new OpwiseError("internal", `unreachable: ${what}`, { hint: "this is a defect of opwise; please report it with the model" });
+}

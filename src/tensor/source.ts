@@ -1,0 +1,20 @@
+/** A re-readable run of bytes: a file, a URL, a Blob or bytes in memory. `bytes/source.ts` makes them. */
+
+/** Byte range `[offset, offset + length)` of a source. */
+export interface Range {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Source {
+  /** What the user called it, for messages. */
+  readonly name: string;
+  /** Bytes in all. */
+  readonly size: number;
+  /** The bytes of `range`, as a view where they already lie in memory. Never more than asked. @throws truncated, io-error */
+  read(range: Range): Uint8Array | Promise<Uint8Array>;
+  /** As `read`, at once, where the source can. */
+  readSync?(range: Range): Uint8Array;
+  /** A source next to this one (external data of an ONNX file). `path` is relative and has been checked. */
+  sibling?(path: string): Source | Promise<Source>;
+}
