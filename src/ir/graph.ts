@@ -1,0 +1,142 @@
+/** The typed graph that every loader ends in: SSA values, nodes with nested blocks, source locations. */
+
+import type { ClassType, EnumType, InterfaceType } from "./class-type.ts";
+import type { Schema } from "./schema.ts";
+import type { Template } from "./template.ts";
+import type { Type } from "./type.ts";
+
+/** Where a node comes from. */
+export interface Location {
+  /** Record or file of the serialised text, `code/__torch__/net.py`; for ONNX the graph's name. */
+  readonly record: string;
+  /** 1-based line in `record`; 0 where the format has no lines. */
+  readonly line: number;
+  /** 1-based column of the expression, and its length, where known. */
+  readonly column?: number;
+  readonly length?: number;
+  /** The author's source, `net.py:88`, resolved when first asked for. */
+  readonly python?: () => string | undefined;
+}
+
+export interface Value {
+  /** Unique within a function. */
+  readonly id: number;
+  type: Type;
+  readonly name?: string | undefined;
+}
+
+export interface Node {
+  /** `aten::add.Tensor`, `prim::If`, `onnx::Resize@13`. */
+  readonly op: string;
+  /** In schema order. Undefined: not given, the schema's default (ONNX: an empty optional input). */
+  readonly operands: readonly (Value | undefined)[];
+  readonly attributes: Readonly<Record<string, Template>>;
+  readonly results: readonly Value[];
+  readonly blocks: readonly Block[];
+  readonly schema?: Schema | undefined;
+  /** The node's own name, where the format has one. */
+  readonly name?: string | undefined;
+  readonly location?: Location | undefined;
+}
+
+export interface Block {
+  readonly inputs: readonly Value[];
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly Value[];
+}
+
+export interface Param {
+  readonly name: string;
+  readonly type: Type;
+  readonly default?: Template | undefined;
+}
+
+/** A function or method. Its body is made when first asked for (`graph()`), once. */
+export interface FunctionDecl {
+  /** `forward`, or a free function's qualified name. */
+  readonly name: string;
+  readonly params: readonly Param[];
+  /** The declared or inferred type of the result. */
+  readonly returns: Type;
+  readonly graph: () => Block;
+  readonly location?: Location | undefined;
+}
+
+/** A guard on a symbolic size, checked when a run starts. */
+export interface SymbolRange {
+  readonly symbol: string;
+  readonly min: number;
+  /** Infinity: no bound. */
+  readonly max: number;
+}
+
+/** Everything a file holds, as data. */
+export interface Program {
+  readonly format: "torchscript" | "onnx" | "pt2" | "mobile";
+  /** The format's own version text: archive version, `ir 8, ai.onnx 17`, schema 8.20. */
+  readonly version: string;
+  /** Name of the file. */
+  readonly name: string;
+  readonly classes: ReadonlyMap<string, ClassType | InterfaceType | EnumType | Type>;
+  readonly functions: ReadonlyMap<string, FunctionDecl>;
+  /**
+   * TorchScript: the root module. ONNX and pt2: absent; `main` takes the inputs and the weights are constants
+   * (ONNX) or named `state` (pt2).
+   */
+  readonly root?: Template | undefined;
+  /** Entry function where there is no root module. Results follow `outputs`. */
+  readonly main?: FunctionDecl | undefined;
+  readonly inputs?: readonly ModelInput[];
+  readonly outputs?: readonly ModelOutput[];
+  /** Named weights and buffers of a program without a root (pt2), in the order of `main`'s leading parameters; ONNX: initialisers by name. */
+  readonly state?: readonly StateEntry[];
+  readonly symbols?: readonly SymbolRange[];
+  /** pt2: how arguments and results nest. */
+  readonly inputTree?: Tree | undefined;
+  readonly outputTree?: Tree | undefined;
+  /** pt2: results of `main` to store back, in order, before the user's outputs. */
+  readonly mutations?: readonly Mutation[];
+  /** Extra files by name, `_extra_files` of TorchScript; metadata of ONNX. */
+  readonly extra: ReadonlyMap<string, string>;
+  /** Text of a record for error messages and `print`. */
+  readonly sourceText?: (record: string) => string | undefined;
+}
+
+export interface ModelInput {
+  readonly name: string;
+  readonly type: Type;
+  /** Has an initialiser and may be left out. */
+  readonly optional?: boolean;
+}
+export interface ModelOutput {
+  readonly name: string;
+  readonly type: Type;
+}
+export interface StateEntry {
+  readonly name: string;
+  readonly value: Template;
+  readonly role: "parameter" | "buffer" | "constant";
+  readonly persistent: boolean;
+}
+export type Mutation = { readonly kind: "buffer"; readonly name: string } | { readonly kind: "input"; readonly index: number };
+/** A nest of containers with leaves in order. */
+export type Tree =
+  | { readonly kind: "leaf" }
+  | { readonly kind: "none" }
+  | { readonly kind: "tuple" | "list"; readonly children: readonly Tree[] }
+  | { readonly kind: "namedtuple"; readonly name: string; readonly fields: readonly string[]; readonly children: readonly Tree[] }
+  | { readonly kind: "dict"; readonly keys: readonly string[]; readonly children: readonly Tree[] };
+
+/** Calls `visit` for every node of a block, nested ones after their owner. */
+export function walkNodes(block: Block, visit: (node: Node) => void): void {
+  const stack: Iterator<Node>[] = [block.nodes[Symbol.iterator]()];
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const next = top.next();
+    if (next.done === true) {
+      stack.pop();
+      continue;
+    }
+    visit(next.value);
+    for (let i = next.value.blocks.length - 1; i >= 0; i--) stack.push((next.value.blocks[i] as Block).nodes[Symbol.iterator]());
+  }
+}
