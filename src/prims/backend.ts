@@ -1,0 +1,26 @@
+/** What a backend answers. It knows calls and the regions it claims, never an op. */
+
+import type { Buffer, Device, Storage } from "../tensor/storage.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Call, Region } from "./call.ts";
+
+/** A backend's answer to "can you do this?": yes (`undefined`), or the reason why not, for `session.placement()`. */
+export type Refusal = string | undefined;
+
+export interface Backend extends Device {
+  readonly limits: {
+    /** Bytes that one buffer may have. */
+    readonly maxBytes: number;
+  };
+  /** Bytes on the host are this backend's memory (cpu): nothing is ever moved. */
+  readonly onHost: boolean;
+  /** A device copy of `bytes` (host layout, elements of `dtype`). Called with a storage's whole bytes. */
+  upload(bytes: Uint8Array, dtype: DType, storage: Storage): Buffer;
+  /** The reason why the call cannot run here, or undefined. Cheap; asked before every call. */
+  refuses(what: Call | Region): Refusal;
+  /** Runs a call or a claimed region: reads operands' device buffers, ends each result with `storage.deviceWritten`. @throws on failed checks */
+  run(what: Call | Region): void;
+  /** Buffers alive now, and their bytes; tests hold this flat. */
+  live(): { readonly buffers: number; readonly bytes: number };
+  dispose(): void;
+}
