@@ -4,6 +4,7 @@
  */
 
 import { OpwiseError } from "../tensor/error.ts";
+import { makeClass } from "./class-type.ts";
 import type { Template } from "./template.ts";
 import { dictOf, futureOf, listOf, optionalOf, T, tupleOf, type Type } from "./type.ts";
 
@@ -39,6 +40,13 @@ export function fullName(schema: Schema): string {
 const ENUM_DEFAULTS: Readonly<Record<string, number>> = {
   Mean: 1, Sum: 2, contiguous_format: 0, preserve_format: 1, channels_last: 2, strided: 0, long: 4, float: 6, double: 7,
 };
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", f: "\f", v: "\v", a: "\x07", b: "\b" };
+
+/** Text of a quoted default: backslash escapes as C has them, three octal digits among them. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3}|.)/gs, (_, code: string) => (code.length === 3 ? String.fromCharCode(parseInt(code, 8)) : (ESCAPES[code] ?? code)));
+}
 
 class SchemaReader {
   readonly #text: string;
@@ -135,7 +143,7 @@ class SchemaReader {
       case "AnyClassType": return T.AnyClass;
       case "AnyEnumType": return T.AnyEnum;
       default:
-        if (name.startsWith("__torch__.")) return { kind: "NamedTuple", name, fields: [], elems: [] };
+        if (name.startsWith("__torch__.")) return makeClass(name, false);
         return { kind: "Var", name };
     }
   }
@@ -173,7 +181,7 @@ class SchemaReader {
       return { kind: "list", elem, items };
     }
     const quoted = this.match(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/y);
-    if (quoted !== undefined) return { kind: "str", value: quoted.slice(1, -1) };
+    if (quoted !== undefined) return { kind: "str", value: unescape(quoted.slice(1, -1)) };
     const number = this.match(/-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|\.\d+)/y);
     if (number !== undefined) {
       if (inner.kind === "float" || !/^-?\d+$/.test(number)) return { kind: "float", value: number.endsWith("inf") ? (number[0] === "-" ? -Infinity : Infinity) : Number(number) };

@@ -1,0 +1,103 @@
+/** All TorchScript schemas by name, parsed on first use. Custom ones belong to one load: make a `SchemaTable` for it. */
+
+import { fullName, parseSchema, type Schema } from "./schema.ts";
+import { TORCH_SCHEMAS } from "./torch-schemas.generated.ts";
+
+/** Schemas of torchvision's op library, which registers them when it is imported. */
+const TORCHVISION = `
+torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
+torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
+torchvision::roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
+torchvision::ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio) -> (Tensor, Tensor)
+torchvision::ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
+torchvision::deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> Tensor
+torchvision::_cuda_version() -> int
+`;
+
+/** The name part of a schema text, `aten::add` of `aten::add.Tensor(...)`. */
+function nameOf(text: string): string {
+  const end = text.search(/[.(]/);
+  return end < 0 ? text : text.slice(0, end).trim();
+}
+
+function index(texts: Iterable<string>): Map<string, string[]> {
+  const byName = new Map<string, string[]>();
+  for (const text of texts) {
+    if (text === "") continue;
+    const name = nameOf(text);
+    const list = byName.get(name);
+    if (list === undefined) byName.set(name, [text]);
+    else list.push(text);
+  }
+  return byName;
+}
+
+let builtinTexts: Map<string, string[]> | undefined;
+/** Parsed lists of the built-in table; pure data, so sharing them between loads is safe. */
+const builtinLists = new Map<string, readonly Schema[]>();
+
+function builtinSchemas(name: string): readonly Schema[] {
+  const known = builtinLists.get(name);
+  if (known !== undefined) return known;
+  builtinTexts ??= index(`${TORCH_SCHEMAS}${TORCHVISION}`.split("\n"));
+  const texts = builtinTexts.get(name);
+  if (texts === undefined) return [];
+  const list = texts.map(parseSchema);
+  builtinLists.set(name, list);
+  return list;
+}
+
+/** The built-in schemas, and those of one load's custom ops. */
+export class SchemaTable {
+  readonly #extra: Map<string, string[]>;
+  readonly #lists = new Map<string, readonly Schema[]>();
+
+  /** @param extra schema texts of custom ops; they follow the built-in overloads of their name */
+  constructor(extra: readonly string[] = []) {
+    this.#extra = index(extra);
+  }
+
+  /** The complete list of overloads of `aten::add`, in registration order; empty for an unknown name. @throws bad-code for a custom text that cannot be parsed */
+  schemasOf(name: string): readonly Schema[] {
+    const extra = this.#extra.get(name);
+    if (extra === undefined) return builtinSchemas(name);
+    let list = this.#lists.get(name);
+    if (list === undefined) {
+      list = [...builtinSchemas(name), ...extra.map(parseSchema)];
+      this.#lists.set(name, list);
+    }
+    return list;
+  }
+
+  /** The schema of `aten::add.Tensor`, or undefined. */
+  schemaOf(full: string): Schema | undefined {
+    return this.schemasOf(nameOf(full)).find((schema) => fullName(schema) === full);
+  }
+
+  /** Names of the namespace that resemble `name`, for hints. */
+  similar(name: string): readonly string[] {
+    builtinSchemas("aten::add");
+    const wanted = name.slice(name.indexOf("::") + 2).toLowerCase();
+    const out: string[] = [];
+    for (const table of [this.#extra, builtinTexts ?? new Map<string, string[]>()]) {
+      for (const key of table.keys()) {
+        const short = key.slice(key.indexOf("::") + 2).toLowerCase();
+        if (short.replace(/_/g, "") === wanted.replace(/_/g, "") || (wanted.length > 4 && Math.abs(short.length - wanted.length) < 3 && (short.startsWith(wanted) || wanted.startsWith(short)))) out.push(key);
+        if (out.length >= 5) return out;
+      }
+    }
+    return out;
+  }
+}
+
+const builtin = new SchemaTable();
+
+/** The complete ordered overload list of a built-in name. */
+export function schemasOf(name: string): readonly Schema[] {
+  return builtin.schemasOf(name);
+}
+
+/** The built-in schema of a full name, or undefined. */
+export function schemaOf(full: string): Schema | undefined {
+  return builtin.schemaOf(full);
+}
