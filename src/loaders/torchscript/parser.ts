@@ -1,0 +1,546 @@
+/**
+ * Syntax of the TorchScript code language, as LibTorch's loader takes it: what the printer writes, and also infix operators,
+ * method calls, keyword arguments, comments and early returns. Imports, decorators, lambdas and f-strings are refused.
+ */
+
+import type { BinaryOp, ClassDef, CompareOp, Expr, FileAst, FunctionDef, Keyword, ParamDef, Stmt } from "./ast.ts";
+import { type Token, tokenize } from "./lexer.ts";
+import type { SourceText } from "./source-text.ts";
+
+/** Deepest nest of expressions, and of blocks: later passes recurse along both. */
+export const MAX_EXPRESSION_DEPTH = 500;
+export const MAX_BLOCK_DEPTH = 200;
+
+const INT_MAX = 2n ** 63n - 1n;
+const INT_MIN = -(2n ** 63n);
+
+/** Binding power of infix operators; all are left-associative but `**`. */
+const POWERS: Readonly<Record<string, number>> = {
+  or: 1, and: 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, is: 4, in: 4, not: 4,
+  "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
+};
+const NOT_POWER = 3;
+const UNARY_POWER = 11;
+const AUGMENTED: ReadonlySet<string> = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="]);
+
+type Draft<T> = T extends unknown ? Omit<T, "depth" | "start" | "end"> : never;
+
+class Parser {
+  readonly #source: SourceText;
+  readonly #tokens: readonly Token[];
+  #at = 0;
+  #depth = 0;
+  #blocks = 0;
+
+  constructor(source: SourceText) {
+    this.#source = source;
+    this.#tokens = tokenize(source);
+  }
+
+  get #token(): Token {
+    return this.#tokens[this.#at] as Token; // the last token is `end`, which is never passed
+  }
+
+  #fail(message: string, token: Token = this.#token, wanted?: string): never {
+    throw this.#source.error("bad-code", message, token, { wanted, got: token.kind === "end" ? "the end of the file" : token.kind === "newline" ? "the end of the line" : JSON.stringify(token.text) });
+  }
+
+  #is(text: string): boolean {
+    const token = this.#token;
+    return token.text === text && (token.kind === "op" || token.kind === "keyword");
+  }
+
+  #take(text: string): boolean {
+    if (!this.#is(text)) return false;
+    this.#at++;
+    return true;
+  }
+
+  #want(text: string): Token {
+    const token = this.#token;
+    if (!this.#take(text)) this.#fail(`syntax error`, token, `\`${text}\``);
+    return token;
+  }
+
+  #name(what: string): Token {
+    const token = this.#token;
+    if (token.kind !== "name") this.#fail("syntax error", token, what);
+    this.#at++;
+    return token;
+  }
+
+  #kind(kind: Token["kind"]): boolean {
+    if (this.#token.kind !== kind) return false;
+    this.#at++;
+    return true;
+  }
+
+  /** Ends a node that began at `start` with the last token taken. */
+  #make(start: number, draft: Draft<Expr>, ...children: readonly (Expr | undefined)[]): Expr {
+    let depth = 0;
+    for (const child of children) if (child !== undefined && child.depth > depth) depth = child.depth;
+    const end = (this.#tokens[this.#at - 1] ?? this.#token).end;
+    if (depth >= MAX_EXPRESSION_DEPTH) this.#tooDeep(start, end);
+    return { ...draft, start, end, depth: depth + 1 } as Expr; // a draft is an Expr without its place
+  }
+
+  #tooDeep(start: number, end: number): never {
+    throw this.#source.error("limit-exceeded", "an expression is nested too deeply", { start, end }, { wanted: `at most ${MAX_EXPRESSION_DEPTH} levels` });
+  }
+
+  // Expressions
+
+  /** One expression, with a conditional allowed. */
+  expression(): Expr {
+    if (++this.#depth > MAX_EXPRESSION_DEPTH) this.#tooDeep(this.#token.start, this.#token.end);
+    const start = this.#token.start;
+    let value = this.#infix(0);
+    if (this.#take("if")) {
+      const test = this.#infix(0);
+      this.#want("else");
+      const otherwise = this.expression();
+      value = this.#make(start, { kind: "ternary", test, then: value, otherwise }, test, value, otherwise);
+    }
+    this.#depth--;
+    return value;
+  }
+
+  /** Expressions with commas between them: a tuple as soon as there is a comma. */
+  #expressionList(): Expr {
+    const start = this.#token.start;
+    const first = this.expression();
+    if (!this.#is(",")) return first;
+    const items = [first];
+    while (this.#take(",")) {
+      const token = this.#token;
+      if (token.kind === "newline" || this.#is("=") || this.#is(")") || this.#is(":")) break;
+      items.push(this.expression());
+    }
+    return this.#make(start, { kind: "tuple", items }, ...items);
+  }
+
+  #infix(power: number): Expr {
+    if (++this.#depth > MAX_EXPRESSION_DEPTH * 2) this.#tooDeep(this.#token.start, this.#token.end);
+    const start = this.#token.start;
+    let left = this.#prefix();
+    for (;;) {
+      const token = this.#token;
+      if (token.kind !== "op" && token.kind !== "keyword") break;
+      const own = Object.hasOwn(POWERS, token.text) ? (POWERS[token.text] ?? 0) : 0;
+      if (own <= power || (token.text === "not" && this.#tokens[this.#at + 1]?.text !== "in")) break;
+      this.#at++;
+      let op = token.text;
+      if (op === "is" && this.#take("not")) op = "is not";
+      else if (op === "not") {
+        this.#want("in");
+        op = "not in";
+      }
+      const right = this.#infix(op === "**" ? own - 1 : own);
+      if (op === "and" || op === "or") left = this.#make(start, { kind: "logical", op, left, right }, left, right);
+      else if (own === 4) left = this.#make(start, { kind: "compare", op: op as CompareOp, left, right }, left, right); // the power of comparisons
+      else left = this.#make(start, { kind: "binary", op: op as BinaryOp, left, right }, left, right); // what is left of POWERS
+    }
+    this.#depth--;
+    return left;
+  }
+
+  #prefix(): Expr {
+    const start = this.#token.start;
+    if (this.#take("not")) {
+      const value = this.#infix(NOT_POWER);
+      return this.#make(start, { kind: "unary", op: "not", value }, value);
+    }
+    const token = this.#token;
+    if (token.kind === "op" && (token.text === "-" || token.text === "+" || token.text === "~")) {
+      this.#at++;
+      // A minus before a number is part of the literal, so that the smallest int can be written.
+      const next = this.#token;
+      if (token.text === "-" && (next.kind === "int" || next.kind === "float" || next.kind === "complex") && this.#tokens[this.#at + 1]?.text !== "**") {
+        this.#at++;
+        return this.#postfix(start, this.#number(next, start, true));
+      }
+      const value = this.#infix(UNARY_POWER);
+      return this.#make(start, { kind: "unary", op: token.text, value }, value);
+    }
+    return this.#postfix(start, this.#atom());
+  }
+
+  #number(token: Token, start: number, negative: boolean): Expr {
+    if (token.kind === "int") {
+      // As C's strtoll with base 0 reads it: a leading 0 means octal.
+      const text = /^0\d+$/.test(token.text) ? (/^0[0-7]+$/.test(token.text) ? `0o${token.text.slice(1)}` : undefined) : token.text;
+      if (text === undefined) this.#fail("not an octal number", token);
+      const value = text.length > 60 ? INT_MAX + 2n : negative ? -BigInt(text) : BigInt(text);
+      if (value > INT_MAX || value < INT_MIN) this.#fail("an int literal does not fit into 64 bits", token, "a value from -9223372036854775808 to 9223372036854775807");
+      return this.#make(start, { kind: "int", value });
+    }
+    const magnitude = Number(token.kind === "complex" ? token.text.slice(0, -1) : token.text);
+    const value = negative ? -magnitude : magnitude;
+    return this.#make(start, token.kind === "complex" ? { kind: "imaginary", value } : { kind: "float", value });
+  }
+
+  #atom(): Expr {
+    const token = this.#token;
+    const { start } = token;
+    switch (token.kind) {
+      case "name":
+        this.#at++;
+        return this.#make(start, { kind: "name", name: token.text });
+      case "int":
+      case "float":
+      case "complex":
+        this.#at++;
+        return this.#number(token, start, false);
+      case "str": {
+        let value = "";
+        for (let next = this.#token; next.kind === "str"; next = this.#token) {
+          value += next.text;
+          this.#at++;
+        }
+        return this.#make(start, { kind: "str", value });
+      }
+      case "keyword":
+        if (this.#take("None")) return this.#make(start, { kind: "none" });
+        if (this.#take("True")) return this.#make(start, { kind: "bool", value: true });
+        if (this.#take("False")) return this.#make(start, { kind: "bool", value: false });
+        return this.#fail("syntax error", token, "an expression");
+      default:
+    }
+    if (this.#take("...")) return this.#make(start, { kind: "dots" });
+    if (this.#take("(")) {
+      if (this.#take(")")) return this.#make(start, { kind: "tuple", items: [] });
+      const first = this.expression();
+      if (!this.#is(",")) {
+        this.#want(")");
+        // Parentheses count as a level, because they make the parser recurse.
+        return { ...first, start, end: (this.#tokens[this.#at - 1] as Token).end };
+      }
+      const items = [first];
+      while (this.#take(",")) {
+        if (this.#is(")")) break;
+        items.push(this.expression());
+      }
+      this.#want(")");
+      return this.#make(start, { kind: "tuple", items }, ...items);
+    }
+    if (this.#take("[")) {
+      const items: Expr[] = [];
+      while (!this.#is("]")) {
+        items.push(this.expression());
+        if (items.length === 1 && this.#take("for")) {
+          const target = this.#target();
+          this.#want("in");
+          const iterable = this.#infix(0);
+          if (this.#is("if")) this.#fail("a condition in a list comprehension is not part of the language");
+          this.#want("]");
+          const item = items[0] as Expr;
+          return this.#make(start, { kind: "comprehension", item, target, iterable }, item, target, iterable);
+        }
+        if (!this.#take(",")) break;
+      }
+      this.#want("]");
+      return this.#make(start, { kind: "list", items }, ...items);
+    }
+    if (this.#take("{")) {
+      const keys: Expr[] = [];
+      const values: Expr[] = [];
+      while (!this.#is("}")) {
+        keys.push(this.expression());
+        this.#want(":");
+        values.push(this.expression());
+        if (!this.#take(",")) break;
+      }
+      this.#want("}");
+      return this.#make(start, { kind: "dict", keys, values }, ...keys, ...values);
+    }
+    return this.#fail("syntax error", token, "an expression");
+  }
+
+  #postfix(start: number, first: Expr): Expr {
+    let value = first;
+    for (;;) {
+      if (this.#take(".")) {
+        const token = this.#token;
+        if (token.kind !== "name" && token.kind !== "keyword") this.#fail("syntax error", token, "a name after the dot");
+        this.#at++;
+        value = this.#make(start, { kind: "attr", base: value, name: token.text }, value);
+      } else if (this.#take("(")) {
+        const { args, kwargs } = this.#arguments();
+        value = this.#make(start, { kind: "call", callee: value, args, kwargs }, value, ...args, ...kwargs.map((k) => k.value));
+      } else if (this.#take("[")) {
+        const indices: Expr[] = [];
+        while (!this.#is("]")) {
+          indices.push(this.#index());
+          if (!this.#take(",")) break;
+        }
+        const token = this.#want("]");
+        if (indices.length === 0) this.#fail("an index is missing", token);
+        value = this.#make(start, { kind: "subscript", base: value, indices }, value, ...indices);
+      } else return value;
+    }
+  }
+
+  #arguments(): { args: readonly Expr[]; kwargs: readonly Keyword[] } {
+    const args: Expr[] = [];
+    const kwargs: Keyword[] = [];
+    while (!this.#is(")")) {
+      const token = this.#token;
+      const next = this.#tokens[this.#at + 1];
+      if (token.kind === "name" && next?.kind === "op" && next.text === "=") {
+        this.#at += 2;
+        kwargs.push({ name: token.text, value: this.expression() });
+      } else if (this.#take("*")) {
+        const value = this.expression();
+        args.push(this.#make(token.start, { kind: "star", value }, value));
+      } else {
+        if (kwargs.length > 0) this.#fail("a positional argument follows a keyword argument");
+        args.push(this.expression());
+      }
+      if (!this.#take(",")) break;
+    }
+    this.#want(")");
+    return { args, kwargs };
+  }
+
+  #index(): Expr {
+    const { start } = this.#token;
+    const part = (): Expr | undefined => (this.#is(":") || this.#is("]") || this.#is(",") ? undefined : this.expression());
+    const from = part();
+    if (!this.#take(":")) return from ?? this.#fail("syntax error", this.#token, "an index");
+    const to = part();
+    const step = this.#take(":") ? part() : undefined;
+    return this.#make(start, { kind: "slice", from, to, step }, from, to, step);
+  }
+
+  /** Names, attributes, subscripts and tuples of them; no operators. */
+  #target(): Expr {
+    const { start } = this.#token;
+    const first = this.#postfix(start, this.#atom());
+    if (!this.#is(",")) return first;
+    const items = [first];
+    while (this.#take(",")) {
+      if (this.#is("in") || this.#is("=")) break;
+      items.push(this.#postfix(this.#token.start, this.#atom()));
+    }
+    return this.#make(start, { kind: "tuple", items }, ...items);
+  }
+
+  // Statements
+
+  #endOfLine(): void {
+    if (!this.#kind("newline")) this.#fail("syntax error", this.#token, "the end of the line");
+  }
+
+  #block(): readonly Stmt[] {
+    this.#want(":");
+    if (!this.#kind("newline")) return this.#simpleLine();
+    if (!this.#kind("indent")) this.#fail("syntax error", this.#token, "an indented block");
+    if (++this.#blocks > MAX_BLOCK_DEPTH) {
+      throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
+    }
+    const body: Stmt[] = [];
+    while (!this.#kind("dedent")) body.push(...this.statement());
+    this.#blocks--;
+    return body;
+  }
+
+  /** Simple statements of one line, as far as semicolons join them. */
+  #simpleLine(): readonly Stmt[] {
+    const statement = this.#simple();
+    this.#endOfLine();
+    return [statement];
+  }
+
+  #span(start: number): { readonly start: number; readonly end: number } {
+    return { start, end: (this.#tokens[this.#at - 1] as Token).end };
+  }
+
+  statement(): readonly Stmt[] {
+    const { start } = this.#token;
+    if (this.#is("if")) return [this.#if()];
+    if (this.#take("while")) {
+      const test = this.expression();
+      const at = this.#span(start);
+      return [{ kind: "while", test, body: this.#block(), ...at }];
+    }
+    if (this.#take("for")) {
+      const target = this.#target();
+      this.#want("in");
+      const iterable = this.#expressionList();
+      const at = this.#span(start);
+      return [{ kind: "for", target, iterable, body: this.#block(), ...at }];
+    }
+    if (this.#take("with")) {
+      const items: { context: Expr; target?: string }[] = [];
+      do {
+        const context = this.expression();
+        items.push(this.#take("as") ? { context, target: this.#name("a name").text } : { context });
+      } while (this.#take(","));
+      const at = this.#span(start);
+      return [{ kind: "with", items, body: this.#block(), ...at }];
+    }
+    if (this.#is("def")) {
+      const def = this.def();
+      return [{ kind: "def", def, start: def.start, end: def.end }];
+    }
+    return this.#simpleLine();
+  }
+
+  #if(): Stmt {
+    const { start } = this.#token;
+    this.#at++; // `if` or `elif`
+    const test = this.expression();
+    const at = this.#span(start);
+    const then = this.#block();
+    let otherwise: readonly Stmt[] = [];
+    if (this.#is("elif")) {
+      if (++this.#blocks > MAX_BLOCK_DEPTH) throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
+      otherwise = [this.#if()];
+      this.#blocks--;
+    } else if (this.#take("else")) otherwise = this.#block();
+    return { kind: "if", test, then, otherwise, ...at };
+  }
+
+  #simple(): Stmt {
+    const token = this.#token;
+    const { start } = token;
+    if (token.kind === "keyword") {
+      switch (token.text) {
+        case "pass":
+        case "break":
+        case "continue":
+          this.#at++;
+          return { kind: token.text, ...this.#span(start) };
+        case "return": {
+          this.#at++;
+          const value = this.#token.kind === "newline" ? undefined : this.#expressionList();
+          return { kind: "return", value, ...this.#span(start) };
+        }
+        case "raise": {
+          this.#at++;
+          const value = this.expression();
+          return { kind: "raise", value, ...this.#span(start) };
+        }
+        case "assert": {
+          this.#at++;
+          const test = this.expression();
+          const message = this.#take(",") ? this.expression() : undefined;
+          return { kind: "assert", test, message, ...this.#span(start) };
+        }
+        case "del": {
+          this.#at++;
+          const list = this.#expressionList();
+          return { kind: "delete", targets: list.kind === "tuple" ? list.items : [list], ...this.#span(start) };
+        }
+        case "import":
+        case "from":
+          return this.#fail("import statements are not part of the language: an archive refers to its own classes by their full names");
+        case "None":
+        case "True":
+        case "False":
+        case "not":
+          break;
+        default:
+          return this.#fail(`\`${token.text}\` is not part of the language`);
+      }
+    }
+    const first = this.#expressionList();
+    const next = this.#token;
+    if (next.kind === "op" && AUGMENTED.has(next.text)) {
+      this.#at++;
+      const value = this.#expressionList();
+      return { kind: "augment", target: first, op: next.text.slice(0, -1) as BinaryOp, value, ...this.#span(start) }; // AUGMENTED holds binary operators
+    }
+    if (this.#take(":")) {
+      const type = this.expression();
+      if (!this.#take("=")) {
+        if (first.kind !== "name") this.#fail("only a name can be declared", token);
+        return { kind: "declare", name: first.name, type, ...this.#span(start) };
+      }
+      const value = this.#expressionList();
+      return { kind: "assign", targets: [first], type, value, ...this.#span(start) };
+    }
+    if (!this.#is("=")) return { kind: "expr", value: first, ...this.#span(start) };
+    const sides = [first];
+    while (this.#take("=")) sides.push(this.#expressionList());
+    const value = sides.pop() as Expr; // there are two at least
+    return { kind: "assign", targets: sides, value, ...this.#span(start) };
+  }
+
+  def(): FunctionDef {
+    const { start } = this.#want("def");
+    const name = this.#name("a function's name").text;
+    this.#want("(");
+    const params: ParamDef[] = [];
+    let kwargOnly = false;
+    while (!this.#is(")")) {
+      if (this.#take("*")) kwargOnly = true;
+      else {
+        const token = this.#name("a parameter");
+        const type = this.#take(":") ? this.expression() : undefined;
+        const value = this.#take("=") ? this.expression() : undefined;
+        params.push({ name: token.text, type, value, kwargOnly, start: token.start, end: token.end });
+      }
+      if (!this.#take(",")) break;
+    }
+    this.#want(")");
+    const returns = this.#take("->") ? this.expression() : undefined;
+    const at = this.#span(start);
+    return { name, params, returns, body: this.#block(), ...at };
+  }
+
+  #class(): ClassDef {
+    const { start } = this.#want("class");
+    const name = this.#name("a class name").text;
+    let base: string | undefined;
+    if (this.#take("(")) {
+      if (!this.#is(")")) base = this.#name("a base").text;
+      this.#want(")");
+    }
+    const at = this.#span(start);
+    return { name, base, members: this.#block(), ...at };
+  }
+
+  file(): FileAst {
+    const classes = new Map<string, ClassDef>();
+    const functions = new Map<string, FunctionDef>();
+    while (this.#token.kind !== "end") {
+      const token = this.#token;
+      if (this.#is("class")) {
+        const def = this.#class();
+        if (!classes.has(def.name)) classes.set(def.name, def);
+      } else if (this.#is("def")) {
+        const def = this.def();
+        if (!functions.has(def.name)) functions.set(def.name, def);
+      } else if (token.kind === "name" && token.text === "op_version_set") {
+        // The first line of files of version 1; the archive's version record says it too.
+        for (const _ of [1, 2, 3]) this.#at++;
+        this.#endOfLine();
+      } else if (token.kind === "indent") this.#fail("unexpected indentation");
+      else if (this.#is("import") && this.#tokens[this.#at + 1]?.text === "__torch__") {
+        // Old writers listed the namespaces that a file refers to; they are found by name anyway.
+        while (!this.#kind("newline")) this.#at++;
+      } else if (this.#is("import") || this.#is("from")) this.#simple();
+      else this.#fail("syntax error", token, "a class or a function");
+    }
+    return { classes, functions };
+  }
+
+  /** The whole text as one expression. */
+  whole(): Expr {
+    const value = this.expression();
+    this.#kind("newline");
+    if (this.#token.kind !== "end") this.#fail("syntax error", this.#token, "the end of the text");
+    return value;
+  }
+}
+
+/** Parses a code record. @throws bad-code, limit-exceeded */
+export function parseFile(source: SourceText): FileAst {
+  return new Parser(source).file();
+}
+
+/** Parses a single expression, such as a type. @throws bad-code, limit-exceeded */
+export function parseExpression(source: SourceText): Expr {
+  return new Parser(source).whole();
+}
