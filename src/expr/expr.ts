@@ -117,6 +117,10 @@ export function unary(fn: UnaryOp, a: Expr): Expr {
   return intern(`u${fn},${a.id}`, { op: "unary", type, fn, a });
 }
 
+function isOne(e: Expr): boolean {
+  return e.op === "const" && (e.value === 1 || e.value === 1n || e.value === true);
+}
+
 const COMPARISONS: ReadonlySet<BinaryOp> = new Set<BinaryOp>(["eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor"]);
 
 /** `fn(a, b)`; both sides of one type, but for shifts and the polynomials' degree, which follow `a`. */
@@ -131,6 +135,8 @@ export function binary(fn: BinaryOp, a: Expr, b: Expr): Expr {
     if ((fn === "add" || fn === "sub") && b.value === 0) return a;
     if (fn === "mul" && b.value === 1) return a;
   }
+  if (fn === "mul" && isOne(b)) return a;
+  if (fn === "mul" && isOne(a)) return b;
   return intern(`b${fn},${a.id},${b.id}`, { op: "binary", type: COMPARISONS.has(fn) ? "bool" : a.type, fn, a, b });
 }
 export function select(cond: Expr, a: Expr, b: Expr): Expr {

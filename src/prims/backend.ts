@@ -2,6 +2,7 @@
 
 import type { Buffer, Device, Storage } from "../tensor/storage.ts";
 import type { DType } from "../tensor/dtype.ts";
+import type { View } from "../tensor/tensor.ts";
 import type { Call, Region } from "./call.ts";
 
 /** A backend's answer to "can you do this?": yes (`undefined`), or the reason why not, for `session.placement()`. */
@@ -16,6 +17,8 @@ export interface Backend extends Device {
   readonly onHost: boolean;
   /** A device copy of `bytes` (host layout, elements of `dtype`). Called with a storage's whole bytes. */
   upload(bytes: Uint8Array, dtype: DType, storage: Storage): Buffer;
+  /** Whether `run` wants this operand's host bytes rather than a device copy (indices, sizes). */
+  readsOnHost(what: Call | Region, operand: View): boolean;
   /** The reason why the call cannot run here, or undefined. Cheap; asked before every call. */
   refuses(what: Call | Region): Refusal;
   /** Runs a call or a claimed region: reads operands' device buffers, ends each result with `storage.deviceWritten`. @throws on failed checks */

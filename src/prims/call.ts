@@ -4,6 +4,7 @@
  * All shapes are known before a call runs. Views are no calls: they are arithmetic on strides.
  */
 
+import type { GeneratorState } from "../tensor/generator.ts";
 import type { View } from "../tensor/tensor.ts";
 import type { Combiner } from "./combiner.ts";
 import type { Program } from "./program.ts";
@@ -117,17 +118,6 @@ export interface RandomCall extends CallBase {
   readonly transform: "uniform" | "normal" | "bernoulli" | "exponential" | "geometric" | "cauchy" | "logNormal" | "integers" | "permutation" | "multinomial" | "poisson" | "binomial" | "gamma";
   /** Generator state, advanced in place. */
   readonly generator: GeneratorState;
-}
-
-/** State of a random engine as data. */
-export interface GeneratorState {
-  seed: bigint;
-  /** The Mersenne twister's words and position. */
-  words: Uint32Array;
-  position: number;
-  /** Second half of the last Box-Muller pair, per precision. */
-  nextFloat: number | undefined;
-  nextDouble: number | undefined;
 }
 
 /** Dense factorisations on the last two axes (batched), `name` as in `numeric/`; `flags` select variants. */

@@ -3,7 +3,8 @@
 import type { DType } from "../tensor/dtype.ts";
 import type { Storage } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Call, GeneratorState, Region } from "./call.ts";
+import type { GeneratorState } from "../tensor/generator.ts";
+import type { Call, Region } from "./call.ts";
 
 export interface Context {
   /** Runs (or enqueues) a call. */

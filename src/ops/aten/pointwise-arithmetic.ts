@@ -1,0 +1,38 @@
+/** Arithmetic: add, sub, mul, div and their kin (PyTorch: torch.add ...). */
+
+import type { Num } from "../../expr/num.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import { op, type Op, pointwise } from "../define.ts";
+import { apply, elementwise } from "../elementwise.ts";
+
+const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
+
+const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
+/** Integers go by their own division; floats divide first and round after. */
+const divTrunc = elementwise("div_trunc", (x, y) => (x.isFloat ? x.div(y).trunc() : x.quot(y)));
+const divFloor = elementwise("div_floor", (x, y) => x.floordiv(y));
+
+function divideBy(mode: string | null): typeof divTrue {
+  if (mode === null) return divTrue;
+  if (mode === "trunc") return divTrunc;
+  if (mode === "floor") return divFloor;
+  throw new OpwiseError("bad-argument", `div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${mode}'`);
+}
+
+export const arithmetic: readonly Op[] = [
+  op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha))), quantised: "requantise" }),
+  op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha))) }),
+  op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha))) }),
+  op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha))) }),
+  op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha))) }),
+  op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha))) }),
+  op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
+  op("aten::mul.Scalar(Tensor self, Scalar other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
+  op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor", { run: { kind: "pointwise", elementwise: divTrue } }),
+  op("aten::div.Scalar(Tensor self, Scalar other) -> Tensor", { run: { kind: "pointwise", elementwise: divTrue } }),
+  op("aten::div.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
+  op("aten::div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
+  op("aten::floor_divide(Tensor self, Tensor other) -> Tensor", { run: { kind: "pointwise", elementwise: divFloor } }),
+  op("aten::floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", { run: { kind: "pointwise", elementwise: divFloor } }),
+  op("aten::relu(Tensor self) -> Tensor", { run: pointwise("relu", (x) => x.max(0)), quantised: "codes" }),
+];

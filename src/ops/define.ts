@@ -1,0 +1,73 @@
+/** How an op is declared: a schema in its own world's notation, and its meaning on calls. */
+
+import type { Num } from "../expr/num.ts";
+import type { Datum } from "../ir/datum.ts";
+import type { Context } from "../prims/context.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { ArgumentsOf } from "./arguments.ts";
+import { type Elementwise, elementwise, type ElementwiseOptions } from "./elementwise.ts";
+
+/** What a meaning returns: one value, or an array for several results. A list result is an array inside. */
+export type Result = Datum | readonly Result[] | undefined;
+
+/** A read: the machine makes the tensor's bytes host-readable before the op goes on. */
+export type Reads = Generator<Tensor, Result, void>;
+
+export type Meaning<A extends readonly unknown[]> =
+  /** An expression of the Tensor and Scalar arguments, in their order. In-place and out= forms write directly. */
+  | { readonly kind: "pointwise"; readonly elementwise: Elementwise }
+  | ((ctx: Context, ...args: A) => Result);
+
+export interface Declaration<A extends readonly unknown[]> {
+  readonly run?: Meaning<A>;
+  /** For ops that need values: yields each tensor that must be readable before it goes on. */
+  readonly reads?: (ctx: Context, ...args: A) => Reads;
+  /** Quantised operands: computed on codes with the quantiser kept, or dequantised and requantised; absent: refused. */
+  readonly quantised?: "codes" | "requantise";
+}
+
+/** A declared op. */
+export interface Op {
+  /** `aten::add.Tensor`. */
+  readonly name: string;
+  readonly schema: string;
+  readonly body:
+    | { readonly kind: "pointwise"; readonly elementwise: Elementwise }
+    /** Arguments as the schema's TypeScript types. */
+    | { readonly kind: "run"; readonly run: (ctx: Context, args: readonly unknown[]) => Result }
+    | { readonly kind: "reads"; readonly run: (ctx: Context, args: readonly unknown[]) => Reads }
+    /** Arguments and result as data: scalars, strings, containers. */
+    | { readonly kind: "raw"; readonly run: (args: readonly Datum[], ctx: Context) => Datum };
+  readonly quantised: "codes" | "requantise" | undefined;
+}
+
+/** The name part of a schema. */
+function nameOf(schema: string): string {
+  return schema.slice(0, schema.indexOf("("));
+}
+
+/**
+ * Declares an op. The argument types of `run` follow from the schema text; in-place (`name_`) and `out=` overloads of the same
+ * op need no declaration: they are derived (see `registry.ts`).
+ */
+export function op<const S extends string>(schema: S, declaration: Declaration<ArgumentsOf<S>>): Op {
+  const { run, reads, quantised } = declaration;
+  const base = { name: nameOf(schema), schema, quantised };
+  if (reads !== undefined) {
+    // The registry converts arguments by the same schema text that typed `reads`.
+    return { ...base, body: { kind: "reads", run: (ctx, args) => reads(ctx, ...(args as ArgumentsOf<S>)) } };
+  }
+  if (run === undefined) throw new TypeError(`${schema}: no meaning`);
+  if (typeof run === "object") return { ...base, body: run };
+  return { ...base, body: { kind: "run", run: (ctx, args) => run(ctx, ...(args as ArgumentsOf<S>)) } };
+}
+
+/** Declares an op on data other than tensors: scalars, strings, lists, dicts. */
+export function dataOp(schema: string, run: (args: readonly Datum[], ctx: Context) => Datum): Op {
+  return { name: nameOf(schema), schema, body: { kind: "raw", run }, quantised: undefined };
+}
+
+/** A pointwise meaning: `pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6))`. */
+export function pointwise(name: string, build: (...operands: Num[]) => Num, options: ElementwiseOptions = {}): { readonly kind: "pointwise"; readonly elementwise: Elementwise } {
+  return { kind: "pointwise", elementwise: elementwise(name, build, options) };
+}

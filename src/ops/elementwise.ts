@@ -1,0 +1,133 @@
+/** Elementwise meanings: an expression of the operands, compiled once per dtypes into a program for a `map` call. */
+
+import { arg, constant, type Expr, type ExprType, isBigType, scalar } from "../expr/expr.ts";
+import { Num } from "../expr/num.ts";
+import type { Scalar } from "../ir/datum.ts";
+import { map } from "../prims/calls.ts";
+import type { Context } from "../prims/context.ts";
+import { computeType, type Program } from "../prims/program.ts";
+import { canCast, type DType, isComplex, opmathOf, realOf } from "../tensor/dtype.ts";
+import { OpwiseError } from "../tensor/error.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { floatPromoted, resultType } from "./promotion.ts";
+
+/**
+ * How operands promote and what the result's dtype is.
+ * `default`: the common dtype, which is the result's. `float`: as default, integers and bools first become the default float.
+ * `compare`: computed in the common dtype, the result is bool. `real`: as default, complex gives its component dtype (abs).
+ * `floatReal`: both (angle). `own`: every operand in its own dtype, the result is bool (logical ops, isnan).
+ */
+export type Promotion = "default" | "float" | "compare" | "real" | "floatReal" | "own";
+
+export interface Elementwise {
+  readonly name: string;
+  readonly promotion: Promotion;
+  /** Scalars come as `Num`s of the compute type, in the order of the arguments among the operands. */
+  readonly build: (...operands: Num[]) => Num;
+  /** Result dtype where the promotion's is not it. */
+  readonly result: ((common: DType) => DType) | undefined;
+  readonly programs: Map<string, Program>;
+}
+
+export interface ElementwiseOptions {
+  readonly promotion?: Promotion;
+  readonly result?: (common: DType) => DType;
+}
+
+/** Names an elementwise meaning. Make it once, at module level: its programs are cached in it. */
+export function elementwise(name: string, build: (...operands: Num[]) => Num, options: ElementwiseOptions = {}): Elementwise {
+  return { name, build, promotion: options.promotion ?? "default", result: options.result, programs: new Map() };
+}
+
+/** An operand of `dtype` read in `type`'s arithmetic. */
+export function operandNum(slot: number, dtype: DType, compute: DType): Num {
+  const own = computeType(dtype);
+  const type = computeType(compute);
+  const re = new Num(arg(slot, own)).to(type).re;
+  if (!isComplex(compute)) return new Num(re);
+  return isComplex(dtype) ? new Num(re, new Num(arg(slot, own, 1)).to(type).re) : new Num(re, new Num(re).lit(0).re);
+}
+
+/** `value` as the parts that an output of `dtype` stores. */
+export function outputParts(value: Num, dtype: DType): Expr[] {
+  const type = computeType(dtype);
+  if (dtype === "bool") return [value.toBool().re];
+  const re = value.to(type).re;
+  if (!isComplex(dtype)) return [re];
+  return [re, value.im === undefined ? value.to(type).lit(0).re : new Num(value.im).to(type).re];
+}
+
+function commonOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], ctx: Context): DType {
+  const common = resultType(operands, ctx.defaultDtype);
+  return e.promotion === "float" || e.promotion === "floatReal" ? floatPromoted(common, ctx.defaultDtype) : common;
+}
+
+function resultOf(e: Elementwise, common: DType): DType {
+  if (e.result !== undefined) return e.result(common);
+  if (e.promotion === "compare" || e.promotion === "own") return "bool";
+  return e.promotion === "real" || e.promotion === "floatReal" ? realOf(common) : common;
+}
+
+function programOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], common: DType, result: DType): Program {
+  let key = `${common}>${result}`;
+  for (const o of operands) key += o instanceof Tensor ? `,${o.dtype}` : o.kind === "complex" ? ",z" : isOne(o) ? ",1" : ",s";
+  const known = e.programs.get(key);
+  if (known !== undefined) return known;
+  const compute = opmathOf(common);
+  const dtypes: DType[] = [];
+  const scalars: ExprType[] = [];
+  const nums = operands.map((o) => {
+    if (o instanceof Tensor) {
+      dtypes.push(o.dtype);
+      return operandNum(dtypes.length - 1, o.dtype, e.promotion === "own" ? opmathOf(o.dtype) : compute);
+    }
+    const type = computeType(compute);
+    if (isOne(o)) return new Num(constant(isBigType(type) ? 1n : type === "bool" ? true : 1, type));
+    scalars.push(type);
+    const re = scalar(scalars.length - 1, type);
+    if (o.kind !== "complex") return new Num(re);
+    scalars.push(type);
+    return new Num(re, scalar(scalars.length - 1, type));
+  });
+  const program: Program = { name: e.name, operands: dtypes, scalars, outputs: [{ dtype: result, parts: outputParts(e.build(...nums), result) }], messages: [] };
+  e.programs.set(key, program);
+  return program;
+}
+
+/** The integer 1 (`alpha=1`) is part of the program, so that multiplying by it costs nothing. */
+function isOne(s: Scalar): boolean {
+  return s.kind === "int" && s.value === 1;
+}
+
+/** A scalar's value in a compute type. */
+export function scalarValue(value: number | bigint | boolean, type: ExprType): number | bigint | boolean {
+  if (type === "i64" || type === "u64") return typeof value === "bigint" ? value : BigInt(Math.trunc(Number(value)));
+  if (type === "bool") return Boolean(value);
+  return type === "f32" ? Math.fround(Number(value)) : Number(value);
+}
+
+/**
+ * Applies an elementwise meaning. With `out` the result is written there (in place, or `out=`), converted.
+ * @throws dtype-mismatch where `out` cannot hold the result's class of dtype
+ */
+export function apply(ctx: Context, e: Elementwise, operands: readonly (Tensor | Scalar)[], out?: Tensor): Tensor {
+  const common = commonOf(e, operands, ctx);
+  const natural = resultOf(e, common);
+  if (out !== undefined && !canCast(natural, out.dtype)) {
+    throw new OpwiseError("dtype-mismatch", `result type ${natural} can't be cast to the desired output type ${out.dtype}`);
+  }
+  const program = programOf(e, operands, common, out?.dtype ?? natural);
+  const tensors: Tensor[] = [];
+  const values: (number | bigint | boolean)[] = [];
+  for (const o of operands) {
+    if (o instanceof Tensor) tensors.push(o);
+    else if (o.kind === "complex") values.push(scalarValue(o.re, program.scalars[values.length] ?? "f64"), scalarValue(o.im, program.scalars[values.length + 1] ?? "f64"));
+    else if (!isOne(o)) values.push(scalarValue(o.value, program.scalars[values.length] ?? "f64"));
+  }
+  const [result] = map(ctx, program, tensors, values, out === undefined ? undefined : [out]);
+  return result ?? tensorExpected();
+}
+
+function tensorExpected(): never {
+  throw new OpwiseError("internal", "an elementwise call has one result");
+}

@@ -1,0 +1,234 @@
+/** Finds an op's meaning by name and binds it to a schema: converts arguments and results, derives in-place and `out=` forms. */
+
+import { boxed, type Datum, makeList, type Scalar } from "../ir/datum.ts";
+import { type Argument, fullName, parseSchema, type Schema } from "../ir/schema.ts";
+import { T, type Type } from "../ir/type.ts";
+import { copyInto, empty } from "../prims/calls.ts";
+import type { Context } from "../prims/context.ts";
+import { canCast } from "../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../tensor/error.ts";
+import { contiguousStrides, numelOf, sameShape } from "../tensor/shape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { itemsize } from "../tensor/dtype.ts";
+import type { Op, Reads, Result } from "./define.ts";
+import { apply } from "./elementwise.ts";
+
+/** An op bound to a schema: arguments in schema order, all given (defaults filled in by the linker). */
+export type BoundOp =
+  | { readonly reads: false; readonly run: (ctx: Context, args: readonly Datum[]) => readonly Datum[] }
+  | { readonly reads: true; readonly run: (ctx: Context, args: readonly Datum[]) => Generator<Tensor, readonly Datum[], void> };
+
+/** Ops by full name. */
+export type OpTable = ReadonlyMap<string, Op>;
+
+export function tableOf(families: readonly (readonly Op[])[]): OpTable {
+  const table = new Map<string, Op>();
+  for (const family of families) {
+    for (const op of family) {
+      if (table.has(op.name)) throw new OpwiseError("internal", `\`${op.name}\` is declared twice`);
+      table.set(op.name, op);
+    }
+  }
+  return table;
+}
+
+/** How an argument goes from datum to what the op's function takes. */
+function converter(type: Type): ((value: Datum) => unknown) | undefined {
+  switch (type.kind) {
+    case "Optional": {
+      const inner = converter(type.elem);
+      return inner === undefined ? undefined : (value) => (value === null ? null : inner(value));
+    }
+    case "int":
+    case "float":
+      return (value) => (typeof value === "number" ? value : Number(value));
+    case "List": {
+      if (type.elem.kind === "Tensor") return itemsOf;
+      const inner = converter(type.elem);
+      return inner === undefined ? itemsOf : (value) => itemsOf(value).map(inner);
+    }
+    case "Device":
+      return (value) => (typeof value === "object" && value !== null && "kind" in value && value.kind === "device" ? value.name : value);
+    case "Generator":
+      return (value) => (typeof value === "object" && value !== null && "kind" in value && value.kind === "generator" ? value.state : value);
+    case "number":
+      return asScalar;
+    default:
+      return undefined;
+  }
+}
+
+function itemsOf(value: Datum): Datum[] {
+  if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list") return value.items;
+  throw new OpwiseError("type-mismatch", "an op's argument is no list", { wanted: "a list", got: typeof value });
+}
+
+/** A boxed scalar; bare values (from callers that know no static types) are boxed by what they are. */
+export function asScalar(value: Datum): Scalar {
+  if (typeof value === "number") return boxed(value, Number.isInteger(value) ? "int" : "float");
+  if (typeof value === "bigint") return boxed(value, "int");
+  if (typeof value === "boolean") return boxed(value, "bool");
+  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float" || value.kind === "bool" || value.kind === "complex")) return value;
+  throw new OpwiseError("type-mismatch", "an op's argument is no number", { wanted: "Scalar", got: value === null ? "None" : typeof value });
+}
+
+/** A result as data of the declared type. */
+function toDatum(value: Result, type: Type): Datum {
+  if (value === undefined) return null;
+  if (Array.isArray(value)) {
+    const items: readonly Result[] = value;
+    const elem = type.kind === "List" ? type.elem : type.kind === "Optional" && type.elem.kind === "List" ? type.elem.elem : T.Any;
+    return makeList(elem, items.map((item) => toDatum(item, elem)));
+  }
+  return value as Datum; // an array is the only other member, and was handled
+}
+
+function toResults(value: Result, schema: Schema): readonly Datum[] {
+  if (schema.returns.length === 1) return [toDatum(value, (schema.returns[0] ?? unreachable("return")).type)];
+  if (schema.returns.length === 0) return [];
+  if (!Array.isArray(value)) return unreachable(`${fullName(schema)} returns one value, its schema ${schema.returns.length}`);
+  const items: readonly Result[] = value;
+  return schema.returns.map((r, i) => toDatum(items[i], r.type));
+}
+
+/** Makes `out` a tensor of the wanted shape (PyTorch's `resize_output`) and copies `value` into it. */
+export function writeOut(ctx: Context, out: Tensor, value: Tensor): void {
+  if (!canCast(value.dtype, out.dtype)) {
+    throw new OpwiseError("dtype-mismatch", `result type ${value.dtype} can't be cast to the desired output type ${out.dtype}`);
+  }
+  if (!sameShape(out.shape, value.shape)) resize(ctx, out, value.shape);
+  copyInto(ctx, out, value);
+}
+
+/** `resize_`: the storage grows as needed; the tensor becomes row-major. */
+export function resize(ctx: Context, t: Tensor, shape: readonly number[]): void {
+  const nbytes = (t.offset + numelOf(shape)) * itemsize(t.dtype);
+  if (nbytes > t.storage.nbytes) {
+    if (t.storage.nbytes === 0) t.storage = empty(ctx, [nbytes], "uint8").storage;
+    else t.storage.grow(nbytes);
+  }
+  t.shape = [...shape];
+  t.strides = contiguousStrides(shape);
+}
+
+interface Derived {
+  readonly op: Op;
+  readonly form: "plain" | "inplace" | "out";
+}
+
+/** The name of the functional op that `name_.overload` or an out overload writes the result of. */
+function candidates(schema: Schema): string[] {
+  const { name, overload } = schema;
+  const list: string[] = [];
+  const plain = name.endsWith("_") && !name.endsWith("__") ? name.slice(0, -1) : name;
+  const dot = (o: string): string => (o === "" ? plain : `${plain}.${o}`);
+  const stem = overload.replace(/_?out$/, "");
+  list.push(dot(overload), dot(stem), dot(`${stem === "" ? "" : stem}`), dot(""), dot("Tensor"), dot("default"), dot("Scalar"), dot("int"), dot("self"), dot("dim"), dot("dim_IntList"));
+  return [...new Set(list)];
+}
+
+function sameArguments(a: readonly Argument[], b: readonly Argument[]): boolean {
+  return a.length === b.length && a.every((x, i) => x.name === b[i]?.name || x.type.kind === b[i]?.type.kind);
+}
+
+function derive(schema: Schema, table: OpTable): Derived | undefined {
+  const direct = table.get(fullName(schema));
+  if (direct !== undefined) return { op: direct, form: "plain" };
+  const outs = schema.args.filter((a) => a.kwargOnly && a.alias?.write === true);
+  const inplace = schema.args[0]?.alias?.write === true && schema.name.endsWith("_");
+  if (outs.length === 0 && !inplace) return undefined;
+  const inputs = outs.length > 0 ? schema.args.filter((a) => !outs.includes(a)) : schema.args;
+  for (const name of candidates(schema)) {
+    const op = table.get(name);
+    if (op === undefined) continue;
+    const own = parsedSchema(op);
+    if (sameArguments(own.args, inputs)) return { op, form: outs.length > 0 ? "out" : "inplace" };
+  }
+  return undefined;
+}
+
+const parsed = new WeakMap<Op, Schema>();
+/** The op's own schema, parsed once. */
+export function parsedSchema(op: Op): Schema {
+  let schema = parsed.get(op);
+  if (schema === undefined) parsed.set(op, (schema = parseSchema(op.schema)));
+  return schema;
+}
+
+/** Whether the table has a meaning for the schema, directly or derived. */
+export function supports(schema: Schema, table: OpTable): boolean {
+  return derive(schema, table) !== undefined;
+}
+
+/** The op for a schema, or undefined where there is none. */
+export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
+  const found = derive(schema, table);
+  if (found === undefined) return undefined;
+  const { op, form } = found;
+  const { body } = op;
+  const outs = schema.args.map((a, i) => (a.kwargOnly && a.alias?.write === true ? i : -1)).filter((i) => i >= 0);
+  const inputs = schema.args.map((_, i) => i).filter((i) => form !== "out" || !outs.includes(i));
+  const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type));
+  const plainArguments = form !== "out" && converters.every((c) => c === undefined);
+
+  if (body.kind === "raw") return { reads: false, run: (ctx, args) => (schema.returns.length === 0 ? (body.run(args, ctx), []) : [body.run(args, ctx)]) };
+
+  const targets = (args: readonly Datum[]): Tensor[] => {
+    const picked = form === "inplace" ? [args[0]] : form === "out" ? outs.map((i) => args[i]) : [];
+    return picked.filter((t): t is Tensor => t instanceof Tensor);
+  };
+  const settle = (ctx: Context, value: Result, args: readonly Datum[]): readonly Datum[] => {
+    if (form === "plain") return toResults(value, schema);
+    const into = targets(args);
+    const values: readonly Result[] = Array.isArray(value) ? value : [value];
+    into.forEach((t, i) => {
+      const v = values[i];
+      if (v instanceof Tensor) form === "out" ? writeOut(ctx, t, v) : copyInto(ctx, t, v);
+    });
+    return schema.returns.length === 0 ? [] : into;
+  };
+  const convert = (args: readonly Datum[]): readonly unknown[] => {
+    const out: unknown[] = plainArguments ? [...args] : new Array<unknown>(inputs.length);
+    if (!plainArguments) {
+      for (let k = 0; k < inputs.length; k++) {
+        const value = args[inputs[k] ?? 0] ?? null;
+        const convertOne = converters[k];
+        out[k] = convertOne === undefined ? value : convertOne(value);
+      }
+    }
+    return out;
+  };
+
+  if (body.kind === "reads") {
+    return {
+      reads: true,
+      run: function* run(ctx, args): Generator<Tensor, readonly Datum[], void> {
+        const steps: Reads = body.run(ctx, convert(args));
+        return settle(ctx, yield* steps, args);
+      },
+    };
+  }
+  if (body.kind === "pointwise") {
+    const e = body.elementwise;
+    const own = parsedSchema(op);
+    const operandAt = own.args.map((a, i) => (a.type.kind === "Tensor" || a.type.kind === "number" || a.type.kind === "float" || a.type.kind === "int" ? i : -1)).filter((i) => i >= 0);
+    const kinds = operandAt.map((i) => own.args[i]?.type.kind);
+    return {
+      reads: false,
+      run: (ctx, args) => {
+        const operands = operandAt.map((i, k): Tensor | Scalar => {
+          const value = args[inputs[i] ?? 0] ?? null;
+          if (value instanceof Tensor) return value;
+          return kinds[k] === "float" ? { kind: "float", value: Number(value) } : asScalar(value);
+        });
+        if (form === "plain") return [apply(ctx, e, operands)];
+        const [target] = targets(args);
+        if (target === undefined) return unreachable("a written argument that is no tensor");
+        if (form === "inplace") return [apply(ctx, e, operands, target)];
+        writeOut(ctx, target, apply(ctx, e, operands));
+        return [target];
+      },
+    };
+  }
+  return { reads: false, run: (ctx, args) => settle(ctx, body.run(ctx, convert(args)), args) };
+}

@@ -1,0 +1,194 @@
+/**
+ * Carries calls to backends: on the session's backend where it can, else on the cpu as a counted, visible fallback.
+ * This is the ops' `Context`.
+ */
+
+import type { Backend } from "../prims/backend.ts";
+import type { Call, Region } from "../prims/call.ts";
+import type { Context } from "../prims/context.ts";
+import { OpwiseError } from "../tensor/error.ts";
+import type { GeneratorState } from "../tensor/generator.ts";
+import { isContiguous, numelOf } from "../tensor/shape.ts";
+import { Storage } from "../tensor/storage.ts";
+import { Tensor, type View } from "../tensor/tensor.ts";
+import { type DType, itemsize } from "../tensor/dtype.ts";
+
+/** One line of `session.placement()`. */
+export interface Placement {
+  /** Call kind and program, or region name. */
+  readonly what: string;
+  readonly backend: string;
+  count: number;
+  /** Bytes moved between backend and host because of it. */
+  bytes: number;
+  /** Why it did not run on the session's backend. */
+  readonly reason: string | undefined;
+}
+
+/** Names a call for placement and profiles. */
+export function describe(what: Call | Region): string {
+  if (what.kind === "region") return what.name;
+  if (what.kind === "host" || what.kind === "linalg") return `${what.kind} ${what.name}`;
+  if ("program" in what) return `${what.kind} ${what.kind === "reduce" || what.kind === "scan" ? `${what.combiner.name} ` : ""}${what.program.name}`;
+  return what.kind === "random" ? `random ${what.transform}` : what.kind;
+}
+
+export interface ExecutorOptions {
+  readonly backend: Backend;
+  /** Runs what `backend` refuses; the same object where the backend is the cpu. */
+  readonly cpu: Backend;
+  readonly generator: GeneratorState;
+  readonly print?: (text: string) => void;
+}
+
+interface Waiting {
+  readonly what: Call;
+}
+
+/** A context over one backend with the cpu behind it. */
+export class Executor implements Context {
+  readonly backend: Backend;
+  readonly #cpu: Backend;
+  readonly generator: GeneratorState;
+  defaultDtype: DType = "float32";
+  readonly print: (text: string) => void;
+  /** Bytes that this run may still allocate. */
+  budget: number = Infinity;
+  /** Storages made since the last sweep, for `sweep.ts`. */
+  fresh: Storage[] = [];
+  freshBytes = 0;
+  readonly placements: Map<string, Placement> = new Map();
+  readonly #queue: Waiting[] = [];
+  #draining: Promise<void> | undefined;
+
+  constructor(options: ExecutorOptions) {
+    this.backend = options.backend;
+    this.#cpu = options.cpu;
+    this.generator = options.generator;
+    this.print = options.print ?? (() => undefined);
+  }
+
+  allocate(nbytes: number): Storage {
+    if (nbytes > this.backend.limits.maxBytes || nbytes > this.budget) {
+      throw new OpwiseError("out-of-memory", `a tensor of ${nbytes} bytes was asked for`, {
+        wanted: `at most ${Math.min(this.backend.limits.maxBytes, this.budget)} bytes`,
+        got: `${nbytes} bytes`,
+        hint: "raise `maxBytes` if the model really needs this much",
+      });
+    }
+    this.budget -= nbytes;
+    const storage = Storage.allocate(nbytes);
+    if (!this.backend.onHost) {
+      this.fresh.push(storage);
+      this.freshBytes += nbytes;
+    }
+    return storage;
+  }
+
+  sync(tensor: Tensor): void | Promise<void> {
+    if (this.#draining !== undefined) return this.#draining.then(() => tensor.storage.sync());
+    return tensor.storage.sync();
+  }
+
+  /** A promise while enqueued calls wait for bytes to arrive from a device. */
+  get pending(): Promise<void> | undefined {
+    return this.#draining;
+  }
+
+  run(call: Call): void {
+    if (this.#draining !== undefined) {
+      this.#queue.push({ what: frozen(call) });
+      return;
+    }
+    const waiting = this.#place(call);
+    if (waiting === undefined) return;
+    const kept = frozen(call);
+    this.#draining = waiting.then(() => this.#onCpu(kept)).then(() => this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const waiting = this.#place(next.what);
+      if (waiting !== undefined) {
+        await waiting;
+        this.#onCpu(next.what);
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  region(region: Region, body: () => void): void {
+    if (this.backend.onHost || this.#draining !== undefined) return body();
+    const refusal = this.backend.refuses(region);
+    if (refusal !== undefined) return body();
+    this.#bring(region);
+    this.backend.run(region);
+    this.#count(describe(region), this.backend.name, 0, undefined);
+  }
+
+  /** Runs the call where it belongs; a promise where a fallback has to wait for bytes first. */
+  #place(call: Call): Promise<void> | undefined {
+    if (this.backend.onHost) {
+      this.backend.run(call);
+      return undefined;
+    }
+    const refusal = this.backend.refuses(call);
+    if (refusal === undefined) {
+      this.#bring(call);
+      this.backend.run(call);
+      this.#count(describe(call), this.backend.name, 0, undefined);
+      return undefined;
+    }
+    let moved = 0;
+    const waits: Promise<void>[] = [];
+    const fetch = (view: View): void => {
+      if (view.storage.onHost) return;
+      moved += view.storage.nbytes;
+      const wait = view.storage.sync();
+      if (wait instanceof Promise) waits.push(wait);
+    };
+    for (const view of call.operands) fetch(view);
+    for (const view of call.results) if (!coversAll(view)) fetch(view);
+    this.#count(describe(call), "cpu", moved, refusal);
+    if (waits.length > 0) return Promise.all(waits).then(() => undefined);
+    this.#onCpu(call);
+    return undefined;
+  }
+
+  #onCpu(call: Call): void {
+    this.#cpu.run(call);
+  }
+
+  /** Uploads what the backend will read. Results that are written only in part need their old contents there too. */
+  #bring(what: Call | Region): void {
+    const need = (view: View): void => {
+      if (view.storage.bufferOn(this.backend) !== undefined) return;
+      const buffer = this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
+      view.storage.cacheOnDevice(this.backend, buffer);
+    };
+    for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);
+    for (const view of what.results) if (!coversAll(view)) need(view);
+    for (const view of what.results) view.storage.beginDeviceWrite();
+  }
+
+  #count(what: string, backend: string, bytes: number, reason: string | undefined): void {
+    const key = `${backend}|${what}|${reason ?? ""}`;
+    const line = this.placements.get(key);
+    if (line === undefined) this.placements.set(key, { what, backend, count: 1, bytes, reason });
+    else {
+      line.count++;
+      line.bytes += bytes;
+    }
+  }
+}
+
+/** Whether writing the view replaces all bytes of its storage. */
+export function coversAll(view: View): boolean {
+  return isContiguous(view.shape, view.strides) && numelOf(view.shape) * itemsize(view.dtype) >= view.storage.nbytes;
+}
+
+/** The call with its views as they are now: a tensor's record may change before the call runs. */
+function frozen(call: Call): Call {
+  const keep = (v: View): View => ({ storage: v.storage, dtype: v.dtype, shape: v.shape, strides: v.strides, offset: v.offset });
+  return { ...call, operands: call.operands.map(keep), results: call.results.map(keep) };
+}

@@ -1,0 +1,40 @@
+/** Calls ops by name outside any graph: for unit tests of meanings. */
+
+import { cpu } from "../../src/backends/cpu/cpu.ts";
+import type { Datum } from "../../src/ir/datum.ts";
+import { parseSchema } from "../../src/ir/schema.ts";
+import { schemaOf } from "../../src/ir/schema-table.ts";
+import { atenFamilies } from "../../src/ops/aten/index.ts";
+import { bind, parsedSchema, tableOf } from "../../src/ops/registry.ts";
+import { Executor } from "../../src/run/executor.ts";
+import type { GeneratorState } from "../../src/tensor/generator.ts";
+
+const table = tableOf(atenFamilies);
+const generator: GeneratorState = { seed: 0n, words: new Uint32Array(624), position: 624, nextFloat: undefined, nextDouble: undefined };
+
+/** A fresh context over the cpu backend. */
+export function eagerContext(print?: boolean): Executor {
+  const backend = cpu(print === undefined ? {} : { print });
+  return new Executor({ backend, cpu: backend, generator });
+}
+
+/** Runs `name` (`aten::add.Tensor`, in-place and out forms too) with arguments in schema order; missing trailing ones take the schema's defaults. */
+export function call(name: string, args: readonly Datum[], ctx: Executor = eagerContext()): readonly Datum[] {
+  const op = table.get(name);
+  const schema = schemaOf(name) ?? (op === undefined ? undefined : parsedSchema(op)) ?? parseSchema(name);
+  const bound = bind(schema, table);
+  if (bound === undefined) throw new Error(`no meaning for ${name}`);
+  const full = schema.args.map((a, i): Datum => {
+    const given = args[i];
+    if (given !== undefined) return given;
+    const d = a.default;
+    if (d === undefined) throw new Error(`${name}: argument ${a.name} missing`);
+    if (d.kind === "none") return null;
+    if (d.kind === "int" || d.kind === "float" || d.kind === "bool" || d.kind === "str") return d.value;
+    if (d.kind === "list") return { kind: "list", elem: d.elem, items: d.items.map((x) => ("value" in x && (x.kind === "int" || x.kind === "float" || x.kind === "bool") ? x.value : null)) };
+    throw new Error(`${name}: default of ${a.name}`);
+  });
+  if (!bound.reads) return bound.run(ctx, full);
+  const steps = bound.run(ctx, full);
+  for (let s = steps.next(); ; s = steps.next()) if (s.done === true) return s.value;
+}
