@@ -1,0 +1,71 @@
+/** JSON of a .pt2 archive: integers beyond 2^53 stay exact, and every look into the tree checks what it finds. */
+
+import { OpwiseError } from "../../tensor/error.ts";
+
+export type Json = null | boolean | number | bigint | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** No text of a program starts with this; it marks an integer that a double cannot hold. */
+const BIG = "\u0000big:";
+
+/** Parses JSON text. @throws bad-model where it is not JSON */
+export function parseJson(text: string, record: string): Json {
+  const marked = /\d{16}/.test(text)
+    ? text.replace(TOKEN, (token) => (/^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? JSON.stringify(BIG + token) : token))
+    : text;
+  try {
+    const revive = (_key: string, value: unknown): unknown => (typeof value === "string" && value.startsWith(BIG) ? BigInt(value.slice(BIG.length)) : value);
+    return JSON.parse(marked, marked === text ? undefined : revive) as Json; // JSON.parse gives exactly these kinds
+  } catch (cause) {
+    throw new OpwiseError("bad-model", "the record is not JSON", { where: { record }, cause, got: cause instanceof Error ? cause.message : undefined });
+  }
+}
+
+/** Looks into JSON with the path of each step in its errors. */
+export class JsonView {
+  readonly record: string;
+  constructor(record: string) {
+    this.record = record;
+  }
+
+  fail(what: string, wanted: string, got: Json | undefined): never {
+    const text = got === undefined ? "nothing" : typeof got === "bigint" ? String(got) : JSON.stringify(got, (_k, v: unknown) => (typeof v === "bigint" ? String(v) : v)).slice(0, 120);
+    throw new OpwiseError("bad-model", `\`${what}\` is not ${wanted}`, { where: { record: this.record }, wanted, got: text });
+  }
+  object(value: Json | undefined, what: string): JsonObject {
+    if (value === null || value === undefined || typeof value !== "object" || Array.isArray(value)) return this.fail(what, "an object", value);
+    return value as JsonObject; // an object that is no array and not null
+  }
+  array(value: Json | undefined, what: string): readonly Json[] {
+    return Array.isArray(value) ? (value as readonly Json[]) : this.fail(what, "a list", value);
+  }
+  text(value: Json | undefined, what: string): string {
+    return typeof value === "string" ? value : this.fail(what, "a text", value);
+  }
+  bool(value: Json | undefined, what: string): boolean {
+    return typeof value === "boolean" ? value : this.fail(what, "a bool", value);
+  }
+  /** A safe integer, or a bigint within int64. */
+  integer(value: Json | undefined, what: string): number | bigint {
+    if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+    if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
+    return this.fail(what, "an int", value);
+  }
+  /** A size: a non-negative safe integer. */
+  size(value: Json | undefined, what: string): number {
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : this.fail(what, "a size", value);
+  }
+  float(value: Json | undefined, what: string): number {
+    if (typeof value === "number") return value;
+    if (typeof value === "bigint") return Number(value);
+    if (value === "Infinity" || value === "-Infinity" || value === "NaN") return Number(value);
+    return this.fail(what, "a number", value);
+  }
+  /** The key and value of a one-key union such as `{"as_int": 3}`. */
+  union(value: Json | undefined, what: string): readonly [string, Json] {
+    const entries = Object.entries(this.object(value, what));
+    const [first] = entries;
+    return first !== undefined && entries.length === 1 ? first : this.fail(what, "a union of one key", value);
+  }
+}
