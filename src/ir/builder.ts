@@ -13,7 +13,8 @@ export interface NodeFacts {
   readonly location?: Location | undefined;
 }
 
-interface OpenBlock {
+/** A block that still takes nodes. */
+export interface OpenBlock {
   readonly inputs: Value[];
   readonly nodes: Node[];
 }
@@ -39,6 +40,18 @@ export class GraphBuilder {
     const block = this.#open.pop();
     if (block === undefined) throw new Error("close without open");
     return { inputs: block.inputs, nodes: block.nodes, outputs };
+  }
+
+  /** Sets the innermost block aside, open, until `resume`: both branches of an if are known before their outputs are. */
+  suspend(): OpenBlock {
+    const block = this.#open.pop();
+    if (block === undefined) throw new Error("suspend without open");
+    return block;
+  }
+
+  /** Makes a suspended block the innermost one again. */
+  resume(block: OpenBlock): void {
+    this.#open.push(block);
   }
 
   /** Appends a node with results of the given types. */

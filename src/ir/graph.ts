@@ -22,7 +22,8 @@ export interface Value {
   /** Unique within a function. */
   readonly id: number;
   type: Type;
-  readonly name?: string | undefined;
+  /** The author's name, where one is known; for reading, not unique. */
+  name?: string | undefined;
 }
 
 export interface Node {
