@@ -99,7 +99,12 @@ export function complex(re: number, im: number): Arg {
 export const none: Arg = { none: true };
 
 /** A sample; the form that `*.samples.ts` files use. */
-export function sample(op: string, args: readonly Arg[], kwargs: Readonly<Record<string, Arg>> = {}, rest: Omit<Sample, "op" | "args" | "kwargs"> = {}): Sample {
+export function sample(
+  op: string,
+  args: readonly Arg[],
+  kwargs: Readonly<Record<string, Arg>> = {},
+  rest: Omit<Sample, "op" | "args" | "kwargs"> = {},
+): Sample {
   return { op, args, kwargs, ...rest };
 }
 
