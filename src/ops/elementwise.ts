@@ -16,8 +16,9 @@ import { floatPromoted, resultType } from "./promotion.ts";
  * `default`: the common dtype, which is the result's. `float`: as default, integers and bools first become the default float.
  * `compare`: computed in the common dtype, the result is bool. `real`: as default, complex gives its component dtype (abs).
  * `floatReal`: both (angle). `own`: every operand in its own dtype, the result is bool (logical ops, isnan).
+ * `masked`: the first operand is a condition in its own dtype that promotes nothing; the others as default (where).
  */
-export type Promotion = "default" | "float" | "compare" | "real" | "floatReal" | "own";
+export type Promotion = "default" | "float" | "compare" | "real" | "floatReal" | "own" | "masked";
 
 export interface Elementwise {
   readonly name: string;
@@ -58,7 +59,7 @@ export function outputParts(value: Num, dtype: DType): Expr[] {
 }
 
 function commonOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], ctx: Context): DType {
-  const common = resultType(operands, ctx.defaultDtype);
+  const common = resultType(e.promotion === "masked" ? operands.slice(1) : operands, ctx.defaultDtype);
   return e.promotion === "float" || e.promotion === "floatReal" ? floatPromoted(common, ctx.defaultDtype) : common;
 }
 
@@ -76,10 +77,11 @@ function programOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], commo
   const compute = opmathOf(common);
   const dtypes: DType[] = [];
   const scalars: ExprType[] = [];
-  const nums = operands.map((o) => {
+  const nums = operands.map((o, at) => {
     if (o instanceof Tensor) {
       dtypes.push(o.dtype);
-      return operandNum(dtypes.length - 1, o.dtype, e.promotion === "own" ? opmathOf(o.dtype) : compute);
+      const own = e.promotion === "own" || (e.promotion === "masked" && at === 0);
+      return operandNum(dtypes.length - 1, o.dtype, own ? opmathOf(o.dtype) : compute);
     }
     const type = computeType(compute);
     if (isOne(o)) return new Num(constant(isBigType(type) ? 1n : type === "bool" ? true : 1, type));

@@ -184,6 +184,11 @@ export class Storage {
     }
   }
 
+  /** Lets go of the device's copy; the host must have the bytes, or a source give them again. */
+  dropDevice(): void {
+    this.#dropDevice();
+  }
+
   #dropDevice(): void {
     if (this.#device !== undefined && this.#buffer !== undefined) this.#device.release(this.#buffer);
     this.#device = undefined;

@@ -1,0 +1,134 @@
+/** Between JavaScript values and data: arguments by their declared types, results as plain arrays and objects. */
+
+import { boxed, type Datum, type List, makeDict, makeList, makeTuple } from "../ir/datum.ts";
+import { printType, T, type Type } from "../ir/type.ts";
+import { type DType, torchOfDtype } from "../tensor/dtype.ts";
+import { OpwiseError } from "../tensor/error.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** What callers pass: tensors, numbers, strings, nested arrays, plain objects and Maps; a boxed `{kind, value}` where a number's kind matters. */
+export type Input =
+  | Tensor | number | bigint | boolean | string | null | undefined
+  | { readonly kind: "int" | "float" | "bool" | "complex" } | readonly Input[] | ReadonlyMap<Input, Input> | { readonly [key: string]: Input };
+
+/** What callers get back. Tuples and lists are arrays; named tuples and dicts with string keys are objects; other dicts are Maps. */
+export type Output =
+  | Tensor | number | bigint | boolean | string | null
+  | { readonly kind: "complex"; readonly re: number; readonly im: number }
+  | readonly Output[] | ReadonlyMap<Output, Output> | { readonly [key: string]: Output };
+
+function mismatch(where: string, wanted: Type, got: unknown): never {
+  const text = got === null || got === undefined ? "None" : Array.isArray(got) ? "an array" : got instanceof Tensor ? "a Tensor" : typeof got;
+  throw new OpwiseError("type-mismatch", `${where} has the wrong type`, { wanted: printType(wanted), got: text });
+}
+
+/** A number's kind where the type leaves it open. */
+function openNumber(value: number | bigint | boolean): Datum {
+  if (typeof value === "boolean") return boxed(value, "bool");
+  if (typeof value === "bigint") return boxed(canonical(value), "int");
+  return boxed(value, Number.isInteger(value) ? "int" : "float");
+}
+function canonical(value: bigint): number | bigint {
+  const n = Number(value);
+  return Number.isSafeInteger(n) ? n : BigInt.asIntN(64, value);
+}
+function isDatum(value: object): value is Exclude<Datum, number | bigint | boolean | string | null> {
+  return value instanceof Tensor || ("kind" in value && typeof value.kind === "string");
+}
+
+/** Lists made of arrays, to carry changes back after the call. */
+export type Borrowed = { readonly array: readonly Input[]; readonly list: List }[];
+
+/** A JavaScript value as a datum of `type`. Data (`{kind: ...}`) are taken as they are. @throws type-mismatch naming `where` */
+export function toDatum(value: Input, type: Type, where: string, borrowed: Borrowed = []): Datum {
+  if (value === null || value === undefined) {
+    if (type.kind === "None" || type.kind === "Optional" || type.kind === "Any" || (type.kind === "Union" && type.members.some((m) => m.kind === "None"))) return null;
+    return mismatch(where, type, value);
+  }
+  if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Map) && isDatum(value)) {
+    if (value instanceof Tensor) {
+      if (type.kind === "Tensor" || type.kind === "Any" || type.kind === "Optional" || type.kind === "Union") return value;
+      return mismatch(where, type, value);
+    }
+    return "value" in value && (type.kind === "int" || type.kind === "float" || type.kind === "bool") ? (value.value as Datum) : value;
+  }
+  switch (type.kind) {
+    case "Optional": return toDatum(value, type.elem, where, borrowed);
+    case "Any":
+    case "number":
+      if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return openNumber(value);
+      if (type.kind === "number") return mismatch(where, type, value);
+      if (typeof value === "string") return value;
+      if (Array.isArray(value)) return makeList(T.Any, value.map((v: Input, i) => toDatum(v, T.Any, `${where}[${i}]`, borrowed)));
+      return mismatch(where, type, value);
+    case "Union": {
+      for (const member of type.members) {
+        try {
+          const inner = toDatum(value, member, where, borrowed);
+          return typeof inner === "number" || typeof inner === "bigint" || typeof inner === "boolean" ? boxed(inner, member.kind === "float" ? "float" : member.kind === "bool" ? "bool" : "int") : inner;
+        } catch {
+          continue; // the next member may fit
+        }
+      }
+      return mismatch(where, type, value);
+    }
+    case "int":
+      if (typeof value === "bigint") return canonical(value);
+      if (typeof value === "number" && Number.isInteger(value)) return value;
+      if (typeof value === "boolean") return value ? 1 : 0;
+      // A dtype's name where a dtype number is declared (dtypes are ints in TorchScript).
+      if (typeof value === "string" && /^(?:u?int|b?float|bool|complex|float8)/.test(value)) return torchOfDtype(value as DType);
+      return mismatch(where, type, value);
+    case "float":
+      return typeof value === "number" || typeof value === "bigint" ? Number(value) : mismatch(where, type, value);
+    case "bool": return typeof value === "boolean" ? value : mismatch(where, type, value);
+    case "str": return typeof value === "string" ? value : mismatch(where, type, value);
+    case "complex": return typeof value === "number" ? { kind: "complex", re: value, im: 0 } : mismatch(where, type, value);
+    case "Device": return typeof value === "string" ? { kind: "device", name: value } : mismatch(where, type, value);
+    case "List": {
+      if (!Array.isArray(value)) return mismatch(where, type, value);
+      const items: readonly Input[] = value;
+      const list = makeList(type.elem, items.map((v, i) => toDatum(v, type.elem, `${where}[${i}]`, borrowed)));
+      borrowed.push({ array: items, list });
+      return list;
+    }
+    case "Tuple":
+    case "NamedTuple": {
+      const items: readonly Input[] | undefined = Array.isArray(value) ? value : type.kind === "NamedTuple" && typeof value === "object" ? type.fields.map((f) => (value as { readonly [key: string]: Input })[f]) : undefined;
+      if (items === undefined || items.length !== type.elems.length) return mismatch(where, type, value);
+      return makeTuple(items.map((v, i) => toDatum(v, type.elems[i] ?? T.Any, `${where}[${i}]`, borrowed)), type.kind === "NamedTuple" ? type : undefined);
+    }
+    case "Dict": {
+      if (typeof value !== "object") return mismatch(where, type, value);
+      const entries: Iterable<readonly [Input, Input]> = value instanceof Map ? value : Object.entries(value);
+      return makeDict(type.key, type.value, [...entries].map(([k, v]) => [toDatum(k, type.key, `key of ${where}`, borrowed), toDatum(v, type.value, `${where}[${String(k)}]`, borrowed)] as const));
+    }
+    default: return mismatch(where, type, value);
+  }
+}
+
+/** A datum as JavaScript sees it. Script objects, futures and packed parameters have no form here. */
+export function fromDatum(value: Datum): Output {
+  if (value === null || typeof value !== "object" || value instanceof Tensor) return value;
+  switch (value.kind) {
+    case "int":
+    case "float":
+    case "bool": return value.value;
+    case "complex": return value;
+    case "list": return value.items.map(fromDatum);
+    case "tuple": {
+      const items = value.items.map(fromDatum);
+      if (value.type?.kind !== "NamedTuple") return items;
+      return Object.fromEntries(value.type.fields.map((f, i) => [f, items[i] ?? null]));
+    }
+    case "dict": {
+      const entries = [...value.entries.values()].map(([k, v]) => [fromDatum(k), fromDatum(v)] as const);
+      if (entries.every(([k]) => typeof k === "string")) return Object.fromEntries(entries.map(([k, v]) => [String(k), v]));
+      return new Map(entries);
+    }
+    case "device": return value.name;
+    case "enum": return value.name;
+    case "future": return value.state.done && "value" in value.state ? fromDatum(value.state.value) : null;
+    default: throw new OpwiseError("type-mismatch", `a result of kind ${value.kind} cannot leave the model`, { hint: "return its parts" });
+  }
+}

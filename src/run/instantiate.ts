@@ -1,0 +1,143 @@
+/** Makes values of templates: lazily loaded storages, tensors, containers and objects, one value per template object. */
+
+import { type Datum, type Instance, makeDict, makeList, makeTuple } from "../ir/datum.ts";
+import type { ObjectTemplate, StorageTemplate, Template, TensorTemplate } from "../ir/template.ts";
+import { internString } from "../tensor/strings.ts";
+import { Storage } from "../tensor/storage.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { OpwiseError, unreachable } from "../tensor/error.ts";
+
+/** Turns templates into data. One per session: sessions share a file's bytes, never values. */
+export class Instantiator {
+  readonly #data = new Map<Template | TensorTemplate, Datum>();
+  readonly #storages = new Map<StorageTemplate, Storage>();
+  /** Objects whose `__setstate__` has to run, inner ones first. */
+  readonly pendingStates: { readonly instance: Instance; readonly state: Datum }[] = [];
+
+  /** All storages made so far. */
+  get storages(): Iterable<Storage> {
+    return this.#storages.values();
+  }
+
+  /** Bytes that wait to be read from sources which cannot be read at once (URLs, Blobs). */
+  prefetch(): Promise<void>[] {
+    const waits: Promise<void>[] = [];
+    for (const [template, storage] of this.#storages) {
+      if (template.source.readSync !== undefined || storage.onHost) continue;
+      const wait = storage.sync();
+      if (wait instanceof Promise) waits.push(wait);
+    }
+    return waits;
+  }
+
+  tensor(template: TensorTemplate): Tensor {
+    const known = this.#data.get(template);
+    if (known instanceof Tensor) return known;
+    const tensor = new Tensor(this.#storage(template.storage), template.dtype, template.shape, template.strides, template.offset);
+    tensor.requiresGrad = template.requiresGrad;
+    const q = template.quantizer;
+    if (q !== undefined) {
+      tensor.quantizer = q.scheme === "per_tensor_affine" ? q : { scheme: q.scheme, axis: q.axis, scales: this.tensor(q.scales), zeroPoints: this.tensor(q.zeroPoints) };
+    }
+    this.#data.set(template, tensor);
+    return tensor;
+  }
+
+  #storage(template: StorageTemplate): Storage {
+    let storage = this.#storages.get(template);
+    if (storage === undefined) {
+      storage = makeStorage(template);
+      this.#storages.set(template, storage);
+    }
+    return storage;
+  }
+
+  /** The datum of a template; the same object for the same template. */
+  datum(template: Template): Datum {
+    switch (template.kind) {
+      case "none": return null;
+      case "bool":
+      case "int":
+      case "float":
+      case "str": return template.value;
+      case "complex": return template;
+      default:
+    }
+    const known = this.#data.get(template);
+    if (known !== undefined) return known;
+    switch (template.kind) {
+      case "tensor": return this.tensor(template.tensor);
+      case "device": return this.#keep(template, { kind: "device", name: template.value });
+      case "list": {
+        const list = makeList(template.elem, []);
+        this.#data.set(template, list);
+        for (const item of template.items) list.items.push(this.datum(item));
+        return list;
+      }
+      case "tuple": return this.#keep(template, makeTuple(template.items.map((i) => this.datum(i)), template.type?.kind === "NamedTuple" ? template.type : undefined));
+      case "dict": return this.#keep(template, makeDict(template.key, template.value, template.entries.map(([k, v]) => [this.datum(k), this.datum(v)] as const)));
+      case "enum": {
+        const member = template.type.members.find((m) => m.name === template.member) ?? unreachable("enum member");
+        return this.#keep(template, { kind: "enum", type: template.type, name: member.name, value: this.datum(member.value) });
+      }
+      case "object": return this.#object(template);
+      case "foreign": return this.#keep(template, { kind: "host", name: template.className, value: this.datum(template.state) });
+      case "type": return this.#keep(template, { kind: "host", name: "type", value: template.type });
+      case "sparse": return this.#keep(template, sparseToDense(this.tensor(template.values), this.tensor(template.indices), template.shape));
+      default: return template satisfies never;
+    }
+  }
+
+  #keep(template: Template, value: Datum): Datum {
+    this.#data.set(template, value);
+    return value;
+  }
+
+  #object(template: ObjectTemplate): Instance {
+    const instance: Instance = { kind: "instance", class: template.class, slots: new Array<Datum | undefined>(template.class.attributes.length) };
+    this.#data.set(template, instance);
+    if (template.state !== undefined) this.pendingStates.push({ instance, state: this.datum(template.state) });
+    else template.fields.forEach((field, i) => (instance.slots[i] = this.datum(field)));
+    return instance;
+  }
+}
+
+function makeStorage(template: StorageTemplate): Storage {
+  const { source, nbytes, packedBits, strings } = template;
+  if (strings !== undefined) {
+    const ids = new Int32Array(strings.map((s) => internString(s)));
+    return Storage.wrap(new Uint8Array(ids.buffer), false);
+  }
+  const range = { offset: 0, length: source.size };
+  const shape = (bytes: Uint8Array): Uint8Array => (packedBits === undefined ? bytes : unpack(bytes, packedBits, nbytes));
+  return Storage.lazy(nbytes, () => {
+    if (source.readSync !== undefined) return shape(source.readSync(range));
+    const bytes = source.read(range);
+    return bytes instanceof Promise ? bytes.then(shape) : shape(bytes);
+  });
+}
+
+/** Sub-byte elements, first one lowest, to one per byte; the dtype's sign is applied by whoever reads them as signed. */
+function unpack(bytes: Uint8Array, bits: 2 | 4, count: number): Uint8Array {
+  const perByte = 8 / bits;
+  const mask = (1 << bits) - 1;
+  const out = new Uint8Array(count);
+  for (let i = 0; i < count; i++) out[i] = ((bytes[Math.floor(i / perByte)] ?? 0) >> ((i % perByte) * bits)) & mask;
+  return out;
+}
+
+/** A sparse initialiser as a dense tensor: indices are linear `[nnz]` or coordinates `[nnz, rank]`. */
+function sparseToDense(values: Tensor, indices: Tensor, shape: readonly number[]): Tensor {
+  const out = Tensor.zeros(shape, values.dtype);
+  const [data, at, target] = [values.data, indices.data, out.data];
+  const rank = indices.rank === 2 ? shape.length : 1;
+  for (let i = 0; i < values.numel; i++) {
+    let position = 0;
+    for (let d = 0; d < rank; d++) position = position * (rank === 1 ? 1 : (shape[d] ?? 1)) + Number(at[i * rank + d]);
+    const value = data[i] ?? 0;
+    if (position < 0 || position >= target.length) throw new OpwiseError("bad-tensor", `sparse index ${position} lies outside shape [${shape.join(", ")}]`);
+    if (target instanceof BigInt64Array || target instanceof BigUint64Array) target[position] = BigInt(value);
+    else target[position] = Number(value);
+  }
+  return out;
+}

@@ -1,0 +1,328 @@
+/** Links graphs into code: numbers registers, binds ops, fills in schema defaults, inserts scalar boxing, finds last uses. */
+
+import { type Datum, type List, makeDict, makeList, makeTuple } from "../ir/datum.ts";
+import type { ClassType } from "../ir/class-type.ts";
+import type { Block, FunctionDecl, Node, Program, Value } from "../ir/graph.ts";
+import type { Template } from "../ir/template.ts";
+import type { Schema } from "../ir/schema.ts";
+import { T, type Type } from "../ir/type.ts";
+import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
+import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
+import { OpwiseError, unreachable } from "../tensor/error.ts";
+import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
+import { coercion } from "./coerce.ts";
+import { isInstanceOf, unpickledList } from "./instance-of.ts";
+
+/** What a linker needs of its session. */
+export interface LinkEnvironment {
+  readonly program: Program;
+  readonly ops: OpTable;
+  readonly onnx: OnnxTable;
+  /** The datum of a constant; the same object for the same template. */
+  readonly constant: (template: Template) => Datum;
+}
+
+const NONE: Operand = { register: -1, constant: null, adapt: undefined };
+
+export class Linker {
+  readonly #env: LinkEnvironment;
+  readonly #functions = new Map<FunctionDecl, LinkedFunction>();
+  readonly #bound = new Map<string, BoundOp | undefined>();
+
+  constructor(env: LinkEnvironment) {
+    this.#env = env;
+  }
+
+  /** The linked form of a function, made once. */
+  link(decl: FunctionDecl): LinkedFunction {
+    const known = this.#functions.get(decl);
+    if (known !== undefined) return known;
+    const graph = decl.graph();
+    let registers = 0;
+    const count = (block: Block): void => {
+      for (const v of block.inputs) registers = Math.max(registers, v.id + 1);
+      for (const node of block.nodes) {
+        for (const v of node.results) registers = Math.max(registers, v.id + 1);
+        for (const b of node.blocks) count(b);
+      }
+    };
+    count(graph);
+    const linked: LinkedFunction = {
+      decl, registers, params: decl.params,
+      body: this.#block(graph, graph.outputs.map((_, i) => (graph.outputs.length === 1 ? decl.returns : undefined) ?? graph.outputs[i]?.type ?? T.Any)),
+    };
+    this.#functions.set(decl, linked);
+    return linked;
+  }
+
+  /** The op names of a function's graph that have no meaning, with how often they occur. */
+  method(cls: ClassType, name: string): LinkedFunction {
+    const decl = cls.methods.get(name);
+    if (decl === undefined) throw new OpwiseError("bad-model", `\`${cls.name}\` has no method \`${name}\``, { wanted: [...cls.methods.keys()].join(", ") || "any method" });
+    return this.link(decl);
+  }
+
+  #block(block: Block, outputTypes: readonly Type[]): CodeBlock {
+    const kills = lastUses(block);
+    return {
+      inputs: block.inputs.map((v) => v.id),
+      instructions: block.nodes.map((node) => this.#node(node, kills.get(node) ?? [])),
+      outputs: block.outputs.map((v, i) => this.#operand(v, outputTypes[i])),
+    };
+  }
+
+  #operand(value: Value, to?: Type): Operand {
+    return { register: value.id, constant: null, adapt: to === undefined ? undefined : coercion(value.type, to) };
+  }
+
+  #operands(node: Node, types?: readonly (Type | undefined)[]): Operand[] {
+    return node.operands.map((v, i) => (v === undefined ? NONE : this.#operand(v, types?.[i])));
+  }
+
+  #node(node: Node, kills: readonly number[]): Instruction {
+    const results = node.results.map((v) => v.id);
+    const common = { node, results, kills };
+    const first = node.results[0];
+    const text = (name: string): string => {
+      const t = node.attributes[name];
+      return t?.kind === "str" ? t.value : unreachable(`${node.op} without \`${name}\``);
+    };
+    const data = (types: readonly (Type | undefined)[] | undefined, run: (args: readonly Datum[]) => readonly Datum[]): Instruction => ({ ...common, kind: "data", operands: this.#operands(node, types), run });
+    switch (node.op) {
+      case "prim::Constant": {
+        const template = node.attributes["value"] ?? unreachable("constant without a value");
+        const value = this.#env.constant(template);
+        const adapt = first === undefined ? undefined : coercion(templateType(template), first.type);
+        return { ...common, kind: "constant", operands: [], value: adapt === undefined ? value : adapt(value) };
+      }
+      case "prim::If":
+        return { ...common, kind: "if", operands: this.#operands(node), blocks: node.blocks.map((b) => this.#block(b, node.results.map((r) => r.type))) };
+      case "prim::Loop": {
+        const body = node.blocks[0] ?? unreachable("loop without a body");
+        const carried = body.inputs.slice(1).map((v) => v.type);
+        return { ...common, kind: "loop", operands: this.#operands(node, [T.int, T.bool, ...carried]), body: this.#block(body, [T.bool, ...carried]) };
+      }
+      case "prim::fork": {
+        const body = node.blocks[0] ?? unreachable("fork without a body");
+        return { ...common, kind: "fork", operands: [], body: this.#block(body, body.outputs.map((v) => v.type)) };
+      }
+      case "aten::wait":
+        return { ...common, kind: "wait", operands: this.#operands(node) };
+      case "prim::RaiseException":
+        return { ...common, kind: "raise", operands: this.#operands(node) };
+      case "prim::CallFunction": {
+        const decl = this.#env.program.functions.get(text("name"));
+        if (decl === undefined) throw new OpwiseError("bad-model", `no function \`${text("name")}\` in the archive`);
+        return { ...common, kind: "call", operands: this.#operands(node, decl.params.map((p) => p.type)), callee: () => this.link(decl) };
+      }
+      case "prim::CallMethod": {
+        const name = text("name");
+        const object = node.operands[0]?.type;
+        const params = object?.kind === "Class" ? object.methods.get(name)?.params.map((p) => p.type) : object?.kind === "Interface" ? [object, ...(object.methods.find((m) => m.name === name)?.params.map((p) => p.type) ?? [])] : undefined;
+        return { ...common, kind: "method", name, operands: this.#operands(node, params), lookup: (cls) => this.method(cls, name) };
+      }
+      case "prim::GetAttr":
+        return { ...common, kind: "getattr", name: text("name"), operands: this.#operands(node) };
+      case "prim::SetAttr": {
+        const object = node.operands[0]?.type;
+        const name = text("name");
+        const slot = object?.kind === "Class" ? object.slots.get(name) : undefined;
+        const type = object?.kind === "Class" && slot !== undefined ? object.attributes[slot]?.type : undefined;
+        return { ...common, kind: "setattr", name, operands: this.#operands(node, [undefined, type]) };
+      }
+      case "prim::ListConstruct": {
+        const elem = first?.type.kind === "List" ? first.type.elem : T.Any;
+        return data(node.operands.map(() => elem), (args) => [makeList(elem, [...args])]);
+      }
+      case "prim::DictConstruct": {
+        const type = first?.type;
+        const [key, value] = type?.kind === "Dict" ? [type.key, type.value] : [T.Any, T.Any];
+        return data(node.operands.map((_, i) => (i % 2 === 0 ? key : value)), (args) => {
+          const entries: [Datum, Datum][] = [];
+          for (let i = 0; i + 1 < args.length; i += 2) entries.push([args[i] ?? null, args[i + 1] ?? null]);
+          return [makeDict(key, value, entries)];
+        });
+      }
+      case "prim::TupleConstruct": {
+        const type = first?.type;
+        const elems = type?.kind === "Tuple" || type?.kind === "NamedTuple" ? type.elems : undefined;
+        const named = type?.kind === "NamedTuple" ? type : undefined;
+        return data(elems, (args) => [makeTuple([...args], named)]);
+      }
+      case "prim::TupleUnpack":
+        return data(undefined, (args) => tupleItems(args[0] ?? null));
+      case "prim::ListUnpack": {
+        const wanted = results.length;
+        return data(undefined, (args) => {
+          const items = listOf(args[0] ?? null).items;
+          if (items.length !== wanted) throw new OpwiseError("shape-mismatch", `Expected ${wanted} elements in a list but found ${items.length}`);
+          return items;
+        });
+      }
+      case "prim::TupleIndex": {
+        const index = intAttribute(node, "index");
+        return data(undefined, (args) => {
+          const items = tupleItems(args[0] ?? null);
+          return [items[index < 0 ? index + items.length : index] ?? null];
+        });
+      }
+      case "prim::TupleSlice": {
+        const [begin, end] = [intAttribute(node, "begin"), intAttribute(node, "end")];
+        return data(undefined, (args) => [makeTuple(tupleItems(args[0] ?? null).slice(begin, end))]);
+      }
+      case "prim::unchecked_cast":
+      case "prim::box":
+        return data([first?.type], (args) => [args[0] ?? null]);
+      case "prim::Uninitialized":
+        return data(undefined, () => [null]);
+      case "prim::CreateObject": {
+        const cls = first?.type;
+        if (cls?.kind !== "Class") return unreachable("CreateObject of no class");
+        return data(undefined, () => [{ kind: "instance", class: cls, slots: new Array<Datum | undefined>(cls.attributes.length) }]);
+      }
+      case "prim::isinstance": {
+        const list = node.attributes["types"];
+        const types = list?.kind === "list" ? list.items.map((t) => (t.kind === "type" ? t.type : T.Any)) : [];
+        const from = node.operands[0]?.type ?? T.Any;
+        return data(undefined, (args) => [types.some((t) => isInstanceOf(args[0] ?? null, from, t))]);
+      }
+      case "prim::EnumValue":
+        return data(undefined, (args) => [enumOf(args[0] ?? null).value]);
+      case "prim::EnumName":
+        return data(undefined, (args) => [enumOf(args[0] ?? null).name]);
+      case "prim::ModuleContainerIndex":
+        return data(undefined, (args) => [containerItem(args[0] ?? null, args[1] ?? null)]);
+      case "prim::tolist": {
+        const type = first?.type ?? T.Any;
+        const bound: BoundOp = {
+          reads: true,
+          run: function* toList(_ctx, args) {
+            const tensor = args[0];
+            if (tensor === null || typeof tensor !== "object" || "kind" in tensor) return unreachable("tolist of no tensor");
+            yield tensor;
+            return [unpickledList(tensor, type)];
+          },
+        };
+        return { ...common, kind: "op", bound, operands: this.#operands(node) };
+      }
+      default:
+        return this.#op(node, common);
+    }
+  }
+
+  #op(node: Node, common: { readonly node: Node; readonly results: readonly number[]; readonly kills: readonly number[] }): Instruction {
+    const schema = node.schema ?? this.#ownSchema(node.op);
+    if (schema === undefined) {
+      const run = bindOnnx(this.#env.onnx, node, (t) => this.#env.constant(t));
+      const operands = this.#operands(node);
+      return run === undefined ? { ...common, kind: "missing", operands } : { ...common, kind: "op", bound: run, operands };
+    }
+    const operands = this.#schemaOperands(node, schema);
+    const bound = this.#bind(node.op, schema);
+    return bound === undefined ? { ...common, kind: "missing", operands } : { ...common, kind: "op", bound, operands };
+  }
+
+  #ownSchema(name: string): Schema | undefined {
+    const op = this.#env.ops.get(name);
+    return op === undefined ? undefined : parsedSchema(op);
+  }
+
+  #bind(name: string, schema: Schema): BoundOp | undefined {
+    if (!this.#bound.has(name)) this.#bound.set(name, bind(schema, this.#env.ops));
+    return this.#bound.get(name);
+  }
+
+  /** Operands in schema order with defaults; further ones of a vararg op are boxed, so that they carry their kind. */
+  #schemaOperands(node: Node, schema: Schema): Operand[] {
+    const vars = new Map<string, Type>();
+    schema.args.forEach((a, i) => {
+      const given = node.operands[i]?.type;
+      if (given !== undefined) bindVars(a.type, given, vars);
+    });
+    const out = schema.args.map((a, i): Operand => {
+      const value = node.operands[i];
+      if (value !== undefined) return this.#operand(value, a.type.kind === "Var" ? vars.get(a.type.name) : a.type);
+      if (a.default === undefined) return NONE;
+      const adapt = coercion(templateType(a.default), a.type);
+      const constant = this.#env.constant(a.default);
+      return { register: -1, constant: adapt === undefined ? constant : adapt(constant), adapt: undefined };
+    });
+    for (const value of node.operands.slice(schema.args.length)) if (value !== undefined) out.push(this.#operand(value, T.Any));
+    return out;
+  }
+}
+
+/** Type variables of a schema by the containers they are elements of. */
+function bindVars(formal: Type, actual: Type, vars: Map<string, Type>): void {
+  if (formal.kind === "List" && actual.kind === "List") {
+    if (formal.elem.kind === "Var") vars.set(formal.elem.name, actual.elem);
+  } else if (formal.kind === "Dict" && actual.kind === "Dict") {
+    if (formal.key.kind === "Var") vars.set(formal.key.name, actual.key);
+    if (formal.value.kind === "Var") vars.set(formal.value.name, actual.value);
+  } else if (formal.kind === "Dict" && actual.kind !== "Dict") return;
+}
+
+/** The static type of a constant, as far as scalars matter. */
+function templateType(template: Template): Type {
+  switch (template.kind) {
+    case "int": return T.int;
+    case "float": return T.float;
+    case "bool": return T.bool;
+    case "tuple": return { kind: "Tuple", elems: template.items.map(templateType) };
+    default: return T.Tensor; // no scalar: never boxed
+  }
+}
+
+function intAttribute(node: Node, name: string): number {
+  const t = node.attributes[name];
+  return t?.kind === "int" ? Number(t.value) : unreachable(`${node.op} without \`${name}\``);
+}
+function tupleItems(value: Datum): readonly Datum[] {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : unreachable("a tuple was expected");
+}
+function listOf(value: Datum): List {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "list" ? value : unreachable("a list was expected");
+}
+function enumOf(value: Datum): { readonly name: string; readonly value: Datum } {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "enum" ? value : unreachable("an enum member was expected");
+}
+
+/** `container[key]` of a ModuleList or ModuleDict: submodules are attributes named by their key. */
+function containerItem(container: Datum, key: Datum): Datum {
+  if (typeof container !== "object" || container === null || !("kind" in container) || container.kind !== "instance") return unreachable("a module container was expected");
+  let name = String(key);
+  if (typeof key === "number" && key < 0) name = String(container.class.attributes.filter((a) => /^\d+$/.test(a.name)).length + key);
+  const slot = container.class.slots.get(name);
+  if (slot === undefined) throw new OpwiseError("index-out-of-range", `module container has no entry ${name}`);
+  return container.slots[slot] ?? null;
+}
+
+/** Registers whose last use, in their own block, is each node. Uses inside a node's blocks count as its own. */
+function lastUses(block: Block): Map<Node, number[]> {
+  const own = new Set<number>(block.inputs.map((v) => v.id));
+  for (const node of block.nodes) for (const v of node.results) own.add(v.id);
+  const seen = new Set<number>(block.outputs.map((v) => v.id));
+  const kills = new Map<Node, number[]>();
+  for (let i = block.nodes.length - 1; i >= 0; i--) {
+    const node = block.nodes[i] ?? unreachable("node");
+    const mine: number[] = [];
+    const use = (id: number): void => {
+      if (!own.has(id) || seen.has(id)) return;
+      seen.add(id);
+      mine.push(id);
+    };
+    for (const v of node.results) use(v.id); // never read: dead as soon as made
+    for (const v of node.operands) if (v !== undefined) use(v.id);
+    for (const b of node.blocks) forEachUse(b, use);
+    if (mine.length > 0) kills.set(node, mine);
+  }
+  return kills;
+}
+
+function forEachUse(block: Block, use: (id: number) => void): void {
+  for (const node of block.nodes) {
+    for (const v of node.operands) if (v !== undefined) use(v.id);
+    for (const b of node.blocks) forEachUse(b, use);
+  }
+  for (const v of block.outputs) use(v.id);
+}
