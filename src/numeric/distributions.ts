@@ -16,9 +16,9 @@ export function uniformSingle(state: TwisterState): number {
   return (random32(state) & 0xffffff) * 2 ** -24;
 }
 
-/** `u` in [0, 1) stretched to [from, to), in single precision where `round` is `Math.fround`. */
+/** `u` in [0, 1) stretched to [from, to), rounded once at the end as a fused multiply-add does; `round` is `Math.fround` for single precision. */
 export function stretch(u: number, from: number, to: number, round: (x: number) => number): number {
-  return round(round(u * round(to - from)) + from);
+  return round(u * round(to - from) + from);
 }
 
 /** A standard normal number by Box and Muller in double precision; every second one comes from the state. */
