@@ -147,11 +147,15 @@ class Machine {
     const at = this.#skip(8);
     return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
   }
-  #line(): string {
+  #lineBytes(): Uint8Array {
     const end = this.#bytes.indexOf(10, this.#at);
     if (end < 0) throw this.#error("truncated", "the pickle ends inside a line");
-    const line = this.#text(this.#take(end - this.#at));
+    const line = this.#take(end - this.#at);
     this.#at = end + 1;
+    return line;
+  }
+  #line(): string {
+    const line = this.#text(this.#lineBytes());
     return line.endsWith("\r") ? line.slice(0, -1) : line;
   }
   #text(bytes: Uint8Array): string {
@@ -236,7 +240,8 @@ class Machine {
       case OP.BINBYTES8: case OP.BYTEARRAY8: return this.#push({ kind: "bytes", value: this.#take(this.#uint64()) });
       case OP.BINSTRING: return this.#push(this.#oldString(this.#take(this.#int32())));
       case OP.SHORT_BINSTRING: return this.#push(this.#oldString(this.#take(this.#uint8())));
-      case OP.INT: case OP.LONG: case OP.FLOAT: case OP.STRING: case OP.UNICODE: return this.#push(this.#textValue(op, this.#line()));
+      case OP.UNICODE: return this.#push({ kind: "string", value: unescapeRaw(this.#lineBytes()) });
+      case OP.INT: case OP.LONG: case OP.FLOAT: case OP.STRING: return this.#push(this.#textValue(op, this.#line()));
       case OP.EMPTY_TUPLE: return this.#push(EMPTY_TUPLE);
       case OP.TUPLE: return this.#push({ kind: "tuple", items: this.#popMark() });
       case OP.TUPLE1: return this.#push({ kind: "tuple", items: [this.#pop()] });
@@ -342,7 +347,6 @@ class Machine {
 
   /** The text forms of protocol 0. */
   #textValue(op: number, line: string): Node {
-    if (op === OP.UNICODE) return { kind: "string", value: unescapeRaw(line) };
     if (op === OP.STRING) {
       const quoted = /^(['"])(.*)\1$/s.exec(line)?.[2];
       if (quoted === undefined) throw this.#bad("a string of the pickle is not quoted");
@@ -420,8 +424,11 @@ function pushAll<T>(target: T[], items: readonly T[]): void {
   for (const item of items) target.push(item);
 }
 
-/** Python's raw-unicode-escape: `\uXXXX` and `\UXXXXXXXX` only. */
-function unescapeRaw(text: string): string {
+/** Python's raw-unicode-escape: bytes are Latin-1, with `\uXXXX` and `\UXXXXXXXX` only. */
+function unescapeRaw(bytes: Uint8Array): string {
+  const chars: string[] = [];
+  for (const byte of bytes) chars.push(String.fromCharCode(byte));
+  const text = chars.join("");
   return text.replace(/\\u([0-9a-fA-F]{4})|\\U00([01][0-9a-fA-F]{5}|0[0-9a-fA-F]{5})/g, (whole, short?: string, long?: string) => {
     const code = Number.parseInt(short ?? long ?? "", 16);
     return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
