@@ -1,40 +1,34 @@
 /** CRC-32 as zip uses it (reflected polynomial 0xEDB88320): the platform's where there is one, else eight bytes at a step by tables. */
 
-const TABLES: readonly Uint32Array[] = makeTables();
+/** Eight tables of 256 in a row; the k-th steps a byte that has k more behind it. */
+const TABLES: Uint32Array = makeTables();
 
-function makeTables(): Uint32Array[] {
-  const tables = Array.from({ length: 8 }, () => new Uint32Array(256));
-  const [first, ...rest] = tables as [Uint32Array, ...Uint32Array[]]; // eight were just made
+function makeTables(): Uint32Array {
+  const tables = new Uint32Array(8 * 256);
   for (let n = 0; n < 256; n++) {
     let c = n;
     for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-    first[n] = c >>> 0;
+    tables[n] = c;
   }
-  let previous = first;
-  for (const table of rest) {
-    for (let n = 0; n < 256; n++) {
-      const c = previous[n] ?? 0;
-      table[n] = ((c >>> 8) ^ (first[c & 0xff] ?? 0)) >>> 0;
-    }
-    previous = table;
+  for (let at = 256; at < tables.length; at++) {
+    const c = tables[at - 256] ?? 0;
+    tables[at] = (c >>> 8) ^ (tables[c & 0xff] ?? 0);
   }
   return tables;
 }
 
 /** CRC-32 by tables alone; `seed` is the CRC of the bytes before. */
 export function crc32ByTables(bytes: Uint8Array, seed: number = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
-    Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array,
-  ]; // made with eight tables of 256 above, and indices below are bytes
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const step = (k: number, byte: number): number => TABLES[256 * k + (byte & 0xff)] ?? 0;
   let c = ~seed;
-  let i = 0;
-  for (const end = bytes.length - 7; i < end; i += 8) {
-    const a = c ^ (bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
-    c =
-      t7[a & 0xff]! ^ t6[(a >>> 8) & 0xff]! ^ t5[(a >>> 16) & 0xff]! ^ t4[a >>> 24]! ^
-      t3[bytes[i + 4]!]! ^ t2[bytes[i + 5]!]! ^ t1[bytes[i + 6]!]! ^ t0[bytes[i + 7]!]!;
+  let at = 0;
+  for (const end = bytes.length - 7; at < end; at += 8) {
+    const a = c ^ view.getInt32(at, true);
+    const b = view.getInt32(at + 4, true);
+    c = step(7, a) ^ step(6, a >>> 8) ^ step(5, a >>> 16) ^ step(4, a >>> 24) ^ step(3, b) ^ step(2, b >>> 8) ^ step(1, b >>> 16) ^ step(0, b >>> 24);
   }
-  for (; i < bytes.length; i++) c = (c >>> 8) ^ t0[(c ^ bytes[i]!) & 0xff]!;
+  for (; at < bytes.length; at++) c = (c >>> 8) ^ step(0, c ^ view.getUint8(at));
   return ~c >>> 0;
 }
 

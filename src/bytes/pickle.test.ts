@@ -40,7 +40,7 @@ describe("values", () => {
   it.each(WRITTEN.map((hex, protocol) => ({ protocol, hex })))("are the same by protocol $protocol", ({ hex, protocol }) => {
     const value = read(fromHex(hex));
     const encoded = { call: "_codecs.encode", args: { tuple: ["xy", "latin1"] } };
-    const set = (name: string, item: number) => (protocol < 4 ? { call: `${protocol < 3 ? "__builtin__" : "builtins"}.${name}`, args: { tuple: [[item]] } } : { set: [item] });
+    const set = (name: string, item: number): unknown => (protocol < 4 ? { call: `${protocol < 3 ? "__builtin__" : "builtins"}.${name}`, args: { tuple: [[item]] } } : { set: [item] });
     expect(plain(value)).toEqual({
       a: [1, -1, 256, 70000, 2 ** 31, Number.MAX_SAFE_INTEGER, 2n ** 53n, -(2n ** 70n), true, null],
       f: { float: 1 },

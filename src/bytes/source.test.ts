@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { Source } from "../tensor/source.ts";
 import { bytesSource, checkSiblingPath, openSource, readAll, subSource } from "./source.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "opwise-source-"));
@@ -119,7 +120,7 @@ describe("URLs", () => {
     await expect(source.read({ offset: 300_000, length: 8 })).rejects.toMatchObject({ code: "io-error" });
   });
   it("turns answers and failures into errors with a code", async () => {
-    const status = (code: number) => openSource("https://example.org/m.pt", { fetch: async () => new Response("", { status: code }) });
+    const status = (code: number): Promise<Source> => openSource("https://example.org/m.pt", { fetch: async () => new Response("", { status: code }) });
     await expect(status(404)).rejects.toMatchObject({ code: "missing-file" });
     await expect(status(500)).rejects.toMatchObject({ code: "io-error" });
     const signal = AbortSignal.abort();

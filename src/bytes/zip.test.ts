@@ -1,5 +1,6 @@
 import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
+import { isOpwiseError } from "../tensor/error.ts";
 import type { Source } from "../tensor/source.ts";
 import { DEFAULT_LIMITS, limitsWith } from "./limits.ts";
 import { bytesSource } from "./source.ts";
@@ -78,11 +79,14 @@ describe("sound archives", () => {
 });
 
 describe("damaged archives", () => {
-  const rejects = async (bytes: Uint8Array, code: string, record?: string): Promise<void> => {
+  /** The code of the error, with the record it names; from a source in memory and from a slow one alike. */
+  const failure = async (bytes: Uint8Array): Promise<string> => {
+    const said = new Set<string>();
     for (const source of [bytesSource(bytes), slow(bytes)]) {
       const attempt = openZip(source).then((zip) => Promise.all(zip.names.map((name) => zip.read(name))));
-      await expect(attempt).rejects.toMatchObject({ code, ...(record === undefined ? {} : { where: { record } }) });
+      said.add(await attempt.then(() => "read", (error: unknown) => (isOpwiseError(error) ? `${error.code} ${error.where.record ?? ""}`.trimEnd() : String(error))));
     }
+    return [...said].join(" or ");
   };
   it("names the format of a file that is no archive", async () => {
     await expect(open(text("\x89PNG\r\n"))).rejects.toMatchObject({ code: "bad-zip" });
@@ -91,11 +95,11 @@ describe("damaged archives", () => {
   });
   it("calls every beginning of an archive cut short", async () => {
     const bytes = stored(files);
-    for (const length of [4, 30, 200, bytes.length - 30, bytes.length - 1]) await rejects(bytes.subarray(0, length), "truncated");
+    for (const length of [4, 30, 200, bytes.length - 30, bytes.length - 1]) expect(await failure(bytes.subarray(0, length))).toBe("truncated");
   });
   it("finds a flipped bit by the CRC, also when only a part is read", async () => {
     const bytes = patch(stored(files), "hello", 0, 0x48);
-    await rejects(bytes, "crc-mismatch", "m/data.pkl");
+    expect(await failure(bytes)).toBe("crc-mismatch m/data.pkl");
     for (const source of [bytesSource(bytes), slow(bytes)]) {
       const record = await (await openZip(source)).record("m/data.pkl");
       await expect((async () => record.read({ offset: 4, length: 1 }))()).rejects.toMatchObject({ code: "crc-mismatch" });
@@ -104,21 +108,21 @@ describe("damaged archives", () => {
   });
   it("refuses entries that lie, overlap, are encrypted or use other methods", async () => {
     const bytes = stored(files);
-    await rejects(patch(bytes, "PK\x03\x04", 0, 0), "bad-zip", "m/data.pkl");
-    await rejects(patch(bytes, "m/data.pkl", 0, 0x6e), "bad-zip", "m/data.pkl");
-    await rejects(patch(bytes, "PK\x01\x02", 0, 0), "bad-zip");
-    await rejects(patch(bytes, "PK\x01\x02", 8, 1), "bad-zip", "m/data.pkl");
-    await rejects(patch(patch(bytes, "PK\x01\x02", 10, 99), "PK\x03\x04", 8, 99), "bad-zip", "m/data.pkl");
-    await rejects(patch(bytes, "PK\x01\x02", 20, 0xfe, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff), "bad-zip", "m/data.pkl");
-    await rejects(patch(bytes, "PK\x01\x02", 20, 60, 0, 0, 0, 60, 0, 0, 0), "bad-zip");
-    await rejects(patch(bytes, "PK\x05\x06", 10, 200, 0), "bad-zip");
+    expect(await failure(patch(bytes, "PK\x03\x04", 0, 0))).toBe("bad-zip m/data.pkl");
+    expect(await failure(patch(bytes, "m/data.pkl", 0, 0x6e))).toBe("bad-zip m/data.pkl");
+    expect(await failure(patch(bytes, "PK\x01\x02", 0, 0))).toBe("bad-zip");
+    expect(await failure(patch(bytes, "PK\x01\x02", 8, 1))).toBe("bad-zip m/data.pkl");
+    expect(await failure(patch(patch(bytes, "PK\x01\x02", 10, 99), "PK\x03\x04", 8, 99))).toBe("bad-zip m/data.pkl");
+    expect(await failure(patch(bytes, "PK\x01\x02", 20, 0xfe, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff))).toBe("bad-zip m/data.pkl");
+    expect(await failure(patch(bytes, "PK\x01\x02", 20, 60, 0, 0, 0, 60, 0, 0, 0))).toBe("bad-zip m/data/0");
+    expect(await failure(patch(bytes, "PK\x05\x06", 10, 200, 0))).toBe("bad-zip");
   });
   it("stops inflating at the declared size, and refuses bombs before inflating", async () => {
     const zeros = deflated({ z: new Uint8Array(1 << 20) });
-    await rejects(patch(zeros, "PK\x01\x02", 24, 100, 0, 0, 0), "bad-zip", "z");
-    await rejects(patch(zeros, "PK\x01\x02", 24, 1, 0, 0x11, 0), "bad-zip", "z");
+    expect(await failure(patch(zeros, "PK\x01\x02", 24, 100, 0, 0, 0))).toBe("bad-zip z");
+    expect(await failure(patch(zeros, "PK\x01\x02", 24, 1, 0, 0x11, 0))).toBe("bad-zip z");
     const bomb = deflated({ z: new Uint8Array(17 << 20) });
-    await rejects(bomb, "limit-exceeded", "z");
+    expect(await failure(bomb)).toBe("limit-exceeded z");
     const raised = await openZip(bytesSource(bomb), limitsWith({ maxInflateRatio: 2000 }));
     expect((await raised.read("z")).length).toBe(17 << 20);
     const few = { ...DEFAULT_LIMITS, maxRecords: 1 };
