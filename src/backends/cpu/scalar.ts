@@ -275,7 +275,7 @@ export const UNARY: Readonly<Record<UnaryOp, Op1>> = {
   ndtri: float1("$sp.ndtri", special.ndtri), logndtr: float1("$sp.logNdtr", special.logNdtr), ndtr: float1("$sp.ndtr", special.ndtr),
   j0: float1("$sp.j0", special.j0), j1: float1("$sp.j1", special.j1), y0: float1("$sp.y0", special.y0), y1: float1("$sp.y1", special.y1),
   k0: float1("$sp.k0", special.k0), k1: float1("$sp.k1", special.k1), k0e: float1("$sp.scaledK0", special.scaledK0), k1e: float1("$sp.scaledK1", special.scaledK1),
-  airyai: float1("$sp.airyAi", special.airyAi), sphericalj0: float1("$sp.sphericalBesselJ0", special.sphericalBesselJ0),
+  airyai: float1("$sp.airyAi", special.airyAi), sphericalj0: float1("$sp.sphericalJ0", special.sphericalJ0),
 };
 
 /** Plain arithmetic: one text and two functions, for numbers and for bigints. */
@@ -367,8 +367,8 @@ export const BINARY: Readonly<Record<BinaryOp, Op2>> = {
   pow: divided(["$sp.pow", special.pow], ["$ipow", ipow], ["$ipow64", ipow64]),
   atan2: float2("Math.atan2", Math.atan2), hypot: float2("Math.hypot", Math.hypot), copysign: float2("$copysign", copysign),
   nextafter: {
-    text: (t, a, b) => `$sp.${t === "f32" ? "nextafter32" : "nextafter64"}(${a},${b})`,
-    make: (t) => num2(t === "f32" ? special.nextafter32 : special.nextafter64),
+    text: (t, a, b) => `$sp.${t === "f32" ? "nextafter32" : "nextafter"}(${a},${b})`,
+    make: (t) => num2(t === "f32" ? special.nextafter32 : special.nextafter),
   },
   zeta: float2("$sp.zeta", special.zeta), igamma: float2("$sp.igamma", special.igamma), igammac: float2("$sp.igammac", special.igammac),
   polygamma: float2("$sp.polygamma", special.polygamma),

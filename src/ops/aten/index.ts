@@ -3,6 +3,21 @@
 import type { Op } from "../define.ts";
 import { arithmetic } from "./pointwise-arithmetic.ts";
 import { splits } from "./splits.ts";
+import { joins } from "./joins.ts";
+import { positions } from "./nonzero.ts";
+import { indexing } from "./indexing.ts";
+import { masks } from "./masks.ts";
+import { products } from "./products.ts";
 import { views } from "./views.ts";
+import { activation } from "./activation.ts";
+import { comparison } from "./comparison.ts";
+import { complexOps } from "./complex.ts";
+import { conversion } from "./conversion.ts";
+import { creation } from "./creation.ts";
+import { binary } from "./pointwise-binary.ts";
+import { unary } from "./pointwise-unary.ts";
+import { reduction } from "./reduction.ts";
+import { softmaxes } from "./softmax.ts";
+import { statistics } from "./statistics.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, views, splits];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products];

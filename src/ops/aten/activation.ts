@@ -1,0 +1,105 @@
+/** Activation functions (PyTorch: torch.nn.functional). Arithmetic stands in the order of PyTorch's own formulas. */
+
+import type { Num } from "../../expr/num.ts";
+import type { Scalar } from "../../ir/datum.ts";
+import type { Context } from "../../prims/context.ts";
+import { narrowed } from "../../prims/views.ts";
+import { isComplex, isFloat } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import { wrapDim } from "../../tensor/shape.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
+import { op, type Op, pointwise } from "../define.ts";
+import { apply, elementwise } from "../elementwise.ts";
+import { clamp } from "./comparison.ts";
+
+const SELU_ALPHA = 1.6732632423543772848170429916717;
+const SELU_SCALE = 1.0507009873554804934193349852946;
+const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
+const CUBIC = 0.044715;
+
+const int = (value: number): Scalar => ({ kind: "int", value });
+const float = (value: number): Scalar => ({ kind: "float", value });
+
+/** min(max(x, 0), 6). */
+const relu6 = (x: Num): Num => x.max(0).min(6);
+
+const elu = elementwise("elu", (x, alpha, scale, inputScale) => x.le(0).where(x.mul(inputScale).expm1().mul(alpha).mul(scale), x.mul(scale)));
+const geluErf = elementwise("gelu", (x) => x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1)));
+const geluTanh = elementwise("gelu_tanh", (x) => {
+  const inner = x.add(x.mul(x).mul(x).mul(CUBIC)).mul(SQRT_2_OVER_PI);
+  return x.mul(0.5).mul(inner.tanh().add(1));
+});
+const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)));
+const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()));
+const leaky = elementwise("leaky_relu", (x, slope) => x.gt(0).where(x, x.mul(slope)));
+const logSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()));
+
+function floating(self: Tensor, name: string, complexToo = false): void {
+  if (isFloat(self.dtype) || (complexToo && isComplex(self.dtype))) return;
+  throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor", got: self.dtype });
+}
+
+/** The weight as it lies along the channel axis 1 (or is one number). @throws shape-mismatch */
+function channelWeight(self: Tensor, weight: Tensor): Tensor {
+  if (weight.numel === 1) return self.rank === 0 || weight.rank === 0 ? viewOf(weight, [], [], weight.offset) : viewOf(weight, [1], [1], weight.offset);
+  const channels = self.rank > 1 ? (self.shape[1] ?? 1) : 1;
+  if (self.rank === 0) throw new OpwiseError("shape-mismatch", "Not allow zero-dim input tensor.");
+  if (weight.rank > 1 || weight.numel !== channels) {
+    throw new OpwiseError("shape-mismatch", `Mismatch of parameter numbers and input channel size. Found parameter numbers = ${weight.numel} and channel size = ${channels}.`);
+  }
+  const at = (size: number): number[] => self.shape.map((_, i) => (i === 1 ? size : 1));
+  return viewOf(weight, at(channels), self.shape.map((_, i) => (i === 1 ? (weight.strides[0] ?? 1) : 0)), weight.offset);
+}
+
+function halves(self: Tensor, dim: number): [Tensor, Tensor] {
+  if (self.rank === 0) throw new OpwiseError("bad-argument", "glu does not support 0-dimensional tensors");
+  const axis = wrapDim(dim, self.rank);
+  const size = self.shape[axis] ?? 0;
+  if (size % 2 !== 0) throw new OpwiseError("shape-mismatch", `Halving dimension must be even, but dimension ${axis} is size ${size}`);
+  return [narrowed(self, axis, 0, size / 2), narrowed(self, axis, size / 2, size / 2)];
+}
+
+function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
+  floating(self, "GeluKernelImpl");
+  if (approximate === "none") return apply(ctx, geluErf, [self]);
+  if (approximate === "tanh") return apply(ctx, geluTanh, [self]);
+  throw new OpwiseError("bad-argument", "approximate argument must be either none or tanh.", { got: approximate });
+}
+
+export const activation: readonly Op[] = [
+  op("aten::relu6(Tensor self) -> Tensor", { run: pointwise("relu6", relu6), quantised: "codes" }),
+  op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", { run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: "requantise" }),
+  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6)), quantised: "requantise" }),
+  op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6)), quantised: "requantise" }),
+  op("aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor", { run: { kind: "pointwise", elementwise: elu }, quantised: "requantise" }),
+  op("aten::selu(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, elu, [self, float(SELU_ALPHA), float(SELU_SCALE), int(1)]) }),
+  op("aten::celu(Tensor self, Scalar alpha=1.) -> Tensor", {
+    run: (ctx, self, alpha) => {
+      const a = alpha.kind === "complex" ? alpha.re : Number(alpha.value);
+      if (a === 0) throw new OpwiseError("bad-argument", "ZeroDivisionError: alpha cannot be 0 for CELU");
+      return apply(ctx, elu, [self, alpha, int(1), float(1 / a)]);
+    },
+  }),
+  op('aten::gelu(Tensor self, *, str approximate="none") -> Tensor', { run: gelu, quantised: "requantise" }),
+  op("aten::silu(Tensor self) -> Tensor", { run: pointwise("silu", (x) => x.div(x.neg().exp().add(1))) }),
+  op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", (x) => x.mul(x.exp().log1p().tanh())) }),
+  op("aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", {
+    run: pointwise("softplus", (x, beta, threshold) => {
+      const z = x.mul(beta);
+      return z.gt(threshold).where(x, z.exp().log1p().div(beta));
+    }),
+  }),
+  op("aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor", {
+    run: pointwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0)))),
+  }),
+  op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x)) }),
+  op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: pointwise("threshold", (x, t, value) => x.le(t).where(value, x)) }),
+  op("aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", { run: { kind: "pointwise", elementwise: leaky }, quantised: "requantise" }),
+  op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]) }),
+  op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]) }),
+  op("aten::log_sigmoid(Tensor self) -> Tensor", { run: { kind: "pointwise", elementwise: logSigmoid } }),
+  op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [apply(ctx, logSigmoid, [self]), apply(ctx, expNegAbs, [self])] }),
+  op("aten::glu(Tensor self, int dim=-1) -> Tensor", { run: (ctx, self, dim) => apply(ctx, gated, halves(self, dim)) }),
+];
+
+const expNegAbs = elementwise("log_sigmoid_buffer", (x) => x.abs().neg().exp());

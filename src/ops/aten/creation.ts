@@ -1,0 +1,329 @@
+/** New tensors: constant, counted, spaced, unit and triangular matrices, signal windows. */
+
+import { binary, cast, constant, type Expr, fold, index, load, scalar, select, unary } from "../../expr/expr.ts";
+import type { Datum, Scalar } from "../../ir/datum.ts";
+import { compute, copyOf, empty } from "../../prims/calls.ts";
+import type { Context } from "../../prims/context.ts";
+import { computeType, type Program } from "../../prims/program.ts";
+import { type DType, dtypeInfo, dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { dataOp, op, type Op } from "../define.ts";
+import { asScalar } from "../registry.ts";
+import { convert } from "./conversion.ts";
+import { dtypeOfScalar, floatOf, intOf, scalarOf } from "./element.ts";
+import { filled, formatStrides, stridesLike } from "./filling.ts";
+
+const ZERO: Scalar = { kind: "int", value: 0 };
+const ONE: Scalar = { kind: "int", value: 1 };
+
+const programs = new Map<string, Program>();
+function program(key: string, make: () => Program): Program {
+  let known = programs.get(key);
+  if (known === undefined) programs.set(key, (known = make()));
+  return known;
+}
+const one = (results: readonly Tensor[]): Tensor => results[0] ?? unreachable("a result");
+const dtypeOr = (code: number | null, otherwise: DType): DType => (code === null ? otherwise : dtypeOfTorch(code));
+const f64 = (value: number): Expr => constant(value, "f64");
+
+/** A value as the parts of an output of `dtype`. */
+function real(value: Expr, dtype: DType): Expr[] {
+  const type = computeType(dtype);
+  return isComplex(dtype) ? [cast(value, type), constant(0, type)] : [cast(value, type)];
+}
+
+/** `full`'s dtype follows its value. */
+function fullDtype(ctx: Context, code: number | null, value: Scalar): DType {
+  return dtypeOr(code, dtypeOfScalar(value, ctx.defaultDtype));
+}
+
+/** `start + i * step` below (or, for `range`, up to) the end. */
+export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, code: number | null, closed = false): Tensor {
+  const ints = [start, end, step].every((s) => s.kind === "int" || s.kind === "bool");
+  const dtype = dtypeOr(code, ints && !closed ? "int64" : ctx.defaultDtype);
+  const [from, to, by] = [floatOf(start), floatOf(end), floatOf(step)];
+  if (by === 0) throw new OpwiseError("bad-argument", "step must be nonzero");
+  if (!Number.isFinite(from) || !Number.isFinite(to)) throw new OpwiseError("bad-argument", `unsupported range: ${from} -> ${to}`);
+  if ((by > 0 && to < from) || (by < 0 && to > from)) throw new OpwiseError("bad-argument", "upper bound and lower bound inconsistent with step sign");
+  const whole = dtypeInfo(dtype).class === "int" && ints;
+  const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / Math.trunc(by) : (to - from) / by;
+  const size = closed ? Math.floor(steps) + 1 : Math.ceil(steps);
+  const exact = [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
+  if (exact) {
+    const big = program(`arange64/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["i64", "i64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "i64"), binary("mul", cast(index(0), "i64"), scalar(1, "i64"))), dtype) }] }));
+    return one(compute(ctx, big, [size], [], [BigInt(intOf(start)), BigInt(intOf(step))]));
+  }
+  const cut = dtypeInfo(dtype).class === "int";
+  const plain = program(`arange/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["f64", "f64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "f64"), binary("mul", cast(index(0), "f64"), scalar(1, "f64"))), dtype) }] }));
+  return one(compute(ctx, plain, [size], [], cut ? [Math.trunc(from), Math.trunc(by)] : [from, by]));
+}
+
+/** `steps` values from start to end, both included; the second half is counted back from the end. `base`: their powers. */
+function spaced(ctx: Context, start: Scalar, end: Scalar, steps: number, code: number | null, base?: number): Tensor {
+  const dtype = dtypeOr(code, start.kind === "complex" || end.kind === "complex" ? (ctx.defaultDtype === "float64" ? "complex128" : "complex64") : ctx.defaultDtype);
+  if (steps < 0) throw new OpwiseError("bad-argument", "number of steps must be non-negative");
+  const kind = dtypeInfo(dtype).class;
+  const part = (s: Scalar, at: 0 | 1): number => (at === 0 ? (s.kind === "complex" ? s.re : Number(s.value)) : s.kind === "complex" ? s.im : 0);
+  const whole = (x: number): number => (kind === "int" ? Math.trunc(x) : x);
+  const lanes = kind === "complex" ? 2 : 1;
+  const p = program(`spaced/${dtype}/${base === undefined ? "lin" : "log"}`, () => {
+    const last = scalar(0, "f64");
+    const i = cast(index(0), "f64");
+    const value = (slot: number): Expr => {
+      const [from, to, step] = [scalar(slot, "f64"), scalar(slot + 1, "f64"), scalar(slot + 2, "f64")];
+      return select(binary("lt", i, scalar(1, "f64")), binary("add", from, binary("mul", step, i)), binary("sub", to, binary("mul", step, binary("sub", last, i))));
+    };
+    const powered = (e: Expr): Expr => (base === undefined ? e : binary("pow", scalar(2, "f64"), e));
+    const parts = lanes === 2 ? [cast(powered(value(3)), computeType(dtype)), cast(value(6), computeType(dtype))] : [cast(powered(value(3)), computeType(dtype))];
+    return { name: base === undefined ? "linspace" : "logspace", operands: [], scalars: new Array<"f64">(3 + 3 * lanes).fill("f64"), messages: [], outputs: [{ dtype, parts }] };
+  });
+  const scalars = [steps - 1, Math.floor(steps / 2), base ?? 0];
+  for (let at = 0; at < lanes; at++) {
+    const [from, to] = [whole(part(start, at === 0 ? 0 : 1)), whole(part(end, at === 0 ? 0 : 1))];
+    scalars.push(from, steps === 1 ? from : to, steps > 1 ? (to - from) / (steps - 1) : 0);
+  }
+  return one(compute(ctx, p, [steps], [], scalars));
+}
+
+function eye(ctx: Context, n: number, m: number, code: number | null): Tensor {
+  if (n < 0 || m < 0) throw new OpwiseError("bad-argument", `${n < 0 ? "n" : "m"} must be greater or equal to 0, got ${n < 0 ? n : m}`);
+  const dtype = dtypeOr(code, ctx.defaultDtype);
+  const p = program(`eye/${dtype}`, () => ({ name: "eye", operands: [], scalars: [], messages: [], outputs: [{ dtype, parts: real(cast(binary("eq", index(0), index(1)), "f64"), dtype) }] }));
+  return one(compute(ctx, p, [n, m], []));
+}
+
+/** Keeps what lies on and below (`lower`) or above the k-th diagonal of the last two axes. */
+export function triangle(ctx: Context, self: Tensor, diagonal: number, lower: boolean): Tensor {
+  if (self.rank < 2) throw new OpwiseError("shape-mismatch", `${lower ? "tril" : "triu"}: input tensor must have at least 2 dimensions`);
+  const { dtype, rank } = self;
+  const p = program(`triangle/${dtype}/${rank}/${lower}`, () => {
+    const type = computeType(dtype);
+    const axes = self.shape.map((_, i) => index(i));
+    const distance = binary("sub", cast(index(rank - 1), "f64"), cast(index(rank - 2), "f64"));
+    const keep = binary(lower ? "le" : "ge", distance, scalar(0, "f64"));
+    const zero = constant(type === "i64" || type === "u64" ? 0n : type === "bool" ? false : 0, type);
+    const parts = (isComplex(dtype) ? ([0, 1] as const) : ([0] as const)).map((part) => load(0, type, axes, part, keep, zero));
+    return { name: lower ? "tril" : "triu", operands: [dtype], scalars: ["f64"], messages: [], outputs: [{ dtype, parts }] };
+  });
+  return one(compute(ctx, p, self.shape, [self], [diagonal]));
+}
+
+/** Elements of a triangle: rows grow one by one between two flat stretches. */
+function triangleSize(rows: number, columns: number, offset: number, lower: boolean): number {
+  const shift = offset + (lower ? 1 : 0);
+  const clampTo = (x: number): number => Math.min(Math.max(x, 0), rows);
+  const [start, full] = [clampTo(-shift), clampTo(columns - shift)];
+  const rising = (top: number): number => (top * (top - 1)) / 2;
+  const below = rising(full + shift) - rising(start + shift) + columns * (rows - full);
+  return lower ? below : rows * columns - below;
+}
+
+/** Rows and columns of a triangle's elements, row by row: `[2, n]`. */
+function triangleIndices(ctx: Context, rows: number, columns: number, offset: number, code: number | null, lower: boolean): Tensor {
+  if (rows < 0 || columns < 0) throw new OpwiseError("bad-argument", `${rows < 0 ? "row" : "col"} must be non-negative, got${rows < 0 ? rows : columns}`);
+  const dtype = dtypeOr(code, "int64");
+  const count = triangleSize(rows, columns, offset, lower);
+  // The row of element i is found by bisection over the rows' running sum.
+  const p = program(`triangle_indices/${dtype}/${lower}`, () => {
+    const [height, width, shift] = [scalar(0, "f64"), scalar(1, "f64"), scalar(2, "f64")];
+    const clampTo = (e: Expr, high: Expr): Expr => binary("min", binary("max", e, f64(0)), high);
+    const rising = (top: Expr): Expr => binary("div", binary("mul", top, binary("sub", top, f64(1))), f64(2));
+    /** Sum of clamp(q + shift, 0, width) over the rows q before r: a ramp from `start` to `full`, flat on both sides. */
+    const ramp = (r: Expr): Expr => {
+      const start = clampTo(binary("sub", f64(0), shift), r);
+      const full = clampTo(binary("sub", width, shift), r);
+      const slope = binary("sub", rising(binary("add", full, shift)), rising(binary("add", start, shift)));
+      return binary("add", slope, binary("mul", width, binary("sub", r, full)));
+    };
+    const before = (r: Expr): Expr => (lower ? ramp(r) : binary("sub", binary("mul", width, r), ramp(r)));
+    const i = cast(index(1), "f64");
+    const [row = f64(0)] = fold(
+      0, constant(64, "index"), [f64(0), height],
+      ([low = f64(0), high = f64(0)]) => {
+        const middle = unary("floor", binary("div", binary("add", low, high), f64(2)));
+        const fits = binary("le", before(middle), i);
+        return [select(fits, middle, low), select(fits, high, middle)];
+      },
+      ([low = f64(0), high = f64(0)]) => binary("le", binary("sub", high, low), f64(1)),
+    );
+    const skipped = clampTo(binary("add", row, shift), width);
+    const column = binary("add", binary("sub", i, before(row)), lower ? f64(0) : skipped);
+    return { name: "triangle_indices", operands: [], scalars: ["f64", "f64", "f64"], messages: [], outputs: [{ dtype, parts: [cast(select(binary("eq", index(0), constant(0, "index")), row, column), computeType(dtype))] }] };
+  });
+  return one(compute(ctx, p, [2, count], [], [rows, columns, offset + (lower ? 1 : 0)]));
+}
+
+function like(ctx: Context, self: Tensor, code: number | null, format: number | null, value: Scalar): Tensor {
+  return filled(ctx, self.shape, dtypeOr(code, self.dtype), value, stridesLike(self, format));
+}
+
+/** A window of `length` points: `build` of the angle fraction i / (length - 1), in double. A periodic one drops its last point. */
+function windowed(ctx: Context, name: string, length: number, periodic: boolean, code: number | null, build: (at: Expr, last: Expr) => Expr, scalars: readonly number[] = []): Tensor {
+  const dtype = dtypeOr(code, ctx.defaultDtype);
+  if (length < 0) throw new OpwiseError("bad-argument", `${name} requires non-negative window_length, got window_length=${length}`);
+  if (dtypeInfo(dtype).class !== "float") throw new OpwiseError("dtype-mismatch", `${name} expects floating point dtypes, got: ${dtype}`);
+  if (length === 1) return filled(ctx, [1], dtype, ONE);
+  const p = program(`${name}/${dtype}`, () => ({
+    name, operands: [], scalars: ["f64", "f64", "f64"], messages: [],
+    outputs: [{ dtype, parts: real(build(cast(index(0), "f64"), scalar(0, "f64")), dtype) }],
+  }));
+  return one(compute(ctx, p, [length], [], [periodic ? length : length - 1, scalars[0] ?? 0, scalars[1] ?? 0]));
+}
+const turn = (at: Expr, last: Expr, times: number): Expr => unary("cos", binary("div", binary("mul", at, f64(2 * Math.PI * times)), last));
+const hamming = (at: Expr, last: Expr): Expr => binary("sub", scalar(1, "f64"), binary("mul", scalar(2, "f64"), turn(at, last, 1)));
+const hann = (ctx: Context, n: number, periodic: boolean, code: number | null): Tensor => windowed(ctx, "hamming_window", n, periodic, code, hamming, [0.5, 0.5]);
+const bartlett = (ctx: Context, n: number, periodic: boolean, code: number | null): Tensor =>
+  windowed(ctx, "bartlett_window", n, periodic, code, (at, last) => {
+    const up = binary("div", binary("mul", at, f64(2)), last);
+    return select(binary("le", binary("mul", at, f64(2)), last), up, binary("sub", f64(2), up));
+  });
+const blackman = (ctx: Context, n: number, periodic: boolean, code: number | null): Tensor =>
+  windowed(ctx, "blackman_window", n, periodic, code, (at, last) => binary("add", binary("sub", f64(0.42), binary("mul", f64(0.5), turn(at, last, 1))), binary("mul", f64(0.08), turn(at, last, 2))));
+const KAISER_BETA = 12;
+const kaiser = (ctx: Context, n: number, periodic: boolean, beta: number, code: number | null): Tensor =>
+  windowed(ctx, "kaiser_window", n, periodic, code, (at, last) => {
+    const y = binary("sub", binary("div", binary("mul", at, f64(2)), last), f64(1));
+    const under = unary("sqrt", binary("max", binary("sub", f64(1), binary("mul", y, y)), f64(0)));
+    return binary("div", unary("i0", binary("mul", scalar(1, "f64"), under)), unary("i0", scalar(1, "f64")));
+  }, [beta]);
+
+/** A bool tensor or numbers of nested lists: shape and flat values. @throws shape-mismatch where lists are ragged */
+function nested(data: Datum): { readonly shape: readonly number[]; readonly flat: readonly Datum[] } {
+  if (typeof data === "object" && data !== null && "kind" in data && data.kind === "list") {
+    const parts = data.items.map(nested);
+    const shape = parts[0]?.shape ?? [];
+    for (const part of parts) {
+      if (part.shape.join() !== shape.join()) throw new OpwiseError("shape-mismatch", `Expected sequence of length ${shape[0] ?? 0} but got length ${part.shape[0] ?? 0}`);
+    }
+    return { shape: [data.items.length, ...shape], flat: parts.flatMap((part) => part.flat) };
+  }
+  return { shape: [], flat: [data] };
+}
+
+export const creation: readonly Op[] = [
+  op("aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, dtype) => filled(ctx, size, dtypeOr(dtype, ctx.defaultDtype), ZERO) }),
+  op("aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, dtype) => filled(ctx, size, dtypeOr(dtype, ctx.defaultDtype), ONE) }),
+  op("aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, value, dtype) => filled(ctx, size, fullDtype(ctx, dtype, value), value) }),
+  op("aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, size, dtype, _layout, _device, _pin, format) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), formatStrides(size, format)) }),
+  op("aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, stride, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), stride) }),
+  op("aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, layout, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), permutedStrides(size, layout)) }),
+  op("aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => empty(ctx, self.shape, dtypeOr(dtype, self.dtype), stridesLike(self, format)) }),
+  op("aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ZERO) }),
+  op("aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ONE) }),
+  op("aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, value, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, value) }),
+  op("aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), ZERO) }),
+  op("aten::new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), ONE) }),
+  op("aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, value, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), value) }),
+  op("aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, dtype) => empty(ctx, size, dtypeOr(dtype, self.dtype)) }),
+  op("aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, stride, dtype) => empty(ctx, size, dtypeOr(dtype, self.dtype), stride) }),
+  op("aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, end, dtype) => arange(ctx, ZERO, end, ONE, dtype) }),
+  op("aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, dtype) => arange(ctx, start, end, ONE, dtype) }),
+  op("aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, step, dtype) => arange(ctx, start, end, step, dtype) }),
+  op("aten::range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, dtype) => arange(ctx, start, end, ONE, dtype, true) }),
+  op("aten::range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, step, dtype) => arange(ctx, start, end, step, dtype, true) }),
+  op("aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, steps, dtype) => spaced(ctx, start, end, steps, dtype) }),
+  op("aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, steps, base, dtype) => spaced(ctx, start, end, steps, dtype, base) }),
+  op("aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, dtype) {
+      yield start;
+      yield end;
+      return spaced(ctx, scalarOf(start), scalarOf(end), steps, dtype);
+    },
+  }),
+  op("aten::linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, dtype) {
+      yield start;
+      return spaced(ctx, scalarOf(start), end, steps, dtype);
+    },
+  }),
+  op("aten::linspace.Scalar_Tensor(Scalar start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, dtype) {
+      yield end;
+      return spaced(ctx, start, scalarOf(end), steps, dtype);
+    },
+  }),
+  op("aten::logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, base, dtype) {
+      yield start;
+      yield end;
+      return spaced(ctx, scalarOf(start), scalarOf(end), steps, dtype, base);
+    },
+  }),
+  op("aten::logspace.Tensor_Scalar(Tensor start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, base, dtype) {
+      yield start;
+      return spaced(ctx, scalarOf(start), end, steps, dtype, base);
+    },
+  }),
+  op("aten::logspace.Scalar_Tensor(Scalar start, Tensor end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
+    reads: function* (ctx, start, end, steps, base, dtype) {
+      yield end;
+      return spaced(ctx, start, scalarOf(end), steps, dtype, base);
+    },
+  }),
+  op("aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => eye(ctx, n, n, dtype) }),
+  op("aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, m, dtype) => eye(ctx, n, m, dtype) }),
+  op("aten::tril(Tensor self, SymInt diagonal=0) -> Tensor", { run: (ctx, self, diagonal) => triangle(ctx, self, diagonal, true) }),
+  op("aten::triu(Tensor self, SymInt diagonal=0) -> Tensor", { run: (ctx, self, diagonal) => triangle(ctx, self, diagonal, false) }),
+  op("aten::tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, rows, columns, offset, dtype) => triangleIndices(ctx, rows, columns, offset, dtype, true) }),
+  op("aten::triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, rows, columns, offset, dtype) => triangleIndices(ctx, rows, columns, offset, dtype, false) }),
+  op("aten::scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, value, dtype) => filled(ctx, [], dtypeOr(dtype, ctx.defaultDtype), value) }),
+  op("aten::hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => hann(ctx, n, true, dtype) }),
+  op("aten::hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, dtype) => hann(ctx, n, periodic, dtype) }),
+  op("aten::hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => windowed(ctx, "hamming_window", n, true, dtype, hamming, [0.54, 0.46]) }),
+  op("aten::hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, dtype) => windowed(ctx, "hamming_window", n, periodic, dtype, hamming, [0.54, 0.46]) }),
+  op("aten::hamming_window.periodic_alpha(int window_length, bool periodic, float alpha, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, alpha, dtype) => windowed(ctx, "hamming_window", n, periodic, dtype, hamming, [alpha, 0.46]) }),
+  op("aten::hamming_window.periodic_alpha_beta(int window_length, bool periodic, float alpha, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, alpha, beta, dtype) => windowed(ctx, "hamming_window", n, periodic, dtype, hamming, [alpha, beta]) }),
+  op("aten::bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => bartlett(ctx, n, true, dtype) }),
+  op("aten::bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, dtype) => bartlett(ctx, n, periodic, dtype) }),
+  op("aten::blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => blackman(ctx, n, true, dtype) }),
+  op("aten::blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, dtype) => blackman(ctx, n, periodic, dtype) }),
+  op("aten::kaiser_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => kaiser(ctx, n, true, KAISER_BETA, dtype) }),
+  op("aten::kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, dtype) => kaiser(ctx, n, periodic, KAISER_BETA, dtype) }),
+  op("aten::kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, periodic, beta, dtype) => kaiser(ctx, n, periodic, beta, dtype) }),
+  ...(["tensor", "as_tensor"] as const).flatMap((name) => [
+    ...(["bool", "float", "int", "complex"] as const).map((kind) =>
+      dataOp(schemaOf(name, kind), ([value = null, dtype = null], ctx) => tensorOf(ctx, value, dtype, kind === "float")),
+    ),
+    dataOp(schemaOf(name, name === "tensor" ? "" : "list"), ([data = null, dtype = null], ctx) => tensorOf(ctx, data, dtype, isFloatList(data))),
+  ]),
+  op("aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)", { run: (ctx, data, dtype) => convert(ctx, data, dtypeOr(dtype, data.dtype)) }),
+];
+
+function schemaOf(name: "tensor" | "as_tensor", kind: string): string {
+  const rest = `ScalarType? dtype=None, Device? device=None${name === "tensor" ? ", bool requires_grad=False" : ""}) -> Tensor`;
+  return kind === "" || kind === "list" ? `aten::${name}${kind === "" ? "" : ".list"}(t[] data, *, ${rest}` : `aten::${name}.${kind}(${kind} t, *, ${rest}`;
+}
+
+/** Strides whose axes lie in memory in the order `layout`, slowest first. */
+function permutedStrides(size: readonly number[], layout: readonly number[]): number[] {
+  const out = size.map(() => 1);
+  let step = 1;
+  for (const axis of [...layout].reverse()) {
+    out[axis] = step;
+    step *= Math.max(size[axis] ?? 1, 1);
+  }
+  return out;
+}
+
+/** A tensor of a Python number or of nested lists of them. */
+function tensorOf(ctx: Context, data: Datum, dtype: Datum, floats: boolean): Tensor {
+  const { shape, flat } = nested(data);
+  const scalars = flat.map((value) => (typeof value === "number" && floats ? ({ kind: "float", value } as const) : asScalar(value)));
+  const [first] = scalars;
+  const natural = first === undefined ? ctx.defaultDtype : dtypeOfScalar(first, ctx.defaultDtype);
+  const wanted = typeof dtype === "number" ? dtypeOfTorch(dtype) : natural;
+  const lanes = dtypeInfo(natural).class === "complex" ? 2 : 1;
+  const values = scalars.flatMap((s) => (s.kind === "complex" ? [s.re, s.im] : [s.value]));
+  const source = lanes === 2 ? Tensor.from(values.map(Number), shape, "complex128") : natural === "int64" ? Tensor.from(values.map((v) => BigInt(v)), shape, "int64") : Tensor.from(values.map(Number), shape, natural === "bool" ? "bool" : "float64");
+  return source.dtype === wanted ? source : copyOf(ctx, source, wanted);
+}
+
+/** Whether the innermost list's items are floats by type: a bare number alone does not say. */
+function isFloatList(data: Datum): boolean {
+  if (typeof data === "object" && data !== null && "kind" in data && data.kind === "list") {
+    return data.elem.kind === "float" || (data.items[0] !== undefined && isFloatList(data.items[0]));
+  }
+  return false;
+}

@@ -1,0 +1,200 @@
+/** Functions of two or three tensors, element by element: powers, remainders, extremes, bits, interpolation. */
+
+import type { Num } from "../../expr/num.ts";
+import type { Scalar } from "../../ir/datum.ts";
+import { map } from "../../prims/calls.ts";
+import type { Context } from "../../prims/context.ts";
+import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op, pointwise } from "../define.ts";
+import { apply, elementwise, type Promotion } from "../elementwise.ts";
+import { resultType } from "../promotion.ts";
+import { frexpProgram } from "./frexp.ts";
+
+type Binary = (x: Num, y: Num) => Num;
+
+/** `aten::name(Tensor self, Tensor other) -> Tensor` for each name. */
+function tensors(promotion: Promotion, table: Readonly<Record<string, Binary>>): Op[] {
+  return Object.entries(table).flatMap(([names, build]) => names.split(" ").map((name) => op(`aten::${name}(Tensor self, Tensor other) -> Tensor`, { run: pointwise(name, build, { promotion }) })));
+}
+
+/** The overloads `.Tensor` and `.Scalar` of each name, and `.Scalar_Tensor` where it is asked for. */
+function overloads(table: Readonly<Record<string, Binary>>, scalarFirst: "Scalar_Tensor" | undefined, scalarSecond = "Scalar"): Op[] {
+  return Object.entries(table).flatMap(([names, build]) =>
+    names.split(" ").flatMap((name) => [
+      op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run: pointwise(name, build) }),
+      op(`aten::${name}.${scalarSecond}(Tensor self, Scalar other) -> Tensor`, { run: pointwise(name, build) }),
+      ...(scalarFirst === undefined ? [] : [op(`aten::${name}.${scalarFirst}(Scalar self, Tensor other) -> Tensor`, { run: pointwise(name, build) })]),
+    ]),
+  );
+}
+
+const power = elementwise("pow", (x, y) => x.pow(y));
+const squared = elementwise("pow_2", (x) => x.square());
+const cubed = elementwise("pow_3", (x) => x.square().mul(x));
+const rooted = elementwise("pow_half", (x) => x.sqrt());
+const reverseRooted = elementwise("pow_minus_half", (x) => x.rsqrt());
+const inverted = elementwise("pow_minus_1", (x) => x.reciprocal());
+const inverseSquared = elementwise("pow_minus_2", (x) => x.square().reciprocal());
+const floatPower = elementwise("float_power", (x, y) => x.pow(y), { result: (common) => (isComplex(common) ? "complex128" : "float64") });
+
+/** Exponents that have a closed form take it: `x ** 0.5` is the square root, with its NaN for negative infinity. */
+function powScalar(ctx: Context, self: Tensor, exponent: Scalar): Tensor {
+  const common = resultType([self, exponent], ctx.defaultDtype);
+  const value = exponent.kind === "complex" ? NaN : Number(exponent.value);
+  if (isInt(common)) {
+    if (value < 0) throw new OpwiseError("bad-argument", "Integers to negative integer powers are not allowed.");
+  } else if (self.dtype === common) {
+    if (value === 2) return apply(ctx, squared, [self]);
+    if (value === 3) return apply(ctx, cubed, [self]);
+    if (value === 0.5) return apply(ctx, rooted, [self]);
+    if (value === -0.5) return apply(ctx, reverseRooted, [self]);
+    if (value === -1) return apply(ctx, inverted, [self]);
+    if (value === -2) return apply(ctx, inverseSquared, [self]);
+  }
+  return apply(ctx, power, [self, exponent]);
+}
+
+const lerp = elementwise("lerp", (start, end, w) => {
+  const near = (w.isComplex ? w.abs() : w.abs()).lt(0.5);
+  return near.where(start.add(w.mul(end.sub(start))), end.sub(end.sub(start).mul(w.lit(1).sub(w))));
+});
+const isCloseTo = elementwise("isclose", (x, y, rtol, atol) => {
+  const gap = x.sub(y).abs();
+  const allowed = atol.real().add(rtol.real().mul(y.abs()).abs());
+  return x.eq(y).or(gap.isfinite().and(gap.le(allowed)));
+}, { promotion: "compare" });
+const bothNaN = elementwise("both_nan", (x, y) => x.isnan().and(y.isnan()), { promotion: "own" });
+const either = elementwise("logical_or", (x, y) => x.toBool().or(y.toBool()), { promotion: "own" });
+
+/** `|self - other| <= atol + rtol * |other|`; equal infinities are close. */
+export function isclose(ctx: Context, self: Tensor, other: Tensor, rtol: number, atol: number, equalNaN: boolean): Tensor {
+  if (self.dtype !== other.dtype) throw new OpwiseError("dtype-mismatch", `${self.dtype} did not match ${other.dtype}`);
+  if (!(rtol >= 0)) throw new OpwiseError("bad-argument", `rtol must be greater than or equal to zero, but got ${rtol}`);
+  if (!(atol >= 0)) throw new OpwiseError("bad-argument", `atol must be greater than or equal to zero, but got ${atol}`);
+  const close = apply(ctx, isCloseTo, [self, other, { kind: "float", value: rtol }, { kind: "float", value: atol }]);
+  return equalNaN ? apply(ctx, either, [close, apply(ctx, bothNaN, [self, other])]) : close;
+}
+
+const multiplied = elementwise("mul", (x, y) => x.mul(y));
+
+const logAddExp = (natural: boolean): Binary => (x, y) => {
+  if (x.isComplex) {
+    const first = x.real().ge(y.real());
+    const [high, low] = [first.where(x, y), first.where(y, x)];
+    return high.add(low.sub(high).exp().log1p());
+  }
+  const high = x.max(y);
+  const gap = x.sub(y).abs().neg();
+  const same = x.isinf().and(x.eq(y));
+  return same.where(x, high.add(natural ? gap.exp().log1p() : gap.exp2().log1p().mul(Math.LOG2E)));
+};
+
+const xlogy: Binary = (x, y) => y.isnan().where(y, x.eq(0).where(x.lit(0), x.mul(y.log())));
+const xlog1py: Binary = (x, y) => y.isnan().where(y, x.eq(0).where(x.lit(0), x.mul(y.log1p())));
+
+function threeForms(name: string, build: Binary, names: readonly [string, string, string], parameters = ["self", "other"]): Op[] {
+  const run = pointwise(name, build, { promotion: "float" });
+  const [a, b] = parameters;
+  const dot = (overload: string): string => (overload === "" ? `aten::${name}` : `aten::${name}.${overload}`);
+  return [
+    op(`${dot(names[0])}(Tensor ${a}, Tensor ${b}) -> Tensor`, { run }),
+    op(`${dot(names[1])}(Tensor ${a}, Scalar ${b}) -> Tensor`, { run }),
+    op(`${dot(names[2])}(Scalar ${a}, Tensor ${b}) -> Tensor`, { run }),
+  ];
+}
+
+const addcmul = pointwise("addcmul", (x, a, b, value) => x.add(value.mul(a).mul(b)));
+const addcdiv = pointwise("addcdiv", (x, a, b, value) => x.add(value.mul(a).div(b)));
+
+const POLYNOMIALS = {
+  chebyshev_polynomial_t: "chebyshevT", chebyshev_polynomial_u: "chebyshevU", chebyshev_polynomial_v: "chebyshevV", chebyshev_polynomial_w: "chebyshevW",
+  shifted_chebyshev_polynomial_t: "chebyshevTs", shifted_chebyshev_polynomial_u: "chebyshevUs", shifted_chebyshev_polynomial_v: "chebyshevVs", shifted_chebyshev_polynomial_w: "chebyshevWs",
+  hermite_polynomial_h: "hermiteH", hermite_polynomial_he: "hermiteHe", laguerre_polynomial_l: "laguerreL", legendre_polynomial_p: "legendreP",
+} as const;
+
+function floatOnly(name: string, self: Tensor): void {
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`);
+}
+
+const xor: Binary = (x, y) => x.bitxor(y);
+const and: Binary = (x, y) => x.bitand(y);
+const or: Binary = (x, y) => x.bitor(y);
+const left: Binary = (x, y) => x.shl(y);
+const right: Binary = (x, y) => x.shr(y);
+const least: Binary = (x, y) => x.min(y);
+const most: Binary = (x, y) => x.max(y);
+
+/** The forms that exist in place alone: `__iand__` and its kin. */
+function inPlace(table: Readonly<Record<string, Binary>>): Op[] {
+  return Object.entries(table).flatMap(([name, build]) => {
+    const e = elementwise(name, build);
+    return [
+      op(`aten::${name}.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` as "aten::x.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", { run: (ctx, self, other) => apply(ctx, e, [self, other], self) }),
+      op(`aten::${name}.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` as "aten::x.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)", { run: (ctx, self, other) => apply(ctx, e, [self, other], self) }),
+    ];
+  });
+}
+
+export const binary: readonly Op[] = [
+  op("aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
+  op("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", { run: powScalar }),
+  op("aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
+  ...(["Tensor_Tensor(Tensor self, Tensor exponent)", "Tensor_Scalar(Tensor self, Scalar exponent)", "Scalar(Scalar self, Tensor exponent)"] as const).map((form) =>
+    op(`aten::float_power.${form} -> Tensor`, {
+      run: (ctx: Context, self: Tensor | Scalar, exponent: Tensor | Scalar) => {
+        const common = resultType([self, exponent], ctx.defaultDtype);
+        const wide = isComplex(common) ? "complex128" : "float64";
+        const widen = (t: Tensor | Scalar): Tensor | Scalar => (t instanceof Tensor ? apply(ctx, isComplex(common) ? toComplex128 : toFloat64, [t]) : t.kind === "int" || t.kind === "bool" ? { kind: "float", value: Number(t.value) } : t);
+        return wide === common ? apply(ctx, floatPower, [self, exponent]) : apply(ctx, floatPower, [widen(self), widen(exponent)]);
+      },
+    }),
+  ),
+  ...overloads({ remainder: (x, y) => x.remainder(y) }, "Scalar_Tensor"),
+  ...overloads({ fmod: (x, y) => x.fmod(y) }, undefined),
+  ...overloads({ bitwise_and: and, bitwise_or: or, bitwise_xor: xor }, "Scalar_Tensor"),
+  ...overloads({ bitwise_left_shift: left, bitwise_right_shift: right }, "Scalar_Tensor", "Tensor_Scalar"),
+  ...overloads({ __and__: and, __or__: or, __xor__: xor, __lshift__: left, __rshift__: right }, undefined),
+  ...inPlace({ __iand__: and, __ior__: or, __ixor__: xor, __ilshift__: left, __irshift__: right }),
+  ...tensors("default", {
+    maximum: most, minimum: least, "max.other": most, "min.other": least, fmax: (x, y) => x.fmax(y), fmin: (x, y) => x.fmin(y),
+    hypot: (x, y) => x.hypot(y), nextafter: (x, y) => x.call("nextafter", y), gcd: (x, y) => x.call("gcd", y),
+    lcm: (x, y) => {
+      const g = x.call("gcd", y);
+      return g.eq(0).where(x.lit(0), x.quot(g).mul(y).abs());
+    },
+    logaddexp: logAddExp(true), logaddexp2: logAddExp(false),
+    "igamma special_gammainc": (x, y) => x.call("igamma", y), "igammac special_gammaincc": (x, y) => x.call("igammac", y),
+  }),
+  ...tensors("float", { "atan2 arctan2": (x, y) => x.atan2(y), "copysign.Tensor": (x, y) => x.copysign(y) }),
+  op("aten::copysign.Scalar(Tensor self, Scalar other) -> Tensor", { run: pointwise("copysign", (x, y) => x.copysign(y), { promotion: "float" }) }),
+  ...threeForms("xlogy", xlogy, ["Tensor", "Scalar_Other", "Scalar_Self"]),
+  ...threeForms("special_xlogy", xlogy, ["", "other_scalar", "self_scalar"]),
+  ...threeForms("special_xlog1py", xlog1py, ["", "other_scalar", "self_scalar"]),
+  ...threeForms("special_zeta", (x, q) => x.call("zeta", q), ["", "other_scalar", "self_scalar"]),
+  ...Object.entries(POLYNOMIALS).flatMap(([name, fn]) => threeForms(`special_${name}`, (x, n) => x.call(fn, n), ["", "n_scalar", "x_scalar"], ["x", "n"])),
+  op("aten::heaviside(Tensor self, Tensor values) -> Tensor", { run: pointwise("heaviside", (x, v) => x.eq(0).where(v, x.lt(0).where(x.lit(0), x.isnan().where(x.lit(0), x.lit(1))))) }),
+  op("aten::ldexp.Tensor(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => apply(ctx, multiplied, [self, apply(ctx, power, [{ kind: "float", value: 2 }, other])]) }),
+  op("aten::frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)", {
+    run: (ctx, self) => {
+      floatOnly("frexp", self);
+      return map(ctx, frexpProgram(self.dtype), [self]);
+    },
+  }),
+  op("aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", { run: { kind: "pointwise", elementwise: lerp } }),
+  op("aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", { run: { kind: "pointwise", elementwise: lerp } }),
+  op("aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", { run: addcmul }),
+  op("aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", {
+    run: (ctx, self, a, b, value) => {
+      if (!isFloat(a.dtype) && !isComplex(a.dtype) && !isFloat(b.dtype) && !isComplex(b.dtype)) {
+        throw new OpwiseError("dtype-mismatch", "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.");
+      }
+      return apply(ctx, addcdiv.elementwise, [self, a, b, value]);
+    },
+  }),
+  op("aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor", { run: isclose }),
+];
+
+const toFloat64 = elementwise("cast", (x) => x, { result: () => "float64" });
+const toComplex128 = elementwise("cast", (x) => x, { result: () => "complex128" });

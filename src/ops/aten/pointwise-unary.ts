@@ -1,0 +1,110 @@
+/** Functions of one tensor, element by element: rounding, powers, exponentials, logarithms, circular and hyperbolic functions, predicates. */
+
+import type { Num } from "../../expr/num.ts";
+import type { Scalar } from "../../ir/datum.ts";
+import { dtypeInfo } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op, pointwise } from "../define.ts";
+import { apply, type Elementwise, elementwise, type Promotion } from "../elementwise.ts";
+
+type Unary = (x: Num) => Num;
+
+/** `aten::name(Tensor self) -> Tensor` for each name; several names may share one meaning. */
+function family(promotion: Promotion, table: Readonly<Record<string, Unary>>, quantised?: "codes" | "requantise"): Op[] {
+  return Object.entries(table).flatMap(([names, build]) =>
+    names.split(" ").map((name) => op(`aten::${name}(Tensor self) -> Tensor`, { run: pointwise(name, build, { promotion }), ...(quantised === undefined ? {} : { quantised }) })),
+  );
+}
+
+const RADIANS_PER_DEGREE = Math.PI / 180;
+
+/** Halves go to even; tenths and so on by scaling, as torch.round(decimals=) has it. */
+const roundScaled = elementwise("round", (x, ten) => x.mul(ten).rint().div(ten));
+const roundTens = elementwise("round", (x, ten) => x.div(ten).rint().mul(ten));
+
+const float = (value: number): Scalar => ({ kind: "float", value });
+
+const plainCopy = elementwise("copy", (x) => x);
+const nanToNum = elementwise("nan_to_num", (x, nan, high, low) => {
+  const fix = (v: Num): Num => v.isnan().where(nan, v.eq(Infinity).where(high, v.eq(-Infinity).where(low, v)));
+  return x.isComplex ? fix(x.real()).withImag(fix(x.imag())) : fix(x);
+});
+
+/** Largest finite value of a float dtype (or of a complex one's parts). */
+function largest(t: Tensor): number {
+  const info = dtypeInfo(t.dtype);
+  const size = info.itemsize / info.lanes;
+  if (size === 8) return Number.MAX_VALUE;
+  if (size === 4) return 3.4028234663852886e38;
+  return t.dtype === "bfloat16" ? 3.3895313892515355e38 : 65504;
+}
+
+function refuseBool(name: string, e: Elementwise): (ctx: Parameters<typeof apply>[0], self: Tensor) => Tensor {
+  return (ctx, self) => {
+    if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", `Negation, the \`-\` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the \`~\` or \`logical_not()\` operator instead.`, { where: { op: name } });
+    return apply(ctx, e, [self]);
+  };
+}
+
+const negate = elementwise("neg", (x) => x.neg());
+const logitOf = elementwise("logit", (x) => x.div(x.lit(1).sub(x)).log(), { promotion: "float" });
+const logitClamped = elementwise("logit", (x, eps) => {
+  const z = x.lt(eps).where(eps, x.gt(eps.neg().add(1)).where(eps.neg().add(1), x));
+  return z.div(z.lit(1).sub(z)).log();
+}, { promotion: "float" });
+
+export const unary: readonly Op[] = [
+  ...family("real", { "abs absolute": (x) => x.abs() }),
+  ...family("default", {
+    floor: (x) => x.floor(), ceil: (x) => x.ceil(), "trunc fix": (x) => x.trunc(), round: (x) => x.rint(),
+    frac: (x) => x.sub(x.trunc()),
+    // A number's sign; NaN has none and gives 0.
+    sign: (x) => x.sign(), sgn: (x) => x.sign(),
+    square: (x) => x.square(), positive: (x) => x,
+    bitwise_not: (x) => x.bitnot(),
+    conj_physical: (x) => x.conj(), _conj_physical: (x) => x.conj(),
+  }),
+  op("aten::neg(Tensor self) -> Tensor", { run: refuseBool("aten::neg", negate) }),
+  op("aten::negative(Tensor self) -> Tensor", { run: refuseBool("aten::negative", negate) }),
+  op("aten::round.decimals(Tensor self, *, int decimals) -> Tensor", {
+    run: (ctx, self, decimals) => {
+      if (dtypeInfo(self.dtype).class === "int") return apply(ctx, roundScaled, [self, { kind: "int", value: 1 }]);
+      return apply(ctx, decimals < 0 ? roundTens : roundScaled, [self, float(10 ** Math.abs(decimals))]);
+    },
+  }),
+  ...family("float", {
+    sqrt: (x) => x.sqrt(), rsqrt: (x) => x.rsqrt(), reciprocal: (x) => x.reciprocal(),
+    exp: (x) => x.exp(), exp2: (x) => x.exp2(), special_exp2: (x) => x.exp2(), "expm1 special_expm1": (x) => x.expm1(),
+    log: (x) => x.log(), log2: (x) => x.log2(), log10: (x) => x.log10(), "log1p special_log1p": (x) => x.log1p(),
+    sin: (x) => x.sin(), cos: (x) => x.cos(), tan: (x) => x.tan(),
+    "asin arcsin": (x) => x.asin(), "acos arccos": (x) => x.acos(), "atan arctan": (x) => x.atan(),
+    sinh: (x) => x.sinh(), cosh: (x) => x.cosh(),
+    "asinh arcsinh": (x) => x.asinh(), "acosh arccosh": (x) => x.acosh(), "atanh arctanh": (x) => x.atanh(),
+    deg2rad: (x) => x.mul(RADIANS_PER_DEGREE), rad2deg: (x) => x.mul(1 / RADIANS_PER_DEGREE),
+    "sinc special_sinc": (x) => {
+      const y = x.mul(Math.PI);
+      return x.eq(0).where(x.lit(1), y.sin().div(y));
+    },
+  }),
+  ...family("float", { "sigmoid special_expit": (x) => x.sigmoid(), tanh: (x) => x.tanh() }, "requantise"),
+  ...family("floatReal", { angle: (x) => x.angle() }),
+  ...family("own", {
+    isnan: (x) => x.isnan(), isinf: (x) => x.isinf(), isfinite: (x) => x.isfinite(),
+    isposinf: (x) => (x.isFloat ? x.eq(Infinity) : x.ne(x)), isneginf: (x) => (x.isFloat ? x.eq(-Infinity) : x.ne(x)),
+    isreal: (x) => (x.isComplex ? x.imag().eq(0) : x.eq(x).or(x.ne(x))),
+    signbit: (x) => x.signbit(), logical_not: (x) => x.toBool().not(),
+  }),
+  op("aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor", {
+    run: (ctx, self, nan, posinf, neginf) => {
+      const kind = dtypeInfo(self.dtype).class;
+      if (kind !== "float" && kind !== "complex") return apply(ctx, plainCopy, [self]);
+      return apply(ctx, nanToNum, [self, float(nan ?? 0), float(posinf ?? largest(self)), float(neginf ?? -largest(self))]);
+    },
+  }),
+  ...["logit", "special_logit"].map((name) =>
+    op(`aten::${name}(Tensor self, float? eps=None) -> Tensor` as "aten::logit(Tensor self, float? eps=None) -> Tensor", {
+      run: (ctx, self, eps) => (eps === null ? apply(ctx, logitOf, [self]) : apply(ctx, logitClamped, [self, float(eps)])),
+    }),
+  ),
+];

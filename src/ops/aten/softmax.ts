@@ -1,0 +1,83 @@
+/** Softmax and its kin: regions `softmax` and `log_softmax` over one axis. */
+
+import type { Context } from "../../prims/context.ts";
+import { copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
+import { sumOf } from "../../prims/combiner.ts";
+import type { Program } from "../../prims/program.ts";
+import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { wrapDim } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op } from "../define.ts";
+import { apply, elementwise, operandNum, outputParts } from "../elementwise.ts";
+import { dtypeArgument, statesProgram } from "./reduction-axes.ts";
+import { extremum } from "./reduction.ts";
+import type { Num } from "../../expr/num.ts";
+
+const programs = new Map<string, Program>();
+
+/** A program of (x, maximum, total) where the latter two are of size 1 along the axis and wider than half types. */
+function finishing(name: string, dtype: DType, build: (x: Num, top: Num, total: Num) => Num): Program {
+  const key = `${name}/${dtype}`;
+  let program = programs.get(key);
+  if (program === undefined) {
+    const wide = opmathOf(dtype);
+    const value = build(operandNum(0, dtype, wide), operandNum(1, dtype, wide), operandNum(2, wide, wide));
+    program = { name, operands: [dtype, dtype, wide], scalars: [], outputs: [{ dtype, parts: outputParts(value, dtype) }], messages: [] };
+    programs.set(key, program);
+  }
+  return program;
+}
+
+/** exp(x - max) / sum, or its logarithm x - max - log(sum); a row of -inf alone gives NaN. */
+export function softmax(ctx: Context, self: Tensor, dim: number, logarithm: boolean): Tensor {
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${logarithm ? "log_softmax" : "softmax"}_kernel_impl" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor", got: self.dtype });
+  const axis = wrapDim(dim, self.rank);
+  const out = empty(ctx, self.shape, self.dtype);
+  if (out.numel === 0) return out;
+  const name = logarithm ? "log_softmax" : "softmax";
+  ctx.region({ kind: "region", name, operands: [self], results: [out], params: { axis } }, () => {
+    const axes = self.rank === 0 ? [] : [axis];
+    const top = extremum(ctx, self, axes.length === 0 ? null : axes, true, true);
+    const program = statesProgram("exp(x - max)", [self.dtype, self.dtype], opmathOf(self.dtype), (x, m) => [x.sub(m).exp().to("f64")]);
+    const total = reduce(ctx, program, sumOf("f64"), [self, top], axes, true, [opmathOf(self.dtype)])[0] ?? unreachable("total");
+    const finish = logarithm
+      ? finishing(name, self.dtype, (x, m, s) => x.sub(m).sub(s.log()))
+      : finishing(name, self.dtype, (x, m, s) => x.sub(m).exp().div(s));
+    map(ctx, finish, [self, top, total], [], [out]);
+  });
+  return out;
+}
+
+function along(ctx: Context, self: Tensor, dim: number, code: number | null, logarithm: boolean): Tensor {
+  const dtype = dtypeArgument(code, self.dtype);
+  return softmax(ctx, dtype === self.dtype ? self : copyOf(ctx, self, dtype), dim, logarithm);
+}
+
+/** `half_to_float`: computed and returned in float32. */
+function halfToFloat(ctx: Context, self: Tensor, dim: number, toFloat: boolean, logarithm: boolean): Tensor {
+  return softmax(ctx, toFloat ? copyOf(ctx, self, "float32") : self, dim, logarithm);
+}
+
+const zeroMasked = elementwise("safe_softmax", (masked, x) => masked.toBool().where(x.lit(0), x), { promotion: "masked" });
+const isLowest = elementwise("is_negative_infinity", (x) => x.eq(-Infinity), { promotion: "own" });
+
+/** Rows of -inf alone give zeros. */
+function safeSoftmax(ctx: Context, self: Tensor, dim: number, code: number | null): Tensor {
+  const out = along(ctx, self, dim, code, false);
+  const axis = wrapDim(dim, self.rank);
+  if (out.numel === 0) return out;
+  const top = extremum(ctx, self, self.rank === 0 ? null : [axis], true, true);
+  copyInto(ctx, out, apply(ctx, zeroMasked, [apply(ctx, isLowest, [top]), out]));
+  return out;
+}
+
+export const softmaxes: readonly Op[] = [
+  op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false), quantised: "requantise" }),
+  op("aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false) }),
+  op("aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, true) }),
+  op("aten::special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, true) }),
+  op("aten::_softmax(Tensor self, int dim, bool half_to_float) -> Tensor", { run: (ctx, self, dim, toFloat) => halfToFloat(ctx, self, dim, toFloat, false) }),
+  op("aten::_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor", { run: (ctx, self, dim, toFloat) => halfToFloat(ctx, self, dim, toFloat, true) }),
+  op("aten::_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: safeSoftmax }),
+];
