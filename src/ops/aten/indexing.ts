@@ -1,0 +1,342 @@
+/** Reading and writing at index tensors (PyTorch: index, index_put, index_select, gather, take, embedding). */
+
+import { binary, check, constant, type Expr, index, select } from "../../expr/expr.ts";
+import { checkOverlap, compute, copyInto, copyOf, empty, resolved, resultStrides, type Scalars } from "../../prims/calls.ts";
+import type { Context } from "../../prims/context.ts";
+import type { Program } from "../../prims/program.ts";
+import { aliasOf, expanded, reshaped, unsqueezed } from "../../prims/views.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import { broadcastShapes, numelOf, type Shape, wrapDim } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op } from "../define.ts";
+import { apply, elementwise } from "../elementwise.ts";
+import { addOf, axes, loadIndex, loadParts, memo, size } from "./memo.ts";
+import { maskFilled } from "./masks.ts";
+import { coordinatesOf, countOf } from "./nonzero.ts";
+import { unbind } from "./splits.ts";
+
+const programs = memo<Program>();
+
+/** What an index outside its axis means. */
+type Bounds = "wrap" | "strict" | "clamp";
+
+/** A coordinate made safe: negative ones count from the end (`wrap`, `clamp`), the rest is an error or clamped. */
+export function boundedIndex(at: Expr, length: Expr, bounds: Bounds, code: number): Expr {
+  const zero = constant(0, "index");
+  if (bounds === "clamp") {
+    const low = binary("max", at, binary("sub", zero, length));
+    const high = binary("min", low, binary("sub", length, constant(1, "index")));
+    return select(binary("lt", high, zero), addOf(high, length), high);
+  }
+  const wrapped = bounds === "wrap" ? select(binary("lt", at, zero), addOf(at, length), at) : at;
+  return check(binary("and", binary("ge", wrapped, zero), binary("lt", wrapped, length)), wrapped, code);
+}
+
+/** Index tensors, one per axis of the indexed tensor, undefined where the axis is taken whole. */
+export type Indices = readonly (Tensor | undefined)[];
+
+interface Layout {
+  /** Common shape of the index tensors. */
+  readonly shape: Shape;
+  /** Axis of the result where the index axes stand. */
+  readonly at: number;
+  readonly result: Shape;
+}
+
+function layoutOf(t: Tensor, indices: Indices): Layout {
+  let shape: Shape = [];
+  const given = indices.filter((i): i is Tensor => i !== undefined);
+  try {
+    for (const i of given) shape = broadcastShapes(shape, i.shape);
+  } catch (cause) {
+    throw new OpwiseError("shape-mismatch", `shape mismatch: indexing tensors could not be broadcast together with shapes ${given.map((i) => `[${i.shape.join(", ")}]`).join(", ")}`, { cause });
+  }
+  const axesGiven = t.shape.map((_, i) => i).filter((i) => indices[i] !== undefined);
+  const first = axesGiven[0] ?? 0;
+  const adjacent = axesGiven.every((axis, i) => axis === first + i);
+  const at = adjacent ? first : 0;
+  const rest = t.shape.filter((_, i) => indices[i] === undefined);
+  return { shape, at, result: [...rest.slice(0, at), ...shape, ...rest.slice(at)] };
+}
+
+/** Coordinates into the indexed tensor from the positions of the result: operand slots `from...` are the index tensors, size slots `sizes...` their axes' lengths. */
+function coordinates(t: Tensor, indices: Indices, layout: Layout, from: number, bounds: Bounds): Expr[] {
+  const rank = layout.shape.length;
+  const inner = axes(layout.at + rank, layout.at);
+  let [slot, plain] = [0, 0];
+  return t.shape.map((_, axis) => {
+    const given = indices[axis];
+    if (given === undefined) {
+      const at = plain++;
+      return index(at < layout.at ? at : at + rank);
+    }
+    const k = slot++;
+    return boundedIndex(loadIndex(from + k, given.dtype, inner), size(k), bounds, 0);
+  });
+}
+
+function signature(t: Tensor, indices: Indices, layout: Layout): string {
+  return `${t.dtype},${indices.map((i) => i?.dtype ?? "").join("/")},${t.rank},${layout.shape.length},${layout.at}`;
+}
+
+const OUT_OF_RANGE = ["index is out of bounds for its dimension"];
+
+/** Elements of `t` at the index tensors: `index.Tensor` with integer indices. Region `index` for backends. */
+export function gatherAt(ctx: Context, t: Tensor, indices: Indices, bounds: Bounds = "wrap"): Tensor {
+  const layout = layoutOf(t, indices);
+  const given = indices.filter((i): i is Tensor => i !== undefined);
+  const program = programs(`index ${bounds} ${signature(t, indices, layout)}`, () => ({
+    name: "index", operands: [t.dtype, ...given.map((i) => i.dtype)], scalars: given.map(() => "index" as const),
+    outputs: [{ dtype: t.dtype, parts: loadParts(0, t.dtype, coordinates(t, indices, layout, 1, bounds)) }], messages: OUT_OF_RANGE,
+  }));
+  const sizes = t.shape.filter((_, i) => indices[i] !== undefined);
+  const [out] = compute(ctx, program, layout.result, [t, ...given.map((i) => expanded(i, layout.shape))], sizes);
+  const result = out ?? t;
+  result.quantizer = t.quantizer;
+  return result;
+}
+
+/** Runs a scatter into `target`, through its lazy bits and past operands that share its storage. */
+export function scatterInto(ctx: Context, target: Tensor, program: Program, shape: Shape, operands: readonly Tensor[], scalars: Scalars, combine: "set" | "add" | "mul" | "min" | "max"): Tensor {
+  checkOverlap(target, []);
+  if (numelOf(shape) === 0) return target;
+  const lazy = target.conj || target.neg;
+  const to = lazy ? resolved(ctx, target) : target;
+  const inputs = operands.map((t) => (t.storage === to.storage ? copyOf(ctx, t) : resolved(ctx, t)));
+  ctx.run({ kind: "scatter", program, shape, combine, operands: inputs, results: [to], scalars });
+  if (lazy) copyInto(ctx, target, to);
+  return target;
+}
+
+/** A copy that keeps the strides' order: what a functional form writes into. */
+export function cloned(ctx: Context, t: Tensor): Tensor {
+  const out = copyOf(ctx, t, t.dtype, resultStrides(t.shape, [t]));
+  out.quantizer = t.quantizer;
+  return out;
+}
+
+/** `self[indices] = values`, or `+=`. */
+export function putAt(ctx: Context, self: Tensor, indices: Indices, values: Tensor, accumulate: boolean, bounds: Bounds = "wrap"): Tensor {
+  if (values.dtype !== self.dtype) {
+    throw new OpwiseError("dtype-mismatch", `Index put requires the source and destination dtypes match, got ${self.dtype} for the destination and ${values.dtype} for the source.`);
+  }
+  if (indices.every((i) => i === undefined)) {
+    const target = accumulate ? apply(ctx, sumOfTwo, [self, values]) : values;
+    copyInto(ctx, self, target);
+    return self;
+  }
+  const layout = layoutOf(self, indices);
+  const given = indices.filter((i): i is Tensor => i !== undefined);
+  let spread: Tensor;
+  try {
+    // Leading axes of size 1 that the result does not have are dropped, as numpy does.
+    const extra = Math.max(values.rank - layout.result.length, 0);
+    const lead = values.shape.slice(0, extra);
+    spread = expanded(lead.every((s) => s === 1) && extra > 0 ? reshaped(ctx, values, values.shape.slice(extra)) : values, layout.result);
+  } catch (cause) {
+    throw new OpwiseError("shape-mismatch", `shape mismatch: value tensor of shape [${values.shape.join(", ")}] cannot be broadcast to indexing result of shape [${layout.result.join(", ")}]`, { cause });
+  }
+  const rank = layout.result.length;
+  const program = programs(`put ${bounds} ${signature(self, indices, layout)}`, () => ({
+    name: "index_put", operands: [self.dtype, ...given.map((i) => i.dtype)], scalars: given.map(() => "index" as const),
+    outputs: [
+      ...coordinates(self, indices, layout, 1, bounds).map((e) => ({ dtype: "int64" as const, parts: [e] })),
+      { dtype: self.dtype, parts: loadParts(0, self.dtype, axes(rank)) },
+    ],
+    messages: OUT_OF_RANGE,
+  }));
+  const sizes = self.shape.filter((_, i) => indices[i] !== undefined);
+  return scatterInto(ctx, self, program, layout.result, [spread, ...given.map((i) => expanded(i, layout.shape))], sizes, accumulate ? "add" : "set");
+}
+
+const sumOfTwo = elementwise("add", (x, y) => x.add(y));
+
+interface Resolved {
+  /** The indexed tensor, with an axis of size 1 for each 0-d mask. */
+  readonly on: Tensor;
+  readonly indices: (Tensor | undefined)[];
+}
+
+/** Index lists as an op gets them made one integer tensor per axis; bool masks become the coordinates that hold (a read). */
+export function* integerIndices(ctx: Context, self: Tensor, list: readonly (Tensor | null)[]): Generator<Tensor, Resolved, void> {
+  const out: (Tensor | undefined)[] = [];
+  let on = self;
+  for (const given of list) {
+    if (given === null || given === undefined) {
+      out.push(undefined);
+      continue;
+    }
+    if (given.dtype === "bool" || given.dtype === "uint8") {
+      given.shape.forEach((s, i) => {
+        if (s !== on.shape[out.length + i]) {
+          throw new OpwiseError("shape-mismatch", `The shape of the mask [${given.shape.join(", ")}] at index ${i} does not match the shape of the indexed tensor [${on.shape.join(", ")}] at index ${out.length + i}`);
+        }
+      });
+      const count = countOf(ctx, given);
+      yield count;
+      const rows = Number(count.item());
+      if (given.rank === 0) {
+        // A 0-d mask stands for a new axis of 0 or 1 positions.
+        on = unsqueezed(on, out.length);
+        out.push(empty(ctx, [rows], "int64"));
+        continue;
+      }
+      out.push(...unbind(coordinatesOf(ctx, given, rows), 1));
+      continue;
+    }
+    if (given.dtype !== "int64" && given.dtype !== "int32") {
+      throw new OpwiseError("dtype-mismatch", "tensors used as indices must be long, int, byte or bool tensors", { got: given.dtype });
+    }
+    out.push(given);
+  }
+  if (out.length > on.rank) throw new OpwiseError("index-out-of-range", `too many indices for tensor of dimension ${on.rank} (got ${out.length})`);
+  while (out.length < on.rank) out.push(undefined);
+  return { on, indices: out };
+}
+
+function* indexTensor(ctx: Context, self: Tensor, list: readonly (Tensor | null)[]): Generator<Tensor, Tensor, void> {
+  const { on, indices } = yield* integerIndices(ctx, self, list);
+  return indices.every((i) => i === undefined) ? aliasOf(on) : gatherAt(ctx, on, indices);
+}
+function* indexPut(ctx: Context, self: Tensor, list: readonly (Tensor | null)[], values: Tensor, accumulate: boolean): Generator<Tensor, Tensor, void> {
+  const { on, indices } = yield* integerIndices(ctx, self, list);
+  putAt(ctx, on, indices, values, accumulate);
+  return self;
+}
+
+/** Positions `index` (a vector or a number) along one axis. Region `index_select` (tensor, index; axis). */
+export function indexSelect(ctx: Context, self: Tensor, dim: number, at: Tensor): Tensor {
+  const axis = wrapDim(dim, self.rank);
+  if (at.rank > 1) throw new OpwiseError("bad-argument", "index_select(): Index is supposed to be a vector");
+  if (at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", `index_select(): Expected dtype int32 or int64 for index`, { got: at.dtype });
+  const vector = reshaped(ctx, at, [at.numel]);
+  if (self.rank === 0) {
+    if (at.numel !== 1) throw new OpwiseError("bad-argument", `index_select(): Index to scalar can have only 1 value, got ${at.numel} value(s)`);
+    return reshaped(ctx, indexSelect(ctx, reshaped(ctx, self, [1]), 0, vector), []);
+  }
+  const out = empty(ctx, self.shape.map((s, i) => (i === axis ? at.numel : s)), self.dtype);
+  out.quantizer = self.quantizer;
+  ctx.region({ kind: "region", name: "index_select", operands: [self, vector], results: [out], params: { axis } }, () => {
+    const program = programs(`select ${self.dtype},${at.dtype},${self.rank},${axis}`, () => ({
+      name: "index_select", operands: [self.dtype, at.dtype], scalars: ["index"],
+      outputs: [{ dtype: self.dtype, parts: loadParts(0, self.dtype, axes(self.rank).map((e, i) => (i === axis ? boundedIndex(loadIndex(1, at.dtype, [e]), size(0), "strict", 0) : e))) }],
+      messages: ["index out of range in self"],
+    }));
+    compute(ctx, program, out.shape, [self, vector], [self.shape[axis] ?? 0], [out]);
+  });
+  return out;
+}
+
+/** Rows of `weight [N, D]` by an index tensor of any shape. Region `embedding` (weight, indices). */
+export function embedding(ctx: Context, weight: Tensor, indices: Tensor): Tensor {
+  if (weight.rank !== 2) throw new OpwiseError("bad-argument", "'weight' must be 2-D");
+  if (indices.dtype !== "int64" && indices.dtype !== "int32") {
+    throw new OpwiseError("dtype-mismatch", `Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ${indices.dtype} instead (while checking arguments for embedding)`);
+  }
+  const rank = indices.rank;
+  const out = empty(ctx, [...indices.shape, weight.shape[1] ?? 0], weight.dtype);
+  ctx.region({ kind: "region", name: "embedding", operands: [weight, indices], results: [out], params: {} }, () => {
+    const program = programs(`embedding ${weight.dtype},${indices.dtype},${rank}`, () => ({
+      name: "embedding", operands: [weight.dtype, indices.dtype], scalars: ["index"],
+      outputs: [{ dtype: weight.dtype, parts: loadParts(0, weight.dtype, [boundedIndex(loadIndex(1, indices.dtype, axes(rank)), size(0), "strict", 0), index(rank)]) }],
+      messages: ["index out of range in self"],
+    }));
+    compute(ctx, program, out.shape, [weight, indices], [weight.shape[0] ?? 0], [out]);
+  });
+  return out;
+}
+
+/** Element `[..., index[...], ...]` along one axis for each position of `at`. Region `gather` (tensor, index; axis). */
+export function gather(ctx: Context, self: Tensor, dim: number, at: Tensor): Tensor {
+  const axis = wrapDim(dim, self.rank);
+  if (at.numel > 0 && at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", "gather(): Expected dtype int32/int64 for index", { got: at.dtype });
+  if (self.rank === 0 || at.rank === 0) {
+    const out = gather(ctx, self.rank === 0 ? reshaped(ctx, self, [1]) : self, 0, at.rank === 0 ? reshaped(ctx, at, [1]) : at);
+    return reshaped(ctx, out, at.shape);
+  }
+  if (self.rank !== at.rank) throw new OpwiseError("bad-argument", "Index tensor must have the same number of dimensions as input tensor");
+  at.shape.forEach((s, i) => {
+    if (i !== axis && at.numel > 0 && s > (self.shape[i] ?? 0)) {
+      throw new OpwiseError("shape-mismatch", `Size does not match at dimension ${i} expected index [${at.shape.join(", ")}] to be no larger than self [${self.shape.join(", ")}] apart from dimension ${axis}`);
+    }
+  });
+  const out = empty(ctx, at.shape, self.dtype);
+  out.quantizer = self.quantizer;
+  if (out.numel === 0) return out;
+  ctx.region({ kind: "region", name: "gather", operands: [self, at], results: [out], params: { axis } }, () => {
+    const program = programs(`gather ${self.dtype},${at.dtype},${self.rank},${axis}`, () => {
+      const here = axes(self.rank);
+      const found = boundedIndex(loadIndex(1, at.dtype, here), size(0), "strict", 0);
+      return {
+        name: "gather", operands: [self.dtype, at.dtype], scalars: ["index"],
+        outputs: [{ dtype: self.dtype, parts: loadParts(0, self.dtype, here.map((e, i) => (i === axis ? found : e))) }], messages: [`index is out of bounds for dimension ${axis}`],
+      };
+    });
+    compute(ctx, program, out.shape, [self, at], [self.shape[axis] ?? 0], [out]);
+  });
+  return out;
+}
+
+/** Elements by their row-major number. */
+function take(ctx: Context, self: Tensor, at: Tensor): Tensor {
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `take(): Expected a long tensor for index, but got ${at.dtype}`);
+  if (self.numel === 0 && at.numel > 0) throw new OpwiseError("index-out-of-range", "take(): tried to take from an empty tensor");
+  return gatherAt(ctx, reshaped(ctx, self, [self.numel]), [at]);
+}
+
+function put(ctx: Context, self: Tensor, at: Tensor, source: Tensor, accumulate: boolean): Tensor {
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `put_(): Expected a long tensor for index, but got ${at.dtype}`);
+  if (at.numel !== source.numel) throw new OpwiseError("shape-mismatch", `put_(): Expected source and index to have the same number of elements, but got source.numel() = ${source.numel}, index.numel() = ${at.numel}`);
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `put_(): self and source expected to have the same dtype, but got self.dtype = ${self.dtype} and source.dtype = ${source.dtype}`);
+  const flat = reshaped(ctx, self, [self.numel]);
+  putAt(ctx, flat, [reshaped(ctx, at, [at.numel])], reshaped(ctx, source, [source.numel]), accumulate);
+  if (flat.storage !== self.storage) copyInto(ctx, self, reshaped(ctx, flat, self.shape));
+  return self;
+}
+
+function takeAlong(ctx: Context, self: Tensor, at: Tensor, dim: number | null): Tensor {
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `torch.take_along_dim(): dtype of indices should be Long but got ${at.dtype}`);
+  if (dim === null) return gather(ctx, reshaped(ctx, self, [self.numel]), 0, reshaped(ctx, at, [at.numel]));
+  if (self.rank !== at.rank) throw new OpwiseError("bad-argument", `torch.take_along_dim(): input and indices should have the same number of dimensions, but got ${self.rank} dimensions for input, and ${at.rank} dimensions for indices`);
+  const axis = wrapDim(dim, self.rank);
+  const common = broadcastShapes(self.shape.map((s, i) => (i === axis ? 1 : s)), at.shape.map((s, i) => (i === axis ? 1 : s)));
+  const shaped = (t: Tensor): Tensor => expanded(t, common.map((s, i) => (i === axis ? (t.shape[i] ?? 1) : s)));
+  return gather(ctx, shaped(self), axis, shaped(at));
+}
+
+export const indexing: readonly Op[] = [
+  op("aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
+  op("aten::index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
+  op("aten::_unsafe_index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor }),
+  op("aten::_unsafe_index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor }),
+  op("aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut }),
+  op("aten::index_put_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut }),
+  op("aten::_index_put_impl_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut }),
+  op("aten::_index_put_impl_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut }),
+  op("aten::_index_put_impl(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::_unsafe_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::_unsafe_index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor", {
+    reads: function* (ctx, self, mask, list, fill) {
+      const { on, indices } = yield* integerIndices(ctx, self, list);
+      const found = self.numel === 0 ? empty(ctx, layoutOf(on, indices).result, self.dtype) : gatherAt(ctx, on, indices, "clamp");
+      return maskFilled(ctx, found, mask, fill, false);
+    },
+  }),
+  op("aten::_unsafe_masked_index_put_accumulate(Tensor self, Tensor mask, Tensor?[] indices, Tensor values) -> Tensor", {
+    reads: function* (ctx, self, mask, list, values) {
+      if (self.numel === 0) return cloned(ctx, self);
+      const { on, indices } = yield* integerIndices(ctx, cloned(ctx, self), list);
+      return putAt(ctx, on, indices, maskFilled(ctx, values, mask, { kind: "int", value: 0 }, false), true, "clamp");
+    },
+  }),
+  op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes" }),
+  op("aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", { run: (ctx, weight, indices) => embedding(ctx, weight, indices) }),
+  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at), quantised: "codes" }),
+  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take, quantised: "codes" }),
+  op("aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", { run: takeAlong }),
+  op("aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", { run: put }),
+  op("aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", { run: (ctx, self, at, source, accumulate) => put(ctx, cloned(ctx, self), at, source, accumulate) }),
+];
