@@ -1,0 +1,27 @@
+/** Backends by name, for the runners: `cpu`, `tfjs` (its wasm engine), `tfjs-cpu`. */
+
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { cpu } from "../../src/backends/cpu/cpu.ts";
+import type { TensorFlow } from "../../src/backends/tfjs/tensorflow.ts";
+import { tfjs } from "../../src/backends/tfjs/tfjs.ts";
+import type { Backend } from "../../src/prims/backend.ts";
+
+export const BACKENDS: readonly string[] = ["cpu", "tfjs", "tfjs-cpu"];
+
+/** A new backend. `tfjs` selects the engine in this process. */
+export async function makeBackend(name: string): Promise<Backend> {
+  if (name === "cpu") return cpu();
+  if (name !== "tfjs" && name !== "tfjs-cpu") throw new Error(`no backend ${name}; there are ${BACKENDS.join(", ")}`);
+  const require = createRequire(import.meta.url);
+  const tf: TensorFlow & { setBackend(name: string): Promise<boolean>; ready(): Promise<void>; env(): { set(flag: string, value: boolean): void } } = require("@tensorflow/tfjs-core");
+  const engine = name === "tfjs" ? "wasm" : "cpu";
+  if (engine === "wasm") {
+    const wasm: { setWasmPaths(path: string): void } = require("@tensorflow/tfjs-backend-wasm");
+    wasm.setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist/"));
+  } else require("@tensorflow/tfjs-backend-cpu");
+  tf.env().set("IS_TEST", true); // keeps its advertisement for tfjs-node off the console
+  await tf.setBackend(engine);
+  await tf.ready();
+  return tfjs(tf);
+}

@@ -1,0 +1,25 @@
+/**
+ * opwise: runs saved PyTorch (TorchScript, torch.export) and ONNX models in JavaScript.
+ *
+ *     const model = await load("model.pt");
+ *     using session = await model.session();
+ *     const y = await session.forward(Tensor.from(new Float32Array(150528), [1, 3, 224, 224]));
+ */
+
+export { load, Model, type LoadOptions, type SessionChoice, type ModelSummary } from "./model.ts";
+export { registerOp, customOp, type CustomOp } from "./custom-op.ts";
+export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
+export type { Input, Output } from "./run/convert.ts";
+export type { Placement } from "./run/executor.ts";
+export type { MachineEvent, Listener } from "./run/event.ts";
+export { Machine, type Status } from "./run/machine.ts";
+export { takeSnapshot, type Snapshot } from "./run/snapshot.ts";
+export { Tensor, type TensorData, type Quantizer } from "./tensor/tensor.ts";
+export { DTYPES, type DType } from "./tensor/dtype.ts";
+export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
+export type { Program } from "./ir/graph.ts";
+export type { Datum } from "./ir/datum.ts";
+export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
+export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";
+export type { TensorFlow, TfTensor } from "./backends/tfjs/tensorflow.ts";
+export type { Backend } from "./prims/backend.ts";

@@ -1,0 +1,159 @@
+/** Loading a model, and making sessions of it. */
+
+import { cpu } from "./backends/cpu/cpu.ts";
+import type { Limits } from "./bytes/limits.ts";
+import { openSource, type Progress, type SourceLike } from "./bytes/source.ts";
+import { customOps, type CustomOp } from "./custom-op.ts";
+import type { FunctionDecl, Program } from "./ir/graph.ts";
+import { walkNodes } from "./ir/graph.ts";
+import { SchemaTable } from "./ir/schema-table.ts";
+import type { Schema } from "./ir/schema.ts";
+import { printType } from "./ir/type.ts";
+import { loadProgram } from "./loaders/load.ts";
+import { seedTwister } from "./numeric/mt19937.ts";
+import { atenFamilies } from "./ops/aten/index.ts";
+import { onnxFamilies } from "./ops/onnx/index.ts";
+import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
+import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
+import { machineOps } from "./run/link.ts";
+import { Session } from "./run/session.ts";
+import type { Backend } from "./prims/backend.ts";
+import { OpwiseError } from "./tensor/error.ts";
+
+export interface LoadOptions {
+  /** Bytes received and in all; only sources that are downloaded report it. */
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+  /** In place of the platform's `fetch`. */
+  readonly fetch?: (url: string, init?: RequestInit) => Promise<Response>;
+  /** Files that belong to the model by relative path, for models given as bytes (ONNX external data). */
+  readonly siblings?: Readonly<Record<string, Uint8Array | ArrayBuffer | Blob>>;
+  /** Ops of custom namespaces and domains, besides the registered ones. */
+  readonly ops?: readonly CustomOp[];
+  /** Where a device that the archive names lives here; default: the host. */
+  readonly mapLocation?: (device: string) => string;
+  readonly limits?: Partial<Limits>;
+  /** What to call the source in messages. */
+  readonly name?: string;
+}
+
+export interface SessionChoice {
+  /** Default: a new `cpu()`. */
+  readonly backend?: Backend | "cpu";
+  /** Seed of the session's random generator (torch.manual_seed); default 0x9e3779b9 as PyTorch's is unspecified. */
+  readonly seed?: bigint;
+  /** Gets each line the model prints; default: nothing is printed. */
+  readonly print?: (text: string) => void;
+}
+
+/** Facts about a model for `inspect`. */
+export interface ModelSummary {
+  readonly format: Program["format"];
+  readonly version: string;
+  readonly inputs: readonly { readonly name: string; readonly type: string }[];
+  readonly outputs: readonly { readonly name: string; readonly type: string }[];
+  readonly methods: readonly string[];
+  /** Ops by name: how often in all graphs, and whether this build has a meaning for them. */
+  readonly ops: readonly { readonly name: string; readonly count: number; readonly supported: boolean }[];
+}
+
+let builtinOps: OpTable | undefined;
+let builtinOnnx: OnnxTable | undefined;
+
+/** Opens and loads a model: a path, a URL, bytes or a Blob. Nothing of it is run. @throws typed errors, see `docs/errors.md` */
+export async function load(what: SourceLike, options: LoadOptions = {}): Promise<Model> {
+  const source = await openSource(what, options);
+  const ops = customOps(options.ops);
+  const program = await loadProgram(source, {
+    schemas: new SchemaTable(ops.flatMap((o) => (o.world === "torch" ? [o.schema] : []))),
+    customOnnxOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
+    mapLocation: options.mapLocation,
+    limits: options.limits,
+  });
+  return new Model(program, ops);
+}
+
+/** A loaded model. Sessions made of it are independent. */
+export class Model {
+  readonly program: Program;
+  readonly #ops: OpTable;
+  readonly #onnx: OnnxTable;
+
+  constructor(program: Program, custom: readonly CustomOp[] = []) {
+    this.program = program;
+    builtinOps ??= tableOf(atenFamilies);
+    builtinOnnx ??= onnxTableOf(onnxFamilies);
+    const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
+    const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));
+    this.#ops = torch.length === 0 ? builtinOps : new Map([...builtinOps, ...torch.map((o) => [o.name, o] as const)]);
+    this.#onnx = onnx.length === 0 ? builtinOnnx : new Map([...builtinOnnx, ...onnx.map((o) => [o.name, o] as const)]);
+  }
+
+  get name(): string {
+    return this.program.name;
+  }
+  get format(): Program["format"] {
+    return this.program.format;
+  }
+  /** Extra files of the archive, or an ONNX model's metadata, by name. */
+  get extra(): ReadonlyMap<string, string> {
+    return this.program.extra;
+  }
+
+  /** An instance of the model on a backend. */
+  session(choice: SessionChoice = {}): Promise<Session> {
+    const host = cpu();
+    const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
+    return Session.create(this.program, {
+      backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx,
+      generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print,
+    });
+  }
+
+  /** Every function of the model. */
+  functions(): readonly FunctionDecl[] {
+    const out = new Set<FunctionDecl>(this.program.functions.values());
+    if (this.program.main !== undefined) out.add(this.program.main);
+    for (const cls of this.program.classes.values()) if (cls.kind === "Class") for (const method of cls.methods.values()) out.add(method);
+    return [...out];
+  }
+
+  /** Whether this build can run the op. */
+  supports(name: string, schema: Schema | undefined): boolean {
+    if (machineOps.has(name)) return true;
+    const own = this.#ops.get(name);
+    const known = schema ?? (own === undefined ? undefined : parsedSchema(own));
+    return known === undefined ? onnxMeaning(this.#onnx, name) !== undefined : supports(known, this.#ops);
+  }
+
+  /** Format, signature, ops and what is missing. @throws unsupported-op never: missing ops are listed */
+  summary(): ModelSummary {
+    const counts = new Map<string, { count: number; supported: boolean }>();
+    for (const fn of this.functions()) {
+      const isForeign = fn.params[0]?.type.kind === "Class" && fn.params[0].type.name.startsWith("__torch__.torch.classes.");
+      if (isForeign) continue;
+      walkNodes(fn.graph(), (node) => {
+        const line = counts.get(node.op);
+        if (line === undefined) counts.set(node.op, { count: 1, supported: this.supports(node.op, node.schema) });
+        else line.count++;
+      });
+    }
+    const { program } = this;
+    const root = program.root?.kind === "object" ? program.root.class : undefined;
+    const forward = root?.methods.get("forward");
+    return {
+      format: program.format, version: program.version,
+      inputs: program.inputs?.map((i) => ({ name: i.name, type: printType(i.type) })) ?? forward?.params.slice(1).map((p) => ({ name: p.name, type: printType(p.type) })) ?? [],
+      outputs: program.outputs?.map((o) => ({ name: o.name, type: printType(o.type) })) ?? (forward === undefined ? [] : [{ name: "output", type: printType(forward.returns) }]),
+      methods: root === undefined ? (program.main === undefined ? [] : ["forward"]) : [...root.methods.keys()],
+      ops: [...counts].map(([name, line]) => ({ name, ...line })).sort((a, b) => b.count - a.count || a.name.localeCompare(b.name)),
+    };
+  }
+
+  /** @throws unsupported-op that lists every missing op with its count */
+  requireSupport(): void {
+    const missing = this.summary().ops.filter((o) => !o.supported);
+    if (missing.length === 0) return;
+    throw new OpwiseError("unsupported-op", `${missing.length} ops of \`${this.name}\` are not in this build`, { got: missing.map((o) => `${o.name} (${o.count})`).join(", ") });
+  }
+}
