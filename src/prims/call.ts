@@ -53,7 +53,8 @@ export interface ScanCall extends CallBase {
 
 /**
  * Batched product: `a [B, M, K]` by `b [B, K, N]` into `[B, M, N]`, summed in `accumulate`. Broadcast batches have stride 0.
- * `epilogue`, where given, maps (product, further operands broadcast to `[B, M, N]`) to the result.
+ * `epilogue`, where given, maps (product, further operands broadcast to `[B, M, N]`) to the result; its first operand's dtype is the one that
+ * the product is rounded to before (float32 for half results, which so round once).
  */
 export interface ContractCall extends CallBase {
   readonly kind: "contract";

@@ -7,7 +7,7 @@ import type { Combiner } from "../../prims/combiner.ts";
 import type { Program } from "../../prims/program.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer } from "../../tensor/storage.ts";
-import type { View } from "../../tensor/tensor.ts";
+import { Tensor, type View } from "../../tensor/tensor.ts";
 import { composeCompute, composeMap, composeReduce, composeScan, composeScatter } from "./compose.ts";
 import { contract } from "./contract.ts";
 import { convolve } from "./convolve.ts";
@@ -176,12 +176,13 @@ export function cpu(options: CpuOptions = {}): Backend {
       case "reduce": return reduce(call);
       case "scan": return scan(call);
       case "contract": {
-        contract(call);
         const out = call.results[0];
-        if (call.epilogue !== undefined && out !== undefined) {
-          map({ kind: "map", program: call.epilogue, operands: [out, ...call.operands.slice(2)], results: [out], scalars: call.scalars });
-        }
-        return;
+        if (call.epilogue === undefined || out === undefined) return contract(call);
+        // The epilogue says in which dtype it takes the product: half results round once, at its end.
+        const wide = call.epilogue.operands[0] ?? out.dtype;
+        const product = wide === out.dtype ? out : Tensor.zeros(out.shape, wide);
+        contract({ ...call, results: [product] });
+        return map({ kind: "map", program: call.epilogue, operands: [product, ...call.operands.slice(2)], results: [out], scalars: call.scalars });
       }
       case "convolve": return convolve(call);
       case "window": return window(call);

@@ -1,7 +1,7 @@
 /** Positions of all r-subsets of a vector, in lexicographic order. */
 
 import { binary, type Expr, constant, index } from "../../expr/expr.ts";
-import { compute } from "../../prims/calls.ts";
+import { compute, contiguous } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
@@ -33,5 +33,5 @@ export function combinationPositions(ctx: Context, self: Tensor, r: number, with
   const count = n === 0 ? 0 : choose(withReplacement ? n + r - 1 : n, r);
   const [mask] = compute(ctx, ascending(r, withReplacement), new Array<number>(r).fill(n), []);
   const rows = coordinatesOf(ctx, mask ?? self, count);
-  return reshaped(ctx, gatherAt(ctx, self, [rows]), [count, r]);
+  return reshaped(ctx, gatherAt(ctx, self, [contiguous(ctx, rows)]), [count, r]);
 }

@@ -7,7 +7,7 @@ import type { Program } from "../../prims/program.ts";
 import { aliasOf, expanded, reshaped, unsqueezed } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, type Shape, wrapDim } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { addOf, axes, loadIndex, loadParts, memo, size } from "./memo.ts";
@@ -81,6 +81,16 @@ function signature(t: Tensor, indices: Indices, layout: Layout): string {
 
 const OUT_OF_RANGE = ["index is out of bounds for its dimension"];
 
+/** The result's strides keep the order of the axes taken whole, then of the index tensors (PyTorch: restride_src, restride_indices). */
+function indexedStrides(t: Tensor, indices: Indices, layout: Layout, spread: readonly Tensor[]): number[] {
+  const rest = t.strides.filter((_, i) => indices[i] === undefined);
+  const zeros = layout.shape.map(() => 0);
+  const source = viewOf(t, layout.result, [...rest.slice(0, layout.at), ...zeros, ...rest.slice(layout.at)], 0);
+  const before = new Array<number>(layout.at).fill(0);
+  const after = new Array<number>(rest.length - layout.at).fill(0);
+  return resultStrides(layout.result, [source, ...spread.map((i) => viewOf(i, layout.result, [...before, ...i.strides, ...after], 0))]);
+}
+
 /** Elements of `t` at the index tensors: `index.Tensor` with integer indices. Region `index` for backends. */
 export function gatherAt(ctx: Context, t: Tensor, indices: Indices, bounds: Bounds = "wrap"): Tensor {
   const layout = layoutOf(t, indices);
@@ -90,8 +100,9 @@ export function gatherAt(ctx: Context, t: Tensor, indices: Indices, bounds: Boun
     outputs: [{ dtype: t.dtype, parts: loadParts(0, t.dtype, coordinates(t, indices, layout, 1, bounds)) }], messages: OUT_OF_RANGE,
   }));
   const sizes = t.shape.filter((_, i) => indices[i] !== undefined);
-  const [out] = compute(ctx, program, layout.result, [t, ...given.map((i) => expanded(i, layout.shape))], sizes);
-  const result = out ?? t;
+  const spread = given.map((i) => expanded(i, layout.shape));
+  const result = empty(ctx, layout.result, t.dtype, indexedStrides(t, indices, layout, spread));
+  compute(ctx, program, layout.result, [t, ...spread], sizes, [result]);
   result.quantizer = t.quantizer;
   return result;
 }

@@ -2,7 +2,7 @@
 
 import { copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import { expanded, narrowed, reshaped, sliced, transposed, unsqueezed } from "../../prims/views.ts";
+import { expanded, narrowed, reshaped, sliced, unsqueezed } from "../../prims/views.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, channelsLastStrides, contiguousStrides, isContiguous, numelOf, sameShape, type Shape, wrapDim } from "../../tensor/shape.ts";
@@ -166,9 +166,8 @@ function meshgrid(ctx: Context, tensors: readonly Tensor[], indexing: string): T
     const line = reshaped(ctx, t, shape.map((s, d) => (d === i ? s : 1)));
     return expanded(line, shape);
   });
-  if (!swaps) return grids;
-  const turned = grids.map((g) => transposed(g, 0, 1));
-  return [turned[1], turned[0], ...turned.slice(2)].filter((t): t is Tensor => t !== undefined);
+  const [rows, columns, ...others] = grids;
+  return swaps && rows !== undefined && columns !== undefined ? [columns, rows, ...others] : grids;
 }
 
 function cartesianProd(ctx: Context, tensors: readonly Tensor[]): Tensor {

@@ -9,7 +9,7 @@ import { expanded, reshaped } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { canCast, type DType, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import { broadcastShapes, sameShape } from "../../tensor/shape.ts";
+import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { scalarValue } from "../elementwise.ts";
@@ -117,7 +117,7 @@ function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor)
   if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${self.dtype} and ${source.dtype}`);
   if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
   const shape = broadcastShapes(self.shape, mask.shape);
-  const where = reshaped(ctx, expanded(mask, shape), [-1].map(() => shape.reduce((a, b) => a * b, 1)));
+  const where = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
   const flags = where.dtype === "bool" ? where : new Tensor(where.storage, "bool", where.shape, where.strides, where.offset);
   const [ranks] = scan(ctx, countProgram(), sumOf("i32"), [flags], 0, ["int32"], { exclusive: true });
   const x = reshaped(ctx, expanded(self, shape), [flags.numel]);
@@ -136,9 +136,9 @@ export const masks: readonly Op[] = [
   op("aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor", {
     run: (ctx, self, mask, value) => {
       checkFill(self, mask, value);
-      return maskFilled(ctx, self, mask, value, true);
+      return maskFilled(ctx, self, mask, value, true, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype));
     },
   }),
-  op("aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value) }),
+  op("aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype)) }),
   op("aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", { run: maskedScatter }),
 ];

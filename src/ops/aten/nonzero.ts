@@ -9,9 +9,9 @@ import { expanded, narrowed, reshaped } from "../../prims/views.ts";
 import { type DType, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
-import { axes, memo } from "./memo.ts";
+import { addOf, axes, memo, mulOf } from "./memo.ts";
 import { unbind } from "./splits.ts";
 
 const programs = memo<Program>();
@@ -40,25 +40,26 @@ function ranksOf(ctx: Context, t: Tensor): Tensor {
   return reshaped(ctx, ranks ?? flat, t.shape);
 }
 
-/** Writes each holding position's coordinates to the row of its rank; all others to one row too many. */
+/** Writes each holding position's coordinates, axis by axis, to the place of its rank; all others to one place too many. */
 function fillProgram(dtype: DType, rank: number): Program {
   return programs(`fill ${dtype},${rank}`, () => {
     const at = axes(rank);
     const holds = truth(dtype, at);
-    const row = select(holds, cast(load(1, "i32", at), "index"), scalar(0, "index"));
+    const count = scalar(0, "index");
+    const place = addOf(mulOf(index(rank), count), cast(load(1, "i32", at), "index"));
     let value: Expr = constant(0, "index");
     for (let axis = rank - 1; axis >= 0; axis--) value = select(binary("eq", index(rank), constant(axis, "index")), index(axis), value);
     return {
       name: "nonzero", operands: [dtype, "int32"], scalars: ["index"],
-      outputs: [{ dtype: "int64", parts: [row] }, { dtype: "int64", parts: [index(rank)] }, { dtype: "int64", parts: [cast(value, "i64")] }], messages: [],
+      outputs: [{ dtype: "int64", parts: [select(holds, place, mulOf(constant(rank, "index"), count))] }, { dtype: "int64", parts: [cast(value, "i64")] }], messages: [],
     };
   });
 }
 
-/** Coordinates `[count, rank]` of the elements that are not zero, row-major, where `count` is known. */
+/** Coordinates `[count, rank]` (strides `[1, count]`, as PyTorch has them) of the elements that are not zero, where `count` is known. */
 export function coordinatesOf(ctx: Context, t: Tensor, count: number): Tensor {
   const rank = t.rank;
-  const out = empty(ctx, [count + 1, rank], "int64");
+  const out = empty(ctx, [rank * count + 1], "int64");
   if (t.numel > 0 && rank > 0) {
     const source = resolved(ctx, t);
     ctx.run({
@@ -66,7 +67,7 @@ export function coordinatesOf(ctx: Context, t: Tensor, count: number): Tensor {
       operands: [source, ranksOf(ctx, source)], results: [out], scalars: [count],
     });
   }
-  return narrowed(out, 0, 0, count);
+  return viewOf(out, [count, rank], [1, Math.max(count, 1)], 0);
 }
 
 /** Writes each selected element to the place of its rank; all others to one place too many. */

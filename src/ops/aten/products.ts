@@ -34,9 +34,9 @@ function addendProgram(dtype: DType, scaled: boolean, weighted: boolean, adds: b
     const type = computeType(opmathOf(dtype));
     let slot = 0;
     const times = (e: Expr, on: boolean): Num => (on ? new Num(cast(e, type)).mul(new Num(scalar(slot++, type))) : new Num(cast(e, type)));
-    const product = times(arg(0, computeType(dtype)), scaled);
+    const product = times(arg(0, type), scaled);
     const value = adds ? product.add(times(arg(1, computeType(dtype)), weighted)) : product;
-    return programOf("addmm", adds ? [dtype, dtype] : [dtype], Array.from({ length: slot }, () => type), dtype, outputParts(value, dtype));
+    return programOf("addmm", adds ? [opmathOf(dtype), dtype] : [opmathOf(dtype)], Array.from({ length: slot }, () => type), dtype, outputParts(value, dtype));
   });
 }
 
