@@ -113,7 +113,13 @@ export interface SortCall extends CallBase {
   readonly rows: boolean;
 }
 
-/** Random numbers in program order; never folded or moved. */
+/**
+ * Random numbers in program order; never folded or moved. Parameters are scalars, or operands of the result's shape:
+ * uniform (from, to) · normal (mean, std) · bernoulli (p, or operand) · exponential (rate) · geometric (p) · cauchy (median, sigma) ·
+ * logNormal (mean, std) · integers (from, to: bigints, or none: the dtype's whole non-negative range) · permutation () ·
+ * multinomial (operand: rows of weights `[M, K]`; drawn with replacement into `[M, N]`) · poisson (operand: rates) ·
+ * binomial (operands: counts, p) · gamma (operand: shapes).
+ */
 export interface RandomCall extends CallBase {
   readonly kind: "random";
   readonly transform: "uniform" | "normal" | "bernoulli" | "exponential" | "geometric" | "cauchy" | "logNormal" | "integers" | "permutation" | "multinomial" | "poisson" | "binomial" | "gamma";

@@ -5,6 +5,8 @@ import { type DType, dtypeInfo, isComplex, itemsize } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { broadcastShapes, broadcastStrides, contiguousStrides, extentOf, isContiguous, numelOf, sameShape, type Shape } from "../tensor/shape.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
+import type { GeneratorState } from "../tensor/generator.ts";
+import type { RandomCall } from "./call.ts";
 import type { Combiner } from "./combiner.ts";
 import type { Context } from "./context.ts";
 import { computeType, type Program } from "./program.ts";
@@ -288,5 +290,22 @@ export function contract(ctx: Context, a: Tensor, b: Tensor, dtype: DType, epilo
     operands: [broadcastView(x, [batch, x.shape[1] ?? 0, x.shape[2] ?? 0]), broadcastView(y, [batch, y.shape[1] ?? 0, y.shape[2] ?? 0]), ...extra],
     results: [out], scalars: epilogue?.scalars ?? [],
   });
+  return out;
+}
+
+/** Elements sorted along `axis` (stable, NaN largest) and where each was: `[values, int64 positions]`, row-major. */
+export function sorted(ctx: Context, t: Tensor, axis: number, descending: boolean): [Tensor, Tensor] {
+  const values = empty(ctx, t.shape, t.dtype);
+  const positions = empty(ctx, t.shape, "int64");
+  if (values.numel > 0) ctx.run({ kind: "sort", axis, descending, rows: false, operands: [resolved(ctx, t)], results: [values, positions], scalars: [] });
+  return [values, positions];
+}
+
+/** Fills `out` with random numbers; operands (probabilities, rates) broadcast to its shape. Advances the generator. */
+export function random(ctx: Context, transform: RandomCall["transform"], generator: GeneratorState | null, out: Tensor, scalars: Scalars = [], operands: readonly Tensor[] = []): Tensor {
+  if (out.numel === 0) return out;
+  checkOverlap(out, []);
+  const inputs = operands.map((t) => broadcastView(resolved(ctx, t), transform === "multinomial" ? t.shape : out.shape));
+  ctx.run({ kind: "random", transform, generator: generator ?? ctx.generator, operands: inputs, results: [out], scalars });
   return out;
 }

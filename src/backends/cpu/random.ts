@@ -1,8 +1,105 @@
-/** random calls on the CPU. */
+/** random calls on the CPU: PyTorch's streams, so that a seed gives PyTorch's numbers. */
 
+import {
+  bernoulliDouble, bernoulliSingle, binomial, category, cauchy, exponential, fillNormal, geometric, logNormal, permutation, poisson, randomInteger, randomModulo,
+  standardGamma, stretch, uniformDouble, uniformSingle,
+} from "../../numeric/distributions.ts";
+import { random64, type TwisterState } from "../../numeric/mt19937.ts";
 import type { RandomCall } from "../../prims/call.ts";
-import { unreachable } from "../../tensor/error.ts";
+import { dtypeInfo } from "../../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { numelOf } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { doublesOf, writeBigs, writeDoubles } from "./dense.ts";
 
+/** Integers up to the end of a float's exact range, as `random_()` draws them for float dtypes. */
+const FLOAT_RANGE: Readonly<Record<string, number>> = { float32: 2 ** 24 + 1, float16: 2 ** 11 + 1, bfloat16: 2 ** 8 + 1 };
+
+function integers(call: RandomCall, out: View, n: number): void {
+  const state: TwisterState = call.generator;
+  const info = dtypeInfo(out.dtype);
+  const [from, to] = call.scalars;
+  const draw = (): bigint => {
+    if (from !== undefined && to !== undefined) return randomInteger(state, BigInt(from), BigInt(to));
+    if (out.dtype === "int64") return random64(state) & (2n ** 63n - 1n);
+    if (out.dtype === "uint64") return random64(state);
+    if (out.dtype === "float64") return random64(state) % (2n ** 53n + 1n);
+    if (info.class === "bool") return BigInt(randomModulo(state, 2));
+    if (info.class === "int") return BigInt(randomModulo(state, 2 ** (info.signed ? info.bits - 1 : info.bits)));
+    return BigInt(randomModulo(state, FLOAT_RANGE[out.dtype] ?? 2));
+  };
+  const values = BigInt64Array.from({ length: n }, draw);
+  if (info.class === "int") writeBigs(out, values);
+  else writeDoubles(out, Float64Array.from(values, Number));
+}
+
+function multinomial(call: RandomCall, out: View): void {
+  const weights = call.operands[0] ?? unreachable("weights");
+  const values = doublesOf(weights);
+  const [rows = 0, kinds = 0] = weights.shape;
+  const draws = out.shape[1] ?? 0;
+  const result = new Float64Array(rows * draws);
+  for (let row = 0; row < rows; row++) {
+    const cumulative = new Float64Array(kinds);
+    let total = 0;
+    for (let k = 0; k < kinds; k++) {
+      const weight = values[row * kinds + k] ?? 0;
+      if (!(weight >= 0) || weight === Infinity) throw new OpwiseError("bad-argument", `invalid multinomial distribution (encountering probability entry ${weight < 0 ? "< 0" : "= infinity or NaN"})`);
+      cumulative[k] = total += weight;
+    }
+    if (!(total > 0)) throw new OpwiseError("bad-argument", "invalid multinomial distribution (sum of probabilities <= 0)");
+    for (let k = 0; k < kinds; k++) cumulative[k] = (cumulative[k] ?? 0) / total;
+    cumulative[kinds - 1] = 1;
+    for (let i = 0; i < draws; i++) result[row * draws + i] = category(call.generator, cumulative);
+  }
+  writeDoubles(out, result);
+}
+
+/** Runs a random call. */
 export function random(call: RandomCall): void {
-  unreachable(call.kind);
+  const out = call.results[0] ?? unreachable("a random call without a result");
+  const state: TwisterState = call.generator;
+  const n = numelOf(out.shape);
+  const isDouble = out.dtype === "float64";
+  const [a = 0, b = 1] = call.scalars.map(Number);
+  const each = (draw: (i: number) => number): void => writeDoubles(out, Float64Array.from({ length: n }, (_, i) => draw(i)));
+  const operand = (k: number): Float64Array => doublesOf(call.operands[k] ?? unreachable("parameter"));
+  switch (call.transform) {
+    case "uniform": {
+      const round = isDouble ? (x: number): number => x : Math.fround;
+      return each(() => stretch(isDouble ? uniformDouble(state) : uniformSingle(state), round(a), round(b), round));
+    }
+    case "normal": {
+      const data = isDouble ? new Float64Array(n) : new Float32Array(n);
+      fillNormal(state, data, a, b, dtypeInfo(out.dtype).itemsize < 4);
+      return writeDoubles(out, Float64Array.from(data));
+    }
+    case "bernoulli": {
+      const given = call.operands[0];
+      if (given === undefined) return each(() => bernoulliDouble(state, a));
+      const p = doublesOf(given);
+      for (const value of p) if (!(value >= 0 && value <= 1)) throw new OpwiseError("bad-argument", "Expected p_in >= 0 && p_in <= 1 to be true, but got false.");
+      return each((i) => (given.dtype === "float64" ? bernoulliDouble(state, p[i] ?? 0) : bernoulliSingle(state, p[i] ?? 0)));
+    }
+    case "exponential": return each(() => exponential(state, a));
+    case "geometric": return each(() => geometric(state, a));
+    case "cauchy": return each(() => cauchy(state, a, b));
+    case "logNormal": return each(() => logNormal(state, a, b));
+    case "integers": return integers(call, out, n);
+    case "permutation": return writeDoubles(out, permutation(state, n));
+    case "multinomial": return multinomial(call, out);
+    case "poisson": {
+      const rates = operand(0);
+      return each((i) => poisson(state, rates[i] ?? 0));
+    }
+    case "binomial": {
+      const [counts, p] = [operand(0), operand(1)];
+      return each((i) => binomial(state, counts[i] ?? 0, p[i] ?? 0));
+    }
+    case "gamma": {
+      const shapes = operand(0);
+      return each((i) => standardGamma(state, shapes[i] ?? 0));
+    }
+    default: return call.transform satisfies never;
+  }
 }

@@ -120,7 +120,7 @@ function triangleSize(rows: number, columns: number, offset: number, lower: bool
 }
 
 /** Rows and columns of a triangle's elements, row by row: `[2, n]`. */
-function triangleIndices(ctx: Context, rows: number, columns: number, offset: number, code: number | null, lower: boolean): Tensor {
+export function triangleIndices(ctx: Context, rows: number, columns: number, offset: number, code: number | null, lower: boolean): Tensor {
   if (rows < 0 || columns < 0) throw new OpwiseError("bad-argument", `${rows < 0 ? "row" : "col"} must be non-negative, got${rows < 0 ? rows : columns}`);
   const dtype = dtypeOr(code, "int64");
   const count = triangleSize(rows, columns, offset, lower);

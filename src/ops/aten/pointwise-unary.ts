@@ -61,9 +61,15 @@ export const unary: readonly Op[] = [
     frac: (x) => x.sub(x.trunc()),
     // A number's sign; NaN has none and gives 0.
     sign: (x) => x.sign(), sgn: (x) => x.sign(),
-    square: (x) => x.square(), positive: (x) => x,
+    square: (x) => x.square(),
     bitwise_not: (x) => x.bitnot(),
     conj_physical: (x) => x.conj(), _conj_physical: (x) => x.conj(),
+  }),
+  op("aten::positive(Tensor(a) self) -> Tensor(a)", {
+    run: (_ctx, self) => {
+      if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", "The `+` operator, on a bool tensor is not supported.");
+      return self;
+    },
   }),
   op("aten::neg(Tensor self) -> Tensor", { run: refuseBool("aten::neg", negate) }),
   op("aten::negative(Tensor self) -> Tensor", { run: refuseBool("aten::negative", negate) }),

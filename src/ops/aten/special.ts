@@ -1,0 +1,56 @@
+/** Special functions of one tensor (PyTorch: torch.special); integers become the default float. */
+
+import type { UnaryOp } from "../../expr/expr.ts";
+import { fold } from "../../expr/expr.ts";
+import { Num } from "../../expr/num.ts";
+import type { Context } from "../../prims/context.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op, pointwise } from "../define.ts";
+import { apply, elementwise } from "../elementwise.ts";
+
+/** Names that are one intrinsic of the expression language. */
+const INTRINSICS: Readonly<Record<string, UnaryOp>> = {
+  "erf special_erf": "erf", "erfc special_erfc": "erfc", "erfinv special_erfinv": "erfinv", special_erfcx: "erfcx",
+  "lgamma special_gammaln": "lgamma", "digamma special_digamma special_psi": "digamma",
+  "i0 special_i0 special_modified_bessel_i0": "i0", special_i0e: "i0e", "special_i1 special_modified_bessel_i1": "i1", special_i1e: "i1e",
+  special_ndtr: "ndtr", special_ndtri: "ndtri", special_log_ndtr: "logndtr",
+  special_bessel_j0: "j0", special_bessel_j1: "j1", special_bessel_y0: "y0", special_bessel_y1: "y1",
+  special_modified_bessel_k0: "k0", special_modified_bessel_k1: "k1",
+};
+/** The same, where the schema calls its argument `x`. */
+const INTRINSICS_OF_X: Readonly<Record<string, UnaryOp>> = {
+  special_scaled_modified_bessel_k0: "k0e", special_scaled_modified_bessel_k1: "k1e", special_airy_ai: "airyai", special_spherical_bessel_j0: "sphericalj0",
+};
+
+const polygamma = elementwise("polygamma", (x, n) => n.call("polygamma", x), { promotion: "float" });
+
+/** log of the multivariate gamma function: p(p-1)/4 log(pi) + sum over j < p of lgamma(x - j/2). */
+const mvlgamma = elementwise("mvlgamma", (x, p) => {
+  const [total = x.re] = fold(0, p.to("index").re, [x.lit(0).re], ([s = x.re], j) => [new Num(s).add(x.sub(new Num(j).to(x.type).mul(0.5)).apply("lgamma")).re]);
+  return new Num(total).add(p.mul(p.sub(1)).mul(Math.log(Math.PI) / 4));
+}, { promotion: "float" });
+
+function multigamma(ctx: Context, self: Tensor, p: number): Tensor {
+  if (p < 1) throw new OpwiseError("bad-argument", "p has to be greater than or equal to 1", { got: String(p) });
+  return apply(ctx, mvlgamma, [self, { kind: "float", value: p }]);
+}
+function derivative(ctx: Context, n: number, self: Tensor): Tensor {
+  if (n < 0) throw new OpwiseError("bad-argument", "polygamma(n, x) does not support negative n.");
+  return apply(ctx, polygamma, [self, { kind: "float", value: n }]);
+}
+
+export const special: readonly Op[] = [
+  ...[["self", INTRINSICS] as const, ["x", INTRINSICS_OF_X] as const].flatMap(([argument, table]) =>
+    Object.entries(table).flatMap(([names, fn]) =>
+      names.split(" ").map((name) => op(`aten::${name}(Tensor ${argument}) -> Tensor`, { run: pointwise(fn, (x) => x.apply(fn), { promotion: "float" }) })),
+    ),
+  ),
+  op("aten::special_entr(Tensor self) -> Tensor", {
+    run: pointwise("entr", (x) => x.isnan().where(x, x.gt(0).where(x.neg().mul(x.log()), x.eq(0).where(x.lit(0), x.lit(-Infinity)))), { promotion: "float" }),
+  }),
+  op("aten::polygamma(int n, Tensor self) -> Tensor", { run: derivative }),
+  op("aten::special_polygamma(int n, Tensor self) -> Tensor", { run: derivative }),
+  op("aten::mvlgamma(Tensor self, int p) -> Tensor", { run: multigamma }),
+  op("aten::special_multigammaln(Tensor self, int p) -> Tensor", { run: multigamma }),
+];
