@@ -18,7 +18,8 @@ const product = elementwise("kron", (x, y) => x.mul(y));
 /** Legacy: a 1-d tensor without elements is ignored by `cat`. */
 const isNothing = (t: Tensor): boolean => t.rank === 1 && t.shape[0] === 0;
 
-function isChannelsLast(t: Tensor): boolean {
+/** Whether a rank 4 or 5 tensor lies with its channels last. */
+export function isChannelsLast(t: Tensor): boolean {
   return (t.rank === 4 || t.rank === 5) && !isContiguous(t.shape, t.strides) && sameShape(t.strides, channelsLastStrides(t.shape));
 }
 
