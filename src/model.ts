@@ -1,12 +1,11 @@
 /** Loading a model, and making sessions of it. */
 
 import { cpu } from "./backends/cpu/cpu.ts";
-import type { Limits } from "./bytes/limits.ts";
+import { type Limits, limitsWith } from "./bytes/limits.ts";
 import { openSource, type Progress, type SourceLike } from "./bytes/source.ts";
 import { customOps, type CustomOp } from "./custom-op.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
 import { walkNodes } from "./ir/graph.ts";
-import { SchemaTable } from "./ir/schema-table.ts";
 import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
 import { loadProgram } from "./loaders/load.ts";
@@ -65,10 +64,8 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   const source = await openSource(what, options);
   const ops = customOps(options.ops);
   const program = await loadProgram(source, {
-    schemas: new SchemaTable(ops.flatMap((o) => (o.world === "torch" ? [o.schema] : []))),
-    customOnnxOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
-    mapLocation: options.mapLocation,
-    limits: options.limits,
+    schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
+    limits: limitsWith(options.limits),
   });
   return new Model(program, ops);
 }

@@ -8,7 +8,7 @@ import { Tensor } from "../tensor/tensor.ts";
 
 /** What callers pass: tensors, numbers, strings, nested arrays, plain objects and Maps; a boxed `{kind, value}` where a number's kind matters. */
 export type Input =
-  | Tensor | number | bigint | boolean | string | null | undefined
+  | Datum | Tensor | number | bigint | boolean | string | null | undefined
   | { readonly kind: "int" | "float" | "bool" | "complex" } | readonly Input[] | ReadonlyMap<Input, Input> | { readonly [key: string]: Input };
 
 /** What callers get back. Tuples and lists are arrays; named tuples and dicts with string keys are objects; other dicts are Maps. */

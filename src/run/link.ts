@@ -326,3 +326,11 @@ function forEachUse(block: Block, use: (id: number) => void): void {
   }
   for (const v of block.outputs) use(v.id);
 }
+
+/** Node kinds that the linker and the machine carry out themselves. */
+export const machineOps: ReadonlySet<string> = new Set([
+  "prim::Constant", "prim::If", "prim::Loop", "prim::fork", "aten::wait", "prim::RaiseException", "prim::CallFunction", "prim::CallMethod",
+  "prim::GetAttr", "prim::SetAttr", "prim::ListConstruct", "prim::DictConstruct", "prim::TupleConstruct", "prim::TupleUnpack", "prim::ListUnpack",
+  "prim::TupleIndex", "prim::TupleSlice", "prim::unchecked_cast", "prim::box", "prim::Uninitialized", "prim::CreateObject", "prim::isinstance",
+  "prim::EnumValue", "prim::EnumName", "prim::ModuleContainerIndex", "prim::tolist",
+]);

@@ -1,0 +1,43 @@
+/** Command-line words to options. */
+
+/** Wrong use of the command line: exit code 2. */
+export class UsageError extends Error {}
+
+export interface Arguments {
+  readonly model: string;
+  readonly flags: ReadonlySet<string>;
+  readonly options: ReadonlyMap<string, string>;
+  readonly repeated: ReadonlyMap<string, readonly string[]>;
+}
+
+/** @throws UsageError for an unknown option, a missing value or a missing model */
+export function parseArguments(words: readonly string[], known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[] }): Arguments {
+  const flags = new Set<string>();
+  const options = new Map<string, string>();
+  const repeated = new Map<string, string[]>();
+  const positional: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? "";
+    if (!word.startsWith("--")) {
+      // `-i FILE` is short for `--input FILE`.
+      if (word === "-i" && known.repeated.includes("input")) {
+        repeated.set("input", [...(repeated.get("input") ?? []), valueOf(words[++i], word)]);
+      } else positional.push(word);
+      continue;
+    }
+    const name = word.slice(2);
+    if (known.flags.includes(name)) flags.add(name);
+    else if (known.options.includes(name)) options.set(name, valueOf(words[++i], word));
+    else if (known.repeated.includes(name)) repeated.set(name, [...(repeated.get(name) ?? []), valueOf(words[++i], word)]);
+    else throw new UsageError(`there is no option \`${word}\``);
+  }
+  const [model, ...more] = positional;
+  if (model === undefined) throw new UsageError("a model is wanted");
+  if (more.length > 0) throw new UsageError(`one model is wanted, got ${positional.length}`);
+  return { model, flags, options, repeated };
+}
+
+function valueOf(word: string | undefined, option: string): string {
+  if (word === undefined || word.startsWith("--")) throw new UsageError(`\`${option}\` wants a value`);
+  return word;
+}

@@ -1,0 +1,12 @@
+/** `opwise print`: the typed graph with source lines. */
+
+import { printProgram } from "../ir/printer.ts";
+import { load } from "../model.ts";
+import type { Arguments } from "./arguments.ts";
+import { progressLine } from "./progress.ts";
+
+export async function print(args: Arguments): Promise<number> {
+  const model = await load(args.model, { onProgress: progressLine(args.model) });
+  console.log(printProgram(model.program));
+  return 0;
+}
