@@ -7,8 +7,20 @@ import { ONNX_SCHEMAS, ONNX_TYPE_SETS } from "./onnx-schemas.generated.ts";
 export { ONNX_NEWEST_OPSET } from "./onnx-schemas.generated.ts";
 
 export type OnnxAttributeKind =
-  | "float" | "int" | "string" | "tensor" | "graph" | "sparse_tensor" | "type_proto"
-  | "floats" | "ints" | "strings" | "tensors" | "graphs" | "sparse_tensors" | "type_protos";
+  | "float"
+  | "int"
+  | "string"
+  | "tensor"
+  | "graph"
+  | "sparse_tensor"
+  | "type_proto"
+  | "floats"
+  | "ints"
+  | "strings"
+  | "tensors"
+  | "graphs"
+  | "sparse_tensors"
+  | "type_protos";
 
 /** An input or output as the schema declares it. */
 export interface OnnxParam {
@@ -110,8 +122,19 @@ function open(): Map<string, (string | OnnxSchema)[]> {
 function openSchema(domain: string, name: string): OnnxSchema {
   const any: OnnxParam = { name: "any", option: "variadic", type: "", min: 0, homogeneous: false };
   return {
-    domain, name, since: 1, deprecated: false, inputs: [any], outputs: [any], attributes: new Map(), constraints: new Map(),
-    minInputs: 0, maxInputs: Infinity, minOutputs: 0, maxOutputs: Infinity, open: true,
+    domain,
+    name,
+    since: 1,
+    deprecated: false,
+    inputs: [any],
+    outputs: [any],
+    attributes: new Map(),
+    constraints: new Map(),
+    minInputs: 0,
+    maxInputs: Infinity,
+    minOutputs: 0,
+    maxOutputs: Infinity,
+    open: true,
   };
 }
 
@@ -120,8 +143,11 @@ function parseParam(text: string, letters: ReadonlyMap<string, unknown>): OnnxPa
   const [, name = "", mark = "", type = ""] = found ?? [];
   const variadic = mark.startsWith("*") || mark.startsWith("~");
   return {
-    name, option: mark === "?" ? "optional" : variadic ? "variadic" : "single", type: letters.has(type) ? type : longType(type),
-    min: variadic ? Number(mark.slice(1)) : 0, homogeneous: !mark.startsWith("~"),
+    name,
+    option: mark === "?" ? "optional" : variadic ? "variadic" : "single",
+    type: letters.has(type) ? type : longType(type),
+    min: variadic ? Number(mark.slice(1)) : 0,
+    homogeneous: !mark.startsWith("~"),
   };
 }
 
@@ -166,15 +192,28 @@ function parseLine(domain: string, line: string): OnnxSchema {
     const found = /^(\w+)(!?):(\w+)(?:=(.*))?$/s.exec(word);
     const [, name = "", required = "", kind = "", value] = found ?? [];
     attributes.set(name, {
-      name, kind: kind as OnnxAttributeKind, required: required === "!", // the table is generated from the same list of kinds
+      name,
+      kind: kind as OnnxAttributeKind,
+      required: required === "!", // the table is generated from the same list of kinds
       ...(value === undefined ? {} : { default: JSON.parse(value) as number | string }), // written by json.dumps from scalars and lists of them
     });
   }
   const [minInputs, maxInputs] = counts(inputs);
   const [minOutputs, maxOutputs] = counts(outputs);
   return {
-    domain, name: head.slice(deprecated ? 1 : 0, at), since: Number(head.slice(at + 1)), deprecated, inputs, outputs, attributes, constraints,
-    minInputs, maxInputs, minOutputs, maxOutputs, open: false,
+    domain,
+    name: head.slice(deprecated ? 1 : 0, at),
+    since: Number(head.slice(at + 1)),
+    deprecated,
+    inputs,
+    outputs,
+    attributes,
+    constraints,
+    minInputs,
+    maxInputs,
+    minOutputs,
+    maxOutputs,
+    open: false,
   };
 }
 

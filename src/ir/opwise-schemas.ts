@@ -16,10 +16,12 @@ let table: Map<string, Schema> | undefined;
 
 /** The schema of `opwise::stack_scan`, or undefined for a name that is none of ours. */
 export function opwiseSchema(name: string): Schema | undefined {
-  table ??= new Map(TEXTS.map((text) => {
-    const schema = parseSchema(text);
-    return [fullName(schema), schema];
-  }));
+  table ??= new Map(
+    TEXTS.map((text) => {
+      const schema = parseSchema(text);
+      return [fullName(schema), schema];
+    }),
+  );
   return table.get(name);
 }
 

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly limits?: Limits | undefined;
   /** Schemas of custom TorchScript ops, in its notation. */
   readonly schemas?: readonly string[] | undefined;
+  /** The only format to take; any other is refused. Left out: whatever the content is. */
+  readonly format?: ModelFormat | undefined;
 }
 
 /** What a model file can be. */
@@ -24,10 +26,14 @@ export async function detectFormat(source: Source, limits: Limits = DEFAULT_LIMI
   const head = await source.read({ offset: 0, length: Math.min(SNIFF_BYTES, source.size) });
   const format = sniffFormat(head, source.size);
   switch (format) {
-    case "zip": return archiveFormat(await openZip(source, limits));
-    case "onnx": return "onnx";
-    case "torch-legacy": return "state-dict";
-    case "torch-mobile": return "mobile-flatbuffer";
+    case "zip":
+      return archiveFormat(await openZip(source, limits));
+    case "onnx":
+      return "onnx";
+    case "torch-legacy":
+      return "state-dict";
+    case "torch-mobile":
+      return "mobile-flatbuffer";
     default:
       // A protobuf has no magic number: its fields may come in any order, so a file of that name is tried as one.
       if (/\.onnx$/i.test(source.name)) return "onnx";
@@ -41,18 +47,27 @@ export async function detectFormat(source: Source, limits: Limits = DEFAULT_LIMI
 }
 
 function unsupported(source: Source, got: string, hint: string | undefined, cause: unknown): never {
-  throw new OpwiseError("unsupported-format", "the file is no model", { where: { file: source.name }, wanted: "a TorchScript archive, an ONNX model or a .pt2 archive", got, hint, cause });
+  throw new OpwiseError("unsupported-format", "the file is no model", {
+    where: { file: source.name },
+    wanted: "a TorchScript archive, an ONNX model or a .pt2 archive",
+    got,
+    hint,
+    cause,
+  });
 }
 
 /** Which of PyTorch's archives a zip is, by its records. */
 function archiveFormat(zip: Zip): ModelFormat {
-  const inRoot = (name: string): boolean => zip.names.some((record) => record === name || (record.endsWith(`/${name}`) && record.indexOf("/") === record.length - name.length - 1));
+  const inRoot = (name: string): boolean =>
+    zip.names.some((record) => record === name || (record.endsWith(`/${name}`) && record.indexOf("/") === record.length - name.length - 1));
   if (inRoot("archive_format") || zip.names.some((name) => name.endsWith("serialized_exported_program.json"))) return "pt2";
   if (inRoot("constants.pkl") || zip.names.some((name) => /^(?:[^/]+\/)?code\//.test(name))) return "torchscript";
   if (inRoot("data.pkl")) return "state-dict";
   if (zip.names.length === 0) throw new OpwiseError("unsupported-format", "the archive is empty", { where: { file: zip.source.name } });
   throw new OpwiseError("unsupported-format", "the archive is none of PyTorch's", {
-    where: { file: zip.source.name }, wanted: "a TorchScript archive (`constants.pkl`, `code/`) or a .pt2 archive (`archive_format`)", got: zip.names.slice(0, 6).join(", "),
+    where: { file: zip.source.name },
+    wanted: "a TorchScript archive (`constants.pkl`, `code/`) or a .pt2 archive (`archive_format`)",
+    got: zip.names.slice(0, 6).join(", "),
   });
 }
 
@@ -63,16 +78,33 @@ function archiveFormat(zip: Zip): ModelFormat {
 export async function loadProgram(source: Source, options: LoadOptions = {}): Promise<Program> {
   const limits = options.limits ?? DEFAULT_LIMITS;
   const format = await detectFormat(source, limits);
+  if (options.format !== undefined && options.format !== format) {
+    throw new OpwiseError("unsupported-format", "the file is of another format than was asked for", {
+      where: { file: source.name },
+      wanted: options.format,
+      got: format,
+    });
+  }
   switch (format) {
-    case "torchscript": return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas });
-    case "onnx": return (await import("./onnx/loader.ts")).loadOnnx(source, { limits });
-    case "pt2": return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas) });
+    case "torchscript":
+      return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas });
+    case "onnx":
+      return (await import("./onnx/loader.ts")).loadOnnx(source, { limits });
+    case "pt2":
+      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas) });
     case "mobile-flatbuffer":
-      throw new OpwiseError("unsupported-format", "the file is a PyTorch mobile flatbuffer", { where: { file: source.name }, hint: "save it with `_save_for_lite_interpreter` in its zip form, or as TorchScript" });
+      throw new OpwiseError("unsupported-format", "the file is a PyTorch mobile flatbuffer", {
+        where: { file: source.name },
+        hint: "save it with `_save_for_lite_interpreter` in its zip form, or as TorchScript",
+      });
     case "state-dict":
       throw new OpwiseError("unsupported-format", "the file holds tensors and no program", {
-        where: { file: source.name }, wanted: "a model", got: "what torch.save writes", hint: "read it as a state dict, or save the model with `torch.jit.script(model).save(path)`",
+        where: { file: source.name },
+        wanted: "a model",
+        got: "what torch.save writes",
+        hint: "read it as a state dict, or save the model with `torch.jit.script(model).save(path)`",
       });
-    default: return format satisfies never;
+    default:
+      return format satisfies never;
   }
 }

@@ -1,7 +1,16 @@
 /** Tensors as PyTorch pickles them: storages by persistent id, `torch._utils._rebuild_*` on top. Shared by every pickle-based format. */
 
 import {
-  boolOf, childrenOf, describePickle, globalOf, itemsOf, numberOf, type PickleReduce, type PickleValue, safeIntOf, stringOf,
+  boolOf,
+  childrenOf,
+  describePickle,
+  globalOf,
+  itemsOf,
+  numberOf,
+  type PickleReduce,
+  type PickleValue,
+  safeIntOf,
+  stringOf,
 } from "../bytes/pickle-value.ts";
 import type { QuantizerTemplate, StorageTemplate, TensorTemplate } from "../ir/template.ts";
 import { type DType, isQuantized, itemsize } from "../tensor/dtype.ts";
@@ -9,19 +18,67 @@ import { OpwiseError } from "../tensor/error.ts";
 import { extentOf } from "../tensor/shape.ts";
 
 const STORAGES: Readonly<Record<string, DType>> = {
-  Double: "float64", Float: "float32", Half: "float16", BFloat16: "bfloat16", Long: "int64", Int: "int32", Short: "int16", Char: "int8", Byte: "uint8",
-  Bool: "bool", ComplexDouble: "complex128", ComplexFloat: "complex64", ComplexHalf: "complex32", QInt8: "qint8", QUInt8: "quint8", QInt32: "qint32",
-  UInt16: "uint16", UInt32: "uint32", UInt64: "uint64", Float8_e4m3fn: "float8_e4m3fn", Float8_e5m2: "float8_e5m2", Float8_e4m3fnuz: "float8_e4m3fnuz",
-  Float8_e5m2fnuz: "float8_e5m2fnuz", Float8_e8m0fnu: "float8_e8m0fnu",
+  Double: "float64",
+  Float: "float32",
+  Half: "float16",
+  BFloat16: "bfloat16",
+  Long: "int64",
+  Int: "int32",
+  Short: "int16",
+  Char: "int8",
+  Byte: "uint8",
+  Bool: "bool",
+  ComplexDouble: "complex128",
+  ComplexFloat: "complex64",
+  ComplexHalf: "complex32",
+  QInt8: "qint8",
+  QUInt8: "quint8",
+  QInt32: "qint32",
+  UInt16: "uint16",
+  UInt32: "uint32",
+  UInt64: "uint64",
+  Float8_e4m3fn: "float8_e4m3fn",
+  Float8_e5m2: "float8_e5m2",
+  Float8_e4m3fnuz: "float8_e4m3fnuz",
+  Float8_e5m2fnuz: "float8_e5m2fnuz",
+  Float8_e8m0fnu: "float8_e8m0fnu",
 };
 
 /** `torch.float16` and the like, by the name after `torch.`. */
 const DTYPES: Readonly<Record<string, DType>> = {
-  uint8: "uint8", int8: "int8", int16: "int16", short: "int16", int32: "int32", int: "int32", int64: "int64", long: "int64", float16: "float16", half: "float16",
-  float32: "float32", float: "float32", float64: "float64", double: "float64", complex32: "complex32", chalf: "complex32", complex64: "complex64",
-  cfloat: "complex64", complex128: "complex128", cdouble: "complex128", bool: "bool", bfloat16: "bfloat16", qint8: "qint8", quint8: "quint8", qint32: "qint32",
-  uint16: "uint16", uint32: "uint32", uint64: "uint64", float8_e4m3fn: "float8_e4m3fn", float8_e5m2: "float8_e5m2",
-  float8_e4m3fnuz: "float8_e4m3fnuz", float8_e5m2fnuz: "float8_e5m2fnuz", float8_e8m0fnu: "float8_e8m0fnu",
+  uint8: "uint8",
+  int8: "int8",
+  int16: "int16",
+  short: "int16",
+  int32: "int32",
+  int: "int32",
+  int64: "int64",
+  long: "int64",
+  float16: "float16",
+  half: "float16",
+  float32: "float32",
+  float: "float32",
+  float64: "float64",
+  double: "float64",
+  complex32: "complex32",
+  chalf: "complex32",
+  complex64: "complex64",
+  cfloat: "complex64",
+  complex128: "complex128",
+  cdouble: "complex128",
+  bool: "bool",
+  bfloat16: "bfloat16",
+  qint8: "qint8",
+  quint8: "quint8",
+  qint32: "qint32",
+  uint16: "uint16",
+  uint32: "uint32",
+  uint64: "uint64",
+  float8_e4m3fn: "float8_e4m3fn",
+  float8_e5m2: "float8_e5m2",
+  float8_e4m3fnuz: "float8_e4m3fnuz",
+  float8_e5m2fnuz: "float8_e5m2fnuz",
+  float8_e8m0fnu: "float8_e8m0fnu",
 };
 
 /** The dtype of a storage class `torch.FloatStorage`; `"untyped"` for raw bytes; undefined for another name. */
@@ -38,14 +95,27 @@ export function dtypeOfGlobal(global: string): DType | undefined {
 }
 
 const REBUILD = new Set([
-  "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3", "torch._utils._rebuild_qtensor", "torch._utils._rebuild_parameter",
-  "torch._utils._rebuild_parameter_with_state", "torch._tensor._rebuild_from_type_v2",
+  "torch._utils._rebuild_tensor",
+  "torch._utils._rebuild_tensor_v2",
+  "torch._utils._rebuild_tensor_v3",
+  "torch._utils._rebuild_qtensor",
+  "torch._utils._rebuild_parameter",
+  "torch._utils._rebuild_parameter_with_state",
+  "torch._tensor._rebuild_from_type_v2",
 ]);
 
 /** Whether a global is one that tensors are pickled with: for allow-lists. */
 export function isTensorGlobal(global: string): boolean {
-  return REBUILD.has(global) || storageDType(global) !== undefined || dtypeOfGlobal(global) !== undefined || QSCHEMES.has(global) ||
-    global === "torch._utils._rebuild_sparse_tensor" || global === "torch.nn.parameter.Parameter" || global === "torch.Tensor" || global === "collections.OrderedDict";
+  return (
+    REBUILD.has(global) ||
+    storageDType(global) !== undefined ||
+    dtypeOfGlobal(global) !== undefined ||
+    QSCHEMES.has(global) ||
+    global === "torch._utils._rebuild_sparse_tensor" ||
+    global === "torch.nn.parameter.Parameter" ||
+    global === "torch.Tensor" ||
+    global === "collections.OrderedDict"
+  );
 }
 
 /** Whether a REDUCE makes a tensor. */
@@ -73,7 +143,7 @@ export function refBytes(ref: StorageRef): number {
 export function storageRef(id: PickleValue): StorageRef {
   const [kind, type, key, location, numel, view] = itemsOf(id);
   if (kind === undefined || type === undefined || key === undefined || location === undefined || numel === undefined || stringOf(kind) !== "storage") {
-    throw new OpwiseError("bad-pickle", "a persistent id is not that of a storage", { wanted: "(\"storage\", class, key, location, numel)" });
+    throw new OpwiseError("bad-pickle", "a persistent id is not that of a storage", { wanted: '("storage", class, key, location, numel)' });
   }
   const dtype = storageDType(globalOf(type));
   if (dtype === undefined) throw new OpwiseError("bad-tensor", `there is no storage class \`${globalOf(type)}\``);
@@ -136,40 +206,67 @@ function rebuild(callable: string, args: readonly PickleValue[], storageOf: (ref
     return rebuild(given.callable.fullName, itemsOf(given.args), storageOf, depth + 1);
   };
   switch (callable) {
-    case "torch._utils._rebuild_tensor": return { tensor: strided(args, false, undefined, undefined, storageOf), parameter: false };
-    case "torch._utils._rebuild_tensor_v2": return { tensor: strided(args, boolOf(arg(4)), undefined, undefined, storageOf), parameter: false };
+    case "torch._utils._rebuild_tensor":
+      return { tensor: strided(args, false, undefined, undefined, storageOf), parameter: false };
+    case "torch._utils._rebuild_tensor_v2":
+      return { tensor: strided(args, boolOf(arg(4)), undefined, undefined, storageOf), parameter: false };
     case "torch._utils._rebuild_tensor_v3": {
       const dtype = dtypeOfGlobal(globalOf(arg(6)));
       if (dtype === undefined) throw new OpwiseError("unsupported-dtype", `\`${globalOf(arg(6))}\` is no dtype known here`);
       return { tensor: strided(args, boolOf(arg(4)), dtype, undefined, storageOf), parameter: false };
     }
-    case "torch._utils._rebuild_qtensor": return { tensor: strided(args, boolOf(arg(5)), undefined, quantizer(arg(4), (v) => inner(v).tensor), storageOf), parameter: false };
+    case "torch._utils._rebuild_qtensor":
+      return {
+        tensor: strided(
+          args,
+          boolOf(arg(5)),
+          undefined,
+          quantizer(arg(4), (v) => inner(v).tensor),
+          storageOf,
+        ),
+        parameter: false,
+      };
     case "torch._utils._rebuild_parameter":
-    case "torch._utils._rebuild_parameter_with_state": return { tensor: { ...inner(arg(0)).tensor, requiresGrad: boolOf(arg(1)) }, parameter: true };
+    case "torch._utils._rebuild_parameter_with_state":
+      return { tensor: { ...inner(arg(0)).tensor, requiresGrad: boolOf(arg(1)) }, parameter: true };
     // (function, class, arguments, state): attributes set on a tensor; its elements are what counts.
-    case "torch._tensor._rebuild_from_type_v2": return rebuild(globalOf(arg(0)), itemsOf(arg(2)), storageOf, depth + 1);
-    case "torch._utils._rebuild_sparse_tensor": throw new OpwiseError("unsupported-format", "the file holds a sparse tensor", { wanted: "strided tensors" });
-    default: throw new OpwiseError("unsafe-pickle", `\`${callable}\` makes no tensor`);
+    case "torch._tensor._rebuild_from_type_v2":
+      return rebuild(globalOf(arg(0)), itemsOf(arg(2)), storageOf, depth + 1);
+    case "torch._utils._rebuild_sparse_tensor":
+      throw new OpwiseError("unsupported-format", "the file holds a sparse tensor", { wanted: "strided tensors" });
+    default:
+      throw new OpwiseError("unsafe-pickle", `\`${callable}\` makes no tensor`);
   }
 }
 
-function strided(args: readonly PickleValue[], requiresGrad: boolean, given: DType | undefined, quant: QuantizerTemplate | undefined, storageOf: (ref: StorageRef) => StorageTemplate): TensorTemplate {
+function strided(
+  args: readonly PickleValue[],
+  requiresGrad: boolean,
+  given: DType | undefined,
+  quant: QuantizerTemplate | undefined,
+  storageOf: (ref: StorageRef) => StorageTemplate,
+): TensorTemplate {
   const [persistent, offsetValue, size, stride] = args;
   if (persistent?.kind !== "persistent" || offsetValue === undefined || size === undefined || stride === undefined) {
-    throw new OpwiseError("bad-pickle", "a tensor is not made of (storage, offset, size, stride)", { got: persistent === undefined ? "nothing" : describePickle(persistent) });
+    throw new OpwiseError("bad-pickle", "a tensor is not made of (storage, offset, size, stride)", {
+      got: persistent === undefined ? "nothing" : describePickle(persistent),
+    });
   }
   const ref = storageRef(persistent.id);
   const dtype = given ?? ref.dtype;
   if (dtype === undefined) throw new OpwiseError("bad-tensor", "a tensor over raw bytes has no dtype");
-  if (isQuantized(dtype) !== (quant !== undefined)) throw new OpwiseError("bad-tensor", `a tensor of ${dtype} ${quant === undefined ? "lacks its" : "has a"} quantizer`);
+  if (isQuantized(dtype) !== (quant !== undefined))
+    throw new OpwiseError("bad-tensor", `a tensor of ${dtype} ${quant === undefined ? "lacks its" : "has a"} quantizer`);
   const shape = itemsOf(size).map(safeIntOf);
   const strides = itemsOf(stride).map(safeIntOf);
   const offset = safeIntOf(offsetValue);
   const storage = storageOf(ref);
   const facts = { got: `sizes [${shape.join(", ")}], strides [${strides.join(", ")}], offset ${offset}` };
   if (shape.length !== strides.length) throw new OpwiseError("bad-tensor", "a tensor's sizes and strides differ in number", facts);
-  if (shape.some((n) => n < 0) || strides.some((n) => n < 0) || offset < 0) throw new OpwiseError("bad-tensor", "a tensor has a negative size, stride or offset", facts);
-  if (!Number.isSafeInteger(shape.includes(0) ? 0 : shape.reduce((n, dim) => n * dim, 1))) throw new OpwiseError("bad-tensor", "a tensor's sizes multiply beyond 2^53", facts);
+  if (shape.some((n) => n < 0) || strides.some((n) => n < 0) || offset < 0)
+    throw new OpwiseError("bad-tensor", "a tensor has a negative size, stride or offset", facts);
+  if (!Number.isSafeInteger(shape.includes(0) ? 0 : shape.reduce((n, dim) => n * dim, 1)))
+    throw new OpwiseError("bad-tensor", "a tensor's sizes multiply beyond 2^53", facts);
   const extent = extentOf(shape, strides);
   const limit = Math.min(storage.nbytes, refBytes(ref));
   if ((offset + (extent === undefined ? 0 : extent.high + 1)) * itemsize(dtype) > limit) {
@@ -184,13 +281,15 @@ function quantizer(value: PickleValue, tensorOf: (value: PickleValue) => TensorT
   const [scheme, a, b, axis] = itemsOf(value);
   if (scheme === undefined || a === undefined || b === undefined) throw new OpwiseError("bad-pickle", "a quantizer is not (scheme, scale, zero point)");
   switch (globalOf(scheme)) {
-    case "torch.per_tensor_affine": return { scheme: "per_tensor_affine", scale: numberOf(a), zeroPoint: safeIntOf(b) };
+    case "torch.per_tensor_affine":
+      return { scheme: "per_tensor_affine", scale: numberOf(a), zeroPoint: safeIntOf(b) };
     case "torch.per_channel_affine":
     case "torch.per_channel_affine_float_qparams": {
       if (axis === undefined) throw new OpwiseError("bad-pickle", "a per-channel quantizer lacks its axis");
       const name = globalOf(scheme) === "torch.per_channel_affine" ? "per_channel_affine" : "per_channel_affine_float_qparams";
       return { scheme: name, scales: tensorOf(a), zeroPoints: tensorOf(b), axis: safeIntOf(axis) };
     }
-    default: throw new OpwiseError("bad-tensor", `there is no quantisation scheme \`${globalOf(scheme)}\``);
+    default:
+      throw new OpwiseError("bad-tensor", `there is no quantisation scheme \`${globalOf(scheme)}\``);
   }
 }

@@ -12,8 +12,20 @@ import { OpenDims, typeOfProto } from "./types.ts";
 export type Attributes<Scope> = ReadonlyMap<string, { readonly value: AttributeValue; readonly scope: Scope }>;
 
 const KINDS: Readonly<Record<AttributeValue["kind"], OnnxAttributeKind>> = {
-  float: "float", int: "int", string: "string", tensor: "tensor", graph: "graph", sparse: "sparse_tensor", type: "type_proto",
-  floats: "floats", ints: "ints", strings: "strings", tensors: "tensors", graphs: "graphs", sparses: "sparse_tensors", types: "type_protos",
+  float: "float",
+  int: "int",
+  string: "string",
+  tensor: "tensor",
+  graph: "graph",
+  sparse: "sparse_tensor",
+  type: "type_proto",
+  floats: "floats",
+  ints: "ints",
+  strings: "strings",
+  tensors: "tensors",
+  graphs: "graphs",
+  sparses: "sparse_tensors",
+  types: "type_protos",
 };
 
 /** The node's attributes with `ref_attr_name` replaced by what the function was called with; one that was not given is absent. */
@@ -36,10 +48,14 @@ export function checkAttributes<Scope>(schema: OnnxSchema, attributes: Attribute
   for (const [name, { value }] of attributes) {
     const spec = schema.attributes.get(name);
     if (spec === undefined) {
-      throw new OpwiseError("bad-onnx", `\`${title}\` has no attribute \`${name}\``, { wanted: [...schema.attributes.keys()].join(", ") || "no attributes", got: name });
+      throw new OpwiseError("bad-onnx", `\`${title}\` has no attribute \`${name}\``, {
+        wanted: [...schema.attributes.keys()].join(", ") || "no attributes",
+        got: name,
+      });
     }
     const kind = KINDS[value.kind];
-    if (kind !== spec.kind) throw new OpwiseError("bad-onnx", `the attribute \`${name}\` of \`${title}\` is of the wrong type`, { wanted: spec.kind, got: kind });
+    if (kind !== spec.kind)
+      throw new OpwiseError("bad-onnx", `the attribute \`${name}\` of \`${title}\` is of the wrong type`, { wanted: spec.kind, got: kind });
   }
   for (const spec of schema.attributes.values()) {
     if (spec.required && !attributes.has(spec.name)) {
@@ -59,21 +75,35 @@ function text(bytes: Uint8Array): string {
 /** The template of an attribute; undefined for a graph. @throws bad-tensor, bad-onnx */
 export function attributeTemplate(value: AttributeValue, tensors: TensorReader): Template | undefined {
   switch (value.kind) {
-    case "float": return { kind: "float", value: value.value };
-    case "int": return { kind: "int", value: value.value };
-    case "string": return { kind: "str", value: text(value.value) };
-    case "tensor": return { kind: "tensor", tensor: tensors.template(value.value) };
-    case "floats": return { kind: "list", elem: T.float, items: value.value.map((v) => ({ kind: "float", value: v })) };
-    case "ints": return { kind: "list", elem: T.int, items: value.value.map((v) => ({ kind: "int", value: v })) };
-    case "strings": return { kind: "list", elem: T.str, items: value.value.map((v) => ({ kind: "str", value: text(v) })) };
-    case "tensors": return { kind: "list", elem: T.Tensor, items: value.value.map((v) => ({ kind: "tensor", tensor: tensors.template(v) })) };
-    case "type": return { kind: "type", type: typeOfProto(value.value, new OpenDims()) ?? T.Tensor };
-    case "types": return { kind: "list", elem: T.Any, items: value.value.map((v) => ({ kind: "type", type: typeOfProto(v, new OpenDims()) ?? T.Tensor })) };
-    case "sparse": return sparseTemplate(value.value, tensors);
-    case "sparses": return { kind: "list", elem: T.Tensor, items: value.value.map((v) => sparseTemplate(v, tensors)) };
+    case "float":
+      return { kind: "float", value: value.value };
+    case "int":
+      return { kind: "int", value: value.value };
+    case "string":
+      return { kind: "str", value: text(value.value) };
+    case "tensor":
+      return { kind: "tensor", tensor: tensors.template(value.value) };
+    case "floats":
+      return { kind: "list", elem: T.float, items: value.value.map((v) => ({ kind: "float", value: v })) };
+    case "ints":
+      return { kind: "list", elem: T.int, items: value.value.map((v) => ({ kind: "int", value: v })) };
+    case "strings":
+      return { kind: "list", elem: T.str, items: value.value.map((v) => ({ kind: "str", value: text(v) })) };
+    case "tensors":
+      return { kind: "list", elem: T.Tensor, items: value.value.map((v) => ({ kind: "tensor", tensor: tensors.template(v) })) };
+    case "type":
+      return { kind: "type", type: typeOfProto(value.value, new OpenDims()) ?? T.Tensor };
+    case "types":
+      return { kind: "list", elem: T.Any, items: value.value.map((v) => ({ kind: "type", type: typeOfProto(v, new OpenDims()) ?? T.Tensor })) };
+    case "sparse":
+      return sparseTemplate(value.value, tensors);
+    case "sparses":
+      return { kind: "list", elem: T.Tensor, items: value.value.map((v) => sparseTemplate(v, tensors)) };
     case "graph":
-    case "graphs": return undefined;
-    default: return value satisfies never;
+    case "graphs":
+      return undefined;
+    default:
+      return value satisfies never;
   }
 }
 
@@ -89,7 +119,10 @@ export function sparseTemplate(sparse: Extract<AttributeValue, { kind: "sparse" 
   const [count = 0] = values.shape;
   const fits = indices.shape.length === 1 || (indices.shape.length === 2 && indices.shape[1] === shape.length);
   if (values.shape.length !== 1 || indices.dtype !== "int64" || indices.shape[0] !== count || !fits) {
-    throw new OpwiseError("bad-tensor", "a sparse tensor's indices do not fit its values", { wanted: `int64 indices [${count}] or [${count}, ${shape.length}]`, got: `${indices.dtype} [${indices.shape.join(", ")}]` });
+    throw new OpwiseError("bad-tensor", "a sparse tensor's indices do not fit its values", {
+      wanted: `int64 indices [${count}] or [${count}, ${shape.length}]`,
+      got: `${indices.dtype} [${indices.shape.join(", ")}]`,
+    });
   }
   return { kind: "sparse", values, indices, shape };
 }

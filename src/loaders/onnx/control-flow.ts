@@ -24,11 +24,16 @@ export function lowerControlFlow(lowering: OnnxLowering, node: ReadyNode): Value
   const { schema } = node;
   if (schema.domain === "") {
     switch (schema.name) {
-      case "If": return lowerIf(lowering, node);
-      case "Loop": return lowerLoop(lowering, node);
-      case "Scan": return schema.since < 9 ? lowerBatchedScan(lowering, node) : lowerScan(lowering, node);
-      case "SequenceMap": return lowerSequenceMap(lowering, node);
-      default: return undefined;
+      case "If":
+        return lowerIf(lowering, node);
+      case "Loop":
+        return lowerLoop(lowering, node);
+      case "Scan":
+        return schema.since < 9 ? lowerBatchedScan(lowering, node) : lowerScan(lowering, node);
+      case "SequenceMap":
+        return lowerSequenceMap(lowering, node);
+      default:
+        return undefined;
     }
   }
   if (schema.domain === "ai.onnx.preview" && schema.name === "FlexAttention") return lowerFlexAttention(lowering, node);
@@ -45,7 +50,10 @@ class Emitter {
   }
 
   op(name: string, operands: readonly (Value | undefined)[], type: Type): Value {
-    const [value] = this.lowering.builder.node(name, operands, [{ type }], { schema: schemaOf(name) ?? opwiseSchema(name), location: this.node.scope.location });
+    const [value] = this.lowering.builder.node(name, operands, [{ type }], {
+      schema: schemaOf(name) ?? opwiseSchema(name),
+      location: this.node.scope.location,
+    });
     if (value === undefined) throw new OpwiseError("internal", `\`${name}\` has no result`);
     return value;
   }
@@ -99,14 +107,28 @@ class Emitter {
     return this.lowering.constant(emptyTensor(type.dtype, shape), this.node.scope, undefined);
   }
   /** A loop of `trips` rounds whose block `body` fills: it gives the condition to go on and the carried values. */
-  loop(trips: Value, condition: Value, carried: readonly Value[], types: readonly Type[], names: readonly (string | undefined)[], body: (index: Value, carried: readonly Value[]) => readonly Value[]): Value[] {
+  loop(
+    trips: Value,
+    condition: Value,
+    carried: readonly Value[],
+    types: readonly Type[],
+    names: readonly (string | undefined)[],
+    body: (index: Value, carried: readonly Value[]) => readonly Value[],
+  ): Value[] {
     const { builder } = this.lowering;
     const [index, ...inner] = builder.open([{ type: T.int }, ...types.map((type) => ({ type }))]);
     if (index === undefined) throw new OpwiseError("internal", "a loop has its index");
     const block = builder.close(body(index, inner));
-    return builder.node("prim::Loop", [trips, condition, ...carried], types.map((type, i) => ({ type, name: names[i] })), {
-      blocks: [block], name: this.node.proto.name === "" ? undefined : this.node.proto.name, location: this.node.scope.location,
-    });
+    return builder.node(
+      "prim::Loop",
+      [trips, condition, ...carried],
+      types.map((type, i) => ({ type, name: names[i] })),
+      {
+        blocks: [block],
+        name: this.node.proto.name === "" ? undefined : this.node.proto.name,
+        location: this.node.scope.location,
+      },
+    );
   }
   /** A nested graph on given inputs, in the open block. */
   body(graph: GraphProto, outer: Scope, inputs: readonly Value[]): Value[] {
@@ -117,7 +139,10 @@ class Emitter {
       if (scope.has(input.name)) throw new OpwiseError("bad-onnx", `the input \`${input.name}\` of \`${graph.name}\` is defined twice`);
       const declared = scope.declared(input.name, this.lowering.open);
       if (declared !== undefined && !compatible(value.type, declared) && declared.kind !== "Optional") {
-        throw new OpwiseError("type-mismatch", `the input \`${input.name}\` of \`${graph.name}\` is given another type than it declares`, { wanted: onnxTypeText(declared), got: onnxTypeText(value.type) });
+        throw new OpwiseError("type-mismatch", `the input \`${input.name}\` of \`${graph.name}\` is given another type than it declares`, {
+          wanted: onnxTypeText(declared),
+          got: onnxTypeText(value.type),
+        });
       }
       value.name ??= input.name;
       scope.define(input.name, value);
@@ -128,7 +153,8 @@ class Emitter {
   count(graph: GraphProto, inputs: number, outputs: number | undefined): void {
     if (graph.inputs.length !== inputs || (outputs !== undefined && graph.outputs.length !== outputs)) {
       throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, {
-        wanted: `${inputs} inputs${outputs === undefined ? "" : ` and ${outputs} outputs`}`, got: `${graph.inputs.length} inputs and ${graph.outputs.length} outputs`,
+        wanted: `${inputs} inputs${outputs === undefined ? "" : ` and ${outputs} outputs`}`,
+        got: `${graph.inputs.length} inputs and ${graph.outputs.length} outputs`,
       });
     }
   }
@@ -155,7 +181,11 @@ function lowerIf(lowering: OnnxLowering, node: ReadyNode): Value[] {
     const { name } = node.result(i);
     return { type: mergeTypes(type, name === undefined ? undefined : node.scope.declared(name, lowering.open)) ?? type, name };
   });
-  return lowering.builder.node("prim::If", [condition], results, { blocks, name: node.proto.name === "" ? undefined : node.proto.name, location: node.scope.location });
+  return lowering.builder.node("prim::If", [condition], results, {
+    blocks,
+    name: node.proto.name === "" ? undefined : node.proto.name,
+    location: node.scope.location,
+  });
 }
 
 /** The type of a value that is one of two. */
@@ -198,7 +228,11 @@ function lowerLoop(lowering: OnnxLowering, node: ReadyNode): Value[] {
   const count = carried.length;
   emit.count(graph, count + 2, undefined);
   const scans = graph.outputs.length - 1 - count;
-  if (scans < 0) throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, { wanted: `at least ${count + 1} outputs`, got: String(graph.outputs.length) });
+  if (scans < 0)
+    throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, {
+      wanted: `at least ${count + 1} outputs`,
+      got: String(graph.outputs.length),
+    });
   const trips = limit === undefined ? emit.int(NO_LIMIT) : emit.toInt(limit);
   const condition = first === undefined ? emit.bool(true) : emit.toBool(first);
   const lists = Array.from({ length: scans }, () => emit.list());
@@ -235,13 +269,19 @@ function lowerScan(lowering: OnnxLowering, node: ReadyNode): Value[] {
   const operands = node.operands.map((_value, i) => needed(node, i));
   const inputs = intOf(node.attributes, "num_scan_inputs") ?? 0;
   const states = operands.length - inputs;
-  if (inputs < 1 || states < 0) throw new OpwiseError("bad-onnx", "`num_scan_inputs` does not fit the node's inputs", { wanted: `1 to ${operands.length}`, got: String(inputs) });
+  if (inputs < 1 || states < 0)
+    throw new OpwiseError("bad-onnx", "`num_scan_inputs` does not fit the node's inputs", { wanted: `1 to ${operands.length}`, got: String(inputs) });
   emit.count(graph, operands.length, undefined);
   const scans = graph.outputs.length - states;
-  if (scans < 0) throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, { wanted: `at least ${states} outputs`, got: String(graph.outputs.length) });
+  if (scans < 0)
+    throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, {
+      wanted: `at least ${states} outputs`,
+      got: String(graph.outputs.length),
+    });
   const per = (name: string, length: number): readonly number[] => {
     const given = intsOf(node.attributes, name);
-    if (given.length !== 0 && given.length !== length) throw new OpwiseError("bad-onnx", `\`${name}\` does not fit the node`, { wanted: `${length} ints`, got: String(given.length) });
+    if (given.length !== 0 && given.length !== length)
+      throw new OpwiseError("bad-onnx", `\`${name}\` does not fit the node`, { wanted: `${length} ints`, got: String(given.length) });
     return Array.from({ length }, (_v, i) => given[i] ?? 0);
   };
   const axes = per("scan_input_axes", inputs);
@@ -257,7 +297,11 @@ function lowerScan(lowering: OnnxLowering, node: ReadyNode): Value[] {
 
 function scanLength(emit: Emitter, slices: readonly Value[], axes: readonly number[]): Value {
   const list = emit.op("prim::ListConstruct", slices, listOf(T.Tensor));
-  const axisList = emit.lowering.builder.constant({ kind: "list", elem: T.int, items: axes.map((value) => ({ kind: "int", value })) }, listOf(T.int), emit.node.scope.location);
+  const axisList = emit.lowering.builder.constant(
+    { kind: "list", elem: T.int, items: axes.map((value) => ({ kind: "int", value })) },
+    listOf(T.int),
+    emit.node.scope.location,
+  );
   return emit.op("opwise::scan_length", [list, axisList], T.int);
 }
 
@@ -269,7 +313,17 @@ interface ScanRun {
 }
 
 /** The loop of a Scan: `trips` rounds over `slices` along `axes`. */
-function scanLoop(emit: Emitter, graph: GraphProto, scope: Scope, initial: readonly Value[], slices: readonly Value[], axes: readonly number[], directions: readonly number[], trips: Value, names: readonly string[]): ScanRun {
+function scanLoop(
+  emit: Emitter,
+  graph: GraphProto,
+  scope: Scope,
+  initial: readonly Value[],
+  slices: readonly Value[],
+  axes: readonly number[],
+  directions: readonly number[],
+  trips: Value,
+  names: readonly string[],
+): ScanRun {
   const count = initial.length;
   const lists = Array.from({ length: graph.outputs.length - count }, () => emit.list());
   const types = initial.map((value, i) => carriedType(emit.lowering, graph, scope, i, value));
@@ -301,19 +355,42 @@ function lowerBatchedScan(lowering: OnnxLowering, node: ReadyNode): Value[] {
   const operands = node.operands.slice(1).map((_value, i) => needed(node, i + 1));
   const inputs = intOf(node.attributes, "num_scan_inputs") ?? 0;
   const count = operands.length - inputs;
-  if (inputs < 1 || count < 0) throw new OpwiseError("bad-onnx", "`num_scan_inputs` does not fit the node's inputs", { wanted: `1 to ${operands.length}`, got: String(inputs) });
+  if (inputs < 1 || count < 0)
+    throw new OpwiseError("bad-onnx", "`num_scan_inputs` does not fit the node's inputs", { wanted: `1 to ${operands.length}`, got: String(inputs) });
   emit.count(graph, operands.length, undefined);
-  if (graph.outputs.length < count) throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, { wanted: `at least ${count} outputs`, got: String(graph.outputs.length) });
+  if (graph.outputs.length < count)
+    throw new OpwiseError("bad-onnx", `the graph \`${graph.name}\` does not fit its node`, {
+      wanted: `at least ${count} outputs`,
+      got: String(graph.outputs.length),
+    });
   const given = intsOf(node.attributes, "directions");
   const directions = Array.from({ length: inputs }, (_v, i) => given[i] ?? 0);
   const slices = operands.slice(count);
-  const longest = scanLength(emit, slices, slices.map(() => 1));
-  const batches = scanLength(emit, operands, operands.map(() => 0));
+  const longest = scanLength(
+    emit,
+    slices,
+    slices.map(() => 1),
+  );
+  const batches = scanLength(
+    emit,
+    operands,
+    operands.map(() => 0),
+  );
   const lists = Array.from({ length: graph.outputs.length }, () => emit.list());
   emit.loop(batches, emit.bool(true), [], [], [], (batch) => {
     const row = (value: Value): Value => emit.select(value, 0, batch);
     const trips = lengths === undefined ? longest : emit.toInt(row(lengths));
-    const run = scanLoop(emit, graph, scope, operands.slice(0, count).map(row), slices.map(row), slices.map(() => 0), directions, trips, []);
+    const run = scanLoop(
+      emit,
+      graph,
+      scope,
+      operands.slice(0, count).map(row),
+      slices.map(row),
+      slices.map(() => 0),
+      directions,
+      trips,
+      [],
+    );
     const stacked = run.lists.map((list, k) => emit.stack(list, 0, false, run.like(k, 0), longest));
     [...run.states, ...stacked].forEach((value, i) => {
       const list = lists[i];
@@ -351,7 +428,11 @@ function lowerFlexAttention(lowering: OnnxLowering, node: ReadyNode): Value[] {
   const emit = new Emitter(lowering, node);
   const [q, k, v] = [needed(node, 0), needed(node, 1), needed(node, 2)];
   const type = withoutShape(q.type);
-  const repeats = emit.op("aten::floordiv.int", [emit.op("aten::size.int", [q, emit.int(1)], T.int), emit.op("aten::size.int", [k, emit.int(1)], T.int)], T.int);
+  const repeats = emit.op(
+    "aten::floordiv.int",
+    [emit.op("aten::size.int", [q, emit.int(1)], T.int), emit.op("aten::size.int", [k, emit.int(1)], T.int)],
+    T.int,
+  );
   const align = (value: Value): Value => emit.op("aten::repeat_interleave.self_int", [value, repeats, emit.int(1), undefined], withoutShape(value.type));
   const f32 = tensorType("float32");
   const given = node.attributes.get("scale")?.value;

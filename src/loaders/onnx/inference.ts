@@ -31,11 +31,15 @@ export function checkInputs(schema: OnnxSchema, operands: readonly (Value | unde
   const range = (min: number, max: number): string => (min === max ? String(min) : max === Infinity ? `at least ${min}` : `${min} to ${max}`);
   if (operands.length < schema.minInputs || operands.length > schema.maxInputs) {
     throw new OpwiseError("bad-onnx", `\`${title(schema)}\` is given ${operands.length} inputs`, {
-      wanted: `${range(schema.minInputs, schema.maxInputs)}: ${schema.inputs.map((p) => p.name).join(", ")}`, got: String(operands.length),
+      wanted: `${range(schema.minInputs, schema.maxInputs)}: ${schema.inputs.map((p) => p.name).join(", ")}`,
+      got: String(operands.length),
     });
   }
   if (outputs < schema.minOutputs || outputs > schema.maxOutputs) {
-    throw new OpwiseError("bad-onnx", `\`${title(schema)}\` is asked for ${outputs} outputs`, { wanted: range(schema.minOutputs, schema.maxOutputs), got: String(outputs) });
+    throw new OpwiseError("bad-onnx", `\`${title(schema)}\` is asked for ${outputs} outputs`, {
+      wanted: range(schema.minOutputs, schema.maxOutputs),
+      got: String(outputs),
+    });
   }
   operands.forEach((operand, i) => {
     const param = paramAt(schema.inputs, i);
@@ -74,7 +78,13 @@ function checkType(schema: OnnxSchema, param: OnnxParam, type: Type, bindings: M
 const DTYPE_ATTRIBUTES = ["to", "dtype", "output_dtype", "output_datatype"] as const;
 
 /** The type of the `index`-th result; undefined where nothing says it. */
-export function resultType<Scope>(schema: OnnxSchema, index: number, bindings: Bindings, attributes: Attributes<Scope>, operands: readonly (Value | undefined)[]): Type | undefined {
+export function resultType<Scope>(
+  schema: OnnxSchema,
+  index: number,
+  bindings: Bindings,
+  attributes: Attributes<Scope>,
+  operands: readonly (Value | undefined)[],
+): Type | undefined {
   const special = SPECIAL[schema.domain === "" ? schema.name : ""];
   const found = special?.(attributes, operands, index);
   if (found !== undefined) return withoutShape(found);
@@ -86,7 +96,7 @@ export function resultType<Scope>(schema: OnnxSchema, index: number, bindings: B
   if (bound !== undefined && param.homogeneous) return bound;
   for (const name of DTYPE_ATTRIBUTES) {
     const spec = schema.attributes.get(name);
-    if (spec === undefined || spec.kind !== "int") continue;
+    if (spec?.kind !== "int") continue;
     const code = intOf(attributes, name) ?? (typeof spec.default === "number" ? spec.default : 0);
     const dtype = dtypeOfOnnx(code);
     if (dtype !== undefined && allowed.has(onnxTypeText(tensorType(dtype)))) return tensorType(dtype);

@@ -34,7 +34,8 @@ export async function loadOnnx(source: Source, options: OnnxOptions = {}): Promi
   try {
     const { model, bytes } = await readOnnx(source, limits);
     const { graph } = model;
-    if (graph === undefined) throw new OpwiseError("bad-onnx", "the model has no graph", { hint: "the file may be another kind of protobuf, or its start was lost" });
+    if (graph === undefined)
+      throw new OpwiseError("bad-onnx", "the model has no graph", { hint: "the file may be another kind of protobuf, or its start was lost" });
     const opsets = checkVersions(model);
     const functions = functionsOf(model);
     refuseUnknown(graph, functions);
@@ -48,7 +49,10 @@ export async function loadOnnx(source: Source, options: OnnxOptions = {}): Promi
 
 function checkVersions(model: ModelProto): Map<string, number> {
   if (typeof model.irVersion === "bigint" || model.irVersion < 1 || model.irVersion > NEWEST_IR) {
-    throw new OpwiseError("unsupported-version", `the model is of IR version ${model.irVersion}`, { wanted: `1 to ${NEWEST_IR}`, got: String(model.irVersion) });
+    throw new OpwiseError("unsupported-version", `the model is of IR version ${model.irVersion}`, {
+      wanted: `1 to ${NEWEST_IR}`,
+      got: String(model.irVersion),
+    });
   }
   // Before IR version 3 there was no opset_import; opset 1 is meant.
   const imports = model.opsetImport.length === 0 && model.irVersion < 3 ? [{ domain: "", version: 1 }] : model.opsetImport;
@@ -56,7 +60,11 @@ function checkVersions(model: ModelProto): Map<string, number> {
   const opsets = opsetMap(imports);
   const opset = opsets.get("");
   if (opset !== undefined && opset > ONNX_NEWEST_OPSET) {
-    throw new OpwiseError("unsupported-version", `the model is of opset ${opset}`, { wanted: `up to ${ONNX_NEWEST_OPSET}`, got: String(opset), hint: "export the model with an older opset" });
+    throw new OpwiseError("unsupported-version", `the model is of opset ${opset}`, {
+      wanted: `up to ${ONNX_NEWEST_OPSET}`,
+      got: String(opset),
+      hint: "export the model with an older opset",
+    });
   }
   return opsets;
 }
@@ -72,7 +80,10 @@ function functionsOf(model: ModelProto): Map<string, FunctionProto> {
 }
 
 /** All node lists of a model: the graph's, nested ones', functions'. */
-function* nodeLists(graph: GraphProto, functions: ReadonlyMap<string, FunctionProto>): Generator<{ readonly nodes: readonly NodeProto[]; readonly graph: GraphProto | undefined; readonly record: string }> {
+function* nodeLists(
+  graph: GraphProto,
+  functions: ReadonlyMap<string, FunctionProto>,
+): Generator<{ readonly nodes: readonly NodeProto[]; readonly graph: GraphProto | undefined; readonly record: string }> {
   const pending: { nodes: readonly NodeProto[]; graph: GraphProto | undefined; record: string }[] = [{ nodes: graph.nodes, graph, record: graphLabel(graph) }];
   for (const fn of functions.values()) pending.push({ nodes: fn.nodes, graph: undefined, record: fn.name });
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -103,10 +114,14 @@ function refuseUnknown(graph: GraphProto, functions: ReadonlyMap<string, Functio
   if (first === undefined) return;
   const [op, { node, record }] = first;
   const domains = [...new Set([...unknown.keys()].map((key) => key.slice(0, key.indexOf("::"))))].filter((d) => !knowsDomain(d));
-  throw new OpwiseError("unsupported-op", `the model uses ops that do not exist: ${[...unknown].map(([key, { count }]) => `\`${key}\` (${count})`).join(", ")}`, {
-    where: { record, node, op },
-    ...(domains.length === 0 ? {} : { hint: `no op of ${domains.map((d) => `\`${d}\``).join(", ")} is known; a model can carry such ops as functions` }),
-  });
+  throw new OpwiseError(
+    "unsupported-op",
+    `the model uses ops that do not exist: ${[...unknown].map(([key, { count }]) => `\`${key}\` (${count})`).join(", ")}`,
+    {
+      where: { record, node, op },
+      ...(domains.length === 0 ? {} : { hint: `no op of ${domains.map((d) => `\`${d}\``).join(", ")} is known; a model can carry such ops as functions` }),
+    },
+  );
 }
 
 /** Every tensor that may lie in another file. */
@@ -128,7 +143,15 @@ function* tensorsOf(graph: GraphProto, functions: ReadonlyMap<string, FunctionPr
   }
 }
 
-function lower(model: ModelProto, graph: GraphProto, opsets: ReadonlyMap<string, number>, functions: ReadonlyMap<string, FunctionProto>, tensors: TensorReader, limits: Limits, source: Source): Program {
+function lower(
+  model: ModelProto,
+  graph: GraphProto,
+  opsets: ReadonlyMap<string, number>,
+  functions: ReadonlyMap<string, FunctionProto>,
+  tensors: TensorReader,
+  limits: Limits,
+  source: Source,
+): Program {
   const builder = new GraphBuilder();
   const open = new OpenDims();
   const lowering = new OnnxLowering(builder, tensors, functions, limits, open);
@@ -151,7 +174,11 @@ function lower(model: ModelProto, graph: GraphProto, opsets: ReadonlyMap<string,
     const type = scope.declared(input.name, open) ?? T.Tensor;
     const value = initial.get(input.name);
     if (value?.kind === "tensor" && !compatible(tensorType(value.tensor.dtype), type)) {
-      throw new OpwiseError("type-mismatch", `the input \`${input.name}\` and its initialiser differ in type`, { where, wanted: onnxTypeText(type), got: onnxTypeText(tensorType(value.tensor.dtype)) });
+      throw new OpwiseError("type-mismatch", `the input \`${input.name}\` and its initialiser differ in type`, {
+        where,
+        wanted: onnxTypeText(type),
+        got: onnxTypeText(tensorType(value.tensor.dtype)),
+      });
     }
     if (value === undefined) params.push({ name: input.name, type });
     else if (Number(model.irVersion) >= DEFAULTS_SINCE_IR) params.push({ name: input.name, type, default: value });
@@ -165,9 +192,15 @@ function lower(model: ModelProto, graph: GraphProto, opsets: ReadonlyMap<string,
   const main: FunctionDecl = { name: "main", params, returns: tupleOf(outputs.map((v) => v.type)), graph: () => block, location: scope.location };
   const shown = [...opsets].map(([domain, version]) => `${domain === "" ? "ai.onnx" : domain} ${version}`).join(", ");
   return {
-    format: "onnx", version: `ir ${model.irVersion}, ${shown}`, name: source.name, classes: new Map(), functions: new Map(), main,
-    inputs: params.map((p): ModelInput => ({ name: p.name, type: p.type, ...(p.default === undefined ? {} : { optional: true }) })),
+    format: "onnx",
+    version: `ir ${model.irVersion}, ${shown}`,
+    name: source.name,
+    classes: new Map(),
+    functions: new Map(),
+    main,
+    inputs: params.map((p): ModelInput => ({ name: p.name, type: p.type, optional: p.default !== undefined })),
     outputs: graph.outputs.map((o, i) => ({ name: o.name, type: outputs[i]?.type ?? T.Tensor })),
-    state, extra: new Map([...(model.producerName === "" ? [] : [["producer", `${model.producerName} ${model.producerVersion}`.trim()] as const]), ...model.metadata]),
+    state,
+    extra: new Map([...(model.producerName === "" ? [] : [["producer", `${model.producerName} ${model.producerVersion}`.trim()] as const]), ...model.metadata]),
   };
 }

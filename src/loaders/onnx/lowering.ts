@@ -67,7 +67,8 @@ export class Scope {
   /** As `lookup`, for a name that must have a value. */
   need(name: string): Value {
     const value = this.lookup(name);
-    if (value === undefined) throw new OpwiseError("bad-onnx", name === "" ? "an output has no name" : `\`${name}\` has no value`, { where: { record: this.location.record } });
+    if (value === undefined)
+      throw new OpwiseError("bad-onnx", name === "" ? "an output has no name" : `\`${name}\` has no value`, { where: { record: this.location.record } });
     return value;
   }
 }
@@ -83,7 +84,8 @@ export interface ReadyNode {
   readonly result: (index: number) => { type: Type; name: string | undefined };
 }
 
-export const functionKey = (domain: string, name: string, overload: string): string => `${normalDomain(domain)}::${name}${overload === "" ? "" : `:${overload}`}`;
+export const functionKey = (domain: string, name: string, overload: string): string =>
+  `${normalDomain(domain)}::${name}${overload === "" ? "" : `:${overload}`}`;
 
 export class OnnxLowering {
   readonly builder: GraphBuilder;
@@ -105,14 +107,23 @@ export class OnnxLowering {
   /** Emits a graph's initialisers and nodes into the innermost open block and gives its outputs. Its inputs are in `scope` already. */
   body(graph: GraphProto, scope: Scope): Value[] {
     if (++this.#depth > this.#limits.maxNesting) {
-      throw new OpwiseError("limit-exceeded", "graphs nest too deep", { where: { record: graphLabel(graph) }, wanted: `at most ${this.#limits.maxNesting}`, hint: "raise `maxNesting`" });
+      throw new OpwiseError("limit-exceeded", "graphs nest too deep", {
+        where: { record: graphLabel(graph) },
+        wanted: `at most ${this.#limits.maxNesting}`,
+        hint: "raise `maxNesting`",
+      });
     }
     this.#initializers(graph, scope);
-    const defined = new Set([...graph.inputs.map((i) => i.name), ...graph.initializers.map((t) => t.name), ...graph.sparseInitializers.map((s) => s.values?.name ?? "")]);
+    const defined = new Set([
+      ...graph.inputs.map((i) => i.name),
+      ...graph.initializers.map((t) => t.name),
+      ...graph.sparseInitializers.map((s) => s.values?.name ?? ""),
+    ]);
     this.#nodesOf(sortedNodes(graph.nodes, defined, scope.location.record), scope);
     this.#depth--;
     return graph.outputs.map((output) => {
-      if (!scope.knows(output.name)) throw new OpwiseError("bad-onnx", `the graph's output \`${output.name}\` is never made`, { where: { record: scope.location.record } });
+      if (!scope.knows(output.name))
+        throw new OpwiseError("bad-onnx", `the graph's output \`${output.name}\` is never made`, { where: { record: scope.location.record } });
       const value = scope.need(output.name);
       const declared = scope.declared(output.name, this.open);
       this.#agree(value, declared, output.name, scope);
@@ -128,7 +139,11 @@ export class OnnxLowering {
   #agree(value: Value, declared: Type | undefined, name: string, scope: Scope): void {
     if (declared === undefined) return;
     if (!compatible(value.type, declared)) {
-      throw new OpwiseError("type-mismatch", `\`${name}\` is declared with another type than it has`, { where: { record: scope.location.record }, wanted: onnxTypeText(declared), got: onnxTypeText(value.type) });
+      throw new OpwiseError("type-mismatch", `\`${name}\` is declared with another type than it has`, {
+        where: { record: scope.location.record },
+        wanted: onnxTypeText(declared),
+        got: onnxTypeText(value.type),
+      });
     }
     value.type = mergeTypes(value.type, declared) ?? value.type;
   }
@@ -153,7 +168,9 @@ export class OnnxLowering {
 
   constant(tensor: TensorTemplate, scope: Scope, name: string | undefined): Value {
     const [value] = this.builder.node("prim::Constant", [], [{ type: tensorType(tensor.dtype, tensor.shape), name }], {
-      attributes: { value: { kind: "tensor", tensor } }, name, location: scope.location,
+      attributes: { value: { kind: "tensor", tensor } },
+      name,
+      location: scope.location,
     });
     if (value === undefined) throw new OpwiseError("internal", "a constant has one result");
     return value;
@@ -162,7 +179,11 @@ export class OnnxLowering {
   /** A sparse constant stays `onnx::Constant`, whose meaning makes it dense. */
   #sparse(sparse: SparseTensorProto, scope: Scope, name: string): Value {
     const value = sparseTemplate(sparse, this.tensors);
-    const [result] = this.builder.node("onnx::Constant@13", [], [{ type: tensorType(value.values.dtype, value.shape), name }], { attributes: { sparse_value: value }, name, location: scope.location });
+    const [result] = this.builder.node("onnx::Constant@13", [], [{ type: tensorType(value.values.dtype, value.shape), name }], {
+      attributes: { sparse_value: value },
+      name,
+      location: scope.location,
+    });
     if (result === undefined) throw new OpwiseError("internal", "a constant has one result");
     return result;
   }
@@ -172,14 +193,19 @@ export class OnnxLowering {
       try {
         this.#node(proto, scope);
       } catch (error) {
-        throw isOpwiseError(error) ? error.at({ record: scope.location.record, node: nodeLabel(proto), op: `${domainPrefix(normalDomain(proto.domain))}::${proto.opType}` }) : error;
+        throw isOpwiseError(error)
+          ? error.at({ record: scope.location.record, node: nodeLabel(proto), op: `${domainPrefix(normalDomain(proto.domain))}::${proto.opType}` })
+          : error;
       }
     }
   }
 
   #node(proto: NodeProto, scope: Scope): void {
     if (++this.#nodes > this.#limits.maxNodes) {
-      throw new OpwiseError("limit-exceeded", "the model has too many nodes with its functions inlined", { wanted: `at most ${this.#limits.maxNodes}`, hint: "raise `maxNodes`" });
+      throw new OpwiseError("limit-exceeded", "the model has too many nodes with its functions inlined", {
+        wanted: `at most ${this.#limits.maxNodes}`,
+        hint: "raise `maxNodes`",
+      });
     }
     const operands = proto.inputs.map((name) => scope.lookup(name));
     while (operands.length > 0 && operands.at(-1) === undefined) operands.pop();
@@ -197,7 +223,10 @@ export class OnnxLowering {
       const found = resultType(schema, index, bindings, attributes, operands);
       const declared = name === undefined ? undefined : scope.declared(name, this.open);
       if (found !== undefined && declared !== undefined && !compatible(found, declared)) {
-        throw new OpwiseError("type-mismatch", `\`${name ?? ""}\` is declared with another type than \`${schema.name}-${schema.since}\` gives`, { wanted: onnxTypeText(declared), got: onnxTypeText(found) });
+        throw new OpwiseError("type-mismatch", `\`${name ?? ""}\` is declared with another type than \`${schema.name}-${schema.since}\` gives`, {
+          wanted: onnxTypeText(declared),
+          got: onnxTypeText(found),
+        });
       }
       return { type: mergeTypes(found, declared) ?? T.Tensor, name };
     };
@@ -210,7 +239,8 @@ export class OnnxLowering {
       value.name ??= name;
       scope.define(name, value);
     });
-    if (values.length < proto.outputs.length) throw new OpwiseError("bad-onnx", "the node names more outputs than it has", { wanted: `at most ${values.length}`, got: String(proto.outputs.length) });
+    if (values.length < proto.outputs.length)
+      throw new OpwiseError("bad-onnx", "the node names more outputs than it has", { wanted: `at most ${values.length}`, got: String(proto.outputs.length) });
   }
 
   /** A loop carries an optional and hands out what is in it: the file declares the result without the optional. */
@@ -224,12 +254,20 @@ export class OnnxLowering {
     const templates: Record<string, Template> = {};
     for (const [name, { value }] of attributes) {
       const template = attributeTemplate(value, this.tensors);
-      if (template === undefined) throw new OpwiseError("unsupported-op", `\`${schema.name}-${schema.since}\` with a graph in its attribute \`${name}\` is not supported`);
+      if (template === undefined)
+        throw new OpwiseError("unsupported-op", `\`${schema.name}-${schema.since}\` with a graph in its attribute \`${name}\` is not supported`);
       templates[name] = template;
     }
-    return this.builder.node(`${domainPrefix(schema.domain)}::${schema.name}@${schema.since}`, operands, proto.outputs.map((_name, i) => result(i)), {
-      attributes: templates, name: proto.name === "" ? undefined : proto.name, location: scope.location,
-    });
+    return this.builder.node(
+      `${domainPrefix(schema.domain)}::${schema.name}@${schema.since}`,
+      operands,
+      proto.outputs.map((_name, i) => result(i)),
+      {
+        attributes: templates,
+        name: proto.name === "" ? undefined : proto.name,
+        location: scope.location,
+      },
+    );
   }
 
   /** `Constant` is a constant of the IR; undefined for other ops and for a sparse value. */
@@ -237,7 +275,10 @@ export class OnnxLowering {
     if (schema.domain !== "" || schema.name !== "Constant" || attributes.has("sparse_value")) return undefined;
     const [first] = attributes;
     if (first === undefined || attributes.size !== 1) {
-      throw new OpwiseError("bad-onnx", "`Constant` needs exactly one value", { wanted: [...schema.attributes.keys()].join(" or "), got: [...attributes.keys()].join(", ") || "none" });
+      throw new OpwiseError("bad-onnx", "`Constant` needs exactly one value", {
+        wanted: [...schema.attributes.keys()].join(" or "),
+        got: [...attributes.keys()].join(", ") || "none",
+      });
     }
     const template = attributeTemplate(first[1].value, this.tensors);
     const tensor = template === undefined ? undefined : tensorOf(template);
@@ -252,16 +293,19 @@ export class OnnxLowering {
     if (functions.includes(key)) {
       throw new OpwiseError("bad-onnx", `the function \`${fn.name}\` calls itself`, { got: [...functions.slice(functions.indexOf(key)), key].join(" -> ") });
     }
-    if (functions.length >= this.#limits.maxNesting) throw new OpwiseError("limit-exceeded", "functions call each other too deep", { wanted: `at most ${this.#limits.maxNesting}` });
+    if (functions.length >= this.#limits.maxNesting)
+      throw new OpwiseError("limit-exceeded", "functions call each other too deep", { wanted: `at most ${this.#limits.maxNesting}` });
     if (operands.length > fn.inputs.length || proto.outputs.length > fn.outputs.length) {
       throw new OpwiseError("bad-onnx", `the function \`${fn.name}\` is called with other inputs or outputs than it has`, {
-        wanted: `at most ${fn.inputs.length} inputs and ${fn.outputs.length} outputs`, got: `${operands.length} and ${proto.outputs.length}`,
+        wanted: `at most ${fn.inputs.length} inputs and ${fn.outputs.length} outputs`,
+        got: `${operands.length} and ${proto.outputs.length}`,
       });
     }
     const given = new Map(attributes);
     // A default belongs to the function's text: a name in it cannot mean the caller's.
     const empty: Attributes<Scope> = new Map();
-    for (const [name, bound] of resolveAttributes(fn.attributeDefaults satisfies readonly AttributeProto[], scope, empty)) if (!given.has(name)) given.set(name, bound);
+    for (const [name, bound] of resolveAttributes(fn.attributeDefaults satisfies readonly AttributeProto[], scope, empty))
+      if (!given.has(name)) given.set(name, bound);
     const frame: Frame = { opsets: new Map([...scope.frame.opsets, ...opsetMap(fn.opsetImport)]), attributes: given, functions: [...functions, key] };
     const inner = new Scope(frame, `${scope.location.record} > ${fn.name}`, fn.valueInfo, undefined);
     fn.inputs.forEach((name, i) => inner.define(name, operands[i]));
@@ -278,10 +322,14 @@ export class OnnxLowering {
 /** `Constant`'s value as a tensor, whatever attribute it came by. */
 function tensorOf(template: Template): TensorTemplate | undefined {
   switch (template.kind) {
-    case "tensor": return template.tensor;
-    case "int": return smallTensor("int64", [], [template.value]);
-    case "float": return smallTensor("float32", [], [template.value]);
-    case "str": return stringTensor([], [template.value]);
+    case "tensor":
+      return template.tensor;
+    case "int":
+      return smallTensor("int64", [], [template.value]);
+    case "float":
+      return smallTensor("float32", [], [template.value]);
+    case "str":
+      return stringTensor([], [template.value]);
     case "list": {
       const { items } = template;
       const strings = items.flatMap((item) => (item.kind === "str" ? [item.value] : []));
@@ -289,16 +337,20 @@ function tensorOf(template: Template): TensorTemplate | undefined {
       const numbers = items.flatMap((item) => (item.kind === "int" || item.kind === "float" ? [item.value] : []));
       return smallTensor(template.elem.kind === "int" ? "int64" : "float32", [items.length], numbers);
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
 /** Opset imports by normalised domain. @throws bad-onnx for a version that is no number */
 export function opsetMap(imports: readonly { readonly domain: string; readonly version: number | bigint }[]): Map<string, number> {
-  return new Map(imports.map(({ domain, version }) => {
-    if (typeof version === "bigint" || version < 1) throw new OpwiseError("bad-onnx", `the opset version ${version} of \`${domain === "" ? "ai.onnx" : domain}\` is out of range`);
-    return [normalDomain(domain), version];
-  }));
+  return new Map(
+    imports.map(({ domain, version }) => {
+      if (typeof version === "bigint" || version < 1)
+        throw new OpwiseError("bad-onnx", `the opset version ${version} of \`${domain === "" ? "ai.onnx" : domain}\` is out of range`);
+      return [normalDomain(domain), version];
+    }),
+  );
 }
 
 /** The schema that a node means. @throws bad-onnx, unsupported-op */
@@ -309,15 +361,23 @@ export function chooseSchema(proto: NodeProto, opsets: ReadonlyMap<string, numbe
   const versions = onnxVersions(domain, proto.opType);
   if (opset === undefined) {
     if (versions.length === 0) throw unknownOp(proto, shown);
-    throw new OpwiseError("bad-onnx", `the model uses \`${proto.opType}\` of the domain \`${shown}\` and does not import that domain's opset`, { wanted: `an opset_import for \`${shown}\`` });
+    throw new OpwiseError("bad-onnx", `the model uses \`${proto.opType}\` of the domain \`${shown}\` and does not import that domain's opset`, {
+      wanted: `an opset_import for \`${shown}\``,
+    });
   }
   const schema = onnxSchema(domain, proto.opType, opset);
   if (schema === undefined) {
     if (versions.length === 0) throw unknownOp(proto, shown);
-    throw new OpwiseError("unsupported-op", `\`${proto.opType}\` does not exist at opset ${opset} of \`${shown}\``, { wanted: `opset ${versions[0]} or newer`, got: `opset ${opset}` });
+    throw new OpwiseError("unsupported-op", `\`${proto.opType}\` does not exist at opset ${opset} of \`${shown}\``, {
+      wanted: `opset ${versions[0]} or newer`,
+      got: `opset ${opset}`,
+    });
   }
   if (schema.deprecated) {
-    throw new OpwiseError("unsupported-op", `\`${proto.opType}\` was withdrawn at opset ${schema.since} of \`${shown}\``, { got: `opset ${opset}`, hint: "export the model again" });
+    throw new OpwiseError("unsupported-op", `\`${proto.opType}\` was withdrawn at opset ${schema.since} of \`${shown}\``, {
+      got: `opset ${opset}`,
+      hint: "export the model again",
+    });
   }
   return schema;
 }
@@ -325,6 +385,6 @@ export function chooseSchema(proto: NodeProto, opsets: ReadonlyMap<string, numbe
 function unknownOp(proto: NodeProto, domain: string): OpwiseError {
   const similar = similarOnnxOps(proto.domain, proto.opType);
   return new OpwiseError("unsupported-op", `there is no op \`${proto.opType}\` in the domain \`${domain}\`, and the model defines no function of that name`, {
-    ...(similar.length === 0 ? {} : { hint: `did the exporter mean ${similar.map((s) => `\`${s}\``).join(" or ")}?` }),
+    hint: similar.length === 0 ? undefined : `did the exporter mean ${similar.map((s) => `\`${s}\``).join(" or ")}?`,
   });
 }

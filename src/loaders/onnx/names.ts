@@ -54,7 +54,9 @@ export function sortedNodes(nodes: readonly NodeProto[], defined: ReadonlySet<st
       const first = producer.get(name);
       if (first !== undefined || defined.has(name)) {
         const by = first === undefined ? "an input or initialiser" : `node ${nodeLabel(nodes[first] as NodeProto)}`;
-        throw new OpwiseError("bad-onnx", `\`${name}\` is defined twice: by ${by} and by node ${nodeLabel(node)}`, { where: { record, node: nodeLabel(node), op: node.opType } });
+        throw new OpwiseError("bad-onnx", `\`${name}\` is defined twice: by ${by} and by node ${nodeLabel(node)}`, {
+          where: { record, node: nodeLabel(node), op: node.opType },
+        });
       }
       producer.set(name, i);
     }
@@ -80,7 +82,9 @@ function sort(nodes: readonly NodeProto[], producer: ReadonlyMap<string, number>
         stack.pop();
       } else if (state[need] === 1) {
         const node = nodes[need] as NodeProto; // an index of `nodes`
-        throw new OpwiseError("bad-onnx", `the graph has a cycle: node ${nodeLabel(node)} depends on its own output`, { where: { record, node: nodeLabel(node), op: node.opType } });
+        throw new OpwiseError("bad-onnx", `the graph has a cycle: node ${nodeLabel(node)} depends on its own output`, {
+          where: { record, node: nodeLabel(node), op: node.opType },
+        });
       } else if (state[need] === 0) {
         state[need] = 1;
         stack.push({ index: need, next: 0 });

@@ -34,7 +34,9 @@ export class TensorReader {
       checkSiblingPath(path, this.#source.name);
       if (this.#siblings.has(path)) return;
       if (this.#source.sibling === undefined) {
-        throw new OpwiseError("missing-file", `the data of \`${tensor.name}\` lies in \`${path}\`, and the model was given as bytes without a folder`, { hint: "pass that file as a sibling" });
+        throw new OpwiseError("missing-file", `the data of \`${tensor.name}\` lies in \`${path}\`, and the model was given as bytes without a folder`, {
+          hint: "pass that file as a sibling",
+        });
       }
       this.#siblings.set(path, await this.#source.sibling(path));
     } catch (error) {
@@ -56,20 +58,32 @@ export class TensorReader {
   #storage(content: TensorContent, name: string): StorageTemplate {
     const nbytes = content.numel * itemsize(content.dtype);
     switch (content.kind) {
-      case "range": return { source: subSource(this.#source, content.range, name), nbytes, device: "cpu" };
-      case "bytes": return { source: bytesSource(content.bytes, name), nbytes, device: "cpu" };
-      case "strings": return { source: bytesSource(EMPTY, name), nbytes, device: "cpu", strings: content.strings.map((text) => decodeText(text, 0, text.length)) };
+      case "range":
+        return { source: subSource(this.#source, content.range, name), nbytes, device: "cpu" };
+      case "bytes":
+        return { source: bytesSource(content.bytes, name), nbytes, device: "cpu" };
+      case "strings":
+        return { source: bytesSource(EMPTY, name), nbytes, device: "cpu", strings: content.strings.map((text) => decodeText(text, 0, text.length)) };
       case "external": {
         const { location, offset, length } = content;
         const sibling = this.#siblings.get(location);
         if (sibling === undefined) throw new OpwiseError("internal", `\`${location}\` was not opened`);
         if (offset + length > sibling.size) {
-          throw new OpwiseError("bad-tensor", `the data of \`${name}\` does not fit \`${location}\``, { wanted: `bytes ${offset} to ${offset + length}`, got: `a file of ${sibling.size} bytes` });
+          throw new OpwiseError("bad-tensor", `the data of \`${name}\` does not fit \`${location}\``, {
+            wanted: `bytes ${offset} to ${offset + length}`,
+            got: `a file of ${sibling.size} bytes`,
+          });
         }
         const bits = packedBits(content.dtype);
-        return { source: subSource(sibling, { offset, length }, name), nbytes: length, device: "cpu", ...(bits === 2 || bits === 4 ? { packedBits: bits } : {}) };
+        return {
+          source: subSource(sibling, { offset, length }, name),
+          nbytes: length,
+          device: "cpu",
+          ...(bits === 2 || bits === 4 ? { packedBits: bits } : {}),
+        };
       }
-      default: return content satisfies never;
+      default:
+        return content satisfies never;
     }
   }
 }
@@ -85,19 +99,37 @@ export function smallTensor(dtype: DType, shape: readonly number[], values: read
     else if (size === 1) view.setUint8(i, Number(value));
     else throw new OpwiseError("internal", `constants of ${dtype} are not made here`);
   });
-  return { storage: { source: bytesSource(bytes, "constant"), nbytes: bytes.length, device: "cpu" }, dtype, shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false };
+  return {
+    storage: { source: bytesSource(bytes, "constant"), nbytes: bytes.length, device: "cpu" },
+    dtype,
+    shape,
+    strides: contiguousStrides(shape),
+    offset: 0,
+    requiresGrad: false,
+  };
 }
 
 /** A string tensor made here. */
 export function stringTensor(shape: readonly number[], strings: readonly string[]): TensorTemplate {
   return {
     storage: { source: bytesSource(EMPTY, "constant"), nbytes: strings.length * itemsize("string"), device: "cpu", strings },
-    dtype: "string", shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false,
+    dtype: "string",
+    shape,
+    strides: contiguousStrides(shape),
+    offset: 0,
+    requiresGrad: false,
   };
 }
 
 /** A tensor without elements: one of the sizes of `shape` is 0. */
 export function emptyTensor(dtype: DType, shape: readonly number[]): TensorTemplate {
   if (dtype === "string") return stringTensor(shape, []);
-  return { storage: { source: bytesSource(EMPTY, "empty"), nbytes: 0, device: "cpu" }, dtype, shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false };
+  return {
+    storage: { source: bytesSource(EMPTY, "empty"), nbytes: 0, device: "cpu" },
+    dtype,
+    shape,
+    strides: contiguousStrides(shape),
+    offset: 0,
+    requiresGrad: false,
+  };
 }

@@ -10,8 +10,14 @@ const MAX_DEPTH = 32;
 
 /** ONNX's spellings that are not ours. */
 const SPELLING: Partial<Readonly<Record<DType, string>>> = {
-  float32: "float", float64: "double", float8_e4m3fn: "float8e4m3fn", float8_e4m3fnuz: "float8e4m3fnuz", float8_e5m2: "float8e5m2",
-  float8_e5m2fnuz: "float8e5m2fnuz", float8_e8m0fnu: "float8e8m0", float4_e2m1: "float4e2m1",
+  float32: "float",
+  float64: "double",
+  float8_e4m3fn: "float8e4m3fn",
+  float8_e4m3fnuz: "float8e4m3fnuz",
+  float8_e5m2: "float8e5m2",
+  float8_e5m2fnuz: "float8e5m2fnuz",
+  float8_e8m0fnu: "float8e8m0",
+  float4_e2m1: "float4e2m1",
 };
 const BY_SPELLING = new Map<string, DType>(Object.entries(SPELLING).map(([dtype, text]) => [text, dtype as DType])); // keys of the record
 
@@ -23,7 +29,9 @@ export function onnxDTypeName(dtype: DType): string {
 export function elementType(code: number): DType {
   const dtype = dtypeOfOnnx(code);
   if (dtype === undefined) {
-    throw new OpwiseError("unsupported-dtype", code === 0 ? "the element type is undefined (0)" : `${code} is not an element type that ONNX or opwise knows`, { got: String(code) });
+    throw new OpwiseError("unsupported-dtype", code === 0 ? "the element type is undefined (0)" : `${code} is not an element type that ONNX or opwise knows`, {
+      got: String(code),
+    });
   }
   return dtype;
 }
@@ -53,45 +61,59 @@ export function typeOfProto(proto: TypeProto | undefined, open: OpenDims, depth 
       });
       return tensorType(proto.elemType === 0 ? undefined : elementType(proto.elemType), dims);
     }
-    case "sparse": return tensorType(proto.elemType === 0 ? undefined : elementType(proto.elemType));
-    case "sequence": return listOf(inner(proto.elem));
-    case "optional": return optionalOf(inner(proto.elem));
+    case "sparse":
+      return tensorType(proto.elemType === 0 ? undefined : elementType(proto.elemType));
+    case "sequence":
+      return listOf(inner(proto.elem));
+    case "optional":
+      return optionalOf(inner(proto.elem));
     case "map": {
       const key = elementType(proto.keyType);
       const value = inner(proto.value);
       return dictOf(key === "string" ? T.str : T.int, value.kind === "Tensor" ? tensorType(value.dtype, []) : value);
     }
-    case "opaque": throw new OpwiseError("bad-onnx", `a value is of the opaque type \`${proto.domain}.${proto.name}\``);
-    case "none": return undefined;
-    default: return proto satisfies never;
+    case "opaque":
+      throw new OpwiseError("bad-onnx", `a value is of the opaque type \`${proto.domain}.${proto.name}\``);
+    case "none":
+      return undefined;
+    default:
+      return proto satisfies never;
   }
 }
 
-export function tensorType(dtype: DType | undefined, shape?: readonly Dim[] | undefined): TensorType {
+export function tensorType(dtype: DType | undefined, shape?: readonly Dim[]): TensorType {
   return { kind: "Tensor", ...(dtype === undefined ? {} : { dtype }), ...(shape === undefined ? {} : { shape }) };
 }
 
 /** `type` without sizes: what an op's result shares with its input. */
 export function withoutShape(type: Type): Type {
   switch (type.kind) {
-    case "Tensor": return type.shape === undefined ? type : tensorType(type.dtype);
-    case "List": return listOf(withoutShape(type.elem));
-    case "Optional": return optionalOf(withoutShape(type.elem));
-    default: return type;
+    case "Tensor":
+      return type.shape === undefined ? type : tensorType(type.dtype);
+    case "List":
+      return listOf(withoutShape(type.elem));
+    case "Optional":
+      return optionalOf(withoutShape(type.elem));
+    default:
+      return type;
   }
 }
 
 /** The type in ONNX's notation, `seq(tensor(float))`; `?` stands for what is not known. */
 export function onnxTypeText(type: Type): string {
   switch (type.kind) {
-    case "Tensor": return `tensor(${type.dtype === undefined ? "?" : onnxDTypeName(type.dtype)})`;
-    case "List": return `seq(${onnxTypeText(type.elem)})`;
-    case "Optional": return `optional(${onnxTypeText(type.elem)})`;
+    case "Tensor":
+      return `tensor(${type.dtype === undefined ? "?" : onnxDTypeName(type.dtype)})`;
+    case "List":
+      return `seq(${onnxTypeText(type.elem)})`;
+    case "Optional":
+      return `optional(${onnxTypeText(type.elem)})`;
     case "Dict": {
       const value = type.value.kind === "Tensor" && type.value.dtype !== undefined ? onnxDTypeName(type.value.dtype) : "?";
       return `map(${type.key.kind === "str" ? "string" : "int64"},${value})`;
     }
-    default: return "?";
+    default:
+      return "?";
   }
 }
 
@@ -99,7 +121,8 @@ export function onnxTypeText(type: Type): string {
 export function typeOfText(text: string): Type | undefined {
   const [, outer = "", inside = ""] = /^(tensor|seq|optional|map)\((.*)\)$/.exec(text) ?? [];
   switch (outer) {
-    case "tensor": return tensorType(dtypeOfName(inside));
+    case "tensor":
+      return tensorType(dtypeOfName(inside));
     case "seq": {
       const elem = typeOfText(inside);
       return elem === undefined ? undefined : listOf(elem);
@@ -112,7 +135,8 @@ export function typeOfText(text: string): Type | undefined {
       const [key, value = ""] = inside.split(",");
       return dictOf(key === "string" ? T.str : T.int, tensorType(dtypeOfName(value), []));
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Template } from "../../ir/template.ts";
 import { listOf, optionalOf, T, type Type } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { layoutOfExport, memoryFormatOfExport, scalarTypeOfExport } from "./enums.ts";
-import type { Json, JsonView } from "./json.ts";
+import { type Json, type JsonView, showJson } from "./json.ts";
 
 /** Values of one graph by their exported names. */
 export type Scope = Map<string, Value>;
@@ -57,7 +57,7 @@ export function deviceText(json: Json, view: JsonView): string {
   const device = view.object(json, "device");
   const index = device["index"] ?? null;
   const type = view.text(device["type"], "device type");
-  return index === null ? type : `${type}:${String(index)}`;
+  return index === null ? type : `${type}:${showJson(index)}`;
 }
 
 /** Reads one argument. @throws bad-model */
@@ -65,41 +65,66 @@ export function readArgument(scope: Scope, json: Json | undefined, view: JsonVie
   const [kind, value] = view.union(json, "argument");
   const list = (elem: Type, read: (item: Json) => Given): Given => ({ kind: "list", elem, items: view.array(value, kind).map(read) });
   switch (kind) {
-    case "as_none": return { kind: "none" };
-    case "as_tensor": return named(scope, value, view);
-    case "as_tensors": return list(T.Tensor, (item) => named(scope, item, view));
-    case "as_optional_tensor": return optionalTensor(scope, value, view);
-    case "as_optional_tensors": return list(optionalOf(T.Tensor), (item) => optionalTensor(scope, item, view));
-    case "as_int": return int(view.integer(value, kind));
-    case "as_ints": return list(T.int, (item) => int(view.integer(item, kind)));
-    case "as_float": return float(view.float(value, kind));
-    case "as_floats": return list(T.float, (item) => float(view.float(item, kind)));
-    case "as_bool": return bool(view.bool(value, kind));
-    case "as_bools": return list(T.bool, (item) => bool(view.bool(item, kind)));
-    case "as_string": return str(view.text(value, kind));
-    case "as_strings": return list(T.str, (item) => str(view.text(item, kind)));
+    case "as_none":
+      return { kind: "none" };
+    case "as_tensor":
+      return named(scope, value, view);
+    case "as_tensors":
+      return list(T.Tensor, (item) => named(scope, item, view));
+    case "as_optional_tensor":
+      return optionalTensor(scope, value, view);
+    case "as_optional_tensors":
+      return list(optionalOf(T.Tensor), (item) => optionalTensor(scope, item, view));
+    case "as_int":
+      return int(view.integer(value, kind));
+    case "as_ints":
+      return list(T.int, (item) => int(view.integer(item, kind)));
+    case "as_float":
+      return float(view.float(value, kind));
+    case "as_floats":
+      return list(T.float, (item) => float(view.float(item, kind)));
+    case "as_bool":
+      return bool(view.bool(value, kind));
+    case "as_bools":
+      return list(T.bool, (item) => bool(view.bool(item, kind)));
+    case "as_string":
+      return str(view.text(value, kind));
+    case "as_strings":
+      return list(T.str, (item) => str(view.text(item, kind)));
     case "as_sym_int":
     case "as_sym_float":
-    case "as_sym_bool": return symbolic(scope, value, view);
-    case "as_sym_ints": return list(T.int, (item) => symbolic(scope, item, view));
-    case "as_sym_floats": return list(T.float, (item) => symbolic(scope, item, view));
-    case "as_sym_bools": return list(T.bool, (item) => symbolic(scope, item, view));
-    case "as_scalar_type": return int(scalarTypeOfExport(view.size(value, kind)));
-    case "as_layout": return int(layoutOfExport(view.size(value, kind)));
-    case "as_memory_format": return int(memoryFormatOfExport(view.size(value, kind)));
-    case "as_device": return { kind: "constant", template: { kind: "device", value: deviceText(value, view) }, type: T.Device };
+    case "as_sym_bool":
+      return symbolic(scope, value, view);
+    case "as_sym_ints":
+      return list(T.int, (item) => symbolic(scope, item, view));
+    case "as_sym_floats":
+      return list(T.float, (item) => symbolic(scope, item, view));
+    case "as_sym_bools":
+      return list(T.bool, (item) => symbolic(scope, item, view));
+    case "as_scalar_type":
+      return int(scalarTypeOfExport(view.size(value, kind)));
+    case "as_layout":
+      return int(layoutOfExport(view.size(value, kind)));
+    case "as_memory_format":
+      return int(memoryFormatOfExport(view.size(value, kind)));
+    case "as_device":
+      return { kind: "constant", template: { kind: "device", value: deviceText(value, view) }, type: T.Device };
     case "as_complex": {
       const parts = view.object(value, kind);
       return { kind: "constant", template: { kind: "complex", re: view.float(parts["real"], "real"), im: view.float(parts["imag"], "imag") }, type: T.complex };
     }
-    case "as_nested_tensors": return list(listOf(T.Tensor), (item) => ({ kind: "list", elem: T.Tensor, items: view.array(item, kind).map((t) => named(scope, t, view)) }));
-    case "as_int_lists": return list(listOf(T.int), (item) => ({ kind: "list", elem: T.int, items: view.array(item, kind).map((n) => int(view.integer(n, kind))) }));
-    case "as_float_lists": return list(listOf(T.float), (item) => ({ kind: "list", elem: T.float, items: view.array(item, kind).map((n) => float(view.float(n, kind))) }));
+    case "as_nested_tensors":
+      return list(listOf(T.Tensor), (item) => ({ kind: "list", elem: T.Tensor, items: view.array(item, kind).map((t) => named(scope, t, view)) }));
+    case "as_int_lists":
+      return list(listOf(T.int), (item) => ({ kind: "list", elem: T.int, items: view.array(item, kind).map((n) => int(view.integer(n, kind))) }));
+    case "as_float_lists":
+      return list(listOf(T.float), (item) => ({ kind: "list", elem: T.float, items: view.array(item, kind).map((n) => float(view.float(n, kind))) }));
     case "as_graph": {
       const graph = view.object(value, kind);
       return { kind: "graph", name: view.text(graph["name"], "graph name"), graph: graph["graph"] ?? null };
     }
-    default: return { kind: "unsupported", what: kind };
+    default:
+      return { kind: "unsupported", what: kind };
   }
 }
 
@@ -131,12 +156,20 @@ export function emit(builder: GraphBuilder, op: string, operands: readonly (Valu
 export function materialise(builder: GraphBuilder, given: Given, want: Type | undefined, fixed: number | undefined, location: Location | undefined): Value {
   const inner = want?.kind === "Optional" ? want.elem : want;
   switch (given.kind) {
-    case "none": return builder.constant({ kind: "none" }, T.None, location);
+    case "none":
+      return builder.constant({ kind: "none" }, T.None, location);
     case "value": {
       const { value } = given;
-      if (inner?.kind === "List" && value.type.kind === inner.elem.kind) return listNode(builder, Array.from({ length: fixed ?? 1 }, () => value), inner.elem, location);
+      if (inner?.kind === "List" && value.type.kind === inner.elem.kind)
+        return listNode(
+          builder,
+          Array.from({ length: fixed ?? 1 }, () => value),
+          inner.elem,
+          location,
+        );
       if (inner?.kind === "float" && value.type.kind === "int") return emit(builder, "aten::Float.int", [value], T.float, location);
-      if (inner?.kind === "Tensor" && isScalar(given)) return emit(builder, value.type.kind === "bool" ? "prim::NumToTensor.bool" : "prim::NumToTensor.Scalar", [value], T.Tensor, location);
+      if (inner?.kind === "Tensor" && isScalar(given))
+        return emit(builder, value.type.kind === "bool" ? "prim::NumToTensor.bool" : "prim::NumToTensor.Scalar", [value], T.Tensor, location);
       return value;
     }
     case "constant": {
@@ -154,11 +187,19 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
       const elem = inner?.kind === "List" ? inner.elem : given.elem;
       const templates = constantItems(given.items, elem);
       if (templates !== undefined) return builder.constant({ kind: "list", elem, items: templates }, listOf(elem), location);
-      return listNode(builder, given.items.map((item) => materialise(builder, item, elem, undefined, location)), elem, location);
+      return listNode(
+        builder,
+        given.items.map((item) => materialise(builder, item, elem, undefined, location)),
+        elem,
+        location,
+      );
     }
-    case "graph": throw new OpwiseError("unsupported-op", `the nested graph \`${given.name}\` is given where no graph is taken`);
-    case "unsupported": throw new OpwiseError("unsupported-op", `arguments of kind \`${given.what}\` are not supported`);
-    default: return given satisfies never;
+    case "graph":
+      throw new OpwiseError("unsupported-op", `the nested graph \`${given.name}\` is given where no graph is taken`);
+    case "unsupported":
+      throw new OpwiseError("unsupported-op", `arguments of kind \`${given.what}\` are not supported`);
+    default:
+      return given satisfies never;
   }
 }
 

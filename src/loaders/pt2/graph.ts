@@ -52,7 +52,8 @@ export function readDim(json: Json, view: JsonView): Dim {
 /** The static type that a tensor's meta states. */
 export function tensorType(meta: JsonObject, view: JsonView): TensorType {
   return {
-    kind: "Tensor", dtype: dtypeOfExport(view.size(meta["dtype"], "dtype")),
+    kind: "Tensor",
+    dtype: dtypeOfExport(view.size(meta["dtype"], "dtype")),
     shape: view.array(meta["sizes"], "sizes").map((size) => readDim(size, view)),
   };
 }
@@ -224,12 +225,20 @@ export class GraphLowering {
     if (unpack) {
       const [, json] = this.#view.union(node.outputs[0], "output");
       const names = this.#view.array(json, "as_tensors").map((t) => this.#view.text(this.#view.object(t, "output")["name"], "output name"));
-      const items = this.#builder.node("prim::ListUnpack", values, names.map((name) => ({ type: this.tensorValue(graph, name) ?? T.Tensor, name })), { location: node.location });
+      const items = this.#builder.node(
+        "prim::ListUnpack",
+        values,
+        names.map((name) => ({ type: this.tensorValue(graph, name) ?? T.Tensor, name })),
+        { location: node.location },
+      );
       names.forEach((name, i) => this.#define(scope, name, items[i]));
       return;
     }
     if (node.outputs.length > values.length) {
-      throw new OpwiseError("bad-model", "the node names more outputs than its schema returns", { wanted: `at most ${values.length}`, got: String(node.outputs.length) });
+      throw new OpwiseError("bad-model", "the node names more outputs than its schema returns", {
+        wanted: `at most ${values.length}`,
+        got: String(node.outputs.length),
+      });
     }
     node.outputs.forEach((output, i) => {
       const name = this.#outputName(output);
@@ -254,18 +263,33 @@ export class GraphLowering {
         return;
       }
     }
-    if (op !== "aten::__and__" && op !== "aten::__or__" && op !== "aten::__not__" && op !== "aten::eq" && op !== "aten::ne" && !op.startsWith("aten::Int") && !op.startsWith("aten::Float")) {
+    if (
+      op !== "aten::__and__" &&
+      op !== "aten::__or__" &&
+      op !== "aten::__not__" &&
+      op !== "aten::eq" &&
+      op !== "aten::ne" &&
+      !op.startsWith("aten::Int") &&
+      !op.startsWith("aten::Float")
+    ) {
       values = values.map((value) => (value.type.kind === "bool" ? emit(this.#builder, "aten::Int.bool", [value], T.int, node.location) : value));
     }
     const overloads = this.#table.schemasOf(op);
     const preferred = preferredOverload(op);
     const fits = (schema: Schema): boolean =>
-      schema.args.length === values.length && !schema.vararg && schema.args.every((arg, i) => arg.type.kind === values[i]?.type.kind || (arg.type.kind === "number" && isSubtype(values[i]?.type ?? T.Any, arg.type)));
+      schema.args.length === values.length &&
+      !schema.vararg &&
+      schema.args.every((arg, i) => arg.type.kind === values[i]?.type.kind || (arg.type.kind === "number" && isSubtype(values[i]?.type ?? T.Any, arg.type)));
     const schema = overloads.find((s) => s.overload === preferred && fits(s)) ?? overloads.find(fits);
     if (schema === undefined) {
       throw new OpwiseError("unsupported-op", `\`${node.target}\` is not supported on these operands`, { got: values.map((v) => v.type.kind).join(", ") });
     }
-    const results = this.#builder.node(fullName(schema), values, schema.returns.map((ret) => ({ type: ret.type, name: node.name })), { schema, name: node.name, location: node.location });
+    const results = this.#builder.node(
+      fullName(schema),
+      values,
+      schema.returns.map((ret) => ({ type: ret.type, name: node.name })),
+      { schema, name: node.name, location: node.location },
+    );
     this.#bind(results, node, false, {}, scope);
   }
 
@@ -273,11 +297,16 @@ export class GraphLowering {
 
   #higherOrder(kind: HigherOrder, node: NodeView, graph: JsonObject, scope: Scope): void {
     switch (kind) {
-      case "cond": return this.#cond(node, graph, scope);
-      case "while": return this.#while(node, graph, scope);
-      case "inline": return this.#inline(node, scope);
-      case "select": return this.#select(node, scope);
-      default: return kind satisfies never;
+      case "cond":
+        return this.#cond(node, graph, scope);
+      case "while":
+        return this.#while(node, graph, scope);
+      case "inline":
+        return this.#inline(node, scope);
+      case "select":
+        return this.#select(node, scope);
+      default:
+        return kind satisfies never;
     }
   }
 
@@ -311,7 +340,10 @@ export class GraphLowering {
   #body(graph: JsonObject, operands: readonly Value[], location: Location): Value[] {
     const inputs = this.#view.array(graph["inputs"], "graph inputs");
     if (inputs.length !== operands.length) {
-      throw new OpwiseError("bad-model", "a nested graph is given another number of operands than it has inputs", { wanted: String(inputs.length), got: String(operands.length) });
+      throw new OpwiseError("bad-model", "a nested graph is given another number of operands than it has inputs", {
+        wanted: String(inputs.length),
+        got: String(operands.length),
+      });
     }
     const scope: Scope = new Map();
     inputs.forEach((input, i) => {
@@ -322,7 +354,9 @@ export class GraphLowering {
       if (name !== undefined) scope.set(name, operand);
     });
     this.nodes(graph, scope);
-    return this.#view.array(graph["outputs"], "graph outputs").map((output) => materialise(this.#builder, readArgument(scope, output, this.#view), undefined, undefined, location));
+    return this.#view
+      .array(graph["outputs"], "graph outputs")
+      .map((output) => materialise(this.#builder, readArgument(scope, output, this.#view), undefined, undefined, location));
   }
 
   #block(graph: JsonObject, operands: readonly Value[], location: Location): Block {
@@ -380,7 +414,12 @@ export class GraphLowering {
     const next = this.#body(body, [...inputs, ...additional], node.location);
     const again = this.#bool({ kind: "value", value: one(this.#body(condition, [...next, ...additional], node.location)) }, node.location);
     const block = this.#builder.close([again, ...next]);
-    const values = this.#builder.node("prim::Loop", [limit, first, ...carried], types.map((type, i) => ({ type, name: names[i] })), { blocks: [block], name: node.name, location: node.location });
+    const values = this.#builder.node(
+      "prim::Loop",
+      [limit, first, ...carried],
+      types.map((type, i) => ({ type, name: names[i] })),
+      { blocks: [block], name: node.name, location: node.location },
+    );
     names.forEach((name, i) => name !== undefined && this.#define(scope, name, values[i]));
   }
 
@@ -406,7 +445,11 @@ export class GraphLowering {
     };
     const [a, b] = [this.#given(node, 1), this.#given(node, 2)];
     const type = joinTypes(typeOfGiven(a) ?? T.None, typeOfGiven(b) ?? T.None);
-    const values = this.#builder.node("prim::If", [condition], [{ type, name: node.name }], { blocks: [branch(a), branch(b)], name: node.name, location: node.location });
+    const values = this.#builder.node("prim::If", [condition], [{ type, name: node.name }], {
+      blocks: [branch(a), branch(b)],
+      name: node.name,
+      location: node.location,
+    });
     this.#bind(values, node, false, {}, scope);
   }
 }
@@ -444,7 +487,8 @@ function align(schema: Schema, node: NodeView): (Given | undefined)[] {
     out[at] = input.given;
   });
   schema.args.forEach((arg, i) => {
-    if (out[i] === undefined && arg.default === undefined) throw new OpwiseError("bad-model", `the argument \`${arg.name}\` is missing`, { wanted: schema.text });
+    if (out[i] === undefined && arg.default === undefined)
+      throw new OpwiseError("bad-model", `the argument \`${arg.name}\` is missing`, { wanted: schema.text });
   });
   return out;
 }

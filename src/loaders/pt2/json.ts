@@ -22,6 +22,13 @@ export function parseJson(text: string, record: string): Json {
   }
 }
 
+/** JSON as text for messages, cut where it is long. */
+export function showJson(value: Json | undefined): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "string") return value.slice(0, 120);
+  return JSON.stringify(value, (_key, v: unknown) => (typeof v === "bigint" ? String(v) : v)).slice(0, 120);
+}
+
 /** Looks into JSON with the path of each step in its errors. */
 export class JsonView {
   readonly record: string;
@@ -30,8 +37,7 @@ export class JsonView {
   }
 
   fail(what: string, wanted: string, got: Json | undefined): never {
-    const text = got === undefined ? "nothing" : typeof got === "bigint" ? String(got) : JSON.stringify(got, (_k, v: unknown) => (typeof v === "bigint" ? String(v) : v)).slice(0, 120);
-    throw new OpwiseError("bad-model", `\`${what}\` is not ${wanted}`, { where: { record: this.record }, wanted, got: text });
+    throw new OpwiseError("bad-model", `\`${what}\` is not ${wanted}`, { where: { record: this.record }, wanted, got: showJson(got) });
   }
   object(value: Json | undefined, what: string): JsonObject {
     if (value === null || value === undefined || typeof value !== "object" || Array.isArray(value)) return this.fail(what, "an object", value);

@@ -6,10 +6,21 @@ import { leafNames, parseTree } from "./tree.ts";
 
 describe("pt2 JSON", () => {
   it("keeps integers beyond 2^53 exact and leaves texts alone", () => {
-    expect(parseJson('{"a": 9223372036854775807, "b": "9223372036854775807", "c": 1.5e300, "d": -12}', "r")).toEqual({ a: 9223372036854775807n, b: "9223372036854775807", c: 1.5e300, d: -12 });
+    expect(parseJson('{"a": 9223372036854775807, "b": "9223372036854775807", "c": 1.5e300, "d": -12}', "r")).toEqual({
+      a: 9223372036854775807n,
+      b: "9223372036854775807",
+      c: 1.5e300,
+      d: -12,
+    });
   });
   it("says which record is no JSON", () => {
-    expect(() => parseJson("{", "models/model.json")).toThrowError(expect.objectContaining({ code: "bad-model", where: expect.objectContaining({ record: "models/model.json" }) }));
+    let caught: unknown;
+    try {
+      parseJson("{", "models/model.json");
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toMatchObject({ code: "bad-model", where: { record: "models/model.json" } });
   });
 });
 
@@ -26,7 +37,10 @@ describe("sizes", () => {
 describe("trees", () => {
   it("names leaves by path", () => {
     const leaf = { type: null, context: null, children_spec: [] };
-    const spec = [1, { type: "builtins.dict", context: '["a", "b"]', children_spec: [leaf, { type: "builtins.tuple", context: "null", children_spec: [leaf, leaf] }] }];
+    const spec = [
+      1,
+      { type: "builtins.dict", context: '["a", "b"]', children_spec: [leaf, { type: "builtins.tuple", context: "null", children_spec: [leaf, leaf] }] },
+    ];
     expect(leafNames(parseTree(JSON.stringify(spec), new JsonView("r"), {}))).toEqual(["a", "b.0", "b.1"]);
   });
   it("refuses classes of the model's own", () => {

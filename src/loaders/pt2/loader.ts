@@ -11,7 +11,7 @@ import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { materialise, readArgument, type Scope } from "./arguments.ts";
 import { GraphLowering } from "./graph.ts";
-import { type Json, type JsonObject, JsonView, parseJson } from "./json.ts";
+import { type Json, type JsonObject, JsonView, parseJson, showJson } from "./json.ts";
 import { leafCount, leafNames, parseTree } from "./tree.ts";
 import { readWeights, textOf, type Weights } from "./weights.ts";
 
@@ -48,10 +48,12 @@ async function readProgram(zip: Zip, source: Source, options: Pt2Options): Promi
   }
   const root = marker.slice(0, marker.length - "archive_format".length);
   const format = textOf(await zip.read(marker)).trim();
-  if (format !== "pt2") throw new OpwiseError("unsupported-format", "the archive is of another format", { where: { record: marker }, wanted: "pt2", got: format });
+  if (format !== "pt2")
+    throw new OpwiseError("unsupported-format", "the archive is of another format", { where: { record: marker }, wanted: "pt2", got: format });
   if (zip.entry(`${root}byteorder`) !== undefined) {
     const order = textOf(await zip.read(`${root}byteorder`)).trim();
-    if (order !== "little") throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
+    if (order !== "little")
+      throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
   }
   const name = chooseProgram(zip, `${root}models/`, options.program);
   const record = `${root}models/${name}.json`;
@@ -60,7 +62,10 @@ async function readProgram(zip: Zip, source: Source, options: Pt2Options): Promi
   const version = view.object(program["schema_version"], "schema_version");
   if (version["major"] !== SCHEMA_MAJOR) {
     throw new OpwiseError("unsupported-version", "the program is of another version of torch.export's schema", {
-      where: { record }, wanted: `${SCHEMA_MAJOR}.x`, got: `${String(version["major"])}.${String(version["minor"])}`, hint: "export the model again with a recent PyTorch",
+      where: { record },
+      wanted: `${SCHEMA_MAJOR}.x`,
+      got: `${showJson(version["major"])}.${showJson(version["minor"])}`,
+      hint: "export the model again with a recent PyTorch",
     });
   }
   const weights = await readWeights(zip, `${root}data/weights/`, `${root}data/weights/${name}_weights_config.json`);
@@ -112,7 +117,9 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
   const userEntries = entries.filter((e) => e.state === undefined);
   if (trees.input !== undefined && leafCount(trees.input) !== userEntries.length) {
     throw new OpwiseError("bad-model", "the argument tree has another number of leaves than the program has inputs", {
-      where: { record: view.record }, wanted: String(userEntries.length), got: String(leafCount(trees.input)),
+      where: { record: view.record },
+      wanted: String(userEntries.length),
+      got: String(leafCount(trees.input)),
     });
   }
   const ordered = [...stateEntries, ...userEntries];
@@ -137,11 +144,20 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
   const version = view.object(program["schema_version"], "schema_version");
   const torchVersion = typeof program["torch_version"] === "string" ? `, torch ${program["torch_version"]}` : "";
   return {
-    format: "pt2", version: `schema ${String(version["major"])}.${String(version["minor"])}${torchVersion}`, name: archive.source.name, classes: new Map(), functions: new Map(), main,
+    format: "pt2",
+    version: `schema ${showJson(version["major"])}.${showJson(version["minor"])}${torchVersion}`,
+    name: archive.source.name,
+    classes: new Map(),
+    functions: new Map(),
+    main,
     inputs: userEntries.map((e): ModelInput => ({ name: e.param.name, type: e.param.type })),
     outputs: outputs.map((o): ModelOutput => ({ name: o.name, type: o.value.type })),
     state: stateEntries.flatMap((e) => (e.state === undefined ? [] : [e.state])),
-    symbols: readRanges(program["range_constraints"], view), inputTree: trees.input, outputTree: trees.output, mutations: mutations.map((m) => m.mutation), extra: archive.extra,
+    symbols: readRanges(program["range_constraints"], view),
+    inputTree: trees.input,
+    outputTree: trees.output,
+    mutations: mutations.map((m) => m.mutation),
+    extra: archive.extra,
   };
 }
 
@@ -150,7 +166,8 @@ function refuseUnknown(unknown: ReadonlyMap<string, number>, view: JsonView): vo
   if (first === undefined) return;
   const list = [...unknown].map(([target, count]) => `${target} (${count})`).join(", ");
   throw new OpwiseError("unsupported-op", `the program calls ops that are not known: ${list}`, {
-    where: { record: view.record, op: first }, hint: "register the schema of a custom op before loading",
+    where: { record: view.record, op: first },
+    hint: "register the schema of a custom op before loading",
   });
 }
 
@@ -180,7 +197,14 @@ function inputNames(tree: Tree, given: Json | undefined, view: JsonView): string
   return [...positional, ...(kwargs === undefined ? [] : leafNames(kwargs))];
 }
 
-function readInputs(signature: JsonObject, graph: JsonObject, lowering: GraphLowering, view: JsonView, archive: Archive, names: readonly string[] | undefined): Entry[] {
+function readInputs(
+  signature: JsonObject,
+  graph: JsonObject,
+  lowering: GraphLowering,
+  view: JsonView,
+  archive: Archive,
+  names: readonly string[] | undefined,
+): Entry[] {
   let users = 0;
   const entries: Entry[] = [];
   for (const spec of view.array(signature["input_specs"], "input_specs")) {
@@ -193,14 +217,21 @@ function readInputs(signature: JsonObject, graph: JsonObject, lowering: GraphLow
       if (tensor === undefined) throw new OpwiseError("bad-model", `the archive has no tensor for \`${name}\``, { where: { record: view.record } });
       const local = argName();
       return {
-        local, param: { name, type: lowering.tensorValue(graph, local) ?? T.Tensor },
+        local,
+        param: { name, type: lowering.tensorValue(graph, local) ?? T.Tensor },
         state: { name, value: { kind: "tensor", tensor }, role, persistent: role === "parameter" || body["persistent"] === true },
       };
     };
     switch (kind) {
-      case "parameter": entries.push(stateful("parameter_name", "parameter", [archive.weights, archive.constants])); break;
-      case "buffer": entries.push(stateful("buffer_name", "buffer", [archive.weights, archive.constants])); break;
-      case "tensor_constant": entries.push(stateful("tensor_constant_name", "constant", [archive.constants, archive.weights])); break;
+      case "parameter":
+        entries.push(stateful("parameter_name", "parameter", [archive.weights, archive.constants]));
+        break;
+      case "buffer":
+        entries.push(stateful("buffer_name", "buffer", [archive.weights, archive.constants]));
+        break;
+      case "tensor_constant":
+        entries.push(stateful("tensor_constant_name", "constant", [archive.constants, archive.weights]));
+        break;
       case "user_input": {
         const { type, local } = userInput(body["arg"], graph, lowering, view);
         entries.push({ local, param: { name: names?.[users] ?? local ?? `input${users}`, type } });
@@ -229,11 +260,16 @@ function userInput(arg: Json | undefined, graph: JsonObject, lowering: GraphLowe
       const local = view.text(view.object(value, kind)["name"], "name");
       return { type: lowering.tensorValue(graph, local) ?? T.Tensor, local };
     }
-    case "as_sym_int": return { type: T.int, local: symbolName() };
-    case "as_sym_float": return { type: T.float, local: symbolName() };
-    case "as_sym_bool": return { type: T.bool, local: symbolName() };
-    case "as_none": return { type: T.None, local: undefined };
-    default: throw new OpwiseError("unsupported-op", `a user input of kind \`${kind}\` is not supported`, { where: { record: view.record } });
+    case "as_sym_int":
+      return { type: T.int, local: symbolName() };
+    case "as_sym_float":
+      return { type: T.float, local: symbolName() };
+    case "as_sym_bool":
+      return { type: T.bool, local: symbolName() };
+    case "as_none":
+      return { type: T.None, local: undefined };
+    default:
+      throw new OpwiseError("unsupported-op", `a user input of kind \`${kind}\` is not supported`, { where: { record: view.record } });
   }
 }
 
@@ -246,14 +282,23 @@ function constantInput(value: Json | undefined, view: JsonView): { type: Type; t
 
 /** Export fixed this argument; the program is right for no other value. */
 function checkFixed(builder: GraphBuilder, name: string, value: Value, wanted: Template): void {
-  const op = wanted.kind === "int" ? "aten::eq.int" : wanted.kind === "float" ? "aten::eq.float" : wanted.kind === "bool" ? "aten::eq.bool" : wanted.kind === "str" ? "aten::eq.str" : undefined;
+  const op =
+    wanted.kind === "int"
+      ? "aten::eq.int"
+      : wanted.kind === "float"
+        ? "aten::eq.float"
+        : wanted.kind === "bool"
+          ? "aten::eq.bool"
+          : wanted.kind === "str"
+            ? "aten::eq.str"
+            : undefined;
   if (op === undefined) return;
   const constant = builder.constant(wanted, value.type);
   const [same] = builder.node(op, [value, constant], [{ type: T.bool }], { schema: schemaOf(op) });
   builder.open();
   const yes = builder.close([]);
   builder.open();
-  const shown = "value" in wanted ? String(wanted.value) : "None";
+  const shown = wanted.kind === "int" || wanted.kind === "float" || wanted.kind === "bool" || wanted.kind === "str" ? String(wanted.value) : wanted.kind;
   const message = builder.constant({ kind: "str", value: `the argument \`${name}\` was fixed to ${shown} when the model was exported` }, T.str);
   const cls = builder.constant({ kind: "str", value: "builtins.RuntimeError" }, T.str);
   builder.node("prim::RaiseException", [message, cls], []);

@@ -12,7 +12,9 @@ class Reader {
   constructor(text: string) {
     this.#text = text;
   }
-  next(): { readonly word?: string | undefined; readonly int?: string | undefined; readonly quoted?: string | undefined; readonly mark?: string | undefined } | undefined {
+  next():
+    | { readonly word?: string | undefined; readonly int?: string | undefined; readonly quoted?: string | undefined; readonly mark?: string | undefined }
+    | undefined {
     TOKEN.lastIndex = this.#at;
     const found = TOKEN.exec(this.#text);
     if (found === null) return undefined;
@@ -57,14 +59,21 @@ function make(name: string, args: readonly Dim[]): Dim | undefined {
   const [a, b] = args;
   const nary = (op: DimExpr["op"]): Dim => ({ op, args });
   switch (name) {
-    case "Integer": return a;
-    case "Add": return nary("+");
-    case "Mul": return nary("*");
-    case "Max": return nary("max");
-    case "Min": return nary("min");
-    case "FloorDiv": return args.length === 2 ? nary("//") : undefined;
+    case "Integer":
+      return a;
+    case "Add":
+      return nary("+");
+    case "Mul":
+      return nary("*");
+    case "Max":
+      return nary("max");
+    case "Min":
+      return nary("min");
+    case "FloorDiv":
+      return args.length === 2 ? nary("//") : undefined;
     case "Mod":
-    case "PythonMod": return args.length === 2 ? nary("%") : undefined;
+    case "PythonMod":
+      return args.length === 2 ? nary("%") : undefined;
     case "CeilDiv":
     case "CeilToInt": {
       if (a === undefined || b === undefined) return undefined;
@@ -75,7 +84,8 @@ function make(name: string, args: readonly Dim[]): Dim | undefined {
       if (a === undefined || typeof b !== "number" || b < 1 || b > 8) return undefined;
       return { op: "*", args: Array.from({ length: b }, () => a) };
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 

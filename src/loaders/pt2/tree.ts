@@ -2,14 +2,19 @@
 
 import type { Tree } from "../../ir/graph.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import { type Json, type JsonObject, type JsonView, parseJson } from "./json.ts";
+import { type Json, type JsonObject, type JsonView, parseJson, showJson } from "./json.ts";
 
 const MAX_DEPTH = 500;
 
 /** Reads a spec text. `namedTuples`: field names by serialised type name. @throws bad-model, unsupported-format for a class of the model's own */
 export function parseTree(text: string, view: JsonView, namedTuples: JsonObject): Tree {
   const whole = view.array(parseJson(text, view.record), "treespec");
-  if (whole[0] !== 1) throw new OpwiseError("unsupported-version", "the treespec is of another protocol", { where: { record: view.record }, wanted: "protocol 1", got: String(whole[0]) });
+  if (whole[0] !== 1)
+    throw new OpwiseError("unsupported-version", "the treespec is of another protocol", {
+      where: { record: view.record },
+      wanted: "protocol 1",
+      got: showJson(whole[0]),
+    });
 
   const context = (spec: JsonObject): Json => (typeof spec["context"] === "string" ? parseJson(spec["context"], view.record) : (spec["context"] ?? null));
   const read = (json: Json | undefined, depth: number): Tree => {
@@ -20,13 +25,17 @@ export function parseTree(text: string, view: JsonView, namedTuples: JsonObject)
     const children = view.array(spec["children_spec"], "children_spec").map((child) => read(child, depth + 1));
     switch (view.text(type, "treespec type")) {
       case "builtins.tuple":
-      case "torch.Size": return { kind: "tuple", children };
+      case "torch.Size":
+        return { kind: "tuple", children };
       case "builtins.list":
-      case "collections.deque": return { kind: "list", children };
+      case "collections.deque":
+        return { kind: "list", children };
       case "builtins.dict":
       case "collections.OrderedDict":
-      case "torch.fx.immutable_collections.immutable_dict": return { kind: "dict", keys: keysOf(context(spec)), children };
-      case "torch.fx.immutable_collections.immutable_list": return { kind: "list", children };
+      case "torch.fx.immutable_collections.immutable_dict":
+        return { kind: "dict", keys: keysOf(context(spec)), children };
+      case "torch.fx.immutable_collections.immutable_list":
+        return { kind: "list", children };
       case "collections.defaultdict": {
         const parts = view.object(context(spec), "defaultdict");
         return { kind: "dict", keys: keysOf(parts["dict_context"] ?? null), children };
@@ -37,10 +46,13 @@ export function parseTree(text: string, view: JsonView, namedTuples: JsonObject)
         return { kind: "namedtuple", name, fields, children };
       }
       default:
-        throw new OpwiseError("unsupported-format", `arguments nest in \`${String(type)}\`, a class that only the model's Python code knows`, { where: { record: view.record }, wanted: "tuples, lists, dicts, named tuples" });
+        throw new OpwiseError("unsupported-format", `arguments nest in \`${showJson(type)}\`, a class that only the model's Python code knows`, {
+          where: { record: view.record },
+          wanted: "tuples, lists, dicts, named tuples",
+        });
     }
   };
-  const keysOf = (json: Json): string[] => view.array(json, "dict keys").map((key) => (typeof key === "string" ? key : String(key)));
+  const keysOf = (json: Json): string[] => view.array(json, "dict keys").map((key) => (typeof key === "string" ? key : showJson(key)));
   return read(whole[1], 0);
 }
 

@@ -56,11 +56,14 @@ function tensorTemplate(name: string, meta: JsonObject, storage: StorageTemplate
   const strides = fixed("strides");
   const [kind, value] = view.union(meta["storage_offset"], "storage_offset");
   const offset = kind === "as_int" ? view.size(value, "storage_offset") : view.fail("storage_offset", "a fixed offset", value);
-  if (strides.length !== shape.length) throw new OpwiseError("bad-tensor", `\`${name}\` has ${shape.length} sizes and ${strides.length} strides`, { where: { record: view.record } });
+  if (strides.length !== shape.length)
+    throw new OpwiseError("bad-tensor", `\`${name}\` has ${shape.length} sizes and ${strides.length} strides`, { where: { record: view.record } });
   const extent = extentOf(shape, strides);
   if (extent !== undefined && (offset + extent.high + 1) * itemsize(dtype) > storage.nbytes) {
     throw new OpwiseError("bad-tensor", `\`${name}\` reaches beyond its record`, {
-      where: { record: view.record }, wanted: `at least ${(offset + extent.high + 1) * itemsize(dtype)} bytes`, got: `${storage.nbytes} bytes`,
+      where: { record: view.record },
+      wanted: `at least ${(offset + extent.high + 1) * itemsize(dtype)} bytes`,
+      got: `${storage.nbytes} bytes`,
     });
   }
   return { storage, dtype, shape, strides, offset, requiresGrad: meta["requires_grad"] === true };

@@ -48,7 +48,9 @@ const COMPLEX = new Set(["builtins.complex", "__builtin__.complex"]);
 const SETS = new Set(["builtins.set", "__builtin__.set"]);
 
 function allowed(global: string): boolean {
-  return isTensorGlobal(global) || COMPLEX.has(global) || SETS.has(global) || global === "torch.Size" || global === "torch.device" || global === "_codecs.encode";
+  return (
+    isTensorGlobal(global) || COMPLEX.has(global) || SETS.has(global) || global === "torch.Size" || global === "torch.device" || global === "_codecs.encode"
+  );
 }
 
 /**
@@ -62,12 +64,20 @@ export async function readCheckpoint(source: Source, options: CheckpointOptions 
     const format = sniffFormat(head, source.size);
     if (format === "zip") return await readZipForm(await openZip(source, limits), limits);
     if (format === "torch-legacy") return await readLegacyForm(source, limits);
-    throw new OpwiseError("unsupported-format", "the file is not what torch.save writes", { wanted: "a zip archive or a legacy checkpoint", got: describeFormat(format) });
+    throw new OpwiseError("unsupported-format", "the file is not what torch.save writes", {
+      wanted: "a zip archive or a legacy checkpoint",
+      got: describeFormat(format),
+    });
   } catch (error) {
     if (!isOpwiseError(error)) throw error;
     const placed = error.at({ file: source.name });
     if (placed.code !== "unsafe-pickle") throw placed;
-    throw new OpwiseError(placed.code, placed.message, { where: placed.where, got: placed.got, cause: error, hint: "save `model.state_dict()` in place of the whole model: Python classes cannot be read without Python" });
+    throw new OpwiseError(placed.code, placed.message, {
+      where: placed.where,
+      got: placed.got,
+      cause: error,
+      hint: "save `model.state_dict()` in place of the whole model: Python classes cannot be read without Python",
+    });
   }
 }
 
@@ -77,7 +87,8 @@ async function readZipForm(zip: Zip, limits: Limits): Promise<SavedValue> {
   const root = record.slice(0, record.length - "data.pkl".length);
   if (zip.entry(`${root}byteorder`) !== undefined) {
     const order = new TextDecoder().decode(await zip.read(`${root}byteorder`)).trim();
-    if (order !== "little") throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
+    if (order !== "little")
+      throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
   }
   const { value } = readPickle(await zip.read(record), { allow: allowed, limits, record });
   const storages = new Map<string, StorageTemplate>();
@@ -92,7 +103,11 @@ async function readZipForm(zip: Zip, limits: Limits): Promise<SavedValue> {
 }
 
 function shortStorage(record: string, ref: StorageRef, got: number): OpwiseError {
-  return new OpwiseError("bad-tensor", "a storage claims more bytes than its record has", { where: { record }, wanted: `${refBytes(ref)} bytes`, got: `${got} bytes` });
+  return new OpwiseError("bad-tensor", "a storage claims more bytes than its record has", {
+    where: { record },
+    wanted: `${refBytes(ref)} bytes`,
+    got: `${got} bytes`,
+  });
 }
 
 function need(storages: ReadonlyMap<string, StorageTemplate>, ref: StorageRef): StorageTemplate {
@@ -131,7 +146,11 @@ async function readLegacyForm(source: Source, limits: Limits): Promise<SavedValu
     const count = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
     const nbytes = refBytes({ ...ref, numel: count });
     at += 8;
-    if (!Number.isSafeInteger(nbytes) || at + nbytes > bytes.length) throw new OpwiseError("truncated", `the storage \`${key}\` runs past the end of the file`, { wanted: `${nbytes} bytes`, got: `${bytes.length - at} bytes` });
+    if (!Number.isSafeInteger(nbytes) || at + nbytes > bytes.length)
+      throw new OpwiseError("truncated", `the storage \`${key}\` runs past the end of the file`, {
+        wanted: `${nbytes} bytes`,
+        got: `${bytes.length - at} bytes`,
+      });
     storages.set(key, { source: subSource(source, { offset: at, length: nbytes }, `storage ${key}`), nbytes, device: ref.location });
     at += nbytes;
   }
@@ -176,9 +195,12 @@ function convert(root: PickleValue, storageOf: (ref: StorageRef) => StorageTempl
       case "bool":
       case "int":
       case "float":
-      case "bytes": return value;
-      case "string": return { kind: "str", value: value.value };
-      case "tuple": return keep(value, { kind: "tuple", items: value.items.map(visit) });
+      case "bytes":
+        return value;
+      case "string":
+        return { kind: "str", value: value.value };
+      case "tuple":
+        return keep(value, { kind: "tuple", items: value.items.map(visit) });
       case "list":
       case "set": {
         const items: SavedValue[] = [];
@@ -205,8 +227,10 @@ function convert(root: PickleValue, storageOf: (ref: StorageRef) => StorageTempl
         return called(value);
       }
       case "object":
-      case "persistent": throw new OpwiseError("unsafe-pickle", `the file holds ${describePickle(value)}, which is no data`);
-      default: return value satisfies never;
+      case "persistent":
+        throw new OpwiseError("unsafe-pickle", `the file holds ${describePickle(value)}, which is no data`);
+      default:
+        return value satisfies never;
     }
   };
   const called = (value: Extract<PickleValue, { kind: "reduce" }>): SavedValue => {
@@ -221,11 +245,14 @@ function convert(root: PickleValue, storageOf: (ref: StorageRef) => StorageTempl
       const dict: SavedDict = { kind: "dict", ordered: true, entries: [] };
       keep(value, dict);
       const [given] = args;
-      const pairs = given === undefined ? [] : itemsOf(given).map((pair): PickleEntry => {
-        const [key, item] = itemsOf(pair);
-        if (key === undefined || item === undefined) throw new OpwiseError("bad-pickle", "an OrderedDict is not made of pairs");
-        return [key, item];
-      });
+      const pairs =
+        given === undefined
+          ? []
+          : itemsOf(given).map((pair): PickleEntry => {
+              const [key, item] = itemsOf(pair);
+              if (key === undefined || item === undefined) throw new OpwiseError("bad-pickle", "an OrderedDict is not made of pairs");
+              return [key, item];
+            });
       fill([...pairs, ...(value.entries ?? [])], dict);
       return dict;
     }

@@ -19,15 +19,23 @@ export async function readStateDict(source: Source, options: StateDictOptions = 
   const path = options.path ?? [];
   for (const key of path) {
     const next = value.kind === "dict" ? entryOf(value, key) : undefined;
-    if (next === undefined) throw new OpwiseError("bad-argument", `the checkpoint has nothing at \`${path.join(".")}\``, { where: { file: source.name }, got: keysOf(value).join(", ") });
+    if (next === undefined)
+      throw new OpwiseError("bad-argument", `the checkpoint has nothing at \`${path.join(".")}\``, {
+        where: { file: source.name },
+        got: keysOf(value).join(", "),
+      });
     value = next;
   }
   const out = value.kind === "dict" ? tensorsOf(value) : undefined;
   if (out !== undefined && out.size > 0) return out;
   if (value.kind === "dict" && value.entries.length === 0) return new Map();
-  const inner = value.kind === "dict" ? value.entries.flatMap(([key, item]) => (key.kind === "str" && item.kind === "dict" && tensorsOf(item).size > 0 ? [key.value] : [])) : [];
+  const inner =
+    value.kind === "dict"
+      ? value.entries.flatMap(([key, item]) => (key.kind === "str" && item.kind === "dict" && tensorsOf(item).size > 0 ? [key.value] : []))
+      : [];
   throw new OpwiseError("bad-argument", "the file holds no state dict: no tensors by name", {
-    where: { file: source.name }, got: value.kind === "dict" ? `a dict of ${keysOf(value).join(", ")}` : value.kind,
+    where: { file: source.name },
+    got: value.kind === "dict" ? `a dict of ${keysOf(value).join(", ")}` : value.kind,
     ...(inner.length === 0 ? {} : { hint: `pass \`path: ["${inner[0]}"]\`; tensors are below ${inner.map((key) => `\`${key}\``).join(", ")}` }),
   });
 }
