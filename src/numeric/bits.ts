@@ -55,5 +55,5 @@ export function singleOfBits(bits: number): number {
 export function head(x: number): number {
   f64[0] = x;
   u32[LOW] = 0;
-  return f64[0] as number;
+  return f64[0];
 }

@@ -226,7 +226,10 @@ function binomialByRejection(state: TwisterState, count: number, p: number): num
       (mode + 0.5) * Math.log((mode + 1) / (odds * (count - mode + 1))) +
       (count + 1) * Math.log((count - mode + 1) / (count - k + 1)) +
       (k + 0.5) * Math.log((odds * (count - k + 1)) / (k + 1)) +
-      stirlingTail(mode) + stirlingTail(count - mode) - stirlingTail(k) - stirlingTail(count - k);
+      stirlingTail(mode) +
+      stirlingTail(count - mode) -
+      stirlingTail(k) -
+      stirlingTail(count - k);
     if (Math.log((v * alpha) / (a / (us * us) + b)) <= bound) return k;
   }
 }

@@ -89,7 +89,10 @@ function reflectReal(h: Matrix, z: Matrix, k: number, u: readonly number[], t: n
     u.forEach((x, i) => (sum += x * at(h.re, (k + i) * n + j)));
     u.forEach((x, i) => (h.re[(k + i) * n + j] = at(h.re, (k + i) * n + j) - t * sum * x));
   }
-  for (const [m, rows] of [[h, toRow], [z, n]] as const) {
+  for (const [m, rows] of [
+    [h, toRow],
+    [z, n],
+  ] as const) {
     for (let i = 0; i < rows; i++) {
       let sum = 0;
       u.forEach((x, j) => (sum += x * at(m.re, i * n + k + j)));
@@ -153,11 +156,7 @@ function realSchur(h: Matrix, z: Matrix): number {
     const h00 = at(h.re, low * n + low);
     const h10 = at(h.re, (low + 1) * n + low);
     const h11 = at(h.re, (low + 1) * n + low + 1);
-    let x = [
-      h00 * h00 + at(h.re, low * n + low + 1) * h10 - sum * h00 + product,
-      h10 * (h00 + h11 - sum),
-      h10 * at(h.re, (low + 2) * n + low + 1),
-    ];
+    let x = [h00 * h00 + at(h.re, low * n + low + 1) * h10 - sum * h00 + product, h10 * (h00 + h11 - sum), h10 * at(h.re, (low + 2) * n + low + 1)];
     for (let k = low; k < high; k++) {
       const { u, t } = reflectorOf(k + 2 <= high ? x : x.slice(0, 2));
       reflectReal(h, z, k, u, t, Math.max(k - 1, 0), Math.min(k + 3, high) + 1);
@@ -221,7 +220,10 @@ function turnComplex(t: Matrix, z: Matrix, k: number, xr: number, xi: number, yr
     t.re[b] = xr * br - xi * bi - (yr * ar - yi * ai);
     t.im[b] = xr * bi + xi * br - (yr * ai + yi * ar);
   }
-  for (const [m, rows] of [[t, toRow], [z, n]] as const) {
+  for (const [m, rows] of [
+    [t, toRow],
+    [z, n],
+  ] as const) {
     if (m.im === undefined) continue;
     for (let i = 0; i < rows; i++) {
       const a = i * n + k;

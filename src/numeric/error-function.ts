@@ -78,7 +78,7 @@ export function ndtri(p: number): number {
   const r = Math.sqrt(-2 * goal);
   let x = -(r - (2.515517 + r * (0.802853 + r * 0.010328)) / (1 + r * (1.432788 + r * (0.189269 + r * 0.001308))));
   for (let step = 0; step < 3; step++) {
-    x -= (logNdtr(x) - goal) * erfcx(-x * Math.SQRT1_2) / SQRT_2_OVER_PI;
+    x -= ((logNdtr(x) - goal) * erfcx(-x * Math.SQRT1_2)) / SQRT_2_OVER_PI;
   }
   return p < 0.5 ? x : -x;
 }

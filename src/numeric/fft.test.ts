@@ -27,10 +27,13 @@ function distance(a: Float64Array, b: Float64Array): number {
 }
 
 describe("transform", () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 20, 25, 30, 37, 49, 60, 62, 64, 74, 97, 100, 101, 127, 128, 202, 240, 257])("of length %d agrees with the definition", (n) => {
-    const data = noise(2 * n, n + 1);
-    for (const inverse of [false, true]) expect(distance(transform(data, inverse), definition(data, inverse))).toBeLessThan(1e-13 * Math.sqrt(n));
-  });
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 20, 25, 30, 37, 49, 60, 62, 64, 74, 97, 100, 101, 127, 128, 202, 240, 257])(
+    "of length %d agrees with the definition",
+    (n) => {
+      const data = noise(2 * n, n + 1);
+      for (const inverse of [false, true]) expect(distance(transform(data, inverse), definition(data, inverse))).toBeLessThan(1e-13 * Math.sqrt(n));
+    },
+  );
 
   it("forward and inverse undo each other", () => {
     fc.assert(
@@ -47,7 +50,12 @@ describe("transform", () => {
     const data = noise(n, 5);
     const half = transformReal(data);
     expect(half.length).toBe(2 * (Math.floor(n / 2) + 1));
-    expect(distance(transformToReal(half, n).map((x) => x / n), data)).toBeLessThan(2e-15);
+    expect(
+      distance(
+        transformToReal(half, n).map((x) => x / n),
+        data,
+      ),
+    ).toBeLessThan(2e-15);
   });
 
   // torch.fft.irfft(torch.tensor([1+2j, 3-1j, 0.5+4j]), n=4, norm="forward")

@@ -82,9 +82,8 @@ function planOf(n: number): FftPlan {
   const known = plans.get(n);
   if (known !== undefined) return known;
   const factors = factorsOf(n);
-  const plan: FftPlan = factors !== undefined
-    ? { n, factors, roots: roots(n), chirp: undefined }
-    : { n, factors, roots: new Float64Array(0), chirp: chirpOf(n) };
+  const plan: FftPlan =
+    factors !== undefined ? { n, factors, roots: roots(n), chirp: undefined } : { n, factors, roots: new Float64Array(0), chirp: chirpOf(n) };
   if (plans.size >= PLAN_LIMIT) plans.clear();
   plans.set(n, plan);
   return plan;
@@ -139,7 +138,18 @@ export function transform(data: Float64Array, inverse: boolean): Float64Array {
 /**
  * Decimation in time: `count` elements of `source` from `from` with `stride` into `target` at `to`. `depth` counts the factors used so far.
  */
-function stage(plan: FftPlan, source: Float64Array, from: number, stride: number, target: Float64Array, to: number, count: number, depth: number, sign: number, scratch: Float64Array): void {
+function stage(
+  plan: FftPlan,
+  source: Float64Array,
+  from: number,
+  stride: number,
+  target: Float64Array,
+  to: number,
+  count: number,
+  depth: number,
+  sign: number,
+  scratch: Float64Array,
+): void {
   const radix = plan.factors?.[depth] ?? 1;
   const m = count / radix;
   if (m === 1) {
@@ -152,11 +162,16 @@ function stage(plan: FftPlan, source: Float64Array, from: number, stride: number
     for (let q = 0; q < radix; q++) stage(plan, source, from + q * stride, stride * radix, target, to + q * m, m, depth + 1, sign, scratch);
   }
   switch (radix) {
-    case 2: return butterfly2(plan.roots, target, to, m, stride, sign);
-    case 3: return butterfly3(plan.roots, target, to, m, stride, sign);
-    case 4: return butterfly4(plan.roots, target, to, m, stride, sign);
-    case 5: return butterfly5(plan.roots, target, to, m, stride, sign);
-    default: return butterflyAny(plan, target, to, m, stride, sign, radix, scratch);
+    case 2:
+      return butterfly2(plan.roots, target, to, m, stride, sign);
+    case 3:
+      return butterfly3(plan.roots, target, to, m, stride, sign);
+    case 4:
+      return butterfly4(plan.roots, target, to, m, stride, sign);
+    case 5:
+      return butterfly5(plan.roots, target, to, m, stride, sign);
+    default:
+      return butterflyAny(plan, target, to, m, stride, sign, radix, scratch);
   }
 }
 

@@ -40,7 +40,7 @@ export function ldlFactor(input: Matrix, hermitian: boolean): LdlFactors {
   const pivots = new Int32Array(n);
   let info = 0;
   const size = (i: number, j: number): number => size1(a, i * n + j);
-  for (let k = 0; k < n; ) {
+  for (let k = 0; k < n;) {
     const own = isHermitian ? Math.abs(at(a.re, k * n + k)) : size(k, k);
     let far = k;
     let column = 0;
@@ -148,7 +148,7 @@ export function ldlSolve(factors: LdlFactors, b: Matrix, hermitian: boolean): Ma
       addScaled(width, -l[0], -l[1], x, k * width, 1, x, i * width, 1);
     }
   };
-  for (let k = 0; k < n; ) {
+  for (let k = 0; k < n;) {
     if (pivot(k) > 0) {
       exchange(k);
       eliminate(k, k + 1);
@@ -179,7 +179,7 @@ export function ldlSolve(factors: LdlFactors, b: Matrix, hermitian: boolean): Ma
       put(x, k * width + j, minus(get(x, k * width + j), [sum.re, sum.im]));
     }
   };
-  for (let k = n - 1; k >= 0; ) {
+  for (let k = n - 1; k >= 0;) {
     substitute(k, k + 1);
     if (pivot(k) < 0) substitute(k - 1, k + 1);
     exchange(k);

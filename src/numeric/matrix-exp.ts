@@ -6,8 +6,8 @@ import { solve } from "./lu.ts";
 
 // Coefficients of the numerator of the [13/13] approximant.
 const PADE: readonly number[] = [
-  64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600, 670442572800, 33522128640, 1323241920,
-  40840800, 960960, 16380, 182, 1,
+  64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600, 670442572800, 33522128640, 1323241920, 40840800,
+  960960, 16380, 182, 1,
 ];
 const THETA_13 = 5.371920351148152;
 
@@ -51,11 +51,73 @@ export function matrixExp(a: Matrix): Matrix {
   const a4 = multiply(a2, a2);
   const a6 = multiply(a4, a2);
   const c = (k: number): number => PADE[k] as number; // k is in 0..13
-  const highOdd = multiply(a6, combine([[c(13), a6], [c(11), a4], [c(9), a2]], n, complex));
-  const odd = multiply(scaled, combine([[1, highOdd], [c(7), a6], [c(5), a4], [c(3), a2], [c(1), one]], n, complex));
-  const highEven = multiply(a6, combine([[c(12), a6], [c(10), a4], [c(8), a2]], n, complex));
-  const even = combine([[1, highEven], [c(6), a6], [c(4), a4], [c(2), a2], [c(0), one]], n, complex);
-  let result = solve(combine([[1, even], [-1, odd]], n, complex), combine([[1, even], [1, odd]], n, complex)).x;
+  const highOdd = multiply(
+    a6,
+    combine(
+      [
+        [c(13), a6],
+        [c(11), a4],
+        [c(9), a2],
+      ],
+      n,
+      complex,
+    ),
+  );
+  const odd = multiply(
+    scaled,
+    combine(
+      [
+        [1, highOdd],
+        [c(7), a6],
+        [c(5), a4],
+        [c(3), a2],
+        [c(1), one],
+      ],
+      n,
+      complex,
+    ),
+  );
+  const highEven = multiply(
+    a6,
+    combine(
+      [
+        [c(12), a6],
+        [c(10), a4],
+        [c(8), a2],
+      ],
+      n,
+      complex,
+    ),
+  );
+  const even = combine(
+    [
+      [1, highEven],
+      [c(6), a6],
+      [c(4), a4],
+      [c(2), a2],
+      [c(0), one],
+    ],
+    n,
+    complex,
+  );
+  let result = solve(
+    combine(
+      [
+        [1, even],
+        [-1, odd],
+      ],
+      n,
+      complex,
+    ),
+    combine(
+      [
+        [1, even],
+        [1, odd],
+      ],
+      n,
+      complex,
+    ),
+  ).x;
   for (let k = 0; k < squarings; k++) result = multiply(result, result);
   return result;
 }

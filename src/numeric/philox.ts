@@ -7,14 +7,18 @@ function mulHigh(a: number, b: number): number {
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  return (aHigh * bHigh + Math.floor(middle / 65536) + (((middle % 65536) + aLow * bHigh) / 65536)) >>> 0;
+  return (aHigh * bHigh + Math.floor(middle / 65536) + ((middle % 65536) + aLow * bHigh) / 65536) >>> 0;
 }
 
 /**
  * The four words that `counter` (four words, lowest first) gives under `key` (two words).
  * @param rounds 10 in every generator in use
  */
-export function philox4x32(counter: readonly [number, number, number, number], key: readonly [number, number], rounds: number = 10): [number, number, number, number] {
+export function philox4x32(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+  rounds: number = 10,
+): [number, number, number, number] {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < rounds; round++) {

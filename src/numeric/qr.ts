@@ -37,7 +37,17 @@ export function makeReflector(n: number, a: Matrix, alphaAt: number, xAt: number
 const product: Scalar = { re: 0, im: 0 };
 
 /** c -= tau (v^H c) v for `cols` columns c of `target`, whose first elements lie at `cAt`; v has a leading 1 that is not stored. */
-export function applyReflector(n: number, v: Matrix, tailAt: number, tailStep: number, tauRe: number, tauIm: number, target: Matrix, cAt: number, cols: number): void {
+export function applyReflector(
+  n: number,
+  v: Matrix,
+  tailAt: number,
+  tailStep: number,
+  tauRe: number,
+  tauIm: number,
+  target: Matrix,
+  cAt: number,
+  cols: number,
+): void {
   if (tauRe === 0 && tauIm === 0) return;
   const step = target.cols;
   for (let j = 0; j < cols; j++) {
