@@ -8,7 +8,7 @@ import { parseSchema, fullName, type Schema } from "./schema.ts";
  * - `scan_length`: the common size of `items[i]` along `axes[i]`; an error where they differ.
  */
 const TEXTS = [
-  "opwise::stack_scan(Tensor[] items, int axis, bool reverse, Tensor? like, int? length=None) -> Tensor",
+  "opwise::stack_scan(Tensor[] items, int axis, bool reverse, Tensor? like=None, int? length=None) -> Tensor",
   "opwise::scan_length(Tensor[] items, int[] axes) -> int",
 ] as const;
 
