@@ -10,7 +10,7 @@ import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
 import { loadProgram } from "./loaders/load.ts";
 import { seedTwister } from "./numeric/mt19937.ts";
-import { atenFamilies } from "./ops/aten/index.ts";
+import { torchFamilies } from "./ops/families.ts";
 import { onnxFamilies } from "./ops/onnx/index.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
@@ -64,6 +64,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   const source = await openSource(what, options);
   const ops = customOps(options.ops);
   const program = await loadProgram(source, {
+    mapLocation: options.mapLocation,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
     limits: limitsWith(options.limits),
   });
@@ -78,7 +79,7 @@ export class Model {
 
   constructor(program: Program, custom: readonly CustomOp[] = []) {
     this.program = program;
-    builtinOps ??= tableOf(atenFamilies);
+    builtinOps ??= tableOf(torchFamilies);
     builtinOnnx ??= onnxTableOf(onnxFamilies);
     const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
     const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));

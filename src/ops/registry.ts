@@ -171,7 +171,18 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type));
   const plainArguments = form !== "out" && converters.every((c) => c === undefined);
 
-  if (body.kind === "raw") return { reads: false, run: (ctx, args) => (schema.returns.length === 0 ? (body.run(args, ctx), []) : [body.run(args, ctx)]) };
+  if (body.kind === "raw") {
+    const count = schema.returns.length;
+    return {
+      reads: false,
+      run: (ctx, args) => {
+        const value = body.run(args, ctx);
+        if (count === 1) return [value];
+        // Several results come as a tuple.
+        return count > 1 && typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : [];
+      },
+    };
+  }
 
   const targets = (args: readonly Datum[]): Tensor[] => {
     const picked = form === "inplace" ? [args[0]] : form === "out" ? outs.map((i) => args[i]) : [];

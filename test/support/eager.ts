@@ -4,12 +4,12 @@ import { cpu } from "../../src/backends/cpu/cpu.ts";
 import type { Datum } from "../../src/ir/datum.ts";
 import { parseSchema } from "../../src/ir/schema.ts";
 import { schemaOf } from "../../src/ir/schema-table.ts";
-import { atenFamilies } from "../../src/ops/aten/index.ts";
+import { torchFamilies } from "../../src/ops/families.ts";
 import { bind, parsedSchema, tableOf } from "../../src/ops/registry.ts";
 import { Executor } from "../../src/run/executor.ts";
 import type { GeneratorState } from "../../src/tensor/generator.ts";
 
-const table = tableOf(atenFamilies);
+const table = tableOf(torchFamilies);
 const generator: GeneratorState = { seed: 0n, words: new Uint32Array(624), position: 624, nextFloat: undefined, nextDouble: undefined };
 
 /** A fresh context over the cpu backend. */

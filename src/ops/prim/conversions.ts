@@ -1,0 +1,89 @@
+/** Python's `int(x)`, `float(x)`, `bool(x)`, `complex(x, y)` of data, and numbers as tensors. */
+
+import type { Datum } from "../../ir/datum.ts";
+import { canonicalInt } from "../../ir/datum.ts";
+import { elementsOf } from "../../tensor/text.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { dataOp, op, type Op } from "../define.ts";
+import { boolOf, complex, floatOf, intOf, raised, scalarOf, textOf, truncated } from "./data.ts";
+
+/** The number at the start of a text, after white space, as C's strtoll and strtod take it; the whole text must be used. */
+function numberAt(text: string, pattern: RegExp, none: string, rest: string): string {
+  const match = pattern.exec(text);
+  if (match === null) throw raised(none);
+  if (match[0].length !== text.length) throw raised(`${rest}: '${text}'`);
+  return match[1] ?? "";
+}
+function parsedInt(text: string): number | bigint {
+  const value = BigInt(numberAt(text, /^[ \t\n\v\f\r]*([+-]?[0-9]+)/, "stoll", "invalid literal for int() with base 10").replace(/^\+/, ""));
+  if (value !== BigInt.asIntN(64, value)) throw raised("stoll");
+  return canonicalInt(value);
+}
+function parsedFloat(text: string): number {
+  const word = numberAt(text, /^[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan))/i, "stod", "could not convert string to float").toLowerCase();
+  if (word.endsWith("nan")) return NaN;
+  if (word.includes("inf")) return word.startsWith("-") ? -Infinity : Infinity;
+  return Number(word);
+}
+
+/** A number as a 0-dim tensor of its own kind's widest dtype. */
+export function numberTensor(value: Datum | undefined): Tensor {
+  const s = scalarOf(value);
+  switch (s.kind) {
+    case "int": return Tensor.from([BigInt(s.value)], [], "int64");
+    case "float": return Tensor.from([s.value], [], "float64");
+    case "bool": return Tensor.from([s.value], [], "bool");
+    case "complex": return Tensor.from([s.re, s.im], [], "complex128");
+    default: return s satisfies never;
+  }
+}
+
+/** The one element of a tensor as a double. */
+function elementOf(t: Tensor): number {
+  const value = elementsOf(t)[0];
+  return typeof value === "object" ? value[0] : Number(value ?? 0);
+}
+
+const PAIRS = ["int_bool", "bool_int", "float_bool", "bool_float", "float_int", "int_float", "int_int", "bool_bool", "float_float"] as const;
+
+/** All of them. */
+export const conversions: readonly Op[] = [
+  dataOp("aten::Int.bool(bool a) -> int", ([a]) => Number(boolOf(a))),
+  dataOp("aten::Int.float(float a) -> int", ([a]) => truncated(floatOf(a))),
+  dataOp("aten::Int.Scalar(Scalar a) -> int", ([a]) => {
+    const s = scalarOf(a);
+    return s.kind === "float" ? truncated(s.value) : intOf(s);
+  }),
+  dataOp("aten::Int.str(str a) -> int", ([a]) => parsedInt(textOf(a))),
+  dataOp("aten::Float.int(int a) -> float", ([a]) => floatOf(a)),
+  dataOp("aten::Float.bool(bool a) -> float", ([a]) => Number(boolOf(a))),
+  dataOp("aten::Float.Scalar(Scalar a) -> float", ([a]) => floatOf(scalarOf(a))),
+  dataOp("aten::Float.str(str a) -> float", ([a]) => parsedFloat(textOf(a))),
+  dataOp("aten::Bool.int(int a) -> bool", ([a]) => intOf(a) !== 0),
+  dataOp("aten::Bool.float(float a) -> bool", ([a]) => floatOf(a) !== 0),
+  dataOp("aten::Complex.Scalar(Scalar a) -> complex", ([a]) => {
+    const s = scalarOf(a);
+    return s.kind === "complex" ? s : complex(floatOf(s), 0);
+  }),
+  ...PAIRS.map((pair) => {
+    const [x, y] = pair.split("_");
+    return dataOp(`aten::Complex.${pair}(${x} x, ${y} y) -> complex`, ([re, im]) => complex(floatOf(re), floatOf(im)));
+  }),
+  op("aten::Complex.Tensor_Tensor(Tensor a, Tensor b) -> complex", { reads: function* (_ctx, a, b) {
+    yield a;
+    yield b;
+    return complex(elementOf(a), elementOf(b));
+  } }),
+  ...(["float", "int", "bool"] as const).flatMap((type): Op[] => [
+    { name: `aten::Complex.Tensor_${type}`, schema: `aten::Complex.Tensor_${type}(Tensor x, ${type} y) -> complex`, quantised: undefined, body: { kind: "reads", run: function* (_ctx, [x, y]) {
+      if (x instanceof Tensor) yield x;
+      return complex(x instanceof Tensor ? elementOf(x) : 0, Number(y));
+    } } },
+    { name: `aten::Complex.${type}_Tensor`, schema: `aten::Complex.${type}_Tensor(${type} x, Tensor y) -> complex`, quantised: undefined, body: { kind: "reads", run: function* (_ctx, [x, y]) {
+      if (y instanceof Tensor) yield y;
+      return complex(Number(x), y instanceof Tensor ? elementOf(y) : 0);
+    } } },
+  ]),
+  dataOp("prim::NumToTensor.Scalar(Scalar a) -> Tensor", ([a]) => numberTensor(a)),
+  dataOp("prim::NumToTensor.bool(bool a) -> Tensor", ([a]) => numberTensor(a)),
+];

@@ -1,0 +1,17 @@
+/** Ops over Python data: what TorchScript computes with between tensor ops. A family is an array of declared ops. */
+
+import type { Op } from "../define.ts";
+import { numberArithmetic } from "./arithmetic.ts";
+import { conversions } from "./conversions.ts";
+import { dicts } from "./dicts.ts";
+import { environment } from "./environment.ts";
+import { formats } from "./formats.ts";
+import { lists } from "./lists.ts";
+import { mathematics } from "./mathematics.ts";
+import { strings } from "./strings.ts";
+import { tensorFacts } from "./tensor-facts.ts";
+
+export { printedLine } from "./formats.ts";
+export { tensorsIn } from "./text.ts";
+
+export const primFamilies: readonly (readonly Op[])[] = [numberArithmetic, mathematics, conversions, lists, dicts, strings, formats, tensorFacts, environment];
