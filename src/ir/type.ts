@@ -53,7 +53,8 @@ export function optionalOf(elem: Type): Type {
   return { kind: "Optional", elem };
 }
 
-/** The union of `members`, flattened and without repeats; `Union[T, None]` is `Optional[T]`, a single member itself. */
+/** The union of `members`, flattened and without repeats; `Union[T, None]` is `Optional[T]`, int, float and complex are `number`, a single
+ * member is itself. */
 export function unionOf(members: readonly Type[]): Type {
   const flat: Type[] = [];
   const add = (type: Type): void => {
@@ -67,6 +68,9 @@ export function unionOf(members: readonly Type[]): Type {
     }
   };
   for (const m of members) add(m);
+  if ((["int", "float", "complex"] as const).every((kind) => flat.some((m) => m.kind === kind))) {
+    return unionOf([T.number, ...flat.filter((m) => m.kind !== "int" && m.kind !== "float" && m.kind !== "complex")]);
+  }
   if (flat.length === 1) return flat[0] as Type;
   const others = flat.filter((m) => m.kind !== "None");
   if (others.length === 1 && flat.length === 2) return { kind: "Optional", elem: others[0] as Type };
@@ -113,15 +117,15 @@ export function sameType(a: Type, b: Type): boolean {
  */
 export function isSubtype(a: Type, b: Type): boolean {
   if (sameType(a, b) || b.kind === "Any") return true;
+  // All members of a union must fit, so that a union of numbers is a `number`.
+  if (a.kind === "Union") return a.members.every((m) => isSubtype(m, b));
   switch (b.kind) {
     case "number":
       return a.kind === "int" || a.kind === "float" || a.kind === "complex";
     case "Optional":
       if (a.kind === "Optional") return isSubtype(a.elem, b.elem);
-      if (a.kind === "Union") return a.members.every((m) => isSubtype(m, b));
       return a.kind === "None" || isSubtype(a, b.elem);
     case "Union":
-      if (a.kind === "Union") return a.members.every((m) => isSubtype(m, b));
       if (a.kind === "Optional") return isSubtype(a.elem, b) && isSubtype(T.None, b);
       return b.members.some((m) => isSubtype(a, m));
     case "Tuple":
