@@ -170,12 +170,11 @@ function comprehension(l: Lowering, expr: ExprOf<"comprehension">, hint: Type | 
   const wanted = hinted(hint, "List");
   const iterable = l.value(expr.iterable);
   if (iterable.type.kind !== "List" || expr.target.kind !== "name") return l.fail("bad-code", "a list comprehension runs over a list, with one name", expr);
-  const { elem } = iterable.type;
   const count = l.callOpValue("aten::len", [iterable], expr);
   const saved = l.scope;
   const [index] = l.builder.open([{ type: T.int }]);
   l.scope = new Scope(saved);
-  const item = l.one("aten::__getitem__.t", [iterable, index], elem, expr);
+  const item = l.callOpValue("aten::__getitem__", [iterable, index as Value], expr);
   l.scope.set(expr.target.name, { kind: "value", value: item });
   const value = l.value(expr.item, wanted?.kind === "List" ? wanted.elem : undefined);
   const type = listOf(wanted?.kind === "List" ? wanted.elem : value.type);

@@ -10,6 +10,7 @@ import { listOf, printType, T, tupleOf, type Type } from "../../ir/type.ts";
 import { type ErrorCode, type ErrorFacts, OpwiseError } from "../../tensor/error.ts";
 import type { Expr, FunctionDef, Stmt } from "./ast.ts";
 import { builtinFunctionsOf, type SourceFunction, upgraderOf } from "./builtin-functions.ts";
+import { plainSchema } from "./op-aliases.ts";
 import { type CallArguments, type Callable, callableOf, chooseOverload, type Given, type Plan } from "./overload.ts";
 import { type Condition, type Exit, type Meaning, Scope } from "./scope.ts";
 import type { SourceText, Span } from "./source-text.ts";
@@ -214,13 +215,14 @@ export class Lowering {
       });
     }
     const { match } = choice;
-    const schema = kept[choice.index];
+    const chosen = kept[choice.index];
     const operands = match.operands.map((plan) => (plan === undefined ? undefined : this.realise(plan, span)));
-    if (schema === undefined) {
+    if (chosen === undefined) {
       const fn = functions[choice.index - kept.length];
       if (fn === undefined) return this.fail("internal", "the chosen overload has no definition", span);
       return { kind: "value", value: this.#inline(fn, operands, span) };
     }
+    const schema = plainSchema(chosen, this.unit.schemas);
     const all = [...operands, ...match.rest.map((given) => given.value)];
     const results = this.node(fullName(schema), all, match.returns, span, { schema });
     const [first] = results;
