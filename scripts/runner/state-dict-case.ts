@@ -54,7 +54,8 @@ export async function compareStateDict(name: string, file: string, spec: JsonObj
     if ("none" in v) return got.kind === "none" ? undefined : `${path}: ${got.kind}, wanted None`;
     if ("complex" in v) return got.kind === "complex" && got.re === Number(array(v["complex"])[0]) && got.im === Number(array(v["complex"])[1]) ? undefined : `${path}: complex`;
     if (!("value" in got)) return `${path}: ${got.kind}, wanted ${JSON.stringify(json)}`;
-    const same = "float" in v ? Number(got.value) === Number(text) || String(text) === "nan" : String(got.value).replace(/^torch\./, "") === String(text).replace(/^torch\./, "");
+    const floats: Readonly<Record<string, number>> = { inf: Infinity, "-inf": -Infinity, nan: NaN };
+    const same = "float" in v ? Object.is(Number(got.value), floats[String(text)] ?? Number(text)) : String(got.value).replace(/^torch\./, "") === String(text).replace(/^torch\./, "");
     return same ? undefined : `${path}: ${String(got.value)}, wanted ${String(text)}`;
   };
   let difference: string | undefined;

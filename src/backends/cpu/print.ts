@@ -30,9 +30,12 @@ class Printer {
   readonly #pointer: (operand: number) => string;
   readonly #index: (axis: number) => string;
   readonly #names = new Map<Expr, string>();
+  /** Tells apart the temporaries of printers whose texts nest. */
+  readonly #prefix: string;
   #temps = 0;
 
-  constructor(program: Program, pointer: (operand: number) => string, index: (axis: number) => string) {
+  constructor(program: Program, pointer: (operand: number) => string, index: (axis: number) => string, prefix = "") {
+    this.#prefix = prefix;
     this.#program = program;
     this.#pointer = pointer;
     this.#index = index;
@@ -60,11 +63,11 @@ class Printer {
       if (step.kind === "loop") {
         const { loop } = step;
         const state = loop.init.map((init) => {
-          const name = `v${this.#temps++}`;
+          const name = `${this.#prefix}v${this.#temps++}`;
           this.emit(`let ${name}=${this.name(init)};`);
           return name;
         });
-        const trip = `k${this.#temps++}`;
+        const trip = `${this.#prefix}k${this.#temps++}`;
         this.emit(`for(let ${trip}=0;${trip}<${this.name(loop.count)};${trip}++){`);
         const outer = new Map(this.#names);
         for (const e of reachable([...loop.body, ...(loop.until === undefined ? [] : [loop.until])])) {
@@ -78,7 +81,7 @@ class Printer {
         this.run(step.body, loop.body);
         const next = loop.body.map((e) => this.name(e));
         const temps = next.map((text) => {
-          const name = `t${this.#temps++}`;
+          const name = `${this.#prefix}t${this.#temps++}`;
           this.emit(`const ${name}=${text};`);
           return name;
         });
@@ -99,7 +102,7 @@ class Printer {
       const text = this.text(e);
       if (e.op === "const" || e.op === "scalar" || e.op === "index") this.bind(e, text);
       else {
-        const name = `t${this.#temps++}`;
+        const name = `${this.#prefix}t${this.#temps++}`;
         this.emit(`const ${name}=${text};`);
         this.bind(e, name);
       }
@@ -299,7 +302,7 @@ export function printReduce(program: Program, combiner: Combiner, dtypes: readon
   const temps = next.map((text, i) => `const n${i}=${text};`);
   lines.push(...p.lines, ...temps, ...next.map((_, i) => `acc${i}=n${i};`));
   closeLoops(lines, kept, rank, ops);
-  const end = new Printer(program, () => unreachable("operand in a finish"), () => unreachable("index in a finish"));
+  const end = new Printer(program, () => unreachable("operand in a finish"), () => unreachable("index in a finish"), "f");
   bindStates(end, combiner, element);
   finishStores(end, combiner, dtypes, count, (k) => (kept === 0 ? `o${k}` : `p${k}_${kept}`));
   lines.push(...end.lines);
@@ -341,18 +344,18 @@ export function printScan(program: Program, combiner: Combiner, dtypes: readonly
   const element = p.evaluate(program.outputs.flatMap((o) => o.parts));
   lines.push(...p.lines);
   const store = (): void => {
-    const end = new Printer(program, () => unreachable("operand"), () => unreachable("index"));
+    const end = new Printer(program, () => unreachable("operand"), () => unreachable("index"), "f");
     bindStates(end, combiner, element);
     finishStores(end, combiner, dtypes, count, at);
     lines.push("{", ...end.lines, "}");
   };
-  const step = new Printer(program, () => unreachable("operand"), () => unreachable("index"));
+  const step = new Printer(program, () => unreachable("operand"), () => unreachable("index"), "j");
   bindStates(step, combiner, element);
   const next = step.evaluate(combiner.combine);
   if (exclusive) store();
   lines.push("{", ...step.lines, ...next.map((text, i) => `const n${i}=${text};`), ...next.map((_, i) => `acc${i}=n${i};`), "}");
   if (!exclusive) store();
-  closeLoops(lines, outer, rank, all);
+  closeLoops(lines, 0, rank, all);
   return compile(program, `${lines.join("\n")}\nreturn 0;`, dtypes);
 }
 
