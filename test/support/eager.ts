@@ -31,7 +31,12 @@ export function call(name: string, args: readonly Datum[], ctx: Executor = eager
     if (d === undefined) throw new Error(`${name}: argument ${a.name} missing`);
     if (d.kind === "none") return null;
     if (d.kind === "int" || d.kind === "float" || d.kind === "bool" || d.kind === "str") return d.value;
-    if (d.kind === "list") return { kind: "list", elem: d.elem, items: d.items.map((x) => ("value" in x && (x.kind === "int" || x.kind === "float" || x.kind === "bool") ? x.value : null)) };
+    if (d.kind === "list")
+      return {
+        kind: "list",
+        elem: d.elem,
+        items: d.items.map((x) => ("value" in x && (x.kind === "int" || x.kind === "float" || x.kind === "bool") ? x.value : null)),
+      };
     throw new Error(`${name}: default of ${a.name}`);
   });
   if (!bound.reads) return bound.run(ctx, full);
