@@ -1,0 +1,68 @@
+/** The tarball that `npm pack` makes: what is in it, and that plain Node imports and runs it. */
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, sep } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { install, pack, PAPERS, readJson, ROOT } from "./support/package.ts";
+
+let folder = "";
+let target = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "opwise-package-"));
+  mkdirSync(join(folder, "app"));
+  target = install(pack(folder), join(folder, "app"));
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function filesBelow(dir: string): string[] {
+  return readdirSync(dir, { recursive: true, encoding: "utf8", withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(dir.length + 1)
+        .split(sep)
+        .join("/"),
+    );
+}
+
+test("the package holds built code, its declarations and its papers, and nothing else", () => {
+  const odd = filesBelow(target).filter((file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts))$/.test(file));
+  expect(odd).toEqual([]);
+  expect(filesBelow(target)).toEqual(expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", ...PAPERS]));
+  expect(filesBelow(target).filter((file) => /\.(?:test|samples)\.|\/support\//.test(file))).toEqual([]);
+});
+
+test("no file of the package names a place on the machine that built it", () => {
+  const naming = filesBelow(target).filter((file) => [ROOT, folder].some((place) => readFileSync(join(target, file), "utf8").includes(place)));
+  expect(naming).toEqual([]);
+});
+
+test("every path that package.json names is in the package", () => {
+  const manifest = readJson("package.json") as { readonly exports: unknown; readonly bin: unknown };
+  const paths = [...JSON.stringify([manifest.exports, manifest.bin]).matchAll(/"((?:\.\/)?dist\/[^"]+)"/g)].map((match) => (match[1] ?? "").replace("./", ""));
+  expect(paths.length).toBeGreaterThan(1);
+  expect(paths.filter((path) => !filesBelow(target).includes(path))).toEqual([]);
+});
+
+test("plain Node imports the installed package and runs a demo model", () => {
+  const app = join(folder, "app");
+  cpSync(join(ROOT, "examples/replicas"), join(app, "replicas"), { recursive: true });
+  const code = `
+    import { readFileSync } from "node:fs";
+    import { load, Tensor } from "opwise";
+    const series = JSON.parse(readFileSync("replicas/night.json", "utf8"));
+    const session = await (await load("replicas/model.pt")).session();
+    const out = await session.forward(Tensor.from(Float32Array.from(series.rates), [1, 120]), Tensor.from(Float32Array.of(series.minute), [1]));
+    process.stdout.write(JSON.stringify([...out.data]));`;
+  writeFileSync(join(app, "main.mjs"), code);
+  const got = JSON.parse(execFileSync(process.execPath, ["main.mjs"], { cwd: app, encoding: "utf8" })) as number[]; // what the script printed
+  const expected = readJson("examples/replicas/expected.json") as {
+    readonly cases: readonly { readonly file: string; readonly forecast: readonly number[] }[];
+  };
+  const want = expected.cases.find((one) => one.file === "night.json")?.forecast ?? [];
+  expect(got).toHaveLength(want.length);
+  want.forEach((value, i) => expect(Math.abs((got[i] ?? NaN) - value)).toBeLessThan(1e-4 * value));
+});
