@@ -17,14 +17,15 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Serves the folders, the first that has a file wins; `address` is the origin. */
 export async function serve(folders: readonly string[]): Promise<{ readonly origin: string; readonly server: Server }> {
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    const body = find(folders, path === "/" ? "/index.html" : decodeURIComponent(path));
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const path = pathname === "/" ? "/index.html" : decodeURIComponent(pathname);
+    const body = find(folders, path);
     response.setHeader("content-security-policy", POLICY);
     if (body === undefined) {
       response.writeHead(404).end();
       return;
     }
-    response.setHeader("content-type", TYPES[extname(path === "/" ? ".html" : path)] ?? "application/octet-stream");
+    response.setHeader("content-type", TYPES[extname(path)] ?? "application/octet-stream");
     response.setHeader("accept-ranges", "bytes");
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
     if (range === null) {
