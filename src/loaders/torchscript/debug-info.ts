@@ -4,6 +4,9 @@ import type { Limits } from "../../bytes/limits.ts";
 import { readPickle } from "../../bytes/pickle.ts";
 import { itemsOf, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
 
+/** How many entries back a place is looked for. */
+const NEAR = 4;
+
 interface Entry {
   /** From this byte of the code on. */
   readonly offset: number;
@@ -82,7 +85,12 @@ export function debugPlaces(bytes: Uint8Array, record: string, limits: Limits): 
         if ((entries[middle] as Entry).offset <= byteOffset) low = middle + 1;
         else high = middle;
       }
-      return entries[low - 1]?.place();
+      // Parts of an expression may have no place of their own: the one before them is near.
+      for (let i = low - 1; i >= Math.max(0, low - NEAR); i--) {
+        const place = entries[i]?.place();
+        if (place !== undefined) return place;
+      }
+      return undefined;
     } catch {
       // Places are a comfort for messages: without them the code's own lines still tell.
       entries = [];
