@@ -6,6 +6,7 @@ import { openZip, type StoredRecord, type Zip } from "../../bytes/zip.ts";
 import type { Program } from "../../ir/graph.ts";
 import { SchemaTable } from "../../ir/schema-table.ts";
 import type { StorageTemplate, Template } from "../../ir/template.ts";
+import { verifyProgram } from "../../ir/verifier.ts";
 import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { refBytes, type StorageRef, storageRefs } from "../pickled-tensor.ts";
@@ -180,10 +181,12 @@ export async function loadTorchScript(source: Source, options: TorchScriptOption
     if (value.kind !== "object") throw new OpwiseError("bad-model", "the archive's root is no module", { where: { record: "data.pkl" }, got: value.kind });
     const root = reader.read(value);
     unit.lowerAll();
-    return {
+    const program: Program = {
       format: "torchscript", version: String(version), name: source.name, classes: unit.classes, functions: unit.functions, root,
       extra: await extraOf(archive), sourceText: (record) => sourceOf(record)?.text,
     };
+    verifyProgram(program);
+    return program;
   } catch (error) {
     throw isOpwiseError(error) ? error.at({ file: source.name }) : error;
   }
