@@ -8,6 +8,7 @@ import type { FunctionDecl, ModelInput, Param, Program, StateEntry } from "../..
 import { knowsDomain, normalDomain, ONNX_NEWEST_OPSET, onnxVersions } from "../../ir/onnx-schema.ts";
 import type { Template } from "../../ir/template.ts";
 import { T, tupleOf } from "../../ir/type.ts";
+import { verifyProgram } from "../../ir/verifier.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { sparseTemplate } from "./attributes.ts";
@@ -41,7 +42,9 @@ export async function loadOnnx(source: Source, options: OnnxOptions = {}): Promi
     refuseUnknown(graph, functions);
     const tensors = new TensorReader(source, bytes, limits);
     for (const tensor of tensorsOf(graph, functions)) await tensors.open(tensor);
-    return lower(model, graph, opsets, functions, tensors, limits, source);
+    const program = lower(model, graph, opsets, functions, tensors, limits, source);
+    verifyProgram(program);
+    return program;
   } catch (error) {
     throw isOpwiseError(error) ? error.at({ file: source.name }) : error;
   }

@@ -7,6 +7,7 @@ import type { FunctionDecl, ModelInput, ModelOutput, Mutation, Param, Program, S
 import { SchemaTable, schemaOf } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
 import { T, tupleOf, type Type } from "../../ir/type.ts";
+import { verifyProgram } from "../../ir/verifier.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { materialise, readArgument, type Scope } from "./arguments.ts";
@@ -33,7 +34,9 @@ const SCHEMA_MAJOR = 8;
 export async function loadPt2(source: Source, options: Pt2Options = {}): Promise<Program> {
   try {
     const zip = await openZip(source, options.limits ?? DEFAULT_LIMITS);
-    return await readProgram(zip, source, options);
+    const program = await readProgram(zip, source, options);
+    verifyProgram(program);
+    return program;
   } catch (error) {
     throw isOpwiseError(error) ? error.at({ file: source.name }) : error;
   }
