@@ -32,6 +32,8 @@ export interface LoadOptions {
   /** Where a device that the archive names lives here; default: the host. */
   readonly mapLocation?: (device: string) => string;
   readonly limits?: Partial<Limits>;
+  /** The only format to take; left out: whatever the content is. */
+  readonly format?: "torchscript" | "onnx" | "pt2";
   /** What to call the source in messages. */
   readonly name?: string;
 }
@@ -65,6 +67,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   const ops = customOps(options.ops);
   const program = await loadProgram(source, {
     mapLocation: options.mapLocation,
+    format: options.format,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
     limits: limitsWith(options.limits),
   });

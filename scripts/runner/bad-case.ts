@@ -44,7 +44,7 @@ export async function runBadFile(path: string, name: string, spec: unknown, back
 async function torchFile(path: string, name: string, entry: JsonObject, expect: string, backend: Backend): Promise<Outcome> {
   let model: Model | undefined;
   const atLoad = await errorOf(async () => {
-    model = await load(path);
+    model = await load(path, { format: "torchscript" });
     (await model.session({ backend })).dispose();
   });
   if (atLoad !== undefined && !atLoad.typed) return verdict(name, false, `untyped error: ${atLoad.message}`);

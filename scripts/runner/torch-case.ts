@@ -87,7 +87,9 @@ export async function runTorchCase(folder: string, backend: Backend): Promise<Ou
         continue;
       }
       const wanted = object(raises);
-      const text = error instanceof Error ? error.message : String(error);
+      // As torch.jit.Error shows it: the class that the model named, then its text.
+      const raised = isOpwiseError(error) && error.code === "model-raised" ? `${(error.raisedClass ?? "RuntimeError").replace(/^.*\./, "")}: ` : "";
+      const text = raised + (error instanceof Error ? error.message : String(error));
       if (isOpwiseError(error) && (error.code === "unsupported-op" || error.code === "internal")) failures.push(failureOf(where, error));
       else if (wanted["type"] === "torch.jit.Error" && typeof wanted["contains"] === "string" && !text.includes(wanted["contains"])) {
         failures.push({ where, reason: `message ${JSON.stringify(text)}, wanted ${JSON.stringify(wanted["contains"])}` });

@@ -50,6 +50,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// A reader that closes early (`| head`) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

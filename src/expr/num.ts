@@ -3,7 +3,7 @@
  * a complex pair; complex arithmetic is lowered to pairs here, so nothing below knows complex numbers.
  */
 
-import { type BinaryOp, binary, cast, constant, type Expr, type ExprType, isBigType, isFloatType, round, type RoundFormat, select, unary, type UnaryOp } from "./expr.ts";
+import { type BinaryOp, binary, cast, check, constant, type Expr, type ExprType, isBigType, isFloatType, round, type RoundFormat, select, unary, type UnaryOp } from "./expr.ts";
 
 /** A literal in the type of `like`. */
 function literal(value: number | bigint | boolean, type: ExprType): Expr {
@@ -168,6 +168,10 @@ export class Num {
     const re = select(this.re, a.re, b.re);
     if (a.im === undefined && b.im === undefined) return new Num(re);
     return new Num(re, select(this.re, a.#imag(), b.#imag()));
+  }
+  /** This value, where `cond` holds; else the call fails with message number `code`. */
+  checked(cond: Num, code: number): Num {
+    return new Num(check(cond.re, this.re, code), this.im);
   }
   /** Not zero. */
   toBool(): Num {

@@ -6,7 +6,7 @@ import type { Scalar } from "../ir/datum.ts";
 import { map } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { computeType, type Program } from "../prims/program.ts";
-import { canCast, type DType, isComplex, opmathOf, realOf } from "../tensor/dtype.ts";
+import { canCast, type DType, dtypeInfo, isComplex, opmathOf, realOf } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatPromoted, resultType } from "./promotion.ts";
@@ -27,17 +27,23 @@ export interface Elementwise {
   readonly build: (...operands: Num[]) => Num;
   /** Result dtype where the promotion's is not it. */
   readonly result: ((common: DType) => DType) | undefined;
+  /** How many leading operands promote; the rest (`alpha`) only scale. */
+  readonly promotes: number;
+  /** Texts of the meaning's checks, by code. */
+  readonly messages: readonly string[];
   readonly programs: Map<string, Program>;
 }
 
 export interface ElementwiseOptions {
   readonly promotion?: Promotion;
   readonly result?: (common: DType) => DType;
+  readonly promotes?: number;
+  readonly messages?: readonly string[];
 }
 
 /** Names an elementwise meaning. Make it once, at module level: its programs are cached in it. */
 export function elementwise(name: string, build: (...operands: Num[]) => Num, options: ElementwiseOptions = {}): Elementwise {
-  return { name, build, promotion: options.promotion ?? "default", result: options.result, programs: new Map() };
+  return { name, build, promotion: options.promotion ?? "default", result: options.result, promotes: options.promotes ?? Infinity, messages: options.messages ?? [], programs: new Map() };
 }
 
 /** An operand of `dtype` read in `type`'s arithmetic. */
@@ -59,8 +65,20 @@ export function outputParts(value: Num, dtype: DType): Expr[] {
 }
 
 function commonOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], ctx: Context): DType {
-  const common = resultType(e.promotion === "masked" ? operands.slice(1) : operands, ctx.defaultDtype);
+  const promoting = e.promotion === "masked" ? operands.slice(1) : operands.length > e.promotes ? operands.slice(0, e.promotes) : operands;
+  const common = resultType(promoting, ctx.defaultDtype);
+  for (let i = e.promotes; i < operands.length; i++) checkScale(operands[i], common);
   return e.promotion === "float" || e.promotion === "floatReal" ? floatPromoted(common, ctx.defaultDtype) : common;
+}
+
+/** A factor that promotes nothing must be representable: no float for integers, no bool for numbers (at::alpha_check). */
+function checkScale(scale: Tensor | Scalar | undefined, common: DType): void {
+  if (scale === undefined || scale instanceof Tensor) return;
+  const kind = dtypeInfo(common).class;
+  if (scale.kind === "bool" && kind !== "bool") throw new OpwiseError("dtype-mismatch", "Boolean alpha only supported for Boolean results.");
+  if ((scale.kind === "float" || scale.kind === "complex") && (kind === "int" || kind === "bool")) {
+    throw new OpwiseError("dtype-mismatch", "For integral input tensors, argument alpha must not be a floating point number.");
+  }
 }
 
 function resultOf(e: Elementwise, common: DType): DType {
@@ -91,7 +109,7 @@ function programOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], commo
     scalars.push(type);
     return new Num(re, scalar(scalars.length - 1, type));
   });
-  const program: Program = { name: e.name, operands: dtypes, scalars, outputs: [{ dtype: result, parts: outputParts(e.build(...nums), result) }], messages: [] };
+  const program: Program = { name: e.name, operands: dtypes, scalars, outputs: [{ dtype: result, parts: outputParts(e.build(...nums), result) }], messages: e.messages };
   e.programs.set(key, program);
   return program;
 }

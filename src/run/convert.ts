@@ -1,10 +1,12 @@
 /** Between JavaScript values and data: arguments by their declared types, results as plain arrays and objects. */
 
 import { boxed, type Datum, type List, makeDict, makeList, makeTuple } from "../ir/datum.ts";
-import { printType, T, type Type } from "../ir/type.ts";
+import { boxesScalars, printType, T, type Type, unifyTypes } from "../ir/type.ts";
 import { type DType, torchOfDtype } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { coercion } from "./coerce.ts";
+import { typeOf } from "./instance-of.ts";
 
 /** What callers pass: tensors, numbers, strings, nested arrays, plain objects and Maps; a boxed `{kind, value}` where a number's kind matters. */
 export type Input =
@@ -36,6 +38,34 @@ function isDatum(value: object): value is Exclude<Datum, number | bigint | boole
   return value instanceof Tensor || ("kind" in value && typeof value.kind === "string");
 }
 
+/** Data given as they are: a boxed scalar must be of the declared kind, an int may stand for a float. */
+function fromBoxed(value: Exclude<Datum, number | bigint | boolean | string | null | Tensor>, type: Type, where: string): Datum {
+  if (value.kind !== "int" && value.kind !== "float" && value.kind !== "bool") {
+    if (value.kind === "complex" && (type.kind === "int" || type.kind === "float" || type.kind === "bool" || type.kind === "Tensor")) return mismatch(where, type, value);
+    return value;
+  }
+  const target = type.kind === "Optional" ? type.elem : type;
+  if (boxesScalars(type)) {
+    if (type.kind === "Union" && !type.members.some((m) => m.kind === value.kind || m.kind === "number")) return mismatch(where, type, value.value);
+    return value;
+  }
+  if (target.kind === value.kind) return value.value;
+  if (target.kind === "float" && value.kind === "int") return Number(value.value);
+  if (target.kind === "complex") return { kind: "complex", re: Number(value.value), im: 0 };
+  if (target.kind === "int" && value.kind === "bool") return value.value ? 1 : 0;
+  return mismatch(where, type, value.value);
+}
+
+/** A list in a place of type Any: its element type is what its items have in common. */
+function inferredList(items: Datum[]): List {
+  const types = items.map((item) => typeOf(item, T.Any));
+  let elem = types[0];
+  for (const type of types) elem = elem === undefined ? undefined : unifyTypes(elem, type);
+  if (elem === undefined) return makeList(T.Any, items);
+  const adapt = coercion(T.Any, elem);
+  return makeList(elem, adapt === undefined ? items : items.map(adapt));
+}
+
 /** Lists made of arrays, to carry changes back after the call. */
 export type Borrowed = { readonly array: readonly Input[]; readonly list: List }[];
 
@@ -50,7 +80,7 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
       if (type.kind === "Tensor" || type.kind === "Any" || type.kind === "Optional" || type.kind === "Union") return value;
       return mismatch(where, type, value);
     }
-    return "value" in value && (type.kind === "int" || type.kind === "float" || type.kind === "bool") ? (value.value as Datum) : value;
+    return fromBoxed(value, type, where);
   }
   switch (type.kind) {
     case "Optional": return toDatum(value, type.elem, where, borrowed);
@@ -59,7 +89,7 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
       if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return openNumber(value);
       if (type.kind === "number") return mismatch(where, type, value);
       if (typeof value === "string") return value;
-      if (Array.isArray(value)) return makeList(T.Any, value.map((v: Input, i) => toDatum(v, T.Any, `${where}[${i}]`, borrowed)));
+      if (Array.isArray(value)) return inferredList(value.map((v: Input, i) => toDatum(v, T.Any, `${where}[${i}]`, borrowed)));
       return mismatch(where, type, value);
     case "Union": {
       for (const member of type.members) {

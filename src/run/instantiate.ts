@@ -2,6 +2,8 @@
 
 import { type Datum, type Instance, makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import type { ObjectTemplate, StorageTemplate, Template, TensorTemplate } from "../ir/template.ts";
+import { unpackBits } from "../bytes/onnx-tensor.ts";
+import type { DType } from "../tensor/dtype.ts";
 import { internString } from "../tensor/strings.ts";
 import { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -33,7 +35,7 @@ export class Instantiator {
   tensor(template: TensorTemplate): Tensor {
     const known = this.#data.get(template);
     if (known instanceof Tensor) return known;
-    const tensor = new Tensor(this.#storage(template.storage), template.dtype, template.shape, template.strides, template.offset);
+    const tensor = new Tensor(this.#storage(template.storage, template.dtype), template.dtype, template.shape, template.strides, template.offset);
     tensor.requiresGrad = template.requiresGrad;
     const q = template.quantizer;
     if (q !== undefined) {
@@ -43,10 +45,10 @@ export class Instantiator {
     return tensor;
   }
 
-  #storage(template: StorageTemplate): Storage {
+  #storage(template: StorageTemplate, dtype: DType): Storage {
     let storage = this.#storages.get(template);
     if (storage === undefined) {
-      storage = makeStorage(template);
+      storage = makeStorage(template, dtype);
       this.#storages.set(template, storage);
     }
     return storage;
@@ -102,28 +104,21 @@ export class Instantiator {
   }
 }
 
-function makeStorage(template: StorageTemplate): Storage {
+function makeStorage(template: StorageTemplate, dtype: DType): Storage {
   const { source, nbytes, packedBits, strings } = template;
   if (strings !== undefined) {
     const ids = new Int32Array(strings.map((s) => internString(s)));
     return Storage.wrap(new Uint8Array(ids.buffer), false);
   }
   const range = { offset: 0, length: source.size };
-  const shape = (bytes: Uint8Array): Uint8Array => (packedBits === undefined ? bytes : unpack(bytes, packedBits, nbytes));
-  return Storage.lazy(nbytes, () => {
+  // A packed file has several elements to the byte, memory one: the last byte's spare ones come along unseen.
+  const count = packedBits === undefined ? nbytes : nbytes * (8 / packedBits);
+  const shape = (bytes: Uint8Array): Uint8Array => (packedBits === undefined ? bytes : unpackBits(dtype, bytes, count));
+  return Storage.lazy(count, () => {
     if (source.readSync !== undefined) return shape(source.readSync(range));
     const bytes = source.read(range);
     return bytes instanceof Promise ? bytes.then(shape) : shape(bytes);
   });
-}
-
-/** Sub-byte elements, first one lowest, to one per byte; the dtype's sign is applied by whoever reads them as signed. */
-function unpack(bytes: Uint8Array, bits: 2 | 4, count: number): Uint8Array {
-  const perByte = 8 / bits;
-  const mask = (1 << bits) - 1;
-  const out = new Uint8Array(count);
-  for (let i = 0; i < count; i++) out[i] = ((bytes[Math.floor(i / perByte)] ?? 0) >> ((i % perByte) * bits)) & mask;
-  return out;
 }
 
 /** A sparse initialiser as a dense tensor: indices are linear `[nnz]` or coordinates `[nnz, rank]`. */

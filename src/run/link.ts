@@ -241,7 +241,7 @@ export class Linker {
     });
     const out = schema.args.map((a, i): Operand => {
       const value = node.operands[i];
-      if (value !== undefined) return this.#operand(value, a.type.kind === "Var" ? vars.get(a.type.name) : a.type);
+      if (value !== undefined) return this.#operand(value, a.type.kind === "Var" ? (vars.get(a.type.name) ?? T.Any) : a.type);
       if (a.default === undefined) return NONE;
       const adapt = coercion(templateType(a.default), a.type);
       const constant = this.#env.constant(a.default);

@@ -9,8 +9,11 @@ const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof 
 
 const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 /** Integers go by their own division; floats divide first and round after. */
-const divTrunc = elementwise("div_trunc", (x, y) => (x.isFloat ? x.div(y).trunc() : x.quot(y)));
-const divFloor = elementwise("div_floor", (x, y) => x.floordiv(y));
+const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
+/** An integer divisor, checked. */
+const nonZero = (y: Num): Num => y.checked(y.ne(0), 0);
+const divTrunc = elementwise("div_trunc", (x, y) => (x.isFloat ? x.div(y).trunc() : x.quot(nonZero(y))), { messages: ZERO_DIVISION });
+const divFloor = elementwise("div_floor", (x, y) => (x.isFloat ? x.floordiv(y) : x.floordiv(nonZero(y))), { messages: ZERO_DIVISION });
 
 function divideBy(mode: string | null): typeof divTrue {
   if (mode === null) return divTrue;
@@ -20,12 +23,12 @@ function divideBy(mode: string | null): typeof divTrue {
 }
 
 export const arithmetic: readonly Op[] = [
-  op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha))), quantised: "requantise" }),
-  op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha))) }),
-  op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha))) }),
-  op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha))) }),
-  op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha))) }),
-  op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha))) }),
+  op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }), quantised: "requantise" }),
+  op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }) }),
+  op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
+  op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
+  op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
+  op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
   op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
   op("aten::mul.Scalar(Tensor self, Scalar other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
   op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor", { run: { kind: "pointwise", elementwise: divTrue } }),
