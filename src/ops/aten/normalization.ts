@@ -1,0 +1,313 @@
+/** Normalisation by statistics of the batch, of channels or of trailing axes (PyTorch: batch_norm, layer_norm, group_norm, instance_norm, rms_norm). */
+
+import { arg, binary, cast, scalar } from "../../expr/expr.ts";
+import { Num } from "../../expr/num.ts";
+import { cast_, contiguous, copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
+import { sumOf } from "../../prims/combiner.ts";
+import type { Context } from "../../prims/context.ts";
+import { computeType, type Program } from "../../prims/program.ts";
+import { type DType, opmathOf } from "../../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { contiguousStrides, numelOf } from "../../tensor/shape.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
+import { op, type Op } from "../define.ts";
+import { memo } from "./memo.ts";
+
+const programs = memo<Program>();
+const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
+
+/** Operand `slot` in the compute type of `compute`. */
+function operand(slot: number, dtype: DType, compute: DType): Num {
+  return new Num(arg(slot, computeType(dtype))).to(computeType(compute));
+}
+
+/** The sum over `axes` of `x / n`, in double precision: the mean. Kept axes have size 1. */
+function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: DType): Tensor {
+  const program = programs(`mean,${x.dtype}`, () => ({
+    name: "mean", operands: [x.dtype], scalars: ["f64"], messages: [],
+    outputs: [{ dtype: "float64", parts: [binary("div", cast(arg(0, computeType(x.dtype)), "f64"), scalar(0, "f64"))] }],
+  }));
+  return reduce(ctx, program, sumOf("f64"), [x], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("mean");
+}
+/** The biased variance over `axes`, around `mean` (which has size 1 there). */
+function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType): Tensor {
+  const program = programs(`variance,${x.dtype},${mean.dtype}`, () => {
+    const d = operand(0, x.dtype, "float64").sub(operand(1, mean.dtype, "float64"));
+    return { name: "variance", operands: [x.dtype, mean.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [d.mul(d).div(new Num(scalar(0, "f64"))).re] }] };
+  });
+  return reduce(ctx, program, sumOf("f64"), [x, mean], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("variance");
+}
+function countOf(x: Tensor, axes: readonly number[]): number {
+  return axes.reduce((n, axis) => n * (x.shape[axis] ?? 1), 1);
+}
+
+/** `1 / sqrt(variance + eps)`. */
+function inverseDeviation(ctx: Context, variance: Tensor, eps: number, dtype: DType = variance.dtype): Tensor {
+  const program = programs(`invstd,${variance.dtype},${dtype}`, () => {
+    const v = operand(0, variance.dtype, dtype);
+    return { name: "invstd", operands: [variance.dtype], scalars: [computeType(dtype)], messages: [], outputs: [{ dtype, parts: [v.add(new Num(scalar(0, computeType(dtype)))).sqrt().reciprocal().re] }] };
+  });
+  return map(ctx, program, [variance], [eps])[0] ?? unreachable("invstd");
+}
+
+/** `(x - mean) * invstd * weight + bias`, all broadcast to x, written to `out`. */
+function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
+  const operands = [x, ...(mean === null ? [] : [mean]), invstd, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])];
+  const key = `apply,${mean !== null},${weight !== null},${bias !== null},${operands.map((t) => t.dtype).join(",")}>${out.dtype}`;
+  const program = programs(key, () => {
+    const compute = opmathOf(x.dtype);
+    let slot = 0;
+    const next = (t: Tensor): Num => operand(slot++, t.dtype, compute);
+    const value = next(x);
+    const centred = mean === null ? value : value.sub(next(mean));
+    let result = centred.mul(next(invstd));
+    if (weight !== null) result = result.mul(next(weight));
+    if (bias !== null) result = result.add(next(bias));
+    return { name: "normalise", operands: operands.map((t) => t.dtype), scalars: [], outputs: [{ dtype: out.dtype, parts: [result.re] }], messages: [] };
+  });
+  map(ctx, program, operands, [], [out]);
+}
+
+/** A vector of channels as `[1, C, 1, ...]`. */
+function perChannel(t: Tensor, rank: number): Tensor {
+  return viewOf(t, [1, t.shape[0] ?? 0, ...Array.from({ length: rank - 2 }, () => 1)], [0, t.strides[0] ?? 0, ...Array.from({ length: rank - 2 }, () => 0)], t.offset);
+}
+const perChannelOrNull = (t: Tensor | null, rank: number): Tensor | null => (t === null ? null : perChannel(t, rank));
+
+/** `running = momentum * now * correction + (1 - momentum) * running`, in place. */
+function updateRunning(ctx: Context, running: Tensor, now: Tensor, momentum: number, correction: number): void {
+  const program = programs(`running,${running.dtype},${now.dtype}`, () => {
+    const compute = opmathOf(running.dtype);
+    const type = computeType(compute);
+    const [m, c] = [new Num(scalar(0, type)), new Num(scalar(1, type))];
+    const r = operand(1, now.dtype, compute).mul(c).mul(m).add(operand(0, running.dtype, compute).mul(m.lit(1).sub(m)));
+    return { name: "running_stats", operands: [running.dtype, now.dtype], scalars: [type, type], outputs: [{ dtype: running.dtype, parts: [r.re] }], messages: [] };
+  });
+  map(ctx, program, [running, now], [momentum, correction], [running]);
+}
+
+/** A result laid out as `x` is where that is dense, as PyTorch's norms give it. */
+function likeOf(ctx: Context, x: Tensor): Tensor {
+  return empty(ctx, x.shape, x.dtype, denseStrides(x));
+}
+/** The strides of `x` where its elements fill their extent without gaps, else row-major ones. */
+function denseStrides(x: Tensor): readonly number[] {
+  const axes = x.shape.map((_, i) => i).filter((i) => x.shape[i] !== 1).sort((a, b) => (x.strides[a] ?? 0) - (x.strides[b] ?? 0));
+  let step = 1;
+  for (const axis of axes) {
+    if (x.strides[axis] !== step) return contiguousStrides(x.shape);
+    step *= x.shape[axis] ?? 1;
+  }
+  return x.strides;
+}
+
+interface BatchNorm {
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  readonly runningMean: Tensor | null;
+  readonly runningVar: Tensor | null;
+  readonly training: boolean;
+  readonly momentum: number;
+  readonly eps: number;
+}
+
+function checkChannels(x: Tensor, settings: BatchNorm): void {
+  const channels = x.shape[1] ?? 0;
+  for (const [name, t] of [["running_mean", settings.runningMean], ["running_var", settings.runningVar], ["weight", settings.weight], ["bias", settings.bias]] as const) {
+    if (t !== null && (t.rank !== 1 || t.shape[0] !== channels)) throw new OpwiseError("shape-mismatch", `${name} should contain ${channels} elements not ${t.numel}`);
+  }
+  if (!settings.training && (settings.runningMean === null || settings.runningVar === null)) {
+    throw new OpwiseError("bad-argument", `${settings.runningMean === null ? "running_mean" : "running_var"} must be defined in evaluation mode`);
+  }
+}
+
+/** Result, saved mean and saved inverse deviation. Statistics are kept in float32 or wider. */
+function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor, Tensor, Tensor] {
+  if (x.rank < 2) throw new OpwiseError("shape-mismatch", `batch_norm: expected at least a 2D input, but got ${x.rank}D`, { got: list(x.shape) });
+  checkChannels(x, settings);
+  const { weight, bias, runningMean, runningVar, eps } = settings;
+  const out = likeOf(ctx, x);
+  const [w, b] = [perChannelOrNull(weight, x.rank), perChannelOrNull(bias, x.rank)];
+  const stats = opmathOf(x.dtype);
+  const present = [runningMean, runningVar, weight, bias].filter((t) => t !== null);
+  // Half inputs with wider parameters keep wide statistics.
+  const saved = present.some((t) => t.dtype !== x.dtype) ? stats : x.dtype;
+  if (!settings.training && runningMean !== null && runningVar !== null) {
+    ctx.region({ kind: "region", name: "batch_norm", operands: [x, ...present], results: [out], params: { eps, weight: weight !== null, bias: bias !== null } }, () => {
+      if (x.numel > 0) normalise(ctx, x, perChannel(runningMean, x.rank), perChannel(inverseDeviation(ctx, runningVar, eps, opmathOf(runningVar.dtype)), x.rank), w, b, out);
+    });
+    return [out, empty(ctx, [0], saved), empty(ctx, [0], saved)];
+  }
+  const channels = x.shape[1] ?? 0;
+  const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+  const count = countOf(x, axes);
+  const mean = meanOf(ctx, x, axes, stats);
+  const variance = varianceOf(ctx, x, mean, axes, stats);
+  const invstd = inverseDeviation(ctx, variance, eps);
+  const flat = (t: Tensor): Tensor => viewOf(t, [channels], [1], t.offset);
+  if (runningMean !== null) updateRunning(ctx, runningMean, flat(mean), settings.momentum, 1);
+  if (runningVar !== null) updateRunning(ctx, runningVar, flat(variance), settings.momentum, count / (count - 1));
+  if (x.numel > 0) normalise(ctx, x, mean, invstd, w, b, out);
+  return [out, cast_(ctx, flat(mean), saved), cast_(ctx, flat(invstd), saved)];
+}
+
+/** Result, mean and inverse deviation over the trailing axes of `normalizedShape`. */
+function layerNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor] {
+  checkTrailing("layer_norm", x, normalizedShape, weight, bias);
+  const lead = x.rank - normalizedShape.length;
+  const axes = normalizedShape.map((_, i) => lead + i);
+  const kept = x.shape.map((size, i) => (i < lead ? size : 1));
+  const stats = weight !== null && x.dtype !== weight.dtype ? opmathOf(x.dtype) : x.dtype;
+  const out = empty(ctx, x.shape, x.dtype);
+  const [mean, rstd] = [empty(ctx, kept, stats), empty(ctx, kept, stats)];
+  const present = [x, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])];
+  ctx.region({ kind: "region", name: "layer_norm", operands: present, results: [out, mean, rstd], params: { axes: normalizedShape.length, eps, weight: weight !== null, bias: bias !== null } }, () => {
+    if (numelOf(kept) === 0) return;
+    const wide = opmathOf(x.dtype);
+    const m = meanOf(ctx, x, axes, wide);
+    const r = inverseDeviation(ctx, varianceOf(ctx, x, m, axes, wide), eps);
+    copyInto(ctx, mean, m);
+    copyInto(ctx, rstd, r);
+    if (x.numel > 0) normalise(ctx, x, m, r, weight, bias, out);
+  });
+  return [out, mean, rstd];
+}
+
+function checkTrailing(name: string, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null): void {
+  if (normalizedShape.length < 1) throw new OpwiseError("bad-argument", `Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got normalized_shape = ${list(normalizedShape)}`);
+  for (const [what, t] of [["weight", weight], ["bias", bias]] as const) {
+    if (t !== null && list(t.shape) !== list(normalizedShape)) {
+      throw new OpwiseError("shape-mismatch", `Expected ${what} to be of same shape as normalized_shape, but got ${what} of shape ${list(t.shape)} and normalized_shape = ${list(normalizedShape)}`);
+    }
+  }
+  if (x.rank < normalizedShape.length || list(x.shape.slice(x.rank - normalizedShape.length)) !== list(normalizedShape)) {
+    throw new OpwiseError("shape-mismatch", `Given normalized_shape=${list(normalizedShape)}, expected input with shape [*, ${normalizedShape.join(", ")}], but got input of size${list(x.shape)}`, { where: { op: name } });
+  }
+}
+
+/** Result, mean and inverse deviation `[N, groups]` over each group's channels and positions. */
+function groupNorm(ctx: Context, x: Tensor, n: number, channels: number, groups: number, weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor] {
+  const out = likeOf(ctx, x);
+  const [mean, rstd] = [empty(ctx, [n, groups], x.dtype), empty(ctx, [n, groups], x.dtype)];
+  const present = [x, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])];
+  ctx.region({ kind: "region", name: "group_norm", operands: present, results: [out, mean, rstd], params: { groups, eps, weight: weight !== null, bias: bias !== null } }, () => {
+    if (x.numel === 0) return;
+    const wide = opmathOf(x.dtype);
+    const split = [n, groups, channels / groups, ...x.shape.slice(2)];
+    const grouped = (t: Tensor): Tensor => viewOf(t, split, [t.strides[0] ?? 0, (t.strides[1] ?? 0) * (channels / groups), t.strides[1] ?? 0, ...t.strides.slice(2)], t.offset);
+    const axes = split.map((_, i) => i).slice(2);
+    const m = meanOf(ctx, grouped(x), axes, wide);
+    const r = inverseDeviation(ctx, varianceOf(ctx, grouped(x), m, axes, wide), eps);
+    const flat = (t: Tensor): Tensor => viewOf(t, [n, groups], [groups, 1], t.offset);
+    copyInto(ctx, mean, flat(m));
+    copyInto(ctx, rstd, flat(r));
+    const affine = (t: Tensor | null): Tensor | null =>
+      t === null ? null : viewOf(t, [1, groups, channels / groups, ...x.shape.slice(2).map(() => 1)], [0, (t.strides[0] ?? 1) * (channels / groups), t.strides[0] ?? 1, ...x.shape.slice(2).map(() => 0)], t.offset);
+    normalise(ctx, grouped(x), m, r, affine(weight), affine(bias), grouped(out));
+  });
+  return [out, mean, rstd];
+}
+
+function checkGroups(x: Tensor, groups: number, weight: Tensor | null, bias: Tensor | null): void {
+  if (x.rank < 2) throw new OpwiseError("shape-mismatch", `Expected at least 2 dimensions for input tensor but received ${x.rank}`);
+  const channels = x.shape[1] ?? 0;
+  if (groups <= 0) throw new OpwiseError("bad-argument", `Expected num groups to be greater than 0, got ${groups}`);
+  if (channels % groups !== 0) {
+    throw new OpwiseError("shape-mismatch", `Expected number of channels in input to be divisible by num_groups, but got input of shape ${list(x.shape)} and num_groups=${groups}`);
+  }
+  for (const [what, t] of [["weight", weight], ["bias", bias]] as const) {
+    if (t !== null && (t.rank !== 1 || t.numel !== channels)) throw new OpwiseError("shape-mismatch", `Expected ${what} to be a vector of size equal to the number of channels in input, but got ${what} of shape ${list(t.shape)} and input of shape ${list(x.shape)}`);
+  }
+}
+
+/** Statistics per sample and channel; running ones take the mean over samples. */
+function instanceNorm(ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInput: boolean, momentum: number, eps: number): Tensor {
+  if (!useInput && (runningMean === null || runningVar === null)) throw new OpwiseError("bad-argument", "Expected running_mean and running_var to be defined when use_input_stats is false");
+  const source = contiguous(ctx, x);
+  if (!useInput) return batchNorm(ctx, source, { weight, bias, runningMean, runningVar, training: false, momentum, eps })[0];
+  const out = empty(ctx, x.shape, x.dtype);
+  if (x.numel === 0) return out;
+  const stats = opmathOf(x.dtype);
+  const axes = x.shape.map((_, i) => i).slice(2);
+  const count = countOf(x, axes);
+  const mean = meanOf(ctx, source, axes, stats);
+  const variance = varianceOf(ctx, source, mean, axes, stats);
+  normalise(ctx, source, mean, inverseDeviation(ctx, variance, eps), perChannelOrNull(weight, x.rank), perChannelOrNull(bias, x.rank), out);
+  const overSamples = (t: Tensor): Tensor => viewOf(meanOf(ctx, t, [0], stats), [x.shape[1] ?? 0], [1], 0);
+  if (runningMean !== null) updateRunning(ctx, runningMean, overSamples(mean), momentum, 1);
+  if (runningVar !== null) updateRunning(ctx, runningVar, overSamples(variance), momentum, count / (count - 1));
+  return out;
+}
+
+const EPSILON: Partial<Record<DType, number>> = { float16: 2 ** -10, bfloat16: 2 ** -7, float32: 2 ** -23, float64: 2 ** -52 };
+
+/** `x / sqrt(mean(x^2) + eps) * weight` and the inverse root, over the trailing axes. */
+function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, eps: number | null): [Tensor, Tensor] {
+  checkTrailing("rms_norm", x, normalizedShape, weight, null);
+  const lead = x.rank - normalizedShape.length;
+  const axes = normalizedShape.map((_, i) => lead + i);
+  const wide = opmathOf(x.dtype);
+  const kept = x.shape.map((size, i) => (i < lead ? size : 1));
+  const out = empty(ctx, x.shape, x.dtype);
+  const rstd = empty(ctx, kept, wide);
+  const limit = eps ?? EPSILON[x.dtype] ?? 2 ** -23;
+  ctx.region({ kind: "region", name: "rms_norm", operands: weight === null ? [x] : [x, weight], results: [out, rstd], params: { axes: normalizedShape.length, eps: limit, weight: weight !== null } }, () => {
+    if (numelOf(kept) === 0) return;
+    const squares = programs(`squares,${x.dtype}`, () => {
+      const v = operand(0, x.dtype, "float64");
+      return { name: "mean_square", operands: [x.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [v.mul(v).div(new Num(scalar(0, "f64"))).re] }] };
+    });
+    const mean = reduce(ctx, squares, sumOf("f64"), [x], axes, true, [wide], [countOf(x, axes)])[0] ?? unreachable("mean");
+    const r = inverseDeviation(ctx, mean, limit);
+    copyInto(ctx, rstd, r);
+    if (x.numel > 0) normalise(ctx, x, null, r, weight, null, out);
+  });
+  return [out, rstd];
+}
+
+const native = (ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor] =>
+  batchNorm(ctx, x, { weight, bias, runningMean, runningVar, training, momentum, eps });
+
+export const normalization: readonly Op[] = [
+  op("aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor", {
+    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => native(ctx, x, weight, bias, mean, variance, training, momentum, eps)[0],
+  }),
+  op("aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)", { run: native }),
+  op("aten::_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)", { run: native }),
+  op("aten::_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)", {
+    run: (ctx, x, weight, bias, training, momentum, eps) => native(ctx, x, weight, bias, null, null, training, momentum, eps),
+  }),
+  op("aten::_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)", {
+    run: (ctx, x, weight, bias, mean, variance, momentum, eps) => native(ctx, x, weight, bias, mean, variance, false, momentum, eps),
+  }),
+  op("aten::_native_batch_norm_legit_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor running_mean_out, Tensor running_var_out)", {
+    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => {
+      const [m, v] = [copyOf(ctx, mean), copyOf(ctx, variance)];
+      return [...native(ctx, x, weight, bias, m, v, training, momentum, eps), m, v];
+    },
+  }),
+  op("aten::cudnn_batch_norm(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon) -> (Tensor, Tensor, Tensor, Tensor)", {
+    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => [...native(ctx, x, weight, bias, mean, variance, training, momentum, eps), empty(ctx, [0], "uint8")],
+  }),
+  op("aten::instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor", {
+    run: (ctx, x, weight, bias, mean, variance, useInput, momentum, eps) => instanceNorm(ctx, x, weight, bias, mean, variance, useInput, momentum, eps),
+  }),
+  op("aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor", {
+    run: (ctx, x, shape, weight, bias, eps) => layerNorm(ctx, x, shape, weight, bias, eps)[0],
+  }),
+  op("aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)", { run: layerNorm }),
+  op("aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor", {
+    run: (ctx, x, groups, weight, bias, eps) => {
+      checkGroups(x, groups, weight, bias);
+      return groupNorm(ctx, x, x.shape[0] ?? 0, x.shape[1] ?? 0, groups, weight, bias, eps)[0];
+    },
+  }),
+  op("aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor)", {
+    run: (ctx, x, weight, bias, n, channels, _positions, groups, eps) => {
+      checkGroups(x, groups, weight, bias);
+      return groupNorm(ctx, x, n, channels, groups, weight, bias, eps);
+    },
+  }),
+  op("aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor", { run: (ctx, x, shape, weight, eps) => rmsNorm(ctx, x, shape, weight, eps)[0] }),
+  op("aten::_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)", { run: rmsNorm }),
+];
