@@ -40,11 +40,11 @@ function matrixOf(view: View | undefined): Matrix {
 function pivotsOf(view: View | undefined): Int32Array {
   return view === undefined ? unreachable("pivots") : Int32Array.from(doublesOf(view));
 }
-/** A vector of reflector factors as a one-row matrix. */
-function rowOf(view: View | undefined): Matrix {
+/** A vector of reflector factors as a matrix of one column. */
+function columnOf(view: View | undefined): Matrix {
   if (view === undefined) return unreachable("operand");
   const n = view.shape[0] ?? 0;
-  return isComplex(view.dtype) ? { rows: 1, cols: n, ...pairsOf(view) } : { rows: 1, cols: n, re: doublesOf(view), im: undefined };
+  return isComplex(view.dtype) ? { rows: n, cols: 1, ...pairsOf(view) } : { rows: n, cols: 1, re: doublesOf(view), im: undefined };
 }
 const one = (n: number): Values => ({ re: [n] });
 const real = (re: ArrayLike<number>): Values => ({ re });
@@ -83,8 +83,8 @@ const KERNELS: Readonly<Record<LinalgCall["name"], Kernel>> = {
     const found = geqrf(matrixOf(a));
     return [found.a, found.tau];
   } },
-  householder: { operands: [2, 1], results: [2], run: ([a, tau]) => [householderProduct(matrixOf(a), rowOf(tau))] },
-  ormqr: { operands: [2, 1, 2], results: [2], run: ([a, tau, c], flags) => [ormqr(matrixOf(a), rowOf(tau), matrixOf(c), flags.left !== false, flags.transpose === true)] },
+  householder: { operands: [2, 1], results: [2], run: ([a, tau]) => [householderProduct(matrixOf(a), columnOf(tau))] },
+  ormqr: { operands: [2, 1, 2], results: [2], run: ([a, tau, c], flags) => [ormqr(matrixOf(a), columnOf(tau), matrixOf(c), flags.left !== false, flags.transpose === true)] },
   eigh: { operands: [2], results: [1, 2], run: ([a], flags, results) => {
     const { values, vectors } = eigenSymmetric(matrixOf(a), results > 1, flags.upper === true);
     return results === 1 ? [real(values)] : [real(values), vectors ?? unreachable("vectors")];

@@ -17,6 +17,8 @@ import { factorisations } from "./linalg-factor.ts";
 import { linalgProducts } from "./linalg-products.ts";
 import { systems } from "./linalg-solve.ts";
 import { spectra } from "./linalg-spectral.ts";
+import { einsums } from "./einsum.ts";
+import { shortTime } from "./stft.ts";
 import { views } from "./views.ts";
 import { activation } from "./activation.ts";
 import { comparison } from "./comparison.ts";
@@ -39,4 +41,4 @@ import { pooling } from "./pooling.ts";
 import { adaptivePooling } from "./adaptive-pooling.ts";
 import { normalization } from "./normalization.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, fourier, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization];
