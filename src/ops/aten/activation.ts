@@ -59,7 +59,7 @@ function halves(self: Tensor, dim: number): [Tensor, Tensor] {
   return [narrowed(self, axis, 0, size / 2), narrowed(self, axis, size / 2, size / 2)];
 }
 
-function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
+export function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
   floating(self, "GeluKernelImpl");
   if (approximate === "none") return apply(ctx, geluErf, [self]);
   if (approximate === "tanh") return apply(ctx, geluTanh, [self]);

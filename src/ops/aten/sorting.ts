@@ -62,7 +62,7 @@ const flagOf = (): Program => programs("flag", () => ({ name: "flag", operands: 
 const countFlag = (): Program => programs("count", () => ({ name: "group", operands: ["bool"], scalars: [], outputs: [{ dtype: "int32", parts: [cast(arg(0, "bool"), "i32")] }], messages: [] }));
 
 /** Flags `[n]` of the places where a run of equal slices begins. */
-function runStarts(ctx: Context, rows: Tensor): Tensor {
+export function runStarts(ctx: Context, rows: Tensor): Tensor {
   if (rows.rank === 1) return compute(ctx, changesProgram(rows.dtype, 1), rows.shape, [rows])[0] ?? unreachable("flags");
   const [each] = compute(ctx, changesProgram(rows.dtype, 2), rows.shape, [rows]);
   return reduce(ctx, flagOf(), anyOf(), [each ?? rows], [1], false, ["bool"])[0] ?? unreachable("flags");
@@ -95,7 +95,7 @@ interface Wanted {
 }
 
 /** Where each element's run is, and how long runs are; empty where not asked for. */
-function runFacts(ctx: Context, starts: Tensor, order: Tensor | undefined, count: number, wanted: Wanted): [Tensor, Tensor] {
+export function runFacts(ctx: Context, starts: Tensor, order: Tensor | undefined, count: number, wanted: Wanted): [Tensor, Tensor] {
   const n = starts.numel;
   const runs = wanted.inverse || wanted.counts ? runNumbers(ctx, starts) : starts;
   const inverse = empty(ctx, [wanted.inverse ? n : 0], "int64");
