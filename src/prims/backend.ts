@@ -21,8 +21,11 @@ export interface Backend extends Device {
   readsOnHost(what: Call | Region, operand: View): boolean;
   /** The reason why the call cannot run here, or undefined. Cheap; asked before every call. */
   refuses(what: Call | Region): Refusal;
-  /** Runs a call or a claimed region: reads operands' device buffers, ends each result with `storage.deviceWritten`. @throws on failed checks */
-  run(what: Call | Region): void;
+  /**
+   * Runs a call or a claimed region: reads operands' device buffers, ends each result with `storage.deviceWritten`. `host` is the cpu, for what a
+   * kernel wants computed beforehand (coordinates). @throws on failed checks
+   */
+  run(what: Call | Region, host: Backend): void;
   /** Buffers alive now, and their bytes; tests hold this flat. */
   live(): { readonly buffers: number; readonly bytes: number };
   dispose(): void;

@@ -103,17 +103,16 @@ export class Executor implements Context {
     const waiting = this.#place(call);
     if (waiting === undefined) return;
     const kept = frozen(call);
-    this.#draining = waiting.then(() => this.#onCpu(kept)).then(() => this.#drain());
+    this.#draining = this.#settle(kept, waiting).then(() => this.#drain());
+  }
+
+  /** Tries a call again until all it needs has arrived. */
+  async #settle(call: Call, waiting: Promise<void> | undefined): Promise<void> {
+    for (let wait = waiting; wait !== undefined; wait = this.#place(call)) await wait;
   }
 
   async #drain(): Promise<void> {
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const waiting = this.#place(next.what);
-      if (waiting !== undefined) {
-        await waiting;
-        this.#onCpu(next.what);
-      }
-    }
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) await this.#settle(next.what, this.#place(next.what));
     this.#draining = undefined;
   }
 
@@ -122,41 +121,37 @@ export class Executor implements Context {
     const refusal = this.backend.refuses(region);
     if (refusal !== undefined) return body();
     this.#bring(region);
-    this.backend.run(region);
+    this.backend.run(region, this.#cpu);
     this.#count(describe(region), this.backend.name, 0, undefined);
   }
 
-  /** Runs the call where it belongs; a promise where a fallback has to wait for bytes first. */
+  /** Runs the call where it belongs; a promise, and nothing run, where bytes have to be waited for first. */
   #place(call: Call): Promise<void> | undefined {
     if (this.backend.onHost) {
-      this.backend.run(call);
+      this.backend.run(call, this.backend);
       return undefined;
     }
     const refusal = this.backend.refuses(call);
-    if (refusal === undefined) {
-      this.#bring(call);
-      this.backend.run(call);
-      this.#count(describe(call), this.backend.name, 0, undefined);
-      return undefined;
-    }
     let moved = 0;
     const waits: Promise<void>[] = [];
     const fetch = (view: View): void => {
       if (view.storage.onHost) return;
-      moved += view.storage.nbytes;
+      if (view.storage.bufferOn(this.backend) !== undefined) moved += view.storage.nbytes;
       const wait = view.storage.sync();
       if (wait instanceof Promise) waits.push(wait);
     };
-    for (const view of call.operands) fetch(view);
-    for (const view of call.results) if (!coversAll(view)) fetch(view);
-    this.#count(describe(call), "cpu", moved, refusal);
+    for (const view of call.operands) if (refusal !== undefined || this.backend.readsOnHost(call, view)) fetch(view);
+    if (refusal !== undefined) for (const view of call.results) if (!coversAll(view)) fetch(view);
     if (waits.length > 0) return Promise.all(waits).then(() => undefined);
-    this.#onCpu(call);
+    if (refusal === undefined) {
+      this.#bring(call);
+      this.backend.run(call, this.#cpu);
+      this.#count(describe(call), this.backend.name, moved, undefined);
+    } else {
+      this.#cpu.run(call, this.#cpu);
+      this.#count(describe(call), "cpu", moved, refusal);
+    }
     return undefined;
-  }
-
-  #onCpu(call: Call): void {
-    this.#cpu.run(call);
   }
 
   /** Uploads what the backend will read. Results that are written only in part need their old contents there too. */
@@ -165,6 +160,7 @@ export class Executor implements Context {
       if (view.storage.bufferOn(this.backend) !== undefined) return;
       const buffer = this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
       view.storage.cacheOnDevice(this.backend, buffer);
+      this.fresh.push(view.storage); // a sweep gives its device copy back when nothing holds it
     };
     for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);
     for (const view of what.results) if (!coversAll(view)) need(view);

@@ -353,7 +353,7 @@ export class Session {
   }
 
   #sweepIfDue(machine: Machine): void {
-    if (this.executor.freshBytes < SWEEP_BYTES) return;
+    if (this.executor.freshBytes < SWEEP_BYTES || machine.inRead) return; // a waiting op holds values that no register knows
     sweep(this.executor, reachableStorages([...this.roots, ...machineRoots(machine)]));
     this.executor.freshBytes /= 2; // wait for as much again before the next one
   }

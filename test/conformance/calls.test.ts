@@ -83,7 +83,7 @@ describe.each(BACKENDS)("on $name", ({ make }) => {
       fc.property(viewSpec, (spec) => {
         const { base, view } = makeView(spec);
         const want = makeView(spec);
-        host.run({ kind: "map", program: SHIFT, operands: [want.view], results: [want.view], scalars: [] });
+        host.run({ kind: "map", program: SHIFT, operands: [want.view], results: [want.view], scalars: [] }, host);
         map(context(backend), SHIFT, [view], [], [view]);
         expect(numbers(base)).toEqual(numbers(want.base));
       }),

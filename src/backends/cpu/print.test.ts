@@ -45,7 +45,7 @@ function run(program: Program, dtype: DType, values: readonly number[], out: DTy
   const x = Tensor.from(data, [values.length], dtype);
   const y = Tensor.from([...data].reverse() as number[] | bigint[], [values.length], dtype);
   const z = Tensor.zeros([values.length], out);
-  backend.run({ kind: "map", program, operands: [x, y], results: [z], scalars: [SCALARS[computeType(dtype)] ?? 0] });
+  backend.run({ kind: "map", program, operands: [x, y], results: [z], scalars: [SCALARS[computeType(dtype)] ?? 0] }, backend);
   return Array.from(z.data as Iterable<number | bigint>);
 }
 
@@ -72,7 +72,7 @@ describe("a program", () => {
     const values = Tensor.from([1, 10, 100], [3], "float32");
     const results = [printed, composed].map((backend) => {
       const out = Tensor.zeros([3], "float64");
-      backend.run({ kind: "compute", program, operands: [lengths, values], results: [out], scalars: [] });
+      backend.run({ kind: "compute", program, operands: [lengths, values], results: [out], scalars: [] }, backend);
       return Array.from(out.data as Float64Array);
     });
     expect(results).toEqual([[0, 11, 111], [0, 11, 111]]);
@@ -85,7 +85,7 @@ describe("a program", () => {
       const shape = [2, 3, 4].map((s, i) => (axes.includes(i) ? 1 : s));
       const [a, b] = [printed, composed].map((backend) => {
         const out = Tensor.zeros(shape, "float32");
-        backend.run({ kind: "reduce", program: element, combiner: sumOf("f64"), shape: [2, 3, 4], axes, operands: [x], results: [out], scalars: [] });
+        backend.run({ kind: "reduce", program: element, combiner: sumOf("f64"), shape: [2, 3, 4], axes, operands: [x], results: [out], scalars: [] }, backend);
         return Array.from(out.data as Float32Array);
       });
       expect(a).toEqual(b);
@@ -98,7 +98,7 @@ describe("a program", () => {
       const find = (values: readonly number[]): number[] => {
         const x = Tensor.from(values, [values.length], "float32");
         const [value, position] = [Tensor.zeros([1], "float32"), Tensor.zeros([1], "int64")];
-        backend.run({ kind: "reduce", program: at, combiner: argmaxOf("f32"), shape: [values.length], axes: [0], operands: [x], results: [value, position], scalars: [] });
+        backend.run({ kind: "reduce", program: at, combiner: argmaxOf("f32"), shape: [values.length], axes: [0], operands: [x], results: [value, position], scalars: [] }, backend);
         return [Number(value.data[0]), Number(position.data[0])];
       };
       expect(find([1, 3, 3, 2])).toEqual([3, 1]);

@@ -11,6 +11,7 @@ import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { hostBytes, nativeDtype, TfBuffer, tfBuffer, uploadFlat } from "./buffer.ts";
 import { type Packer, type Reader, refusesContract, refusesConvolve, refusesReduce, refusesScan, refusesWindow, runContract, runConvolve, runReduce, runScan, runWindow } from "./calls.ts";
+import { computeReadsOnHost, refusesCompute, runCompute } from "./compute.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import type { TensorFlow, TfTensor } from "./tensorflow.ts";
 import { readView, writeView } from "./view.ts";
@@ -85,6 +86,7 @@ export function tfjs(tf: TensorFlow, options: TfjsOptions = {}): Backend {
     switch (what.kind) {
       case "region": return refusesRegion(engine, what);
       case "map": return what.results[0] !== undefined && what.results[0].shape.length > 6 ? "more than 6 axes" : refusesProgram(engine, what.program);
+      case "compute": return refusesCompute(engine, what);
       case "reduce": return refusesReduce(engine, what);
       case "scan": return refusesScan(engine, what);
       case "contract": return refusesContract(engine, what);
@@ -94,10 +96,11 @@ export function tfjs(tf: TensorFlow, options: TfjsOptions = {}): Backend {
     }
   };
 
-  const values = (what: Call | Region): readonly TfTensor[] => {
+  const values = (what: Call | Region, host: Backend): readonly TfTensor[] => {
     switch (what.kind) {
       case "region": return runRegion(engine, what, read);
       case "map": return walkProgram(engine, what.program, what.operands.map((v) => read(v, false)), what.scalars);
+      case "compute": return runCompute(engine, what, (view) => bufferOf(view).flat, host);
       case "reduce": return runReduce(engine, what, read);
       case "scan": return runScan(engine, what, read);
       case "contract": return runContract(engine, what, read);
@@ -124,11 +127,11 @@ export function tfjs(tf: TensorFlow, options: TfjsOptions = {}): Backend {
       buffer.flat.dispose();
       for (const form of buffer.packed.values()) form.dispose();
     },
-    readsOnHost: (_what, operand) => nativeDtype(operand.dtype) === undefined,
+    readsOnHost: (what, operand) => nativeDtype(operand.dtype) === undefined || (what.kind === "compute" && computeReadsOnHost(what, operand)),
     refuses,
-    run: (what) => {
+    run: (what, host) => {
       tf.tidy(() => {
-        settle(what.results, values(what));
+        settle(what.results, values(what, host));
       });
     },
     live: () => ({ buffers: alive.size, bytes: [...alive].reduce((n, b) => n + numelOf(b.flat.shape) * itemsize(b.dtype), 0) }),

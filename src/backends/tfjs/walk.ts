@@ -104,26 +104,8 @@ function judge(engine: Engine, program: Program): string | undefined {
   const walk = (e: Expr): string | undefined => {
     if (seen.has(e)) return undefined;
     seen.add(e);
-    if (tfType(e.type) === undefined) return `TensorFlow.js has no ${e.type} arithmetic`;
-    if (e.op === "unary") {
-      const known = UNARY[e.fn];
-      if (known === undefined) return `TensorFlow.js has no ${e.fn}`;
-      if (e.a.type === "i32" && known.ints !== true) return `TensorFlow.js has no integer ${e.fn}`;
-      if (e.a.type === "bool" && e.fn !== "not") return `TensorFlow.js has no ${e.fn} of bools`;
-      const lacks = known.needs.find((k) => !engine.has(k));
-      if (lacks !== undefined) return `the engine has no kernel ${lacks}`;
-    } else if (e.op === "binary") {
-      const known = BINARY[e.fn];
-      if (known === undefined) return `TensorFlow.js has no ${e.fn}`;
-      if (e.a.type === "i32" && known.ints !== true) return `TensorFlow.js has no exact integer ${e.fn}`;
-      if (e.a.type === "bool" && known.bools !== true) return `TensorFlow.js has no ${e.fn} of bools`;
-      const lacks = known.needs.find((k) => !engine.has(k));
-      if (lacks !== undefined) return `the engine has no kernel ${lacks}`;
-    } else if (e.op === "cast") {
-      if (e.saturate || (tfType(e.a.type) === "float32" && e.type === "i32")) return "TensorFlow.js rounds and clips casts to integers otherwise";
-    } else if (e.op === "select") {
-      if (!engine.has("Select")) return "the engine has no kernel Select";
-    } else if (e.op !== "const" && e.op !== "arg" && e.op !== "scalar") return `TensorFlow.js has no ${e.op}`;
+    const own = e.op === "arg" ? (tfType(e.type) === undefined ? `TensorFlow.js has no ${e.type} arithmetic` : undefined) : refusesExpr(engine, e);
+    if (own !== undefined) return own;
     for (const o of operandsOf(e)) {
       const reason = walk(o);
       if (reason !== undefined) return reason;
@@ -139,6 +121,38 @@ function judge(engine: Engine, program: Program): string | undefined {
   return undefined;
 }
 
+/** Why this node (its operands apart) has no tensor operation, or undefined. */
+export function refusesExpr(engine: Engine, e: Expr): string | undefined {
+  if (tfType(e.type) === undefined) return `TensorFlow.js has no ${e.type} arithmetic`;
+  switch (e.op) {
+    case "const":
+    case "scalar":
+      return undefined;
+    case "unary": {
+      const known = UNARY[e.fn];
+      if (known === undefined) return `TensorFlow.js has no ${e.fn}`;
+      if (e.a.type === "i32" && known.ints !== true) return `TensorFlow.js has no integer ${e.fn}`;
+      if (e.a.type === "bool" && e.fn !== "not") return `TensorFlow.js has no ${e.fn} of bools`;
+      const lacks = known.needs.find((k) => !engine.has(k));
+      return lacks === undefined ? undefined : `the engine has no kernel ${lacks}`;
+    }
+    case "binary": {
+      const known = BINARY[e.fn];
+      if (known === undefined) return `TensorFlow.js has no ${e.fn}`;
+      if (e.a.type === "i32" && known.ints !== true) return `TensorFlow.js has no exact integer ${e.fn}`;
+      if (e.a.type === "bool" && known.bools !== true) return `TensorFlow.js has no ${e.fn} of bools`;
+      const lacks = known.needs.find((k) => !engine.has(k));
+      return lacks === undefined ? undefined : `the engine has no kernel ${lacks}`;
+    }
+    case "cast":
+      return e.saturate || (tfType(e.a.type) === "float32" && e.type === "i32") ? "TensorFlow.js rounds and clips casts to integers otherwise" : undefined;
+    case "select":
+      return engine.has("Select") ? undefined : "the engine has no kernel Select";
+    default:
+      return `TensorFlow.js has no ${e.op}`;
+  }
+}
+
 /** `1 / (1 + exp(-x))`, which engines have a kernel for. */
 function sigmoidOf(e: Expr): Expr | undefined {
   if (e.op !== "binary" || e.fn !== "div" || e.a.op !== "const" || e.a.value !== 1) return undefined;
@@ -151,8 +165,12 @@ function sigmoidOf(e: Expr): Expr | undefined {
 
 /** Values of the program's outputs, from its operands' tensors. */
 export function walkProgram(engine: Engine, program: Program, operands: readonly TfTensor[], scalars: readonly (number | bigint | boolean)[]): TfTensor[] {
+  return walkExprs(engine, program.outputs.map((o) => o.parts[0] ?? missingPart()), operands, scalars, new Map());
+}
+
+/** Values of expressions, given some nodes' values (`done`, which grows). */
+export function walkExprs(engine: Engine, roots: readonly Expr[], operands: readonly TfTensor[], scalars: readonly (number | bigint | boolean)[], done: Map<Expr, TfTensor>): TfTensor[] {
   const { tf } = engine;
-  const done = new Map<Expr, TfTensor>();
   const valueOf = (e: Expr): TfTensor => {
     const known = done.get(e);
     if (known !== undefined) return known;
@@ -192,7 +210,7 @@ export function walkProgram(engine: Engine, program: Program, operands: readonly
       default: return missing();
     }
   };
-  return program.outputs.map((o) => valueOf(o.parts[0] ?? missingPart()));
+  return roots.map(valueOf);
 }
 
 function missing(): never {
