@@ -19,6 +19,7 @@ import { systems } from "./linalg-solve.ts";
 import { spectra } from "./linalg-spectral.ts";
 import { einsums } from "./einsum.ts";
 import { shortTime } from "./stft.ts";
+import { viewCopies } from "./view-copies.ts";
 import { views } from "./views.ts";
 import { activation } from "./activation.ts";
 import { comparison } from "./comparison.ts";
@@ -40,5 +41,7 @@ import { convolutions } from "./convolution.ts";
 import { pooling } from "./pooling.ts";
 import { adaptivePooling } from "./adaptive-pooling.ts";
 import { normalization } from "./normalization.ts";
+import { recurrent } from "./recurrent.ts";
+import { packedSequences } from "./packed-sequence.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences];

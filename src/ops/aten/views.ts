@@ -57,7 +57,8 @@ function matrixTranspose(t: Tensor, name: string): Tensor {
   return transposed(t, -2, -1);
 }
 
-function t(self: Tensor): Tensor {
+/** `t`: a matrix transposed; vectors and numbers as they are. */
+export function t(self: Tensor): Tensor {
   if (self.rank > 2) throw new OpwiseError("bad-argument", `t() expects a tensor with <= 2 dimensions, but self is ${self.rank}D`);
   return self.rank < 2 ? aliasOf(self) : transposed(self, 0, 1);
 }
