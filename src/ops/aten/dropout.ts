@@ -26,7 +26,7 @@ function noise(ctx: Context, input: Tensor, keep: number, perChannel: boolean): 
   return bernoulli(ctx, empty(ctx, input.shape.map((size, i) => (i < 2 ? size : 1)), input.dtype), keep, null);
 }
 
-function dropout(ctx: Context, input: Tensor, p: number, train: boolean, perChannel: boolean, alpha: boolean): Tensor {
+export function dropout(ctx: Context, input: Tensor, p: number, train: boolean, perChannel: boolean, alpha: boolean): Tensor {
   if (!(p >= 0 && p <= 1)) throw new OpwiseError("bad-argument", `dropout probability has to be between 0 and 1, but got ${p}`);
   if (p === 0 || !train || input.numel === 0) return input;
   const float = (value: number) => ({ kind: "float", value }) as const;
