@@ -144,7 +144,29 @@ function derive(schema: Schema, table: OpTable): Derived | undefined {
     const own = parsedSchema(op);
     if (sameArguments(own.args, inputs)) return { op, form: outs.length > 0 ? "out" : "inplace" };
   }
+  // Overloads whose names say nothing of their functional twin (`norm.out` of `norm.ScalarOpt_dim`): the one with the very same arguments.
+  const plain = schema.name.endsWith("_") && !schema.name.endsWith("__") ? schema.name.slice(0, -1) : schema.name;
+  for (const op of namedIn(table, plain)) {
+    const own = parsedSchema(op).args;
+    const same = own.length === inputs.length && own.every((x, i) => x.name === inputs[i]?.name && x.type.kind === inputs[i]?.type.kind);
+    if (same) return { op, form: outs.length > 0 ? "out" : "inplace" };
+  }
   return undefined;
+}
+
+const byName = new WeakMap<OpTable, Map<string, Op[]>>();
+/** All overloads of a name that a table has. */
+function namedIn(table: OpTable, name: string): readonly Op[] {
+  let names = byName.get(table);
+  if (names === undefined) {
+    names = new Map();
+    for (const op of table.values()) {
+      const base = op.name.split(".")[0] ?? op.name;
+      names.set(base, [...(names.get(base) ?? []), op]);
+    }
+    byName.set(table, names);
+  }
+  return names.get(name) ?? [];
 }
 
 const parsed = new WeakMap<Op, Schema>();

@@ -46,5 +46,7 @@ import { adaptivePooling } from "./adaptive-pooling.ts";
 import { normalization } from "./normalization.ts";
 import { recurrent } from "./recurrent.ts";
 import { packedSequences } from "./packed-sequence.ts";
+import { paddings } from "./padding.ts";
+import { attention } from "./attention.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention];

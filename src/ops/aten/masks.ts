@@ -57,7 +57,7 @@ export function maskFilled(ctx: Context, t: Tensor, mask: Tensor, fill: Scalar, 
 }
 
 function checkFill(self: Tensor, mask: Tensor, value: Scalar): void {
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill only supports boolean masks, but got mask with dtype ${mask.dtype}`);
+  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
   if (value.kind === "complex" && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
   if (value.kind === "float" && !canCast(scalarDtype(value), self.dtype) && !Number.isFinite(value.value)) {
     throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
@@ -87,13 +87,13 @@ function fillProgramTensor(dtype: DType, mask: DType, value: DType): Program {
 
 function fillFromTensor(ctx: Context, self: Tensor, mask: Tensor, value: Tensor, out?: Tensor): Tensor {
   if (value.rank !== 0) throw new OpwiseError("bad-argument", `masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ${value.rank} dimension(s).`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill only supports boolean masks, but got mask with dtype ${mask.dtype}`);
+  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
   if (!canCast(value.dtype, self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
   const [result] = map(ctx, fillProgramTensor(self.dtype, mask.dtype, value.dtype), [self, mask, value], [], out === undefined ? undefined : [out]);
   return result ?? self;
 }
 
-const EXHAUSTED = ["masked_scatter: expected the source to have at least as many elements as the mask has ones"];
+const EXHAUSTED = ["Number of elements of source < number of ones in mask"];
 
 /** The n-th holding position gets the source's n-th element. */
 function masksProgram(dtype: DType, rank: number): Program {

@@ -78,7 +78,7 @@ function unflatten(self: Tensor, dim: number, sizes: readonly number[]): Tensor 
   const size = self.shape[axis] ?? 1;
   const known = sizes.reduce((a, b) => (b === -1 ? a : a * b), 1);
   const full = sizes.map((s) => (s === -1 ? size / known : s));
-  if (numelOf(full) !== size) {
+  if (numelOf(full) !== size || !full.every(Number.isInteger)) {
     throw new OpwiseError("shape-mismatch", `unflatten: Provided sizes [${sizes.join(", ")}] don't multiply up to the size of dim ${dim} (${size}) in the input tensor`);
   }
   return viewAs(self, [...self.shape.slice(0, axis), ...full, ...self.shape.slice(axis + 1)]);
