@@ -84,7 +84,7 @@ export function operate(l: Lowering, op: string, left: Value, right: Value, span
   if (left.type.kind === "Class" && left.type.methods.has(method)) {
     return callMeaning(l, memberOf(l, { kind: "value", value: left }, method, span), { args: [{ type: right.type, value: right }], kwargs: [] }, span);
   }
-  return l.callOp(name, [left, right], span);
+  return l.callOp(op === "%" && left.type.kind === "str" ? "aten::percentFormat" : name, [left, right], span);
 }
 
 function compare(l: Lowering, expr: ExprOf<"compare">): Meaning {

@@ -1,8 +1,9 @@
 /** One function of an archive: its syntax tree to a graph. */
 
 import type { Block, FunctionDecl, Value } from "../../ir/graph.ts";
-import type { Type } from "../../ir/type.ts";
+import { isSubtype, printType, T, type Type } from "../../ir/type.ts";
 import type { FunctionDef } from "./ast.ts";
+import { branch } from "./branches.ts";
 import { callMeaning } from "./calls.ts";
 import { conditionOf } from "./conditions.ts";
 import { meaningOf } from "./expressions.ts";
@@ -23,16 +24,19 @@ export function lowerFunction(unit: Unit, def: FunctionDef, decl: Pick<FunctionD
   for (const [i, param] of decl.params.entries()) l.scope.set(param.name, { kind: "value", value: inputs[i] as Value });
   l.returnType = returns;
   const exit = l.passes.block(l, def.body);
-  if (exit.value !== undefined) {
-    const always = exit.always || exit.returns === true;
-    // Paths that fall off the end return None.
-    if (!always) l.none(def);
-    return l.builder.close([exit.value]);
+  if (!exit.always) {
+    // Paths that fall off the end return None, where the function may.
+    if (returns !== undefined && !isSubtype(T.None, returns)) {
+      l.fail("bad-code", `\`${def.name}\` does not return a value on every path`, def, { wanted: printType(returns) });
+    }
+    if (exit.returns === false) return l.builder.close([l.none(def)]);
+    const { value, returns: returned } = exit;
+    const whole = returned === true ? exit : branch(l, returned, def, [
+      () => ({ always: true, returns: true, breaks: false, continues: false, value }),
+      () => ({ always: true, returns: true, breaks: false, continues: false, value: l.none(def) }),
+    ]);
+    return l.builder.close([whole.value ?? l.none(def)]);
   }
-  if (exit.always && returns !== undefined) return l.builder.close([l.uninitialized(returns, def)]);
-  const none = l.none(def);
-  if (returns !== undefined && returns.kind !== "None" && returns.kind !== "Optional" && returns.kind !== "Any") {
-    l.fail("bad-code", `\`${def.name}\` does not return a value on every path`, def);
-  }
-  return l.builder.close([none]);
+  // A function that always raises has no value to give.
+  return l.builder.close([exit.value ?? l.uninitialized(returns ?? T.None, def)]);
 }
