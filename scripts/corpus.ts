@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Job, runJobs } from "./runner/pool.ts";
-import { parseFlags, report } from "./runner/report.ts";
+import { finish, parseFlags, report } from "./runner/report.ts";
 import { CASE_FILES } from "./runner/torch-case.ts";
 import { array, type Json, object } from "./runner/value.ts";
 
@@ -29,4 +29,4 @@ if (dir === undefined || !existsSync(dir)) {
 const { filter } = flags;
 const jobs = jobsUnder(dir).filter((job) => filter === undefined || job.name.includes(filter));
 const outcomes = await runJobs(jobs, { backend: flags.backend, workers: flags.workers, timeoutMs: flags.timeoutMs });
-process.exit(report(outcomes, { json: flags.json }).failed > 0 ? 1 : 0);
+finish(report(outcomes, { json: flags.json }).failed > 0 ? 1 : 0);

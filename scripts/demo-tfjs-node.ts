@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { util } from "./runner/node-util.ts";
 import type { TensorFlow } from "../src/backends/tfjs/tensorflow.ts";
 import { tfjs } from "../src/backends/tfjs/tfjs.ts";
+import { finish } from "./runner/report.ts";
 import { silero } from "./silero.ts";
 import { verifyFile } from "./verify-models.ts";
 
@@ -37,4 +38,4 @@ for (const file of ["model.pt", "model.onnx"]) {
   judge(verdict.error <= 1e-4, `${verdict.name}: error ${verdict.error.toExponential(2)} of the largest value, ${verdict.seconds.toFixed(2)} s${verdict.problem === undefined ? "" : ` ${verdict.problem}`}`);
 }
 console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+finish(failed > 0 ? 1 : 0);

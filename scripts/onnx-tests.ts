@@ -6,7 +6,7 @@ import { basename, dirname, join, normalize, sep } from "node:path";
 import { unzipSync } from "fflate";
 import type { OnnxSpec } from "./runner/onnx-test.ts";
 import { type Job, runJobs } from "./runner/pool.ts";
-import { parseFlags, report } from "./runner/report.ts";
+import { finish, parseFlags, report } from "./runner/report.ts";
 import { type Json, type JsonObject, object } from "./runner/value.ts";
 
 function readJson(path: string): JsonObject | undefined {
@@ -70,4 +70,4 @@ const jobs = testsUnder(root)
 const outcomes = await runJobs(jobs, { backend: flags.backend, workers: flags.workers, timeoutMs: flags.timeoutMs });
 const totals = report(outcomes, { json: flags.json });
 if (isZip) rmSync(root, { recursive: true, force: true });
-process.exit(totals.failed > 0 ? 1 : 0);
+finish(totals.failed > 0 ? 1 : 0);

@@ -8,6 +8,7 @@ import { Tensor } from "../src/tensor/tensor.ts";
 import type { Backend } from "../src/prims/backend.ts";
 import { makeBackend } from "./runner/backend.ts";
 import { printPlacement } from "./runner/placement.ts";
+import { finish } from "./runner/report.ts";
 
 /** 16-bit mono samples of a .wav file, divided by 32768. */
 function samplesOf(path: string): Float32Array {
@@ -87,5 +88,5 @@ if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.
     }
   }
   console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed > 0 ? 1 : 0);
+  finish(failed > 0 ? 1 : 0);
 }

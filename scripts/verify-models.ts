@@ -13,7 +13,7 @@ import { Storage } from "../src/tensor/storage.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import { makeBackend } from "./runner/backend.ts";
 import { printPlacement } from "./runner/placement.ts";
-import { parseFlags } from "./runner/report.ts";
+import { finish, parseFlags } from "./runner/report.ts";
 
 function tensorOf(a: NpyArray): Tensor {
   return new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape]);
@@ -101,5 +101,5 @@ if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.
     }
   }
   console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed > 0 ? 1 : 0);
+  finish(failed > 0 ? 1 : 0);
 }

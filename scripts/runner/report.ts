@@ -67,3 +67,8 @@ export function parseFlags(argv: readonly string[]): Flags {
     timeoutMs: Number(named.get("timeout") ?? 60) * 1000, workers: Number(named.get("workers") ?? 2),
   };
 }
+
+/** Ends the process once everything printed has left: `process.exit` alone cuts off what a pipe has not taken yet. */
+export function finish(code: number): void {
+  process.stdout.write("", () => process.exit(code));
+}
