@@ -293,14 +293,6 @@ export function contract(ctx: Context, a: Tensor, b: Tensor, dtype: DType, epilo
   return out;
 }
 
-/** Elements sorted along `axis` (stable, NaN largest) and where each was: `[values, int64 positions]`, row-major. */
-export function sorted(ctx: Context, t: Tensor, axis: number, descending: boolean): [Tensor, Tensor] {
-  const values = empty(ctx, t.shape, t.dtype);
-  const positions = empty(ctx, t.shape, "int64");
-  if (values.numel > 0) ctx.run({ kind: "sort", axis, descending, rows: false, operands: [resolved(ctx, t)], results: [values, positions], scalars: [] });
-  return [values, positions];
-}
-
 /** Fills `out` with random numbers; operands (probabilities, rates) broadcast to its shape. Advances the generator. */
 export function random(ctx: Context, transform: RandomCall["transform"], generator: GeneratorState | null, out: Tensor, scalars: Scalars = [], operands: readonly Tensor[] = []): Tensor {
   if (out.numel === 0) return out;

@@ -2,15 +2,18 @@
 
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
+import { empty, random } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { narrowed } from "../../prims/views.ts";
-import { isComplex, isFloat } from "../../tensor/dtype.ts";
+import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
-import { type Tensor, viewOf } from "../../tensor/tensor.ts";
+import type { GeneratorState } from "../../tensor/generator.ts";
+import { Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
-import { apply, elementwise } from "../elementwise.ts";
+import { apply, type Elementwise, elementwise } from "../elementwise.ts";
 import { clamp } from "./comparison.ts";
+import { floatOf } from "./element.ts";
 
 const SELU_ALPHA = 1.6732632423543772848170429916717;
 const SELU_SCALE = 1.0507009873554804934193349852946;
@@ -59,6 +62,23 @@ function halves(self: Tensor, dim: number): [Tensor, Tensor] {
   return [narrowed(self, axis, 0, size / 2), narrowed(self, axis, size / 2, size / 2)];
 }
 
+export const threshold: Elementwise = elementwise("threshold", (x, t, value) => x.le(t).where(value, x));
+/** A bound as an integer tensor takes it: cut to an integer. */
+function inKind(self: Tensor, s: Scalar): Scalar {
+  return s.kind === "float" && isInt(self.dtype) ? int(Math.trunc(s.value)) : s;
+}
+
+const negativeScaled = elementwise("rrelu", (x, slope) => x.le(0).where(x.mul(slope), x));
+const noiseOf = elementwise("rrelu_noise", (x, slope) => x.le(0).where(slope, x.lit(1)));
+
+/** Negative numbers times a slope: the mean of the bounds, or in training a draw for each element. */
+function randomisedRelu(ctx: Context, self: Tensor, lower: number, upper: number, training: boolean, generator: GeneratorState | null, noise?: Tensor): Tensor {
+  if (!training) return apply(ctx, leaky, [self, float((lower + upper) / 2)]);
+  const slopes = random(ctx, "uniform", generator, empty(ctx, self.shape, self.dtype), [lower, upper]);
+  if (noise !== undefined) apply(ctx, noiseOf, [self, slopes], noise);
+  return apply(ctx, negativeScaled, [self, slopes]);
+}
+
 export function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
   floating(self, "GeluKernelImpl");
   if (approximate === "none") return apply(ctx, geluErf, [self]);
@@ -93,12 +113,20 @@ export const activation: readonly Op[] = [
     run: pointwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0)))),
   }),
   op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x)) }),
-  op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: pointwise("threshold", (x, t, value) => x.le(t).where(value, x)) }),
+  op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: (ctx, self, t, value) => apply(ctx, threshold, [self, inKind(self, t), inKind(self, value)]) }),
   op("aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", { run: { kind: "pointwise", elementwise: leaky }, quantised: "requantise" }),
   op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]) }),
   op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]) }),
-  op("aten::log_sigmoid(Tensor self) -> Tensor", { run: { kind: "pointwise", elementwise: logSigmoid } }),
+  op("aten::log_sigmoid(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, logSigmoid, [self], empty(ctx, self.shape, self.dtype)) }),
   op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [apply(ctx, logSigmoid, [self]), apply(ctx, expNegAbs, [self])] }),
+  ...(["rrelu", "rrelu_with_noise"] as const).map((name) =>
+    op(`aten::${name}(Tensor self, ${name === "rrelu" ? "" : "Tensor(b!) noise, "}Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` as "aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor", {
+      run: (ctx, self, ...rest: readonly unknown[]) => {
+        const [lower, upper, training, generator] = rest.filter((value) => !(value instanceof Tensor)) as [Scalar, Scalar, boolean, GeneratorState | null]; // the schema's order, noise left out
+        return randomisedRelu(ctx, self, floatOf(lower), floatOf(upper), training, generator, rest.find((value) => value instanceof Tensor));
+      },
+    }),
+  ),
   op("aten::glu(Tensor self, int dim=-1) -> Tensor", { run: (ctx, self, dim) => apply(ctx, gated, halves(self, dim)) }),
 ];
 

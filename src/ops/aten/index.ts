@@ -30,6 +30,9 @@ import { creation } from "./creation.ts";
 import { binary } from "./pointwise-binary.ts";
 import { unary } from "./pointwise-unary.ts";
 import { cumulative } from "./cumulative.ts";
+import { covariances } from "./covariance.ts";
+import { ctcLosses } from "./ctc-loss.ts";
+import { histograms } from "./histograms.ts";
 import { classLosses } from "./class-loss.ts";
 import { orderStatistics } from "./order-statistics.ts";
 import { dropouts } from "./dropout.ts";
@@ -49,4 +52,4 @@ import { packedSequences } from "./packed-sequence.ts";
 import { paddings } from "./padding.ts";
 import { attention } from "./attention.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, covariances, ctcLosses, histograms, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention];

@@ -3,7 +3,7 @@
 import { acc, binary, constant, type Expr, scalar, unary, val } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { copyOf, reduce } from "../../prims/calls.ts";
+import { copyOf, empty, reduce } from "../../prims/calls.ts";
 import { type Combiner, maxOf, minOf, sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { selected, unsqueezed } from "../../prims/views.ts";
@@ -109,14 +109,15 @@ export function cosineSimilarity(ctx: Context, a: Tensor, b: Tensor, dim: number
   return sum(ctx, apply(ctx, product, [apply(ctx, unit, [x, nx, least]), apply(ctx, unit, [y, ny, least])]), dim, false, common);
 }
 
-const limited = elementwise("renorm", (x, n, limit) => n.gt(limit).where(x.mul(limit.div(n.add(1e-7))), x));
+const limited = elementwise("renorm", (n, limit) => n.gt(limit).where(limit.div(n.add(1e-7)), n.lit(1)));
 
 /** Slices along `dim` whose p-norm is above the limit are scaled down to it. */
 function renorm(ctx: Context, self: Tensor, p: Scalar, dim: number, limit: Scalar): Tensor {
   if (self.rank < 2) throw new OpwiseError("shape-mismatch", "renorm: input needs at least 2 dimensions, got " + `${self.rank} dimensions`);
   const axis = wrapDim(dim, self.rank);
   const norms = vectorNorm(ctx, self, floatOf(p), self.shape.map((_, i) => i).filter((i) => i !== axis), true);
-  return apply(ctx, limited, [self, norms, limit]);
+  const factors = apply(ctx, limited, [norms, limit]);
+  return apply(ctx, product, [self, factors], empty(ctx, self.shape, self.dtype));
 }
 
 export const norms: readonly Op[] = [

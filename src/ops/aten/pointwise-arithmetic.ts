@@ -7,6 +7,7 @@ import { apply, elementwise } from "../elementwise.ts";
 
 const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
 
+const subtract = elementwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)));
 const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 /** Integers go by their own division; floats divide first and round after. */
 const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
@@ -37,5 +38,15 @@ export const arithmetic: readonly Op[] = [
   op("aten::div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
   op("aten::floor_divide(Tensor self, Tensor other) -> Tensor", { run: { kind: "pointwise", elementwise: divFloor } }),
   op("aten::floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", { run: { kind: "pointwise", elementwise: divFloor } }),
+  op("aten::subtract.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
+  op("aten::subtract.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
+  op("aten::multiply.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
+  op("aten::multiply.Scalar(Tensor self, Scalar other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
+  ...(["divide", "true_divide"] as const).flatMap((name) => [
+    op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run: { kind: "pointwise", elementwise: divTrue } }),
+    op(`aten::${name}.Scalar(Tensor self, Scalar other) -> Tensor`, { run: { kind: "pointwise", elementwise: divTrue } }),
+  ]),
+  op("aten::divide.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
+  op("aten::divide.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
   op("aten::relu(Tensor self) -> Tensor", { run: pointwise("relu", (x) => x.max(0)), quantised: "codes" }),
 ];

@@ -2,7 +2,7 @@
 
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { map } from "../../prims/calls.ts";
+import { empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -10,9 +10,19 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, elementwise, type Promotion } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
+import { sameShape } from "../../tensor/shape.ts";
 import { frexpProgram } from "./frexp.ts";
+import { everyOf as allOf } from "./reduction.ts";
 
 type Binary = (x: Num, y: Num) => Num;
+
+/** A meaning that integers alone have (`bools` too where it is logic on bits). */
+function whole(name: string, build: Binary, bools = false): Binary {
+  return (x, y) => {
+    if (x.isFloat || x.isComplex || (x.type === "bool" && !bools)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${x.isComplex ? "complex" : x.type}'`, { wanted: "integers" });
+    return build(x, y);
+  };
+}
 
 /** `aten::name(Tensor self, Tensor other) -> Tensor` for each name. */
 function tensors(promotion: Promotion, table: Readonly<Record<string, Binary>>): Op[] {
@@ -65,6 +75,7 @@ const isCloseTo = elementwise("isclose", (x, y, rtol, atol) => {
   const allowed = atol.real().add(rtol.real().mul(y.abs()).abs());
   return x.eq(y).or(gap.isfinite().and(gap.le(allowed)));
 }, { promotion: "compare" });
+const equals = elementwise("eq", (x, y) => x.eq(y), { promotion: "compare" });
 const bothNaN = elementwise("both_nan", (x, y) => x.isnan().and(y.isnan()), { promotion: "own" });
 const either = elementwise("logical_or", (x, y) => x.toBool().or(y.toBool()), { promotion: "own" });
 
@@ -118,11 +129,11 @@ function floatOnly(name: string, self: Tensor): void {
   if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`);
 }
 
-const xor: Binary = (x, y) => x.bitxor(y);
-const and: Binary = (x, y) => x.bitand(y);
-const or: Binary = (x, y) => x.bitor(y);
-const left: Binary = (x, y) => x.shl(y);
-const right: Binary = (x, y) => x.shr(y);
+const xor: Binary = whole("bitwise_xor_cpu", (x, y) => x.bitxor(y), true);
+const and: Binary = whole("bitwise_and_cpu", (x, y) => x.bitand(y), true);
+const or: Binary = whole("bitwise_or_cpu", (x, y) => x.bitor(y), true);
+const left: Binary = whole("lshift_cpu", (x, y) => x.shl(y));
+const right: Binary = whole("rshift_cpu", (x, y) => x.shr(y));
 const least: Binary = (x, y) => x.min(y);
 const most: Binary = (x, y) => x.max(y);
 
@@ -140,7 +151,7 @@ function inPlace(table: Readonly<Record<string, Binary>>): Op[] {
 export const binary: readonly Op[] = [
   op("aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
   op("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", { run: powScalar }),
-  op("aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
+  op("aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", { run: (ctx, self, exponent) => apply(ctx, power, [self, exponent], empty(ctx, exponent.shape, resultType([self, exponent], ctx.defaultDtype))) }),
   ...(["Tensor_Tensor(Tensor self, Tensor exponent)", "Tensor_Scalar(Tensor self, Scalar exponent)", "Scalar(Scalar self, Tensor exponent)"] as const).map((form) =>
     op(`aten::float_power.${form} -> Tensor`, {
       run: (ctx: Context, self: Tensor | Scalar, exponent: Tensor | Scalar) => {
@@ -159,11 +170,11 @@ export const binary: readonly Op[] = [
   ...inPlace({ __iand__: and, __ior__: or, __ixor__: xor, __ilshift__: left, __irshift__: right }),
   ...tensors("default", {
     maximum: most, minimum: least, "max.other": most, "min.other": least, fmax: (x, y) => x.fmax(y), fmin: (x, y) => x.fmin(y),
-    hypot: (x, y) => x.hypot(y), nextafter: (x, y) => x.call("nextafter", y), gcd: (x, y) => x.call("gcd", y),
-    lcm: (x, y) => {
+    hypot: (x, y) => x.hypot(y), nextafter: (x, y) => x.call("nextafter", y), gcd: whole("gcd_cpu", (x, y) => x.call("gcd", y)),
+    lcm: whole("lcm_cpu", (x, y) => {
       const g = x.call("gcd", y);
       return g.eq(0).where(x.lit(0), x.quot(g).mul(y).abs());
-    },
+    }),
     logaddexp: logAddExp(true), logaddexp2: logAddExp(false),
     "igamma special_gammainc": (x, y) => x.call("igamma", y), "igammac special_gammaincc": (x, y) => x.call("igammac", y),
   }),
@@ -191,6 +202,21 @@ export const binary: readonly Op[] = [
         throw new OpwiseError("dtype-mismatch", "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes.");
       }
       return apply(ctx, addcdiv.elementwise, [self, a, b, value]);
+    },
+  }),
+  op("aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool", {
+    reads: function* (ctx, self, other, rtol, atol, equalNaN) {
+      const close = allOf(ctx, isclose(ctx, self, other, rtol, atol, equalNaN));
+      yield close;
+      return close.item();
+    },
+  }),
+  op("aten::equal(Tensor self, Tensor other) -> bool", {
+    reads: function* (ctx, self, other) {
+      if (!sameShape(self.shape, other.shape)) return false;
+      const same = allOf(ctx, apply(ctx, equals, [self, other]));
+      yield same;
+      return same.item();
     },
   }),
   op("aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor", { run: isclose }),

@@ -47,6 +47,8 @@ function refuseBool(name: string, e: Elementwise): (ctx: Parameters<typeof apply
   };
 }
 
+/** A bool counts as 0 or 1: its square is an int64. */
+const squared = elementwise("square", (x) => x.square(), { result: (common) => (common === "bool" ? "int64" : common) });
 const negate = elementwise("neg", (x) => x.neg());
 const logitOf = elementwise("logit", (x) => x.div(x.lit(1).sub(x)).log(), { promotion: "float" });
 const logitClamped = elementwise("logit", (x, eps) => {
@@ -61,10 +63,10 @@ export const unary: readonly Op[] = [
     frac: (x) => x.sub(x.trunc()),
     // A number's sign; NaN has none and gives 0.
     sign: (x) => x.sign(), sgn: (x) => x.sign(),
-    square: (x) => x.square(),
     bitwise_not: (x) => x.bitnot(),
     conj_physical: (x) => x.conj(), _conj_physical: (x) => x.conj(),
   }),
+  op("aten::square(Tensor self) -> Tensor", { run: { kind: "pointwise", elementwise: squared } }),
   op("aten::positive(Tensor(a) self) -> Tensor(a)", {
     run: (_ctx, self) => {
       if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", "The `+` operator, on a bool tensor is not supported.");

@@ -1,10 +1,10 @@
 /** Random tensors: rand, randint, normal, bernoulli and their kin, drawn in PyTorch's order from the generator given or the session's. */
 
 import type { Scalar } from "../../ir/datum.ts";
-import { copyOf, empty, random, sorted } from "../../prims/calls.ts";
+import { copyOf, empty, random } from "../../prims/calls.ts";
 import type { RandomCall } from "../../prims/call.ts";
 import type { Context } from "../../prims/context.ts";
-import { asReal, narrowed, reshaped, unsqueezed } from "../../prims/views.ts";
+import { asReal, reshaped, unsqueezed } from "../../prims/views.ts";
 import { type DType, isComplex, isFloat } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { GeneratorState } from "../../tensor/generator.ts";
@@ -15,6 +15,7 @@ import { apply, elementwise } from "../elementwise.ts";
 import { floatOf, scalarOf } from "./element.ts";
 import { stridesLike } from "./filling.ts";
 import { extremeAt, sum } from "./reduction.ts";
+import { topk } from "./sorting.ts";
 import { dtypeArgument } from "./reduction-axes.ts";
 
 type Generator = GeneratorState | null;
@@ -67,7 +68,7 @@ function multinomial(ctx: Context, self: Tensor, samples: number, replacement: b
   if (!replacement || samples === 1) {
     const race = apply(ctx, ratio, [self, simple(ctx, "exponential", freshLike(ctx, self, null), generator, [1])]);
     if (samples === 1) return extremeAt(ctx, race, -1, true, true, "argmax")[1];
-    return copyOf(ctx, narrowed(sorted(ctx, race, self.rank - 1, true)[1], -1, 0, samples));
+    return topk(ctx, race, samples, -1, true)[1];
   }
   const rows = self.rank === 1 ? unsqueezed(self, 0) : self;
   const out = empty(ctx, [rows.shape[0] ?? 0, samples], "int64");

@@ -99,6 +99,11 @@ function truth(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, combiner
   return first(reduce(ctx, program, combiner, [self], axesOf(self, dim), keepdim, [self.dtype === "uint8" ? "uint8" : "bool"]));
 }
 
+/** Whether all elements hold: a bool scalar tensor. */
+export function everyOf(ctx: Context, self: Tensor): Tensor {
+  return truth(ctx, self, null, false, allOf());
+}
+
 export function countNonzero(ctx: Context, self: Tensor, dim: Dims): Tensor {
   const program = statesProgram("nonzero", [self.dtype], opmathOf(self.dtype), (x) => [x.toBool().to("f64")]);
   return first(reduce(ctx, program, sumOf("f64"), [self], axesOf(self, dim), false, ["int64"]));
@@ -118,9 +123,21 @@ function nanmean(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, code: 
   return apply(ctx, ratio, [nansum(ctx, self, dim, keepdim, code), sum(ctx, apply(ctx, notNaN, [self]), dim, keepdim)]);
 }
 
+const realPart = elementwise("real", (x) => x.real(), { promotion: "real" });
+const shiftedExp = elementwise("exp", (x, top) => x.sub(top).exp());
+const logPlus = elementwise("log", (x, top) => x.log().add(top));
+
+/** The same with the largest real part taken out first. */
+function complexLogSumExp(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean): Tensor {
+  const real = apply(ctx, realPart, [self]);
+  const total = sum(ctx, apply(ctx, shiftedExp, [self, extremum(ctx, real, dim, true, true)]), dim, keepdim);
+  return apply(ctx, logPlus, [total, extremum(ctx, real, dim, keepdim, true)]);
+}
+
 /** log(sum(exp(x))) without overflow; integers are taken as floats. */
 export function logsumexp(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean): Tensor {
   const dtype = floatPromoted(self.dtype, ctx.defaultDtype);
+  if (isComplex(dtype)) return complexLogSumExp(ctx, self, dim, keepdim);
   const program = statesProgram("logsumexp", [self.dtype], opmathOf(dtype), (x) => [x.to("f64"), x.to("f64").lit(1)]);
   return first(reduce(ctx, program, logSumExpOf("f64"), [self], axesOf(self, dim), keepdim, [dtype]));
 }
@@ -136,7 +153,7 @@ function sumToSize(ctx: Context, self: Tensor, size: readonly number[]): Tensor 
   if (!fits) throw new OpwiseError("shape-mismatch", `size {[${size.join(", ")}]} is not expandable to size {[${self.shape.join(", ")}]}.`);
   const axes = self.shape.map((_, i) => i).filter((i) => i < lead || (size[i - lead] === 1 && self.shape[i] !== 1));
   if (axes.length === 0) return self;
-  const out = sum(ctx, self, axes, true, self.dtype);
+  const out = sum(ctx, self, axes, true);
   return reshaped(ctx, out, size);
 }
 
