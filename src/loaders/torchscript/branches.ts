@@ -1,7 +1,7 @@
 /** Joins of two branches: names, and ways of leaving, become results of one `prim::If`. */
 
 import type { OpenBlock } from "../../ir/builder.ts";
-import type { Value } from "../../ir/graph.ts";
+import type { Block, Value } from "../../ir/graph.ts";
 import { isSubtype, printType, T, type Type, unifyTypes } from "../../ir/type.ts";
 import type { Lowering } from "./lowering.ts";
 import { type Binding, type Exit, type Flag, Scope } from "./scope.ts";
@@ -119,7 +119,7 @@ export function branch(l: Lowering, condition: Value, span: Span, arms: readonly
     });
   }
 
-  const close = (arm: Arm, side: 0 | 1) => {
+  const close = (arm: Arm, side: 0 | 1): Block => {
     l.builder.resume(arm.open);
     const values = outputs.map((output) => output.make[side]());
     return l.builder.close(values);

@@ -108,7 +108,7 @@ export function callMeaning(l: Lowering, callee: Meaning, call: CallArguments<Va
       const own = magic(l, callee.to, call, span);
       if (own !== undefined) return own;
       if (value !== undefined && value.type.kind === target.type.kind) return { kind: "value", value };
-      if (callee.to === "bool" && value !== undefined && value.type.kind === "Class" && value.type.methods.has("__len__")) {
+      if (callee.to === "bool" && value?.type.kind === "Class" && value.type.methods.has("__len__")) {
         return callMeaning(l, { kind: "cast", to: "bool" }, { args: [{ type: T.int, value: l.asValue(callMeaning(l, memberOf(l, { kind: "value", value }, "__len__", span), { args: [], kwargs: [] }, span), span) }], kwargs: [] }, span);
       }
       return l.builtin(target.op, call, span);

@@ -116,7 +116,7 @@ class Lexer {
         lineStart = false;
       }
       const start = this.#at;
-      const char = this.#text[start] as string | undefined;
+      const char = this.#text[start];
       if (char === undefined) break;
       if (char === " " || char === "\t" || char === "\r" || char === "\f") this.#at++;
       else if (char === "#") {

@@ -121,7 +121,7 @@ function loop(l: Lowering, facts: LoopFacts, span: Span): Exit {
     saved.set(name, reason === undefined ? { kind: "value", value: result } : { kind: "unusable", reason });
   }
   if (!returning) return FALLS_THROUGH;
-  return { always: false, returns: results.at(-2) as Value, breaks: false, continues: false, value: results.at(-1) as Value };
+  return { always: false, returns: results.at(-2) as Value, breaks: false, continues: false, value: results.at(-1) };
 }
 
 /** @throws bad-code */

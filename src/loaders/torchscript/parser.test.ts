@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { Expr } from "./ast.ts";
+import type { Expr, FileAst } from "./ast.ts";
 import { parseExpression, parseFile } from "./parser.ts";
 import { SourceText } from "./source-text.ts";
 
 const expression = (text: string): Expr => parseExpression(new SourceText("x", text));
-const file = (text: string) => parseFile(new SourceText("code/__torch__.py", text));
+const file = (text: string): FileAst => parseFile(new SourceText("code/__torch__.py", text));
 
 /** An expression with brackets around every operation. */
 function shape(expr: Expr): string {

@@ -81,7 +81,7 @@ class Parser {
     for (const child of children) if (child !== undefined && child.depth > depth) depth = child.depth;
     const end = (this.#tokens[this.#at - 1] ?? this.#token).end;
     if (depth >= MAX_EXPRESSION_DEPTH) this.#tooDeep(start, end);
-    return { ...draft, start, end, depth: depth + 1 } as Expr; // a draft is an Expr without its place
+    return { ...draft, start, end, depth: depth + 1 };
   }
 
   #tooDeep(start: number, end: number): never {
