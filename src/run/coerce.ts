@@ -1,7 +1,7 @@
 /** Scalars carry their kind only where their static type leaves it open; these adapters go between the two forms. */
 
 import { boxed, type Datum, makeTuple } from "../ir/datum.ts";
-import { boxesScalars, type Type } from "../ir/type.ts";
+import { boxesScalars, T, type Type } from "../ir/type.ts";
 
 /** Changes a datum's form; absent where both types have the same one. */
 export type Adapter = (value: Datum) => Datum;
@@ -16,14 +16,17 @@ const unbox: Adapter = (v) =>
 export function coercion(from: Type, to: Type): Adapter | undefined {
   if (boxesScalars(to)) {
     if (boxesScalars(from)) return undefined;
-    const kind = from.kind === "Optional" ? from.elem.kind : from.kind;
-    if (kind === "int") return boxInt;
-    if (kind === "float") return boxFloat;
-    return kind === "bool" ? boxBool : undefined;
+    const source = from.kind === "Optional" ? from.elem : from;
+    if (source.kind === "int") return boxInt;
+    if (source.kind === "float") return boxFloat;
+    if (source.kind === "bool") return boxBool;
+    // A tuple's items have no other place to carry their kinds.
+    return source.kind === "Tuple" || source.kind === "NamedTuple" ? itemwise(source.elems.map((e) => coercion(e, T.Any))) : undefined;
   }
   if (boxesScalars(from)) {
-    const kind = to.kind === "Optional" ? to.elem.kind : to.kind;
-    return kind === "int" || kind === "float" || kind === "bool" ? unbox : undefined;
+    const target = to.kind === "Optional" ? to.elem : to;
+    if (target.kind === "Tuple" || target.kind === "NamedTuple") return itemwise(target.elems.map((e) => coercion(T.Any, e)));
+    return target.kind === "int" || target.kind === "float" || target.kind === "bool" ? unbox : undefined;
   }
   const target = to.kind === "Optional" ? to.elem : to;
   const source = from.kind === "Optional" ? from.elem : from;
@@ -32,8 +35,13 @@ export function coercion(from: Type, to: Type): Adapter | undefined {
       const wanted = target.elems[i];
       return wanted === undefined ? undefined : coercion(e, wanted);
     });
-    if (parts.every((p) => p === undefined)) return undefined;
-    return (v) => (typeof v === "object" && v !== null && "kind" in v && v.kind === "tuple" ? makeTuple(v.items.map((x, i) => parts[i]?.(x) ?? x), v.type) : v);
+    return itemwise(parts);
   }
   return undefined;
+}
+
+/** The adapter of a tuple by those of its items. */
+function itemwise(parts: readonly (Adapter | undefined)[]): Adapter | undefined {
+  if (parts.every((p) => p === undefined)) return undefined;
+  return (v) => (typeof v === "object" && v !== null && "kind" in v && v.kind === "tuple" ? makeTuple(v.items.map((x, i) => parts[i]?.(x) ?? x), v.type) : v);
 }

@@ -8,10 +8,13 @@ import type { Schema } from "../ir/schema.ts";
 import { T, type Type } from "../ir/type.ts";
 import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
 import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
+import { printedLine } from "../ops/prim/index.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import { coercion } from "./coerce.ts";
 import { isInstanceOf, unpickledList } from "./instance-of.ts";
+import { walkData } from "./reach.ts";
 
 /** What a linker needs of its session. */
 export interface LinkEnvironment {
@@ -205,6 +208,19 @@ export class Linker {
         };
         return { ...common, kind: "op", bound, operands: this.#operands(node) };
       }
+      case "prim::Print": {
+        const bound: BoundOp = {
+          reads: true,
+          run: function* print(ctx, args) {
+            const tensors: Tensor[] = [];
+            walkData(args, (value) => void (value instanceof Tensor && tensors.push(value)));
+            yield* tensors;
+            ctx.print(printedLine(args));
+            return [];
+          },
+        };
+        return { ...common, kind: "op", bound, operands: this.#operands(node, node.operands.map(() => T.Any)) };
+      }
       default:
         return this.#op(node, common);
     }
@@ -332,5 +348,5 @@ export const machineOps: ReadonlySet<string> = new Set([
   "prim::Constant", "prim::If", "prim::Loop", "prim::fork", "aten::wait", "prim::RaiseException", "prim::CallFunction", "prim::CallMethod",
   "prim::GetAttr", "prim::SetAttr", "prim::ListConstruct", "prim::DictConstruct", "prim::TupleConstruct", "prim::TupleUnpack", "prim::ListUnpack",
   "prim::TupleIndex", "prim::TupleSlice", "prim::unchecked_cast", "prim::box", "prim::Uninitialized", "prim::CreateObject", "prim::isinstance",
-  "prim::EnumValue", "prim::EnumName", "prim::ModuleContainerIndex", "prim::tolist",
+  "prim::EnumValue", "prim::EnumName", "prim::ModuleContainerIndex", "prim::tolist", "prim::Print",
 ]);
