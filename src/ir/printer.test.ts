@@ -12,7 +12,11 @@ const types = fc.letrec<{ type: Type }>((tie) => ({
   type: fc.oneof(
     { depthSize: "small", withCrossShrink: true },
     fc.constantFrom<Type>(T.int, T.float, T.str, T.None, T.Any, T.Tensor, T.Device, T.number, T.AnyClass),
-    fc.constant<Type>({ kind: "Tensor", dtype: "float32", shape: [2, { op: "symbol", name: "N", args: [] }, { op: "+", args: [{ op: "max", args: [3, { op: "symbol", name: "s0", args: [] }] }, 1] }] }),
+    fc.constant<Type>({
+      kind: "Tensor",
+      dtype: "float32",
+      shape: [2, { op: "symbol", name: "N", args: [] }, { op: "+", args: [{ op: "max", args: [3, { op: "symbol", name: "s0", args: [] }] }, 1] }],
+    }),
     tie("type").map(listOf),
     tie("type").map(optionalOf),
     fc.array(tie("type"), { maxLength: 3 }).map(tupleOf),
@@ -36,54 +40,88 @@ const templates = fc.letrec<{ template: Template }>((tie) => ({
     types.map((type): Template => ({ kind: "type", type })),
     fc.tuple(types, fc.array(tie("template"), { maxLength: 3 })).map(([elem, items]): Template => ({ kind: "list", elem, items })),
     fc.array(tie("template"), { maxLength: 3 }).map((items): Template => ({ kind: "tuple", items })),
-    fc.tuple(types, types, fc.array(fc.tuple(tie("template"), tie("template")), { maxLength: 2 })).map(([key, value, entries]): Template => ({ kind: "dict", key, value, entries })),
+    fc
+      .tuple(types, types, fc.array(fc.tuple(tie("template"), tie("template")), { maxLength: 2 }))
+      .map(([key, value, entries]): Template => ({ kind: "dict", key, value, entries })),
   ),
 })).template;
 
 /** A block with constants, an op, nested blocks and names of any characters. */
-const blocks = fc.tuple(fc.array(fc.tuple(templates, types, fc.option(fc.string(), { nil: undefined })), { minLength: 1, maxLength: 6 }), fc.boolean()).map(([constants, nest]): Block => {
-  const builder = new GraphBuilder();
-  const inputs = builder.open([{ type: T.Tensor, name: "x" }, { type: T.bool }]);
-  const values: Value[] = [...inputs];
-  for (const [value, type, name] of constants) {
-    const [result] = builder.node("prim::Constant", [], [{ type, ...(name === undefined ? {} : { name }) }], { attributes: { value }, name, location: { record: "code/__torch__.py", line: 7, python: () => "net.py:3" } });
-    values.push(result as Value);
-  }
-  if (nest) {
-    builder.open();
-    const a = builder.close([values.at(-1) as Value]);
-    builder.open();
-    const b = builder.close([values.at(-1) as Value]);
-    values.push(...builder.node("prim::If", [inputs[1]], [{ type: T.Any }], { blocks: [a, b] }));
-  }
-  builder.node("aten::add.Tensor", [inputs[0], inputs[0], undefined], [{ type: T.Tensor }], { schema: schemaOf("aten::add.Tensor") });
-  return builder.close([values.at(-1) as Value]);
-});
+const blocks = fc
+  .tuple(fc.array(fc.tuple(templates, types, fc.option(fc.string(), { nil: undefined })), { minLength: 1, maxLength: 6 }), fc.boolean())
+  .map(([constants, nest]): Block => {
+    const builder = new GraphBuilder();
+    const inputs = builder.open([{ type: T.Tensor, name: "x" }, { type: T.bool }]);
+    const values: Value[] = [...inputs];
+    for (const [value, type, name] of constants) {
+      const [result] = builder.node("prim::Constant", [], [{ type, ...(name === undefined ? {} : { name }) }], {
+        attributes: { value },
+        name,
+        location: { record: "code/__torch__.py", line: 7, python: () => "net.py:3" },
+      });
+      values.push(result as Value);
+    }
+    if (nest) {
+      builder.open();
+      const a = builder.close([values.at(-1) as Value]);
+      builder.open();
+      const b = builder.close([values.at(-1) as Value]);
+      values.push(...builder.node("prim::If", [inputs[1]], [{ type: T.Any }], { blocks: [a, b] }));
+    }
+    builder.node("aten::add.Tensor", [inputs[0], inputs[0], undefined], [{ type: T.Tensor }], { schema: schemaOf("aten::add.Tensor") });
+    return builder.close([values.at(-1) as Value]);
+  });
 
 describe("printed graphs", () => {
   it("read back as they were", () => {
-    fc.assert(fc.property(blocks, (block) => {
-      const opaque: Template[] = [];
-      const text = printBlock(block, { opaque });
-      expect(printBlock(parseBlock(text, { opaque, schemaOf }), { opaque })).toBe(text);
-    }), { numRuns: 200 });
+    fc.assert(
+      fc.property(blocks, (block) => {
+        const opaque: Template[] = [];
+        const text = printBlock(block, { opaque });
+        expect(printBlock(parseBlock(text, { opaque, schemaOf }), { opaque })).toBe(text);
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it("keep the structure of a block", () => {
-    fc.assert(fc.property(blocks, (block) => {
-      const back = parseBlock(printBlock(block), { schemaOf });
-      const plain = (b: Block): unknown => ({
-        inputs: b.inputs.map((v) => [v.id, v.type]), outputs: b.outputs.map((v) => v.id),
-        nodes: b.nodes.map((n) => [n.op, n.operands.map((o) => o?.id), n.results.map((r) => [r.id, r.type]), n.attributes, n.schema?.text, n.location?.line, n.location?.python?.(), n.blocks.map(plain)]),
-      });
-      expect(plain(back)).toEqual(plain(block));
-    }), { numRuns: 100 });
+    fc.assert(
+      fc.property(blocks, (block) => {
+        const back = parseBlock(printBlock(block), { schemaOf });
+        const plain = (b: Block): unknown => ({
+          inputs: b.inputs.map((v) => [v.id, v.type]),
+          outputs: b.outputs.map((v) => v.id),
+          nodes: b.nodes.map((n) => [
+            n.op,
+            n.operands.map((o) => o?.id),
+            n.results.map((r) => [r.id, r.type]),
+            n.attributes,
+            n.schema?.text,
+            n.location?.line,
+            n.location?.python?.(),
+            n.blocks.map(plain),
+          ]),
+        });
+        expect(plain(back)).toEqual(plain(block));
+      }),
+      { numRuns: 100 },
+    );
   });
 
   it("number the constants that have no text", () => {
     const builder = new GraphBuilder();
     builder.open();
-    const tensor: Template = { kind: "tensor", tensor: { storage: { source: { name: "s", size: 4, read: () => new Uint8Array(4) }, nbytes: 4, device: "cpu" }, dtype: "float32", shape: [1], strides: [1], offset: 0, requiresGrad: false } };
+    const tensor: Template = {
+      kind: "tensor",
+      tensor: {
+        storage: { source: { name: "s", size: 4, read: () => new Uint8Array(4) }, nbytes: 4, device: "cpu" },
+        dtype: "float32",
+        shape: [1],
+        strides: [1],
+        offset: 0,
+        requiresGrad: false,
+      },
+    };
     const block = builder.close([builder.constant(tensor, T.Tensor)]);
     const opaque: Template[] = [];
     expect(printBlock(block, { opaque })).toContain("prim::Constant[value=$0<tensor float32 [1]>]()");
@@ -95,7 +133,10 @@ describe("printed graphs", () => {
     expect(printFunction(parseFunction(text))).toBe(text);
   });
 
-  it.each(["block() {", "block() {\n  yield %1\n}", "block() {\n  %0: Foo = prim::x()\n  yield\n}", "function f() -> int {\n  return\n} x"])("refuse %j", (text) => {
-    expect(() => (text.startsWith("block") ? parseBlock(text) : parseFunction(text))).toThrow(expect.objectContaining({ code: "bad-code" }) as Error);
-  });
+  it.each(["block() {", "block() {\n  yield %1\n}", "block() {\n  %0: Foo = prim::x()\n  yield\n}", "function f() -> int {\n  return\n} x"])(
+    "refuse %j",
+    (text) => {
+      expect(() => (text.startsWith("block") ? parseBlock(text) : parseFunction(text))).toThrow(expect.objectContaining({ code: "bad-code" }) as Error);
+    },
+  );
 });

@@ -48,23 +48,40 @@ class Printer {
 
   template(value: Template): string {
     switch (value.kind) {
-      case "none": return "None";
-      case "bool": return value.value ? "True" : "False";
-      case "int": return String(value.value);
-      case "float": return printFloat(value.value);
-      case "complex": return `complex(${printFloat(value.re)}, ${printFloat(value.im)})`;
-      case "str": return JSON.stringify(value.value);
-      case "device": return `device(${JSON.stringify(value.value)})`;
-      case "type": return `type(${printType(value.type)})`;
-      case "enum": return `enum(${value.type.name}, ${JSON.stringify(value.member)})`;
-      case "list": return `list(${printType(value.elem)})[${value.items.map((item) => this.template(item)).join(", ")}]`;
-      case "tuple": return `tuple${value.type === undefined ? "" : `(${printType(value.type)})`}[${value.items.map((item) => this.template(item)).join(", ")}]`;
-      case "dict": return `dict(${printType(value.key)}, ${printType(value.value)})[${value.entries.map(([k, v]) => `${this.template(k)}: ${this.template(v)}`).join(", ")}]`;
-      case "tensor": return this.#reference(value, `tensor ${value.tensor.dtype} [${value.tensor.shape.join(", ")}]`);
-      case "sparse": return this.#reference(value, `sparse ${value.values.dtype} [${value.shape.join(", ")}]`);
-      case "object": return this.#reference(value, `object ${value.class.name}`);
-      case "foreign": return this.#reference(value, `object ${value.className}`);
-      default: return value satisfies never;
+      case "none":
+        return "None";
+      case "bool":
+        return value.value ? "True" : "False";
+      case "int":
+        return String(value.value);
+      case "float":
+        return printFloat(value.value);
+      case "complex":
+        return `complex(${printFloat(value.re)}, ${printFloat(value.im)})`;
+      case "str":
+        return JSON.stringify(value.value);
+      case "device":
+        return `device(${JSON.stringify(value.value)})`;
+      case "type":
+        return `type(${printType(value.type)})`;
+      case "enum":
+        return `enum(${value.type.name}, ${JSON.stringify(value.member)})`;
+      case "list":
+        return `list(${printType(value.elem)})[${value.items.map((item) => this.template(item)).join(", ")}]`;
+      case "tuple":
+        return `tuple${value.type === undefined ? "" : `(${printType(value.type)})`}[${value.items.map((item) => this.template(item)).join(", ")}]`;
+      case "dict":
+        return `dict(${printType(value.key)}, ${printType(value.value)})[${value.entries.map(([k, v]) => `${this.template(k)}: ${this.template(v)}`).join(", ")}]`;
+      case "tensor":
+        return this.#reference(value, `tensor ${value.tensor.dtype} [${value.tensor.shape.join(", ")}]`);
+      case "sparse":
+        return this.#reference(value, `sparse ${value.values.dtype} [${value.shape.join(", ")}]`);
+      case "object":
+        return this.#reference(value, `object ${value.class.name}`);
+      case "foreign":
+        return this.#reference(value, `object ${value.className}`);
+      default:
+        return value satisfies never;
     }
   }
 
@@ -76,7 +93,9 @@ class Printer {
 
   node(node: Node, indent: string): void {
     const results = node.results.map((value) => `${printValue(value)}: ${printType(value.type)}`).join(", ");
-    const attributes = Object.entries(node.attributes).map(([name, value]) => `${PLAIN_NAME.test(name) ? name : JSON.stringify(name)}=${this.template(value)}`).join(", ");
+    const attributes = Object.entries(node.attributes)
+      .map(([name, value]) => `${PLAIN_NAME.test(name) ? name : JSON.stringify(name)}=${this.template(value)}`)
+      .join(", ");
     const operands = node.operands.map((value) => (value === undefined ? "_" : printValue(value))).join(", ");
     const name = node.name === undefined ? "" : ` @${JSON.stringify(node.name)}`;
     const head = `${indent}${results === "" ? "" : `${results} = `}${node.op}${attributes === "" ? "" : `[${attributes}]`}(${operands})${name}`;

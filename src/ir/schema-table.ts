@@ -82,7 +82,11 @@ export class SchemaTable {
     for (const table of [this.#extra, builtinTexts ?? new Map<string, string[]>()]) {
       for (const key of table.keys()) {
         const short = key.slice(key.indexOf("::") + 2).toLowerCase();
-        if (short.replace(/_/g, "") === wanted.replace(/_/g, "") || (wanted.length > 4 && Math.abs(short.length - wanted.length) < 3 && (short.startsWith(wanted) || wanted.startsWith(short)))) out.push(key);
+        if (
+          short.replace(/_/g, "") === wanted.replace(/_/g, "") ||
+          (wanted.length > 4 && Math.abs(short.length - wanted.length) < 3 && (short.startsWith(wanted) || wanted.startsWith(short)))
+        )
+          out.push(key);
         if (out.length >= 5) return out;
       }
     }

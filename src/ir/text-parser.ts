@@ -20,7 +20,9 @@ export interface TextContext {
 
 const MAX_DEPTH = 1000;
 const SIMPLE: ReadonlyMap<string, Type> = new Map<string, Type>([
-  ...Object.entries(T).filter(([name]) => name !== "None" && name !== "AnyClass"), ["NoneType", T.None], ["AnyClassType", T.AnyClass],
+  ...Object.entries(T).filter(([name]) => name !== "None" && name !== "AnyClass"),
+  ["NoneType", T.None],
+  ["AnyClassType", T.AnyClass],
 ]);
 
 class TextParser {
@@ -149,18 +151,24 @@ class TextParser {
       };
       const first = (types: readonly Type[]): Type => types[0] ?? this.fail("a type");
       switch (name) {
-        case "Optional": return optionalOf(first(args()));
-        case "List": return listOf(first(args()));
+        case "Optional":
+          return optionalOf(first(args()));
+        case "List":
+          return listOf(first(args()));
         case "Future":
         case "Await":
-        case "RRef": return { kind: name, elem: first(args()) };
-        case "Tuple": return tupleOf(args());
-        case "Union": return unionOf(args());
+        case "RRef":
+          return { kind: name, elem: first(args()) };
+        case "Tuple":
+          return tupleOf(args());
+        case "Union":
+          return unionOf(args());
         case "Dict": {
           const types = args();
           return dictOf(first(types), types[1] ?? this.fail("two types"));
         }
-        default: return this.#context.typeNamed?.(name) ?? this.fail(`a known type in place of \`${name}\``);
+        default:
+          return this.#context.typeNamed?.(name) ?? this.fail(`a known type in place of \`${name}\``);
       }
     });
   }
@@ -185,9 +193,11 @@ class TextParser {
       if (reference !== undefined) return this.#context.opaque?.[Number(/\d+/.exec(reference)?.[0])] ?? this.fail("a known constant");
       const word = this.#match(/[A-Za-z]+/y) ?? this.fail("a constant");
       switch (word) {
-        case "None": return { kind: "none" };
+        case "None":
+          return { kind: "none" };
         case "True":
-        case "False": return { kind: "bool", value: word === "True" };
+        case "False":
+          return { kind: "bool", value: word === "True" };
         case "complex": {
           this.#want("(");
           const re = this.#float(this.#match(/-?[\d.e+-]+|-?inf|nan/y) ?? this.fail("a float"));
@@ -247,7 +257,8 @@ class TextParser {
           }
           return { kind: "dict", key, value, entries };
         }
-        default: return this.fail("a constant");
+        default:
+          return this.fail("a constant");
       }
     });
   }
@@ -308,7 +319,12 @@ class TextParser {
 
   #node(): Node {
     return this.#nested(() => {
-      const results = this.#is("%") ? this.#list(() => this.#define(), () => this.#is("%")) : [];
+      const results = this.#is("%")
+        ? this.#list(
+            () => this.#define(),
+            () => this.#is("%"),
+          )
+        : [];
       if (results.length > 0) this.#want("=");
       const op = this.#match(/[^\s([]+/y) ?? this.fail("an op");
       const attributes: Record<string, Template> = {};
@@ -321,7 +337,10 @@ class TextParser {
         }
       }
       this.#want("(");
-      const operands = this.#list(() => (this.#take("_") ? undefined : this.#use()), () => !this.#is(")"));
+      const operands = this.#list(
+        () => (this.#take("_") ? undefined : this.#use()),
+        () => !this.#is(")"),
+      );
       this.#want(")");
       const name = this.#take("@") ? this.#string() : undefined;
       const open = this.#take("{");
@@ -335,14 +354,20 @@ class TextParser {
   #body(end: string): { readonly nodes: Node[]; readonly outputs: readonly Value[] } {
     const nodes: Node[] = [];
     while (!this.#match(new RegExp(`${end}\\b`, "y"))) nodes.push(this.#node());
-    const outputs = this.#list(() => this.#use(), () => this.#is("%"));
+    const outputs = this.#list(
+      () => this.#use(),
+      () => this.#is("%"),
+    );
     this.#want("}");
     return { nodes, outputs };
   }
 
   block(): Block {
     this.#want("block(");
-    const inputs = this.#list(() => this.#define(), () => !this.#is(")"));
+    const inputs = this.#list(
+      () => this.#define(),
+      () => !this.#is(")"),
+    );
     this.#want(")");
     this.#want("{");
     return { inputs, ...this.#body("yield") };
@@ -353,12 +378,15 @@ class TextParser {
     const name = this.#name();
     this.#want("(");
     const params: Param[] = [];
-    const inputs = this.#list(() => {
-      const value = this.#define();
-      const fallback = this.#take("=") ? this.template() : undefined;
-      params.push({ name: value.name ?? "", type: value.type, ...(fallback === undefined ? {} : { default: fallback }) });
-      return value;
-    }, () => !this.#is(")"));
+    const inputs = this.#list(
+      () => {
+        const value = this.#define();
+        const fallback = this.#take("=") ? this.template() : undefined;
+        params.push({ name: value.name ?? "", type: value.type, ...(fallback === undefined ? {} : { default: fallback }) });
+        return value;
+      },
+      () => !this.#is(")"),
+    );
     this.#want(")");
     this.#want("->");
     const returns = this.type();

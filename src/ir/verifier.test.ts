@@ -18,7 +18,8 @@ function verify(text: string): void {
 
 describe("the verifier", () => {
   it("takes a sound function", () => {
-    expect(() => verify(`function f(%0.x: Tensor, %1.n: int) -> Tensor {
+    expect(() =>
+      verify(`function f(%0.x: Tensor, %1.n: int) -> Tensor {
   %2: bool = prim::Constant[value=True]()
   %9: Tensor = prim::Loop(%1.n, %2, %0.x) {
     block(%3: int, %4: Tensor) {
@@ -29,7 +30,8 @@ describe("the verifier", () => {
     }
   }
   return %9
-}`)).not.toThrow();
+}`),
+    ).not.toThrow();
   });
 
   it.each([
@@ -62,7 +64,10 @@ describe("the verifier", () => {
     const text = `function f(%0: Tensor, %1: bool, %8: __torch__.C) -> Tensor {\n  ${line}\n  return %0\n}`;
     // The reader refuses a use before the definition itself; a graph built in memory can have one.
     if (rule === 2) expect(() => verify(text)).toThrow(/cannot be read|rule 2 /);
-    else expect(() => verify(text)).toThrow(expect.objectContaining({ code: "verify-failed", message: expect.stringContaining(`rule ${rule} `) as unknown }) as Error);
+    else
+      expect(() => verify(text)).toThrow(
+        expect.objectContaining({ code: "verify-failed", message: expect.stringContaining(`rule ${rule} `) as unknown }) as Error,
+      );
   });
 
   it("finds a use before the definition in a graph built in memory", () => {

@@ -31,10 +31,32 @@ import { isSubtype, printType, T, type Type, unifyTypes } from "./type.ts";
 const SCHEMA_NAMESPACES: ReadonlySet<string> = new Set(["aten", "quantized", "torchvision", "prims", "sparse", "_quantized"]);
 /** Forms without a schema, or with rules of their own. */
 const FORMS: ReadonlySet<string> = new Set([
-  "prim::If", "prim::Loop", "prim::Constant", "prim::GetAttr", "prim::SetAttr", "prim::CallMethod", "prim::CallFunction", "prim::ListConstruct",
-  "prim::DictConstruct", "prim::TupleConstruct", "prim::TupleUnpack", "prim::ListUnpack", "prim::TupleIndex", "prim::TupleSlice", "prim::fork",
-  "prim::awaitable", "prim::isinstance", "prim::unchecked_cast", "prim::Uninitialized", "prim::CreateObject", "prim::EnumName", "prim::EnumValue",
-  "prim::tolist", "prim::Print", "prim::ModuleContainerIndex", "prim::RaiseException",
+  "prim::If",
+  "prim::Loop",
+  "prim::Constant",
+  "prim::GetAttr",
+  "prim::SetAttr",
+  "prim::CallMethod",
+  "prim::CallFunction",
+  "prim::ListConstruct",
+  "prim::DictConstruct",
+  "prim::TupleConstruct",
+  "prim::TupleUnpack",
+  "prim::ListUnpack",
+  "prim::TupleIndex",
+  "prim::TupleSlice",
+  "prim::fork",
+  "prim::awaitable",
+  "prim::isinstance",
+  "prim::unchecked_cast",
+  "prim::Uninitialized",
+  "prim::CreateObject",
+  "prim::EnumName",
+  "prim::EnumValue",
+  "prim::tolist",
+  "prim::Print",
+  "prim::ModuleContainerIndex",
+  "prim::RaiseException",
 ]);
 const WITH_BLOCKS: ReadonlySet<string> = new Set(["prim::If", "prim::Loop", "prim::fork", "prim::awaitable"]);
 
@@ -52,25 +74,39 @@ function intOf(value: Template | undefined): number | undefined {
 /** Whether a constant is of `type`, looking at its own kind only. */
 function constantFits(value: Template, type: Type): boolean {
   switch (type.kind) {
-    case "Any": return true;
-    case "Optional": return value.kind === "none" || constantFits(value, type.elem);
-    case "Union": return type.members.some((member) => constantFits(value, member));
-    case "number": return value.kind === "int" || value.kind === "float" || value.kind === "complex" || value.kind === "bool";
-    case "None": return value.kind === "none";
-    case "Device": return value.kind === "device";
-    case "Tensor": return value.kind === "tensor" || value.kind === "sparse";
+    case "Any":
+      return true;
+    case "Optional":
+      return value.kind === "none" || constantFits(value, type.elem);
+    case "Union":
+      return type.members.some((member) => constantFits(value, member));
+    case "number":
+      return value.kind === "int" || value.kind === "float" || value.kind === "complex" || value.kind === "bool";
+    case "None":
+      return value.kind === "none";
+    case "Device":
+      return value.kind === "device";
+    case "Tensor":
+      return value.kind === "tensor" || value.kind === "sparse";
     case "int":
     case "float":
     case "bool":
     case "complex":
-    case "str": return value.kind === type.kind;
-    case "List": return value.kind === "list";
-    case "Dict": return value.kind === "dict";
+    case "str":
+      return value.kind === type.kind;
+    case "List":
+      return value.kind === "list";
+    case "Dict":
+      return value.kind === "dict";
     case "Tuple":
-    case "NamedTuple": return value.kind === "tuple" && value.items.length === type.elems.length;
-    case "Enum": return value.kind === "enum" && value.type.name === type.name;
-    case "Class": return (value.kind === "object" && value.class.name === type.name) || (value.kind === "foreign" && value.className === type.name);
-    default: return true;
+    case "NamedTuple":
+      return value.kind === "tuple" && value.items.length === type.elems.length;
+    case "Enum":
+      return value.kind === "enum" && value.type.name === type.name;
+    case "Class":
+      return (value.kind === "object" && value.class.name === type.name) || (value.kind === "foreign" && value.className === type.name);
+    default:
+      return true;
   }
 }
 
@@ -86,13 +122,24 @@ function fitsFormal(formal: Type, actual: Type, bound: Map<string, Type>): boole
     case "Optional":
       if (actual.kind === "None") return true;
       return fitsFormal(formal.elem, actual.kind === "Optional" ? actual.elem : actual, bound);
-    case "List": return actual.kind === "List" ? fitsFormal(formal.elem, actual.elem, bound) && (formal.elem.kind === "Var" || isSubtype(actual.elem, formal.elem) || formal.elem.kind !== "number") : false;
+    case "List":
+      return actual.kind === "List"
+        ? fitsFormal(formal.elem, actual.elem, bound) && (formal.elem.kind === "Var" || isSubtype(actual.elem, formal.elem) || formal.elem.kind !== "number")
+        : false;
     case "Future":
     case "Await":
-    case "RRef": return actual.kind === formal.kind && fitsFormal(formal.elem, actual.elem, bound);
-    case "Dict": return actual.kind === "Dict" && fitsFormal(formal.key, actual.key, bound) && fitsFormal(formal.value, actual.value, bound);
-    case "Tuple": return (actual.kind === "Tuple" || actual.kind === "NamedTuple") && actual.elems.length === formal.elems.length && formal.elems.every((elem, i) => fitsFormal(elem, actual.elems[i] as Type, bound));
-    default: return isSubtype(actual, formal);
+    case "RRef":
+      return actual.kind === formal.kind && fitsFormal(formal.elem, actual.elem, bound);
+    case "Dict":
+      return actual.kind === "Dict" && fitsFormal(formal.key, actual.key, bound) && fitsFormal(formal.value, actual.value, bound);
+    case "Tuple":
+      return (
+        (actual.kind === "Tuple" || actual.kind === "NamedTuple") &&
+        actual.elems.length === formal.elems.length &&
+        formal.elems.every((elem, i) => fitsFormal(elem, actual.elems[i] as Type, bound))
+      );
+    default:
+      return isSubtype(actual, formal);
   }
 }
 
@@ -140,12 +187,18 @@ class FunctionVerifier {
     if (block.inputs.length !== decl.params.length) this.#fail(12, `${block.inputs.length} inputs for ${decl.params.length} parameters`);
     for (const [i, input] of block.inputs.entries()) {
       const param = decl.params[i];
-      if (param !== undefined && !isSubtype(param.type, input.type)) this.#fail(12, `the parameter \`${param.name}\` is a \`${printType(param.type)}\`, the input a \`${printType(input.type)}\``);
+      if (param !== undefined && !isSubtype(param.type, input.type))
+        this.#fail(12, `the parameter \`${param.name}\` is a \`${printType(param.type)}\`, the input a \`${printType(input.type)}\``);
     }
     this.#walk(block);
     const [only] = block.outputs;
     // Several outputs are the elements of the tuple that is returned.
-    if (block.outputs.length === 1 && only !== undefined && !isSubtype(only.type, decl.returns) && !(decl.returns.kind === "Tuple" && decl.returns.elems.length === 1 && isSubtype(only.type, decl.returns.elems[0] as Type))) {
+    if (
+      block.outputs.length === 1 &&
+      only !== undefined &&
+      !isSubtype(only.type, decl.returns) &&
+      !(decl.returns.kind === "Tuple" && decl.returns.elems.length === 1 && isSubtype(only.type, decl.returns.elems[0] as Type))
+    ) {
       this.#fail(12, `the function returns a \`${printType(decl.returns)}\`, the block a \`${printType(only.type)}\``);
     }
   }
@@ -227,19 +280,22 @@ class FunctionVerifier {
 
   #schema(node: Node, schema: Schema): void {
     const { args } = schema;
-    if (node.operands.length < args.length || (node.operands.length > args.length && !schema.vararg)) this.#fail(3, `${node.operands.length} operands for \`${schema.text}\``, node);
+    if (node.operands.length < args.length || (node.operands.length > args.length && !schema.vararg))
+      this.#fail(3, `${node.operands.length} operands for \`${schema.text}\``, node);
     const bound = new Map<string, Type>();
     for (const [i, arg] of args.entries()) {
       const operand = node.operands[i];
       if (operand === undefined) {
         if (arg.default === undefined && arg.type.kind !== "Optional") this.#fail(3, `the argument \`${arg.name}\` is missing`, node);
-      } else if (!fitsFormal(arg.type, operand.type, bound)) this.#fail(4, `\`${arg.name}\` wants \`${printType(arg.type)}\`, ${printValue(operand)} is a \`${printType(operand.type)}\``, node);
+      } else if (!fitsFormal(arg.type, operand.type, bound))
+        this.#fail(4, `\`${arg.name}\` wants \`${printType(arg.type)}\`, ${printValue(operand)} is a \`${printType(operand.type)}\``, node);
     }
     if (schema.varret) return;
     if (node.results.length !== schema.returns.length) this.#fail(5, `${node.results.length} results for \`${schema.text}\``, node);
     for (const [i, result] of node.results.entries()) {
       const wanted = schema.returns[i]?.type ?? T.Any;
-      if (!fitsFormal(wanted, result.type, bound)) this.#fail(5, `result ${i + 1} is a \`${printType(result.type)}\`, the schema returns \`${printType(wanted)}\``, node);
+      if (!fitsFormal(wanted, result.type, bound))
+        this.#fail(5, `result ${i + 1} is a \`${printType(result.type)}\`, the schema returns \`${printType(wanted)}\``, node);
     }
   }
 
@@ -254,7 +310,13 @@ class FunctionVerifier {
         this.#fit(6, "the condition", node.operands, [T.bool], node);
         for (const block of this.#blocks(node, 6, 2)) {
           if (block.inputs.length > 0) this.#fail(6, "a branch has inputs", node);
-          this.#fit(6, "outputs of a branch", block.outputs, node.results.map((r) => r.type), node);
+          this.#fit(
+            6,
+            "outputs of a branch",
+            block.outputs,
+            node.results.map((r) => r.type),
+            node,
+          );
         }
         return;
       }
@@ -281,18 +343,27 @@ class FunctionVerifier {
       }
       case "prim::Constant": {
         const value = node.attributes["value"];
-        if (value === undefined || node.operands.length > 0 || node.results.length !== 1) return this.#fail(8, "a constant has a value, one result and no operands", node);
+        if (value === undefined || node.operands.length > 0 || node.results.length !== 1)
+          return this.#fail(8, "a constant has a value, one result and no operands", node);
         const { type } = this.#result(node);
         if (!constantFits(value, type)) this.#fail(8, `a constant of kind ${value.kind} is no \`${printType(type)}\``, node);
         return;
       }
       case "prim::GetAttr":
-      case "prim::SetAttr": return this.#attribute(node);
-      case "prim::CallMethod": return this.#callMethod(node);
+      case "prim::SetAttr":
+        return this.#attribute(node);
+      case "prim::CallMethod":
+        return this.#callMethod(node);
       case "prim::CallFunction": {
         const name = textOf(node.attributes["name"]) ?? this.#fail(10, "a call has no name", node);
         const decl = this.#program.functions.get(name) ?? this.#fail(10, `there is no function \`${name}\``, node);
-        this.#fit(10, "operands", node.operands, decl.params.map((p) => p.type), node);
+        this.#fit(
+          10,
+          "operands",
+          node.operands,
+          decl.params.map((p) => p.type),
+          node,
+        );
         if (!isSubtype(decl.returns, this.#result(node).type)) this.#fail(10, `\`${name}\` returns a \`${printType(decl.returns)}\``, node);
         return;
       }
@@ -300,7 +371,8 @@ class FunctionVerifier {
         if (node.operands.length !== 1 || node.attributes["types"]?.kind !== "list") this.#fail(14, "isinstance needs a value and types", node);
         return;
       }
-      default: return this.#container(node);
+      default:
+        return this.#container(node);
     }
   }
 
@@ -321,14 +393,26 @@ class FunctionVerifier {
     const result = this.#result(node);
     if (type.kind === "Interface") {
       const method = type.methods.find((m) => m.name === name) ?? this.#fail(10, `the interface \`${type.name}\` has no method \`${name}\``, node);
-      this.#fit(10, "operands", node.operands.slice(1), method.params.map((p) => p.type), node);
+      this.#fit(
+        10,
+        "operands",
+        node.operands.slice(1),
+        method.params.map((p) => p.type),
+        node,
+      );
       if (!isSubtype(method.returns, result.type)) this.#fail(10, `\`${name}\` returns a \`${printType(method.returns)}\``, node);
       return;
     }
     if (type.kind !== "Class") return this.#fail(10, `a \`${printType(type)}\` has no methods`, node);
     const cls: ClassType = type;
     const decl = cls.methods.get(name) ?? this.#fail(10, `\`${cls.name}\` has no method \`${name}\``, node);
-    this.#fit(10, "operands", node.operands, decl.params.map((p) => p.type), node);
+    this.#fit(
+      10,
+      "operands",
+      node.operands,
+      decl.params.map((p) => p.type),
+      node,
+    );
     if (!isSubtype(decl.returns, result.type)) this.#fail(10, `\`${name}\` returns a \`${printType(decl.returns)}\``, node);
   }
 
@@ -342,13 +426,20 @@ class FunctionVerifier {
         return this.#fit(11, "elements", node.operands, repeat(type.elem), node);
       case "prim::DictConstruct":
         if (type?.kind !== "Dict") return this.#fail(11, "the result is no dict", node);
-        return this.#fit(11, "keys and values", node.operands, node.operands.map((_, i) => (i % 2 === 0 ? type.key : type.value)), node);
+        return this.#fit(
+          11,
+          "keys and values",
+          node.operands,
+          node.operands.map((_, i) => (i % 2 === 0 ? type.key : type.value)),
+          node,
+        );
       case "prim::TupleConstruct":
         if (type?.kind !== "Tuple" && type?.kind !== "NamedTuple") return this.#fail(11, "the result is no tuple", node);
         return this.#fit(11, "elements", node.operands, type.elems, node);
       case "prim::TupleUnpack":
         if (source?.kind !== "Tuple" && source?.kind !== "NamedTuple") return this.#fail(11, "the operand is no tuple", node);
-        if (source.elems.length !== node.results.length || !source.elems.every((elem, i) => isSubtype(elem, (node.results[i] as Value).type))) this.#fail(11, `the results do not fit a \`${printType(source)}\``, node);
+        if (source.elems.length !== node.results.length || !source.elems.every((elem, i) => isSubtype(elem, (node.results[i] as Value).type)))
+          this.#fail(11, `the results do not fit a \`${printType(source)}\``, node);
         return;
       case "prim::ListUnpack":
         if (source?.kind !== "List") return this.#fail(11, "the operand is no list", node);

@@ -10,29 +10,30 @@ export interface At {
 export type BinaryOp = "+" | "-" | "*" | "/" | "//" | "%" | "**" | "@" | "&" | "|" | "^" | "<<" | ">>";
 export type CompareOp = "==" | "!=" | "<" | "<=" | ">" | ">=" | "is" | "is not" | "in" | "not in";
 
-export type Expr = At & (
-  | { readonly kind: "int"; readonly value: bigint }
-  | { readonly kind: "float"; readonly value: number }
-  | { readonly kind: "imaginary"; readonly value: number }
-  | { readonly kind: "str"; readonly value: string }
-  | { readonly kind: "bool"; readonly value: boolean }
-  | { readonly kind: "none" }
-  | { readonly kind: "dots" }
-  | { readonly kind: "name"; readonly name: string }
-  | { readonly kind: "attr"; readonly base: Expr; readonly name: string }
-  | { readonly kind: "call"; readonly callee: Expr; readonly args: readonly Expr[]; readonly kwargs: readonly Keyword[] }
-  | { readonly kind: "star"; readonly value: Expr }
-  | { readonly kind: "subscript"; readonly base: Expr; readonly indices: readonly Expr[] }
-  | { readonly kind: "slice"; readonly from?: Expr | undefined; readonly to?: Expr | undefined; readonly step?: Expr | undefined }
-  | { readonly kind: "list" | "tuple"; readonly items: readonly Expr[] }
-  | { readonly kind: "dict"; readonly keys: readonly Expr[]; readonly values: readonly Expr[] }
-  | { readonly kind: "unary"; readonly op: "-" | "+" | "~" | "not"; readonly value: Expr }
-  | { readonly kind: "binary"; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr }
-  | { readonly kind: "compare"; readonly op: CompareOp; readonly left: Expr; readonly right: Expr }
-  | { readonly kind: "logical"; readonly op: "and" | "or"; readonly left: Expr; readonly right: Expr }
-  | { readonly kind: "ternary"; readonly test: Expr; readonly then: Expr; readonly otherwise: Expr }
-  | { readonly kind: "comprehension"; readonly item: Expr; readonly target: Expr; readonly iterable: Expr }
-);
+export type Expr = At &
+  (
+    | { readonly kind: "int"; readonly value: bigint }
+    | { readonly kind: "float"; readonly value: number }
+    | { readonly kind: "imaginary"; readonly value: number }
+    | { readonly kind: "str"; readonly value: string }
+    | { readonly kind: "bool"; readonly value: boolean }
+    | { readonly kind: "none" }
+    | { readonly kind: "dots" }
+    | { readonly kind: "name"; readonly name: string }
+    | { readonly kind: "attr"; readonly base: Expr; readonly name: string }
+    | { readonly kind: "call"; readonly callee: Expr; readonly args: readonly Expr[]; readonly kwargs: readonly Keyword[] }
+    | { readonly kind: "star"; readonly value: Expr }
+    | { readonly kind: "subscript"; readonly base: Expr; readonly indices: readonly Expr[] }
+    | { readonly kind: "slice"; readonly from?: Expr | undefined; readonly to?: Expr | undefined; readonly step?: Expr | undefined }
+    | { readonly kind: "list" | "tuple"; readonly items: readonly Expr[] }
+    | { readonly kind: "dict"; readonly keys: readonly Expr[]; readonly values: readonly Expr[] }
+    | { readonly kind: "unary"; readonly op: "-" | "+" | "~" | "not"; readonly value: Expr }
+    | { readonly kind: "binary"; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr }
+    | { readonly kind: "compare"; readonly op: CompareOp; readonly left: Expr; readonly right: Expr }
+    | { readonly kind: "logical"; readonly op: "and" | "or"; readonly left: Expr; readonly right: Expr }
+    | { readonly kind: "ternary"; readonly test: Expr; readonly then: Expr; readonly otherwise: Expr }
+    | { readonly kind: "comprehension"; readonly item: Expr; readonly target: Expr; readonly iterable: Expr }
+  );
 export type ExprOf<K extends Expr["kind"]> = Extract<Expr, { readonly kind: K }>;
 
 export interface Keyword {

@@ -90,7 +90,12 @@ export function branch(l: Lowering, condition: Value, span: Span, arms: readonly
     else saved.set(name, joined);
   }
 
-  const exit: { always: boolean; returns: Flag; breaks: Flag; continues: Flag; value?: Value } = { always: a.exit.always && b.exit.always, returns: false, breaks: false, continues: false };
+  const exit: { always: boolean; returns: Flag; breaks: Flag; continues: Flag; value?: Value } = {
+    always: a.exit.always && b.exit.always,
+    returns: false,
+    breaks: false,
+    continues: false,
+  };
   for (const key of ["returns", "breaks", "continues"] as const) {
     // A branch that raises leaves in no way that anyone after it sees.
     const x = throws(a.exit) ? b.exit[key] : a.exit[key];
@@ -99,7 +104,8 @@ export function branch(l: Lowering, condition: Value, span: Span, arms: readonly
     else if (x === true && y === false) exit[key] = condition;
     else {
       outputs.push({
-        type: T.bool, make: [() => flagValue(l, x, span), () => flagValue(l, y, span)],
+        type: T.bool,
+        make: [() => flagValue(l, x, span), () => flagValue(l, y, span)],
         take: (result) => {
           exit[key] = result;
         },
@@ -110,9 +116,15 @@ export function branch(l: Lowering, condition: Value, span: Span, arms: readonly
   const y = b.exit.value;
   if (x !== undefined || y !== undefined) {
     const type = l.returnType ?? (x === undefined ? y?.type : y === undefined ? x.type : unifyTypes(x.type, y.type));
-    if (type === undefined) return l.fail("bad-code", `the function returns a \`${x === undefined ? "?" : printType(x.type)}\` and a \`${y === undefined ? "?" : printType(y.type)}\``, span);
+    if (type === undefined)
+      return l.fail(
+        "bad-code",
+        `the function returns a \`${x === undefined ? "?" : printType(x.type)}\` and a \`${y === undefined ? "?" : printType(y.type)}\``,
+        span,
+      );
     outputs.push({
-      type, make: [() => x ?? l.uninitialized(type, span), () => y ?? l.uninitialized(type, span)],
+      type,
+      make: [() => x ?? l.uninitialized(type, span), () => y ?? l.uninitialized(type, span)],
       take: (result) => {
         exit.value = result;
       },
@@ -125,7 +137,13 @@ export function branch(l: Lowering, condition: Value, span: Span, arms: readonly
     return l.builder.close(values);
   };
   const blocks = [close(a, 0), close(b, 1)];
-  const results = l.node("prim::If", [condition], outputs.map((output) => output.type), span, { blocks });
+  const results = l.node(
+    "prim::If",
+    [condition],
+    outputs.map((output) => output.type),
+    span,
+    { blocks },
+  );
   for (const [i, output] of outputs.entries()) {
     const result = results[i] as Value; // one per output
     if (output.name !== undefined) result.name = output.name;

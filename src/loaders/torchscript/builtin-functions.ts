@@ -79,54 +79,106 @@ def shape__(a: Tensor) -> List[int]:
 const FACTORY = "dtype: Optional[int]=None, layout: Optional[int]=None, device: Optional[Device]=None, pin_memory: Optional[bool]=None";
 const PASS_FACTORY = "dtype=dtype, layout=layout, device=device, pin_memory=pin_memory";
 const UPGRADERS: readonly (readonly [name: string, below: number, source: string])[] = [
-  ["aten::div.Tensor", 4, `def div(self: Tensor, other: Tensor) -> Tensor:
+  [
+    "aten::div.Tensor",
+    4,
+    `def div(self: Tensor, other: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other):
     return torch.true_divide(self, other)
-  return torch.divide(self, other, rounding_mode="trunc")`],
-  ["aten::div.Scalar", 4, `def div(self: Tensor, other: number) -> Tensor:
+  return torch.divide(self, other, rounding_mode="trunc")`,
+  ],
+  [
+    "aten::div.Scalar",
+    4,
+    `def div(self: Tensor, other: number) -> Tensor:
   if torch.is_floating_point(self) or isinstance(other, float):
     return torch.true_divide(self, other)
-  return torch.divide(self, other, rounding_mode="trunc")`],
-  ["aten::div.out", 4, `def div(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:
+  return torch.divide(self, other, rounding_mode="trunc")`,
+  ],
+  [
+    "aten::div.out",
+    4,
+    `def div(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other) or torch.is_floating_point(out):
     return torch.true_divide(self, other, out=out)
-  return torch.divide(self, other, rounding_mode="trunc", out=out)`],
-  ["aten::div_.Tensor", 4, `def div_(self: Tensor, other: Tensor) -> Tensor:
+  return torch.divide(self, other, rounding_mode="trunc", out=out)`,
+  ],
+  [
+    "aten::div_.Tensor",
+    4,
+    `def div_(self: Tensor, other: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other):
     return torch.true_divide_(self, other)
-  return torch.divide_(self, other, rounding_mode="trunc")`],
-  ["aten::div_.Scalar", 4, `def div_(self: Tensor, other: number) -> Tensor:
+  return torch.divide_(self, other, rounding_mode="trunc")`,
+  ],
+  [
+    "aten::div_.Scalar",
+    4,
+    `def div_(self: Tensor, other: number) -> Tensor:
   if torch.is_floating_point(self) or isinstance(other, float):
     return torch.true_divide_(self, other)
-  return torch.divide_(self, other, rounding_mode="trunc")`],
-  ["aten::full", 5, `def full(size: List[int], fill_value: number, *, ${FACTORY}) -> Tensor:
+  return torch.divide_(self, other, rounding_mode="trunc")`,
+  ],
+  [
+    "aten::full",
+    5,
+    `def full(size: List[int], fill_value: number, *, ${FACTORY}) -> Tensor:
   if dtype is None:
     fill_value = float(fill_value)
-  return torch.full(size, fill_value, ${PASS_FACTORY})`],
-  ["aten::full.names", 5, `def full(size: List[int], fill_value: number, *, names: Optional[List[str]], ${FACTORY}) -> Tensor:
+  return torch.full(size, fill_value, ${PASS_FACTORY})`,
+  ],
+  [
+    "aten::full.names",
+    5,
+    `def full(size: List[int], fill_value: number, *, names: Optional[List[str]], ${FACTORY}) -> Tensor:
   if dtype is None:
     fill_value = float(fill_value)
-  return torch.full(size, fill_value, names=names, ${PASS_FACTORY})`],
-  ["aten::linspace", 8, `def linspace(start: number, end: number, steps: Optional[int]=None, *, ${FACTORY}) -> Tensor:
+  return torch.full(size, fill_value, names=names, ${PASS_FACTORY})`,
+  ],
+  [
+    "aten::linspace",
+    8,
+    `def linspace(start: number, end: number, steps: Optional[int]=None, *, ${FACTORY}) -> Tensor:
   if steps is None:
     return torch.linspace(start, end, 100, ${PASS_FACTORY})
-  return torch.linspace(start, end, steps, ${PASS_FACTORY})`],
-  ["aten::linspace.out", 8, `def linspace(start: number, end: number, steps: Optional[int]=None, *, out: Tensor) -> Tensor:
+  return torch.linspace(start, end, steps, ${PASS_FACTORY})`,
+  ],
+  [
+    "aten::linspace.out",
+    8,
+    `def linspace(start: number, end: number, steps: Optional[int]=None, *, out: Tensor) -> Tensor:
   if steps is None:
     return torch.linspace(start, end, 100, out=out)
-  return torch.linspace(start, end, steps, out=out)`],
-  ["aten::logspace", 9, `def logspace(start: number, end: number, steps: Optional[int]=None, base: float=10., *, ${FACTORY}) -> Tensor:
+  return torch.linspace(start, end, steps, out=out)`,
+  ],
+  [
+    "aten::logspace",
+    9,
+    `def logspace(start: number, end: number, steps: Optional[int]=None, base: float=10., *, ${FACTORY}) -> Tensor:
   if steps is None:
     return torch.logspace(start, end, 100, base, ${PASS_FACTORY})
-  return torch.logspace(start, end, steps, base, ${PASS_FACTORY})`],
-  ["aten::logspace.out", 9, `def logspace(start: number, end: number, steps: Optional[int]=None, base: float=10., *, out: Tensor) -> Tensor:
+  return torch.logspace(start, end, steps, base, ${PASS_FACTORY})`,
+  ],
+  [
+    "aten::logspace.out",
+    9,
+    `def logspace(start: number, end: number, steps: Optional[int]=None, base: float=10., *, out: Tensor) -> Tensor:
   if steps is None:
     return torch.logspace(start, end, 100, base, out=out)
-  return torch.logspace(start, end, steps, base, out=out)`],
-  ["aten::gelu", 10, `def gelu(self: Tensor) -> Tensor:
-  return torch.gelu(self, approximate="none")`],
-  ["aten::gelu.out", 10, `def gelu(self: Tensor, *, out: Tensor) -> Tensor:
-  return torch.gelu(self, approximate="none", out=out)`],
+  return torch.logspace(start, end, steps, base, out=out)`,
+  ],
+  [
+    "aten::gelu",
+    10,
+    `def gelu(self: Tensor) -> Tensor:
+  return torch.gelu(self, approximate="none")`,
+  ],
+  [
+    "aten::gelu.out",
+    10,
+    `def gelu(self: Tensor, *, out: Tensor) -> Tensor:
+  return torch.gelu(self, approximate="none", out=out)`,
+  ],
 ];
 
 /** A definition in the language, with the text it stands in. */
@@ -139,7 +191,10 @@ let byName: Map<string, SourceFunction[]> | undefined;
 
 function parseAll(): Map<string, SourceFunction[]> {
   const out = new Map<string, SourceFunction[]>();
-  for (const [namespace, text] of [["aten", ATEN], ["prim", PRIM]] as const) {
+  for (const [namespace, text] of [
+    ["aten", ATEN],
+    ["prim", PRIM],
+  ] as const) {
     const source = new SourceText(`builtin ${namespace}`, text);
     for (const def of parseFile(source).functions.values()) {
       const name = `${namespace}::${def.name.slice(0, def.name.lastIndexOf("__"))}`;

@@ -9,13 +9,27 @@ import { memberOf } from "./members.ts";
 import { type Meaning, Scope } from "./scope.ts";
 import type { Span } from "./source-text.ts";
 
-const MAGIC: Readonly<Record<string, string>> = { int: "__int__", float: "__float__", bool: "__bool__", complex: "__complex__", str: "__str__", "aten::len": "__len__", "aten::hex": "__hex__", "aten::round": "__round__", "prim::abs": "__abs__" };
+const MAGIC: Readonly<Record<string, string>> = {
+  int: "__int__",
+  float: "__float__",
+  bool: "__bool__",
+  complex: "__complex__",
+  str: "__str__",
+  "aten::len": "__len__",
+  "aten::hex": "__hex__",
+  "aten::round": "__round__",
+  "prim::abs": "__abs__",
+};
 const CASTS: Readonly<Record<string, { readonly op: string; readonly type: Type }>> = {
-  int: { op: "aten::Int", type: T.int }, float: { op: "aten::Float", type: T.float }, bool: { op: "aten::Bool", type: T.bool },
-  complex: { op: "aten::Complex", type: T.complex }, str: { op: "aten::str", type: T.str },
+  int: { op: "aten::Int", type: T.int },
+  float: { op: "aten::Float", type: T.float },
+  bool: { op: "aten::Bool", type: T.bool },
+  complex: { op: "aten::Complex", type: T.complex },
+  str: { op: "aten::str", type: T.str },
 };
 
-const onlyArgument = (call: CallArguments<Value>): Value | undefined => (call.args.length === 1 && call.kwargs.length === 0 && call.self === undefined ? call.args[0]?.value : undefined);
+const onlyArgument = (call: CallArguments<Value>): Value | undefined =>
+  call.args.length === 1 && call.kwargs.length === 0 && call.self === undefined ? call.args[0]?.value : undefined;
 
 /** A call of a method of the single argument's class, as `int(x)` is `x.__int__()`. */
 function magic(l: Lowering, name: string, call: CallArguments<Value>, span: Span): Meaning | undefined {
@@ -79,7 +93,10 @@ export function callMeaning(l: Lowering, callee: Meaning, call: CallArguments<Va
         if (!("graph" in decl)) {
           // An interface's method: its parameters are listed without the object.
           const operands = l.fillParams(callee.name, { params: decl.params }, call, span);
-          return { kind: "value", value: l.one("prim::CallMethod", [callee.object, ...operands], decl.returns, span, { name: { kind: "str", value: callee.name } }) };
+          return {
+            kind: "value",
+            value: l.one("prim::CallMethod", [callee.object, ...operands], decl.returns, span, { name: { kind: "str", value: callee.name } }),
+          };
         }
         all = { args: [self, ...call.args], kwargs: call.kwargs };
       }
@@ -109,7 +126,17 @@ export function callMeaning(l: Lowering, callee: Meaning, call: CallArguments<Va
       if (own !== undefined) return own;
       if (value !== undefined && value.type.kind === target.type.kind) return { kind: "value", value };
       if (callee.to === "bool" && value?.type.kind === "Class" && value.type.methods.has("__len__")) {
-        return callMeaning(l, { kind: "cast", to: "bool" }, { args: [{ type: T.int, value: l.asValue(callMeaning(l, memberOf(l, { kind: "value", value }, "__len__", span), { args: [], kwargs: [] }, span), span) }], kwargs: [] }, span);
+        return callMeaning(
+          l,
+          { kind: "cast", to: "bool" },
+          {
+            args: [
+              { type: T.int, value: l.asValue(callMeaning(l, memberOf(l, { kind: "value", value }, "__len__", span), { args: [], kwargs: [] }, span), span) },
+            ],
+            kwargs: [],
+          },
+          span,
+        );
       }
       return l.builtin(target.op, call, span);
     }

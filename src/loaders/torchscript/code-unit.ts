@@ -30,12 +30,18 @@ function constantOf(expr: Expr, wanted: Type | undefined, unit: CodeUnit, source
   const type = wanted?.kind === "Optional" ? wanted.elem : wanted;
   const of = (inner: Expr, t?: Type): Template => constantOf(inner, t, unit, source);
   switch (expr.kind) {
-    case "none": return { kind: "none" };
-    case "bool": return { kind: "bool", value: expr.value };
-    case "int": return type?.kind === "float" ? { kind: "float", value: Number(expr.value) } : intTemplate(expr.value);
-    case "float": return { kind: "float", value: expr.value };
-    case "imaginary": return { kind: "complex", re: 0, im: expr.value };
-    case "str": return { kind: "str", value: expr.value };
+    case "none":
+      return { kind: "none" };
+    case "bool":
+      return { kind: "bool", value: expr.value };
+    case "int":
+      return type?.kind === "float" ? { kind: "float", value: Number(expr.value) } : intTemplate(expr.value);
+    case "float":
+      return { kind: "float", value: expr.value };
+    case "imaginary":
+      return { kind: "complex", re: 0, im: expr.value };
+    case "str":
+      return { kind: "str", value: expr.value };
     case "name":
       if (expr.name === "inf") return { kind: "float", value: Infinity };
       if (expr.name === "nan") return { kind: "float", value: NaN };
@@ -70,7 +76,12 @@ function constantOf(expr: Expr, wanted: Type | undefined, unit: CodeUnit, source
       const dict = type?.kind === "Dict" ? type : undefined;
       const entries = expr.keys.map((key, i) => [of(key, dict?.key), of(expr.values[i] as Expr, dict?.value)] as const);
       const [first] = entries;
-      return { kind: "dict", key: dict?.key ?? (first === undefined ? T.str : typeOfTemplate(first[0])), value: dict?.value ?? (first === undefined ? T.Tensor : typeOfTemplate(first[1])), entries };
+      return {
+        kind: "dict",
+        key: dict?.key ?? (first === undefined ? T.str : typeOfTemplate(first[0])),
+        value: dict?.value ?? (first === undefined ? T.Tensor : typeOfTemplate(first[1])),
+        entries,
+      };
     }
     case "call": {
       const name = dottedName(expr.callee);
@@ -91,7 +102,8 @@ function constantOf(expr: Expr, wanted: Type | undefined, unit: CodeUnit, source
       }
       const dot = name?.lastIndexOf(".") ?? -1;
       const owner = name === undefined ? undefined : unit.typeNamed(name.slice(0, dot));
-      if (name !== undefined && owner?.kind === "Enum" && owner.members.some((m) => m.name === name.slice(dot + 1))) return { kind: "enum", type: owner, member: name.slice(dot + 1) };
+      if (name !== undefined && owner?.kind === "Enum" && owner.members.some((m) => m.name === name.slice(dot + 1)))
+        return { kind: "enum", type: owner, member: name.slice(dot + 1) };
       break;
     }
     default:
@@ -169,8 +181,10 @@ export class CodeUnit implements Unit {
 
   #declare(name: string, def: ClassDef, source: SourceText): Named {
     switch (def.base) {
-      case "NamedTuple": return this.#namedTuple(name, def, source);
-      case "Enum": return this.#enum(name, def, source);
+      case "NamedTuple":
+        return this.#namedTuple(name, def, source);
+      case "Enum":
+        return this.#enum(name, def, source);
       case "Interface":
       case "ModuleInterface": {
         const type: InterfaceType = { kind: "Interface", name, isModule: def.base === "ModuleInterface", methods: [] };
@@ -211,11 +225,13 @@ export class CodeUnit implements Unit {
     for (const member of def.members) {
       if (member.kind !== "assign") continue;
       const [target] = member.targets;
-      if (target?.kind === "name" && !target.name.startsWith("__")) members.push({ name: target.name, value: constantOf(member.value, undefined, this, source) });
+      if (target?.kind === "name" && !target.name.startsWith("__"))
+        members.push({ name: target.name, value: constantOf(member.value, undefined, this, source) });
     }
     const [first] = members;
     const type: EnumType = { kind: "Enum", name, value: first === undefined ? T.int : typeOfTemplate(first.value), members };
-    if (members.some((m) => m.value.kind !== first?.value.kind)) throw source.error("bad-code", `the members of the enum \`${name}\` have values of several types`, def);
+    if (members.some((m) => m.value.kind !== first?.value.kind))
+      throw source.error("bad-code", `the members of the enum \`${name}\` have values of several types`, def);
     this.classes.set(name, type);
     return type;
   }
@@ -302,13 +318,16 @@ export class CodeUnit implements Unit {
   }
 
   #function(def: FunctionDef, name: string, source: SourceText, cls: ClassType | undefined): FunctionDecl {
-    const params = def.params.map((param, i): Param => (i === 0 && cls !== undefined && param.type === undefined ? { name: param.name, type: cls } : this.parameter(param, source)));
+    const params = def.params.map((param, i): Param =>
+      i === 0 && cls !== undefined && param.type === undefined ? { name: param.name, type: cls } : this.parameter(param, source),
+    );
     const declared = def.returns === undefined ? undefined : this.typeOf(def.returns, source);
     const unit = this;
     let graph: ReturnType<FunctionDecl["graph"]> | undefined;
     let lowering = false;
     const decl: FunctionDecl = {
-      name, params,
+      name,
+      params,
       get returns(): Type {
         return declared ?? decl.graph().outputs[0]?.type ?? T.None;
       },
@@ -388,4 +407,3 @@ function nameList(member: Stmt): { readonly list: string; readonly items: readon
   if (target?.kind !== "name" || !target.name.startsWith("__")) return undefined;
   return { list: target.name, items: member.value.items.flatMap((item) => (item.kind === "str" ? [item.value] : [])) };
 }
-

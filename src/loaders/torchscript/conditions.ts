@@ -45,7 +45,8 @@ function isNone(l: Lowering, expr: ExprOf<"compare">): Condition {
 
 function isInstance(l: Lowering, expr: ExprOf<"call">): Condition {
   const [subject, typeExpr] = expr.args;
-  if (subject === undefined || typeExpr === undefined || expr.args.length !== 2 || expr.kwargs.length > 0) return l.fail("bad-code", "`isinstance` takes a value and a type", expr);
+  if (subject === undefined || typeExpr === undefined || expr.args.length !== 2 || expr.kwargs.length > 0)
+    return l.fail("bad-code", "`isinstance` takes a value and a type", expr);
   const types = (typeExpr.kind === "tuple" ? typeExpr.items : [typeExpr]).map((item) => l.unit.typeOf(item, l.source));
   const object = l.value(subject);
   const members = alternatives(object.type);
@@ -105,8 +106,10 @@ export function conditionOf(l: Lowering, expr: Expr): Condition {
   }
   if (expr.kind === "logical") return shortCircuit(l, expr);
   if (expr.kind === "compare" && (expr.op === "is" || expr.op === "is not")) return isNone(l, expr);
-  if (expr.kind === "call" && expr.callee.kind === "name" && expr.callee.name === "isinstance" && l.scope.get("isinstance") === undefined) return isInstance(l, expr);
+  if (expr.kind === "call" && expr.callee.kind === "name" && expr.callee.name === "isinstance" && l.scope.get("isinstance") === undefined)
+    return isInstance(l, expr);
   const given = l.given(expr);
-  const value = given.type.kind === "bool" ? given.value : l.asValue(l.passes.call(l, { kind: "cast", to: "bool" }, { args: [given], kwargs: [] }, expr, undefined), expr);
+  const value =
+    given.type.kind === "bool" ? given.value : l.asValue(l.passes.call(l, { kind: "cast", to: "bool" }, { args: [given], kwargs: [] }, expr, undefined), expr);
   return { value, whenTrue: NOTHING, whenFalse: NOTHING, constant: expr.kind === "bool" ? expr.value : undefined };
 }

@@ -51,7 +51,9 @@ function parse(bytes: Uint8Array, record: string, limits: Limits): readonly Entr
         place: () => {
           if (source === undefined || start === undefined) return undefined;
           const facts = itemsOf(source);
-          const text = ints(field(facts, 0)).map((id) => table[id] ?? "").join("");
+          const text = ints(field(facts, 0))
+            .map((id) => table[id] ?? "")
+            .join("");
           return placeOf(text, table[safeIntOf(field(facts, 1))] ?? "", safeIntOf(field(facts, 2)), safeIntOf(start));
         },
       };

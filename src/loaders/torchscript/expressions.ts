@@ -11,34 +11,88 @@ import { type Meaning, Scope } from "./scope.ts";
 import { subscript } from "./subscripts.ts";
 
 const BINARY: Readonly<Record<string, readonly [op: string, method: string]>> = {
-  "+": ["aten::add", "__add__"], "-": ["aten::sub", "__sub__"], "*": ["aten::mul", "__mul__"], "/": ["aten::div", "__truediv__"],
-  "//": ["aten::floordiv", "__floordiv__"], "%": ["aten::remainder", "__mod__"], "**": ["aten::pow", "__pow__"], "@": ["aten::matmul", "__matmul__"],
-  "&": ["aten::__and__", "__and__"], "|": ["aten::__or__", "__or__"], "^": ["aten::__xor__", "__xor__"],
-  "<<": ["aten::__lshift__", "__lshift__"], ">>": ["aten::__rshift__", "__rshift__"],
-  "==": ["aten::eq", "__eq__"], "!=": ["aten::ne", "__ne__"], "<": ["aten::lt", "__lt__"], "<=": ["aten::le", "__le__"], ">": ["aten::gt", "__gt__"], ">=": ["aten::ge", "__ge__"],
+  "+": ["aten::add", "__add__"],
+  "-": ["aten::sub", "__sub__"],
+  "*": ["aten::mul", "__mul__"],
+  "/": ["aten::div", "__truediv__"],
+  "//": ["aten::floordiv", "__floordiv__"],
+  "%": ["aten::remainder", "__mod__"],
+  "**": ["aten::pow", "__pow__"],
+  "@": ["aten::matmul", "__matmul__"],
+  "&": ["aten::__and__", "__and__"],
+  "|": ["aten::__or__", "__or__"],
+  "^": ["aten::__xor__", "__xor__"],
+  "<<": ["aten::__lshift__", "__lshift__"],
+  ">>": ["aten::__rshift__", "__rshift__"],
+  "==": ["aten::eq", "__eq__"],
+  "!=": ["aten::ne", "__ne__"],
+  "<": ["aten::lt", "__lt__"],
+  "<=": ["aten::le", "__le__"],
+  ">": ["aten::gt", "__gt__"],
+  ">=": ["aten::ge", "__ge__"],
 };
 
-const SPECIAL: ReadonlySet<string> = new Set(["annotate", "unchecked_cast", "uninitialized", "getattr", "hasattr", "isinstance", "fork", "awaitable", "range", "zip", "enumerate", "tuple", "list", "dict"]);
+const SPECIAL: ReadonlySet<string> = new Set([
+  "annotate",
+  "unchecked_cast",
+  "uninitialized",
+  "getattr",
+  "hasattr",
+  "isinstance",
+  "fork",
+  "awaitable",
+  "range",
+  "zip",
+  "enumerate",
+  "tuple",
+  "list",
+  "dict",
+]);
 const CASTS = { int: "int", float: "float", bool: "bool", complex: "complex", str: "str" } as const;
 /** Python's own functions, under the op that each is. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
-  print: "prim::Print", len: "aten::len", hex: "aten::hex", oct: "aten::oct", bin: "aten::bin", round: "aten::round", hash: "aten::hash", id: "prim::id",
-  min: "prim::min", max: "prim::max", abs: "prim::abs", all: "aten::all", any: "aten::any", divmod: "aten::divmod", sum: "aten::sum",
-  ord: "aten::ord", chr: "aten::chr", pow: "aten::pow", rangelist: "prim::rangelist", sorted: "aten::sorted",
+  print: "prim::Print",
+  len: "aten::len",
+  hex: "aten::hex",
+  oct: "aten::oct",
+  bin: "aten::bin",
+  round: "aten::round",
+  hash: "aten::hash",
+  id: "prim::id",
+  min: "prim::min",
+  max: "prim::max",
+  abs: "prim::abs",
+  all: "aten::all",
+  any: "aten::any",
+  divmod: "aten::divmod",
+  sum: "aten::sum",
+  ord: "aten::ord",
+  chr: "aten::chr",
+  pow: "aten::pow",
+  rangelist: "prim::rangelist",
+  sorted: "aten::sorted",
 };
 
 /** The meaning of a name that no statement has bound. */
 function globalName(l: Lowering, expr: ExprOf<"name">): Meaning {
   const { name } = expr;
   switch (name) {
-    case "torch": return { kind: "library", namespace: "aten" };
-    case "ops": return { kind: "ops" };
-    case "CONSTANTS": return { kind: "constants" };
-    case "__torch__": return { kind: "path", path: "__torch__" };
-    case "inf": return { kind: "value", value: l.constant({ kind: "float", value: Infinity }, T.float, expr) };
-    case "nan": return { kind: "value", value: l.constant({ kind: "float", value: NaN }, T.float, expr) };
-    case "infj": return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: Infinity }, T.complex, expr) };
-    case "nanj": return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: NaN }, T.complex, expr) };
+    case "torch":
+      return { kind: "library", namespace: "aten" };
+    case "ops":
+      return { kind: "ops" };
+    case "CONSTANTS":
+      return { kind: "constants" };
+    case "__torch__":
+      return { kind: "path", path: "__torch__" };
+    case "inf":
+      return { kind: "value", value: l.constant({ kind: "float", value: Infinity }, T.float, expr) };
+    case "nan":
+      return { kind: "value", value: l.constant({ kind: "float", value: NaN }, T.float, expr) };
+    case "infj":
+      return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: Infinity }, T.complex, expr) };
+    case "nanj":
+      return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: NaN }, T.complex, expr) };
     default:
   }
   if (Object.hasOwn(CASTS, name)) return { kind: "cast", to: CASTS[name as keyof typeof CASTS] }; // just tested
@@ -93,9 +147,18 @@ function compare(l: Lowering, expr: ExprOf<"compare">): Meaning {
   if (op === "in" || op === "not in") {
     const item = l.value(expr.left);
     const container = l.value(expr.right);
-    const found = container.type.kind === "Class"
-      ? l.asValue(callMeaning(l, memberOf(l, { kind: "value", value: container }, "__contains__", expr), { args: [{ type: item.type, value: item }], kwargs: [] }, expr), expr)
-      : l.callOpValue("aten::__contains__", [container, item], expr);
+    const found =
+      container.type.kind === "Class"
+        ? l.asValue(
+            callMeaning(
+              l,
+              memberOf(l, { kind: "value", value: container }, "__contains__", expr),
+              { args: [{ type: item.type, value: item }], kwargs: [] },
+              expr,
+            ),
+            expr,
+          )
+        : l.callOpValue("aten::__contains__", [container, item], expr);
     return op === "in" ? { kind: "value", value: found } : l.callOp("aten::__not__", [found], expr);
   }
   return operate(l, op, l.value(expr.left), l.value(expr.right), expr);
@@ -133,7 +196,8 @@ function list(l: Lowering, expr: ExprOf<"list" | "tuple">, hint: Type | undefine
   for (const [i, item] of items.entries()) {
     if (!isSubtype(item.type, elem)) {
       return l.fail("bad-code", `a list of \`${printType(elem)}\` cannot hold a \`${printType(item.type)}\``, expr.items[i] ?? expr, {
-        hint: elem.kind === "float" && item.type.kind === "int" ? "PyTorch prints whole floats of 1e10 and more like ints, and cannot read them back" : undefined,
+        hint:
+          elem.kind === "float" && item.type.kind === "int" ? "PyTorch prints whole floats of 1e10 and more like ints, and cannot read them back" : undefined,
       });
     }
   }
@@ -153,10 +217,21 @@ function dict(l: Lowering, expr: ExprOf<"dict">, hint: Type | undefined): Meanin
   };
   const key = keyHint ?? common(keys, T.str);
   const value = valueHint ?? common(values, T.Tensor);
-  for (const item of keys) if (!isSubtype(item.type, key)) l.fail("bad-code", `a dict with keys \`${printType(key)}\` cannot have the key type \`${printType(item.type)}\``, expr);
-  for (const item of values) if (!isSubtype(item.type, value)) l.fail("bad-code", `a dict of \`${printType(value)}\` cannot hold a \`${printType(item.type)}\``, expr);
-  if (!["int", "float", "bool", "complex", "str", "Tensor", "Device"].includes(key.kind)) l.fail("bad-code", `\`${printType(key)}\` cannot be a dict's key`, expr);
-  return { kind: "value", value: l.one("prim::DictConstruct", keys.flatMap((k, i) => [k, values[i] as Value]), dictOf(key, value), expr) };
+  for (const item of keys)
+    if (!isSubtype(item.type, key)) l.fail("bad-code", `a dict with keys \`${printType(key)}\` cannot have the key type \`${printType(item.type)}\``, expr);
+  for (const item of values)
+    if (!isSubtype(item.type, value)) l.fail("bad-code", `a dict of \`${printType(value)}\` cannot hold a \`${printType(item.type)}\``, expr);
+  if (!["int", "float", "bool", "complex", "str", "Tensor", "Device"].includes(key.kind))
+    l.fail("bad-code", `\`${printType(key)}\` cannot be a dict's key`, expr);
+  return {
+    kind: "value",
+    value: l.one(
+      "prim::DictConstruct",
+      keys.flatMap((k, i) => [k, values[i] as Value]),
+      dictOf(key, value),
+      expr,
+    ),
+  };
 }
 
 /** The elements of a tuple given as `*x`. */
@@ -200,7 +275,8 @@ function argumentsOf(l: Lowering, expr: ExprOf<"call">): CallArguments<Value> {
 }
 
 function exactly(l: Lowering, expr: ExprOf<"call">, form: string, count: number): readonly Expr[] {
-  if (expr.args.length !== count || expr.kwargs.length > 0) l.fail("bad-code", `\`${form}\` takes ${count} arguments, got ${expr.args.length + expr.kwargs.length}`, expr);
+  if (expr.args.length !== count || expr.kwargs.length > 0)
+    l.fail("bad-code", `\`${form}\` takes ${count} arguments, got ${expr.args.length + expr.kwargs.length}`, expr);
   return expr.args;
 }
 
@@ -258,7 +334,8 @@ function special(l: Lowering, form: string, expr: ExprOf<"call">, hint: Type | u
       if (expr.args.length === 0) return list(l, { kind: "list", items: [], start: expr.start, end: expr.end, depth: 1 }, hint);
       return l.builtin("aten::list", argumentsOf(l, expr), expr);
     case "dict":
-      if (expr.args.length === 0 && expr.kwargs.length === 0) return dict(l, { kind: "dict", keys: [], values: [], start: expr.start, end: expr.end, depth: 1 }, hint);
+      if (expr.args.length === 0 && expr.kwargs.length === 0)
+        return dict(l, { kind: "dict", keys: [], values: [], start: expr.start, end: expr.end, depth: 1 }, hint);
       return l.builtin("aten::dict", argumentsOf(l, expr), expr);
     default:
       return l.fail("bad-code", `\`${form}\` can only stand in a for loop`, expr);
@@ -268,7 +345,14 @@ function special(l: Lowering, form: string, expr: ExprOf<"call">, hint: Type | u
 function call(l: Lowering, expr: ExprOf<"call">, hint: Type | undefined): Meaning {
   const callee = l.meaning(expr.callee);
   if (callee.kind === "special") return special(l, callee.form, expr, hint);
-  if (callee.kind === "builtin" && callee.name === "aten::device" && callee.self === undefined && expr.args.length === 1 && expr.args[0]?.kind === "str" && expr.kwargs.length === 0) {
+  if (
+    callee.kind === "builtin" &&
+    callee.name === "aten::device" &&
+    callee.self === undefined &&
+    expr.args.length === 1 &&
+    expr.args[0]?.kind === "str" &&
+    expr.kwargs.length === 0
+  ) {
     return { kind: "value", value: l.constant({ kind: "device", value: expr.args[0].value }, T.Device, expr) };
   }
   if (callee.kind === "new") {
@@ -278,7 +362,13 @@ function call(l: Lowering, expr: ExprOf<"call">, hint: Type | undefined): Meanin
   }
   if (callee.kind === "builtin" && callee.name === "prim::Print") {
     const { args } = argumentsOf(l, expr);
-    l.node("prim::Print", args.map((arg) => arg.value), [], expr, { schema: l.unit.schemas.schemaOf("prim::Print") });
+    l.node(
+      "prim::Print",
+      args.map((arg) => arg.value),
+      [],
+      expr,
+      { schema: l.unit.schemas.schemaOf("prim::Print") },
+    );
     return { kind: "void" };
   }
   return callMeaning(l, callee, argumentsOf(l, expr), expr, hint);
@@ -287,30 +377,42 @@ function call(l: Lowering, expr: ExprOf<"call">, hint: Type | undefined): Meanin
 /** What `expr` means; `hint` is the type that the context wants, which empty containers and literals take. @throws bad-code, unsupported-op */
 export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Meaning {
   switch (expr.kind) {
-    case "int": return { kind: "value", value: l.constant(intTemplate(expr.value), T.int, expr) };
-    case "float": return { kind: "value", value: l.constant({ kind: "float", value: expr.value }, T.float, expr) };
-    case "imaginary": return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: expr.value }, T.complex, expr) };
-    case "str": return { kind: "value", value: l.constant({ kind: "str", value: expr.value }, T.str, expr) };
-    case "bool": return { kind: "value", value: l.bool(expr.value, expr) };
-    case "none": return { kind: "value", value: l.none(expr, hint?.kind === "Optional" ? hint : T.None) };
+    case "int":
+      return { kind: "value", value: l.constant(intTemplate(expr.value), T.int, expr) };
+    case "float":
+      return { kind: "value", value: l.constant({ kind: "float", value: expr.value }, T.float, expr) };
+    case "imaginary":
+      return { kind: "value", value: l.constant({ kind: "complex", re: 0, im: expr.value }, T.complex, expr) };
+    case "str":
+      return { kind: "value", value: l.constant({ kind: "str", value: expr.value }, T.str, expr) };
+    case "bool":
+      return { kind: "value", value: l.bool(expr.value, expr) };
+    case "none":
+      return { kind: "value", value: l.none(expr, hint?.kind === "Optional" ? hint : T.None) };
     case "name": {
       const bound = l.scope.get(expr.name);
       if (bound === undefined) return globalName(l, expr);
       if (bound.kind === "unusable") return l.fail("bad-code", `\`${expr.name}\` cannot be used here: ${bound.reason}`, expr);
       return bound;
     }
-    case "attr": return l.within(expr, () => memberOf(l, l.meaning(expr.base), expr.name, expr));
-    case "call": return call(l, expr, hint);
-    case "subscript": return subscript(l, expr, hint);
-    case "list": return list(l, expr, hint);
-    case "dict": return dict(l, expr, hint);
+    case "attr":
+      return l.within(expr, () => memberOf(l, l.meaning(expr.base), expr.name, expr));
+    case "call":
+      return call(l, expr, hint);
+    case "subscript":
+      return subscript(l, expr, hint);
+    case "list":
+      return list(l, expr, hint);
+    case "dict":
+      return dict(l, expr, hint);
     case "tuple": {
       const wanted = hinted(hint, "Tuple");
       const elems = wanted?.kind === "Tuple" && wanted.elems.length === expr.items.length ? wanted.elems : undefined;
       const items = expr.items.flatMap((item, i): readonly Value[] => (item.kind === "star" ? spread(l, item.value) : [l.value(item, elems?.[i])]));
       return { kind: "tuple", items };
     }
-    case "comprehension": return comprehension(l, expr, hint);
+    case "comprehension":
+      return comprehension(l, expr, hint);
     case "unary": {
       if (expr.op === "not") {
         const { value } = l.passes.condition(l, expr.value);
@@ -332,7 +434,8 @@ export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Mean
       if (expr.op === "is" || expr.op === "is not") return { kind: "value", value: l.passes.condition(l, expr).value };
       return compare(l, expr);
     }
-    case "logical": return { kind: "value", value: l.passes.condition(l, expr).value };
+    case "logical":
+      return { kind: "value", value: l.passes.condition(l, expr).value };
     case "ternary": {
       const condition = l.passes.condition(l, expr.test);
       if (condition.constant !== undefined) return l.meaning(condition.constant ? expr.then : expr.otherwise, hint);
@@ -350,8 +453,10 @@ export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Mean
       l.builder.open();
       const otherwise = branch(expr.otherwise, condition.whenFalse);
       const otherBlock = l.builder.close([otherwise]);
-      const type = unifyTypes(then.type, otherwise.type) ?? (hint !== undefined && isSubtype(then.type, hint) && isSubtype(otherwise.type, hint) ? hint : undefined);
-      if (type === undefined) return l.fail("bad-code", `the arms of a conditional have types \`${printType(then.type)}\` and \`${printType(otherwise.type)}\``, expr);
+      const type =
+        unifyTypes(then.type, otherwise.type) ?? (hint !== undefined && isSubtype(then.type, hint) && isSubtype(otherwise.type, hint) ? hint : undefined);
+      if (type === undefined)
+        return l.fail("bad-code", `the arms of a conditional have types \`${printType(then.type)}\` and \`${printType(otherwise.type)}\``, expr);
       return { kind: "value", value: l.node("prim::If", [condition.value], [type], expr, { blocks: [thenBlock, otherBlock] })[0] as Value }; // one type, one result
     }
     default:

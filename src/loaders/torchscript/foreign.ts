@@ -9,8 +9,15 @@ export const FOREIGN_PREFIX = "__torch__.torch.classes.";
 
 const WEIGHT_AND_BIAS = tupleOf([T.Tensor, optionalOf(T.Tensor)]);
 const CONVOLUTION: Readonly<Record<string, Type>> = {
-  unpack: WEIGHT_AND_BIAS, weight: T.Tensor, bias: optionalOf(T.Tensor), stride: listOf(T.int), padding: listOf(T.int), output_padding: listOf(T.int),
-  dilation: listOf(T.int), groups: T.int, transpose: T.bool,
+  unpack: WEIGHT_AND_BIAS,
+  weight: T.Tensor,
+  bias: optionalOf(T.Tensor),
+  stride: listOf(T.int),
+  padding: listOf(T.int),
+  output_padding: listOf(T.int),
+  dilation: listOf(T.int),
+  groups: T.int,
+  transpose: T.bool,
 };
 
 /** Result types of methods without arguments. */
@@ -27,7 +34,9 @@ export function foreignClass(name: string): ClassType {
   const cls = makeClass(name, false);
   for (const [method, returns] of Object.entries(METHODS[name.slice(FOREIGN_PREFIX.length)] ?? {})) {
     const decl: FunctionDecl = {
-      name: method, params: [{ name: "self", type: cls }], returns,
+      name: method,
+      params: [{ name: "self", type: cls }],
+      returns,
       graph: () => {
         throw new OpwiseError("unsupported-op", `\`${method}\` of \`${name}\` is written in C++ and has no code in the archive`);
       },

@@ -13,14 +13,90 @@ export interface Token {
 }
 
 const KEYWORDS: ReadonlySet<string> = new Set([
-  "and", "as", "assert", "break", "class", "continue", "def", "del", "elif", "else", "for", "from", "global", "if", "import", "in", "is",
-  "lambda", "None", "nonlocal", "not", "or", "pass", "raise", "return", "True", "False", "try", "except", "finally", "while", "with", "yield", "async", "await",
+  "and",
+  "as",
+  "assert",
+  "break",
+  "class",
+  "continue",
+  "def",
+  "del",
+  "elif",
+  "else",
+  "for",
+  "from",
+  "global",
+  "if",
+  "import",
+  "in",
+  "is",
+  "lambda",
+  "None",
+  "nonlocal",
+  "not",
+  "or",
+  "pass",
+  "raise",
+  "return",
+  "True",
+  "False",
+  "try",
+  "except",
+  "finally",
+  "while",
+  "with",
+  "yield",
+  "async",
+  "await",
 ]);
 
 /** Longest first. */
 const OPERATORS: readonly string[] = [
-  "**=", "//=", "<<=", ">>=", "...", "->", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "==", "!=", "<=", ">=", "<<", ">>", "//", "**",
-  "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ",", ":", ".", ";",
+  "**=",
+  "//=",
+  "<<=",
+  ">>=",
+  "...",
+  "->",
+  "+=",
+  "-=",
+  "*=",
+  "/=",
+  "%=",
+  "&=",
+  "|=",
+  "^=",
+  "==",
+  "!=",
+  "<=",
+  ">=",
+  "<<",
+  ">>",
+  "//",
+  "**",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "@",
+  "&",
+  "|",
+  "^",
+  "~",
+  "<",
+  ">",
+  "=",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  ",",
+  ":",
+  ".",
+  ";",
 ];
 
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
@@ -52,7 +128,7 @@ class Lexer {
   #indentation(): void {
     const start = this.#at;
     let width = 0;
-    for (;; this.#at++) {
+    for (; ; this.#at++) {
       const char = this.#text[this.#at];
       if (char === " ") width++;
       else if (char === "\t") width += 8 - (width % 8);
@@ -147,7 +223,8 @@ class Lexer {
     if (name !== undefined) {
       this.#at += name.length;
       const next = this.#text[this.#at];
-      if ((next === '"' || next === "'") && name.length <= 2) this.#fail(`string prefix \`${name}\` is not part of the language`, start, this.#at, "write the text with `torch.format`");
+      if ((next === '"' || next === "'") && name.length <= 2)
+        this.#fail(`string prefix \`${name}\` is not part of the language`, start, this.#at, "write the text with `torch.format`");
       this.#push(KEYWORDS.has(name) ? "keyword" : "name", name, start, this.#at);
       return;
     }

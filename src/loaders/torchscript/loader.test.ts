@@ -11,10 +11,19 @@ import { loadTorchScript } from "./loader.ts";
 
 // A pickle, written from a tree of arrays: enough opcodes for an archive.
 type Item =
-  | null | boolean | number | string | readonly Item[]
-  | { readonly list: readonly Item[]; readonly memo?: number } | { readonly get: number } | { readonly dict: readonly (readonly [Item, Item])[] } | { readonly float: number }
-  | { readonly call: string; readonly args: readonly Item[] } | { readonly object: string; readonly state: Item }
-  | { readonly persistent: readonly Item[] } | { readonly global: string };
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Item[]
+  | { readonly list: readonly Item[]; readonly memo?: number }
+  | { readonly get: number }
+  | { readonly dict: readonly (readonly [Item, Item])[] }
+  | { readonly float: number }
+  | { readonly call: string; readonly args: readonly Item[] }
+  | { readonly object: string; readonly state: Item }
+  | { readonly persistent: readonly Item[] }
+  | { readonly global: string };
 
 function pickle(root: Item): Uint8Array {
   const out: number[] = [0x80, 2];
@@ -76,7 +85,14 @@ function pickle(root: Item): Uint8Array {
 
 const tensor = (shape: readonly number[], strides: readonly number[], key = "0", numel = 6, offset = 0): Item => ({
   call: "torch._utils._rebuild_tensor_v2",
-  args: [{ persistent: ["storage", { global: "torch.FloatStorage" }, key, "cuda:0", numel] }, offset, shape, strides, false, { call: "collections.OrderedDict", args: [] }],
+  args: [
+    { persistent: ["storage", { global: "torch.FloatStorage" }, key, "cuda:0", numel] },
+    offset,
+    shape,
+    strides,
+    false,
+    { call: "collections.OrderedDict", args: [] },
+  ],
 });
 
 const CODE = `class Net(Module):
@@ -103,15 +119,27 @@ const STATE: readonly (readonly [string, Item])[] = [
   ["w", tensor([2, 3], [3, 1])],
   ["v", tensor([3], [1], "0", 6, 3)],
   ["k", 2],
-  ["names", { call: "torch.jit._pickle.restore_type_tag", args: [{ dict: [["a", { call: "torch.jit._pickle.build_intlist", args: [{ list: [1, 2] }] }]] }, "Dict[str, List[int]]"] }],
+  [
+    "names",
+    {
+      call: "torch.jit._pickle.restore_type_tag",
+      args: [{ dict: [["a", { call: "torch.jit._pickle.build_intlist", args: [{ list: [1, 2] }] }]] }, "Dict[str, List[int]]"],
+    },
+  ],
   ["maybe", { float: 0.5 }],
 ];
 
 function archive({ code = CODE, state = STATE, records = {}, constants = [] }: Parts = {}): Uint8Array {
   const text = (value: string): Uint8Array => new TextEncoder().encode(value);
   const all: Record<string, Uint8Array | undefined> = {
-    "data.pkl": pickle({ object: "__torch__.Net", state: { dict: state } }), "constants.pkl": pickle(constants), version: text("3\n"), byteorder: text("little"),
-    "code/__torch__.py": text(code), "data/0": new Uint8Array(24), "extra/notes.txt": text("hello"), ...records,
+    "data.pkl": pickle({ object: "__torch__.Net", state: { dict: state } }),
+    "constants.pkl": pickle(constants),
+    version: text("3\n"),
+    byteorder: text("little"),
+    "code/__torch__.py": text(code),
+    "data/0": new Uint8Array(24),
+    "extra/notes.txt": text("hello"),
+    ...records,
   };
   const files: Record<string, Uint8Array> = {};
   for (const [name, bytes] of Object.entries(all)) if (bytes !== undefined) files[`net/${name}`] = bytes;
@@ -121,7 +149,11 @@ function archive({ code = CODE, state = STATE, records = {}, constants = [] }: P
 const load = (parts?: Parts, options?: Parameters<typeof loadTorchScript>[1]): Promise<Program> => loadTorchScript(bytesSource(archive(parts)), options);
 const changed = (name: string, item: Item): Parts => ({ state: STATE.map(([key, value]) => [key, key === name ? item : value]) });
 /** What loading throws, as `code: message`. */
-const refusal = (parts: Parts): Promise<string> => load(parts).then(() => "loads", (error: unknown) => (isOpwiseError(error) ? `${error.code}: ${error.message}` : "crash"));
+const refusal = (parts: Parts): Promise<string> =>
+  load(parts).then(
+    () => "loads",
+    (error: unknown) => (isOpwiseError(error) ? `${error.code}: ${error.message}` : "crash"),
+  );
 
 describe("a TorchScript archive", () => {
   it("becomes a program with its root object", async () => {
@@ -135,7 +167,10 @@ describe("a TorchScript archive", () => {
     if (w?.kind !== "tensor" || v?.kind !== "tensor") throw new Error("no tensors");
     expect(w.tensor).toMatchObject({ dtype: "float32", shape: [2, 3], strides: [3, 1], offset: 0, storage: { nbytes: 24, device: "cuda:0" } });
     expect(v.tensor.storage).toBe(w.tensor.storage);
-    expect([k, maybe]).toEqual([{ kind: "int", value: 2 }, { kind: "float", value: 0.5 }]);
+    expect([k, maybe]).toEqual([
+      { kind: "int", value: 2 },
+      { kind: "float", value: 0.5 },
+    ]);
     expect(names).toMatchObject({ kind: "dict", entries: [[{ value: "a" }, { kind: "list", items: [{ value: 1 }, { value: 2 }] }]] });
     const ops: string[] = [];
     const forward = root.class.methods.get("forward");
@@ -169,7 +204,11 @@ describe("a TorchScript archive", () => {
   });
 
   it.each([
-    ["data.pkl", "missing-record"], ["constants.pkl", "missing-record"], ["version", "missing-record"], ["data/0", "missing-record"], ["code/__torch__.py", "bad-model"],
+    ["data.pkl", "missing-record"],
+    ["constants.pkl", "missing-record"],
+    ["version", "missing-record"],
+    ["data/0", "missing-record"],
+    ["code/__torch__.py", "bad-model"],
   ])("is refused without %s", async (name, code) => {
     expect(await refusal({ records: { [name]: undefined } })).toMatch(code);
   });
@@ -226,7 +265,15 @@ describe("debug information", () => {
   const ids = (...list: number[]): Item => ({ call: "torch.jit._pickle.build_intlist", args: [{ list }] });
 
   it("gives file and line of a byte offset", () => {
-    const place = debugPlaces(entries([[0, [[ids(), 0, 0], 0, 0], 1], [10, [[ids(1, 2), 3, 40], 12, 14], 2], [20, [[ids(1, 2), 3, 40], 20, 24], 3]]), "x.debug_pkl", DEFAULT_LIMITS);
+    const place = debugPlaces(
+      entries([
+        [0, [[ids(), 0, 0], 0, 0], 1],
+        [10, [[ids(1, 2), 3, 40], 12, 14], 2],
+        [20, [[ids(1, 2), 3, 40], 20, 24], 3],
+      ]),
+      "x.debug_pkl",
+      DEFAULT_LIMITS,
+    );
     expect([place(5), place(10), place(19), place(1000)]).toEqual([undefined, "net.py:41", "net.py:41", "net.py:42"]);
   });
 
@@ -261,10 +308,15 @@ describe.skipIf(!existsSync(CORPUS))("the open corpus", () => {
   it("has damaged neighbours that fail with a code, or load, as recorded", async () => {
     const folder = new URL("../bad/", CORPUS);
     // Written together with the files.
-    const { cases } = JSON.parse(readFileSync(new URL("cases.json", folder), "utf8")) as { readonly cases: readonly { readonly file: string; readonly expect: string; readonly kind: string }[] };
+    const { cases } = JSON.parse(readFileSync(new URL("cases.json", folder), "utf8")) as {
+      readonly cases: readonly { readonly file: string; readonly expect: string; readonly kind: string }[];
+    };
     const wrong: string[] = [];
     for (const { file, expect: wanted, kind } of cases) {
-      const got = await loadTorchScript(fileSource(new URL(file, folder).pathname)).then(() => "loads", (error: unknown) => (typeof error === "object" && error !== null && "code" in error ? "error" : "crash"));
+      const got = await loadTorchScript(fileSource(new URL(file, folder).pathname)).then(
+        () => "loads",
+        (error: unknown) => (typeof error === "object" && error !== null && "code" in error ? "error" : "crash"),
+      );
       // A flipped byte of a weight is found when the weight is first read.
       if (got !== wanted && wanted !== "either" && !(kind === "crc" && got === "loads")) wrong.push(`${file}: ${got}`);
       if (got === "crash") wrong.push(`${file}: no code`);

@@ -63,7 +63,9 @@ async function versionOf(archive: Archive): Promise<number> {
   const version = /^\d{1,6}$/.test(text) ? Number(text) : undefined;
   if (version === undefined || version < OLDEST_VERSION || version > NEWEST_VERSION) {
     throw new OpwiseError("unsupported-version", "the archive is of a version that cannot be read", {
-      where: { record }, wanted: `${OLDEST_VERSION} to ${NEWEST_VERSION}`, got: text.slice(0, 40),
+      where: { record },
+      wanted: `${OLDEST_VERSION} to ${NEWEST_VERSION}`,
+      got: text.slice(0, 40),
     });
   }
   return version;
@@ -73,7 +75,11 @@ async function checkByteOrder(archive: Archive): Promise<void> {
   if (!archive.has("byteorder")) return;
   const text = (await archive.text("byteorder")).trim();
   if (text !== "little") {
-    throw new OpwiseError("unsupported-format", "the archive's tensors are not little-endian", { where: { record: "byteorder" }, wanted: "little", got: text.slice(0, 40) });
+    throw new OpwiseError("unsupported-format", "the archive's tensors are not little-endian", {
+      where: { record: "byteorder" },
+      wanted: "little",
+      got: text.slice(0, 40),
+    });
   }
 }
 
@@ -81,8 +87,10 @@ async function checkByteOrder(archive: Archive): Promise<void> {
 function checkRecords(archive: Archive): void {
   for (const name of ["data.pkl", "constants.pkl"]) {
     if (archive.has(name)) continue;
-    const hint = archive.has("archive_format") ? "this is a .pt2 archive of torch.export"
-      : name === "constants.pkl" && archive.has("data.pkl") && !archive.names.some((n) => n.startsWith("code/")) ? "this looks like a state dict: torch.save writes no code; save the model with `torch.jit.script(model).save(path)`"
+    const hint = archive.has("archive_format")
+      ? "this is a .pt2 archive of torch.export"
+      : name === "constants.pkl" && archive.has("data.pkl") && !archive.names.some((n) => n.startsWith("code/"))
+        ? "this looks like a state dict: torch.save writes no code; save the model with `torch.jit.script(model).save(path)`"
         : undefined;
     throw new OpwiseError("missing-record", `the archive has no record \`${name}\``, { where: { record: name }, hint });
   }
@@ -95,7 +103,11 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     if (!name.startsWith("code/")) continue;
     if (archive.sizeOf(name) > limits.maxCodeBytes) {
       if (name.endsWith(".debug_pkl")) continue;
-      throw new OpwiseError("limit-exceeded", "a code record is too large", { where: { record: name }, wanted: `at most ${limits.maxCodeBytes} bytes`, hint: "raise `maxCodeBytes`" });
+      throw new OpwiseError("limit-exceeded", "a code record is too large", {
+        where: { record: name },
+        wanted: `at most ${limits.maxCodeBytes} bytes`,
+        hint: "raise `maxCodeBytes`",
+      });
     }
     if (name.endsWith(".py")) bytes.set(name, await archive.read(name));
     else if (name.endsWith(".debug_pkl")) {
@@ -122,7 +134,14 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
 }
 
 /** Reads one pickle record with its storages. `decode` is given the reader and the value. */
-async function readObjects(archive: Archive, unit: CodeUnit, name: string, folder: string, options: TorchScriptOptions, limits: Limits): Promise<{ readonly reader: ObjectReader; readonly value: ReturnType<typeof readArchivePickle> }> {
+async function readObjects(
+  archive: Archive,
+  unit: CodeUnit,
+  name: string,
+  folder: string,
+  options: TorchScriptOptions,
+  limits: Limits,
+): Promise<{ readonly reader: ObjectReader; readonly value: ReturnType<typeof readArchivePickle> }> {
   const value = readArchivePickle(await archive.read(name), name, limits);
   const mapDevice = options.mapLocation ?? ((device: string): string => device);
   const storages = new Map<string, StorageTemplate>();
@@ -132,14 +151,26 @@ async function readObjects(archive: Archive, unit: CodeUnit, name: string, folde
     const record = `${folder}/${ref.key}`;
     if (known !== undefined) {
       // Two dtypes over one storage may round its length differently.
-      if (claimed > known.nbytes) throw new OpwiseError("bad-tensor", "one storage is given two lengths", { where: { record }, wanted: `${known.nbytes} bytes`, got: `${claimed}` });
+      if (claimed > known.nbytes)
+        throw new OpwiseError("bad-tensor", "one storage is given two lengths", { where: { record }, wanted: `${known.nbytes} bytes`, got: `${claimed}` });
       continue;
     }
-    const source: Source = claimed === 0 && !archive.has(record) ? { name: record, size: 0, read: () => new Uint8Array(0), readSync: () => new Uint8Array(0) } : await archive.record(record);
+    const source: Source =
+      claimed === 0 && !archive.has(record)
+        ? { name: record, size: 0, read: () => new Uint8Array(0), readSync: () => new Uint8Array(0) }
+        : await archive.record(record);
     if (!Number.isSafeInteger(claimed) || claimed > source.size) {
-      throw new OpwiseError("bad-tensor", "a storage claims more than its record holds", { where: { record }, wanted: `${claimed} bytes`, got: `${source.size}` });
+      throw new OpwiseError("bad-tensor", "a storage claims more than its record holds", {
+        where: { record },
+        wanted: `${claimed} bytes`,
+        got: `${source.size}`,
+      });
     }
-    storages.set(ref.key, { source: claimed === source.size ? source : subSource(source, { offset: 0, length: claimed }), nbytes: claimed, device: mapDevice(ref.location) });
+    storages.set(ref.key, {
+      source: claimed === source.size ? source : subSource(source, { offset: 0, length: claimed }),
+      nbytes: claimed,
+      device: mapDevice(ref.location),
+    });
   }
   const storageOf = (ref: StorageRef): StorageTemplate => {
     const found = storages.get(ref.key);
@@ -151,7 +182,8 @@ async function readObjects(archive: Archive, unit: CodeUnit, name: string, folde
 
 async function constantsOf(archive: Archive, unit: CodeUnit, options: TorchScriptOptions, limits: Limits): Promise<readonly Template[]> {
   const { reader, value } = await readObjects(archive, unit, "constants.pkl", "constants", options, limits);
-  if (value.kind !== "tuple" && value.kind !== "list") throw new OpwiseError("bad-pickle", "the constants are no tuple", { where: { record: "constants.pkl" } });
+  if (value.kind !== "tuple" && value.kind !== "list")
+    throw new OpwiseError("bad-pickle", "the constants are no tuple", { where: { record: "constants.pkl" } });
   return value.items.map((item) => reader.read(item));
 }
 
@@ -182,8 +214,14 @@ export async function loadTorchScript(source: Source, options: TorchScriptOption
     const root = reader.read(value);
     unit.lowerAll();
     const program: Program = {
-      format: "torchscript", version: String(version), name: source.name, classes: unit.classes, functions: unit.functions, root,
-      extra: await extraOf(archive), sourceText: (record) => sourceOf(record)?.text,
+      format: "torchscript",
+      version: String(version),
+      name: source.name,
+      classes: unit.classes,
+      functions: unit.functions,
+      root,
+      extra: await extraOf(archive),
+      sourceText: (record) => sourceOf(record)?.text,
     };
     verifyProgram(program);
     return program;

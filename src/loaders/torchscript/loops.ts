@@ -48,7 +48,12 @@ function assignedNames(statements: readonly Stmt[], names: Set<string> = new Set
 }
 
 function hasReturn(statements: readonly Stmt[]): boolean {
-  return statements.some((s) => s.kind === "return" || (s.kind === "if" && (hasReturn(s.then) || hasReturn(s.otherwise))) || ((s.kind === "for" || s.kind === "while" || s.kind === "with") && hasReturn(s.body)));
+  return statements.some(
+    (s) =>
+      s.kind === "return" ||
+      (s.kind === "if" && (hasReturn(s.then) || hasReturn(s.otherwise))) ||
+      ((s.kind === "for" || s.kind === "while" || s.kind === "with") && hasReturn(s.body)),
+  );
 }
 
 interface LoopFacts {
@@ -151,7 +156,10 @@ function range(l: Lowering, args: readonly Expr[], expr: Expr): Iteration {
   const start = asInt(l, first);
   const end = asInt(l, second);
   const step = third === undefined ? l.int(1, expr) : asInt(l, third);
-  return { count: l.callOpValue("aten::__range_length", [start, end, step], expr), item: (trip) => l.callOp("aten::__derive_index", [trip, start, step], expr) };
+  return {
+    count: l.callOpValue("aten::__range_length", [start, end, step], expr),
+    item: (trip) => l.callOp("aten::__derive_index", [trip, start, step], expr),
+  };
 }
 
 function iterationOf(l: Lowering, expr: Expr): Iteration | readonly Value[] {
@@ -172,7 +180,10 @@ function iterationOf(l: Lowering, expr: Expr): Iteration | readonly Value[] {
         const offset = start === undefined ? undefined : asInt(l, start);
         return {
           count: only.count,
-          item: (trip) => ({ kind: "tuple", items: [offset === undefined ? trip : l.callOpValue("aten::add", [trip, offset], expr), l.asValue(only.item(trip), expr)] }),
+          item: (trip) => ({
+            kind: "tuple",
+            items: [offset === undefined ? trip : l.callOpValue("aten::add", [trip, offset], expr), l.asValue(only.item(trip), expr)],
+          }),
         };
       }
       const counts = parts.flatMap((part) => (part.count === undefined ? [] : [part.count]));
@@ -208,7 +219,13 @@ function unrolled(l: Lowering, statement: StmtOf<"for">, items: readonly Value[]
   bind(statement.target, { kind: "value", value: item });
   const exit = l.passes.block(l, statement.body);
   const stop = anyOf(l, [exit.breaks, exit.returns], statement);
-  const left: Exit = { always: exit.always && exit.continues === false && exit.breaks === false, returns: exit.returns, breaks: false, continues: false, value: exit.value };
+  const left: Exit = {
+    always: exit.always && exit.continues === false && exit.breaks === false,
+    returns: exit.returns,
+    breaks: false,
+    continues: false,
+    value: exit.value,
+  };
   if (stop === true) return left;
   if (stop === false) return exit.always && exit.continues === false ? left : unrolled(l, statement, items, at + 1, bind);
   return branch(l, stop, statement, [() => ({ ...left, always: exit.breaks === false }), () => unrolled(l, statement, items, at + 1, bind)]);
@@ -221,5 +238,9 @@ export function forLoop(l: Lowering, statement: StmtOf<"for">, bind: (target: Ex
   const targets = new Set<string>();
   targetNames(statement.target, targets);
   const trips = over.count ?? l.constant(intTemplate(MAX_TRIPS), T.int, statement);
-  return loop(l, { trips, initial: l.bool(true, statement), body: statement.body, targets, begin: (trip) => bind(statement.target, over.item(trip)) }, statement);
+  return loop(
+    l,
+    { trips, initial: l.bool(true, statement), body: statement.body, targets, begin: (trip) => bind(statement.target, over.item(trip)) },
+    statement,
+  );
 }

@@ -7,13 +7,19 @@ import { CodeUnit } from "./code-unit.ts";
 import { SourceText } from "./source-text.ts";
 
 function unitOf(text: string, version = 10): CodeUnit {
-  return new CodeUnit(new SchemaTable(["my::op(Tensor x, *, int k=1) -> Tensor"]), version, (record) => (record === "code/__torch__.py" ? new SourceText(record, text) : undefined));
+  return new CodeUnit(new SchemaTable(["my::op(Tensor x, *, int k=1) -> Tensor"]), version, (record) =>
+    record === "code/__torch__.py" ? new SourceText(record, text) : undefined,
+  );
 }
 
 /** The graph of `f`, whose parameters and body are given. */
 function lower(params: string, body: string, options: { readonly returns?: string; readonly more?: string; readonly version?: number } = {}): Block {
   const { returns = "Any", more = "", version } = options;
-  const lines = body.trim().split("\n").map((line) => `  ${line}\n`).join("");
+  const lines = body
+    .trim()
+    .split("\n")
+    .map((line) => `  ${line}\n`)
+    .join("");
   const unit = unitOf(`${more}\ndef f(${params}) -> ${returns}:\n${lines}`, version);
   const decl = unit.functionNamed("__torch__.f");
   if (decl === undefined) throw new Error("no function");
@@ -73,14 +79,23 @@ describe("control flow", () => {
   });
 
   it("takes early returns, break and continue", () => {
-    const graph = lower("n: int", "for i in range(n):\n  if i == 3:\n    continue\n  if i == 5:\n    break\n  if i == 7:\n    return i\nreturn -1", { returns: "int" });
+    const graph = lower("n: int", "for i in range(n):\n  if i == 3:\n    continue\n  if i == 5:\n    break\n  if i == 7:\n    return i\nreturn -1", {
+      returns: "int",
+    });
     expect(graph.nodes.map((node) => node.op).filter((op) => op === "prim::Loop" || op === "prim::If")).toEqual(["prim::Loop", "prim::If"]);
     expect(resultType(graph)).toBe("int");
   });
 
   it("narrows a name by `is None` and isinstance", () => {
     expect(ops(lower("x: Optional[int]", "if x is not None and x > 2:\n  y = x + 1\nelse:\n  y = 0\nreturn y"))).toContain("prim::unchecked_cast");
-    expect(ops(lower("x: Union[int, str]", "if isinstance(x, str):\n  return torch.len(x)\nelse:\n  return x + 1", { returns: "int" }))).toEqual(["prim::isinstance", "prim::If", "prim::unchecked_cast", "aten::len.str", "prim::unchecked_cast", "aten::add.int"]);
+    expect(ops(lower("x: Union[int, str]", "if isinstance(x, str):\n  return torch.len(x)\nelse:\n  return x + 1", { returns: "int" }))).toEqual([
+      "prim::isinstance",
+      "prim::If",
+      "prim::unchecked_cast",
+      "aten::len.str",
+      "prim::unchecked_cast",
+      "aten::add.int",
+    ]);
   });
 
   it("leaves out a branch that types rule out", () => {
@@ -98,7 +113,8 @@ describe("control flow", () => {
   });
 
   it("calls __enter__ and __exit__ around a with block", () => {
-    const more = "class C:\n  n : int\n  def __enter__(self: __torch__.C) -> int:\n    return self.n\n  def __exit__(self: __torch__.C, a: Any, b: Any, c: Any) -> NoneType:\n    return None";
+    const more =
+      "class C:\n  n : int\n  def __enter__(self: __torch__.C) -> int:\n    return self.n\n  def __exit__(self: __torch__.C, a: Any, b: Any, c: Any) -> NoneType:\n    return None";
     expect(ops(lower("c: __torch__.C", "with c as k:\n  y = k + 1\nreturn y", { more }))).toEqual(["prim::CallMethod", "aten::add.int", "prim::CallMethod"]);
   });
 });
@@ -106,7 +122,7 @@ describe("control flow", () => {
 describe("calls", () => {
   it("fills in the defaults of functions and methods", () => {
     const more = "def g(x: Tensor, k: int=3, s: Optional[str]=None) -> Tensor:\n  return torch.mul(x, k)";
-    const graph = lower("x: Tensor", "g = __torch__.g\nreturn g(x, s=\"a\", )", { more });
+    const graph = lower("x: Tensor", 'g = __torch__.g\nreturn g(x, s="a", )', { more });
     expect(graph.nodes.at(-1)).toMatchObject({ op: "prim::CallFunction", attributes: { name: { value: "__torch__.g" } } });
     expect(graph.nodes.at(-1)?.operands.map((o) => printType(o?.type ?? { kind: "None" }))).toEqual(["Tensor", "int", "str"]);
   });
@@ -123,8 +139,21 @@ class C:
   def __init__(self: __torch__.C, n: int) -> NoneType:
     self.n = n
     return None`;
-    const graph = lower("x: Tensor", "p = __torch__.P(1, x)\nc = __torch__.C.__new__(__torch__.C)\n_0 = (c).__init__(2, )\ne = __torch__.E.BLUE\nreturn (p.b, c.n, (e).value, (p)[0])", { more });
-    expect(ops(graph)).toEqual(["prim::TupleConstruct", "prim::CreateObject", "prim::CallMethod", "prim::TupleIndex", "prim::GetAttr", "prim::EnumValue", "prim::TupleIndex", "prim::TupleConstruct"]);
+    const graph = lower(
+      "x: Tensor",
+      "p = __torch__.P(1, x)\nc = __torch__.C.__new__(__torch__.C)\n_0 = (c).__init__(2, )\ne = __torch__.E.BLUE\nreturn (p.b, c.n, (e).value, (p)[0])",
+      { more },
+    );
+    expect(ops(graph)).toEqual([
+      "prim::TupleConstruct",
+      "prim::CreateObject",
+      "prim::CallMethod",
+      "prim::TupleIndex",
+      "prim::GetAttr",
+      "prim::EnumValue",
+      "prim::TupleIndex",
+      "prim::TupleConstruct",
+    ]);
     expect(resultType(graph)).toBe("Tuple[Tensor, int, int, int]");
   });
 
@@ -160,7 +189,7 @@ describe("refusals", () => {
   it.each([
     ["an undefined name", "x: Tensor", "return zzz", /undefined name `zzz`/, "bad-code"],
     ["a name with a value on one path only", "b: bool", "if b:\n  y = 1\nelse:\n  pass\nreturn y", /one branch only/, "bad-code"],
-    ["a name of two types", "b: bool", "if b:\n  y = 1\nelse:\n  y = \"a\"\nreturn y", /`int` after one branch and a `str`/, "bad-code"],
+    ["a name of two types", "b: bool", 'if b:\n  y = 1\nelse:\n  y = "a"\nreturn y', /`int` after one branch and a `str`/, "bad-code"],
     ["a wrong return type", "x: int", "return x", /returns `Tensor`/, "bad-code"],
     ["an unknown op", "x: Tensor", "return torch.frobnicate(x)", /unknown op `aten::frobnicate`/, "unsupported-op"],
     ["an unknown namespace", "x: Tensor", "return ops.mylib.custom(x)", /unknown op `mylib::custom`/, "unsupported-op"],
@@ -183,11 +212,13 @@ describe("refusals", () => {
   it("refuses a method or attribute that a class does not have", () => {
     const more = "class C(Module):\n  n : int\n  def m(self: __torch__.C) -> int:\n    return 1";
     expect(() => lower("c: __torch__.C", "return (c).nothing()", { more })).toThrow(/no attribute or method `nothing`/);
-    expect(() => lower("c: __torch__.C", "c.n = \"a\"\nreturn 1", { more })).toThrow(/cannot hold a `str`/);
+    expect(() => lower("c: __torch__.C", 'c.n = "a"\nreturn 1', { more })).toThrow(/cannot hold a `str`/);
   });
 
   it("tells the line of the code", () => {
-    expect(() => lower("x: Tensor", "y = x\nreturn torch.frobnicate(y)")).toThrow(expect.objectContaining({ where: expect.objectContaining({ line: 4, text: "  return torch.frobnicate(y)" }) as unknown }) as Error);
+    expect(() => lower("x: Tensor", "y = x\nreturn torch.frobnicate(y)")).toThrow(
+      expect.objectContaining({ where: expect.objectContaining({ line: 4, text: "  return torch.frobnicate(y)" }) as unknown }) as Error,
+    );
   });
 
   it("bounds the branches that early returns open", () => {

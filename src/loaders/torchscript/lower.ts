@@ -18,7 +18,14 @@ const PASSES: Passes = { meaning: meaningOf, condition: conditionOf, block: bloc
  * one or what the body returns.
  * @throws bad-code, unsupported-op, limit-exceeded
  */
-export function lowerFunction(unit: Unit, def: FunctionDef, decl: Pick<FunctionDecl, "params">, returns: Type | undefined, source: SourceText, owner: FunctionDecl): Block {
+export function lowerFunction(
+  unit: Unit,
+  def: FunctionDef,
+  decl: Pick<FunctionDecl, "params">,
+  returns: Type | undefined,
+  source: SourceText,
+  owner: FunctionDecl,
+): Block {
   const l = new Lowering(unit, PASSES, source, owner);
   const inputs = l.builder.open(decl.params);
   for (const [i, param] of decl.params.entries()) l.scope.set(param.name, { kind: "value", value: inputs[i] as Value });
@@ -31,10 +38,13 @@ export function lowerFunction(unit: Unit, def: FunctionDef, decl: Pick<FunctionD
     }
     if (exit.returns === false) return l.builder.close([l.none(def)]);
     const { value, returns: returned } = exit;
-    const whole = returned === true ? exit : branch(l, returned, def, [
-      () => ({ always: true, returns: true, breaks: false, continues: false, value }),
-      () => ({ always: true, returns: true, breaks: false, continues: false, value: l.none(def) }),
-    ]);
+    const whole =
+      returned === true
+        ? exit
+        : branch(l, returned, def, [
+            () => ({ always: true, returns: true, breaks: false, continues: false, value }),
+            () => ({ always: true, returns: true, breaks: false, continues: false, value: l.none(def) }),
+          ]);
     return l.builder.close([whole.value ?? l.none(def)]);
   }
   // A function that always raises has no value to give.

@@ -75,15 +75,29 @@ export class Lowering {
     if (this.#inlined !== undefined) return this.#inlined;
     const { source } = this;
     return {
-      record: source.record, line: source.lineOf(span.start), column: source.columnOf(span.start), length: span.end - span.start,
+      record: source.record,
+      line: source.lineOf(span.start),
+      column: source.columnOf(span.start),
+      length: span.end - span.start,
       python: () => source.pythonOf(span.start),
     };
   }
 
   // Nodes
 
-  node(op: string, operands: readonly (Value | undefined)[], types: readonly Type[], span: Span, facts: { attributes?: Node["attributes"]; schema?: Schema | undefined; blocks?: Node["blocks"] } = {}): Value[] {
-    return this.builder.node(op, operands, types.map((type) => ({ type })), { ...facts, location: this.locate(span) });
+  node(
+    op: string,
+    operands: readonly (Value | undefined)[],
+    types: readonly Type[],
+    span: Span,
+    facts: { attributes?: Node["attributes"]; schema?: Schema | undefined; blocks?: Node["blocks"] } = {},
+  ): Value[] {
+    return this.builder.node(
+      op,
+      operands,
+      types.map((type) => ({ type })),
+      { ...facts, location: this.locate(span) },
+    );
   }
 
   /** A node with one result. */
@@ -129,7 +143,13 @@ export class Lowering {
     const schema = this.unit.schemas.schemaOf(name);
     if (schema === undefined) return this.fail("internal", `no schema \`${name}\``, span);
     const all = schema.args.map((_, i) => operands[i]);
-    return this.node(name, all, schema.returns.map((r) => r.type), span, { schema })[0] as Value; // ops called so return one value
+    return this.node(
+      name,
+      all,
+      schema.returns.map((r) => r.type),
+      span,
+      { schema },
+    )[0] as Value; // ops called so return one value
   }
 
   // Meanings and values
@@ -150,24 +170,33 @@ export class Lowering {
 
   asValue(meaning: Meaning, span: Span): Value {
     switch (meaning.kind) {
-      case "value": return meaning.value;
-      case "tuple": return this.one("prim::TupleConstruct", meaning.items, tupleOf(meaning.items.map((item) => item.type)), span);
-      case "void": return this.none(span);
+      case "value":
+        return meaning.value;
+      case "tuple":
+        return this.one("prim::TupleConstruct", meaning.items, tupleOf(meaning.items.map((item) => item.type)), span);
+      case "void":
+        return this.none(span);
       case "function":
       case "method":
       case "static":
-      case "builtin": return this.fail("bad-code", `the function \`${meaning.name}\` cannot be used as a value`, span);
-      case "path": return this.fail("bad-code", `undefined name \`${meaning.path}\``, span, { hint: "the archive has no code for it" });
-      case "type": return this.fail("bad-code", `the type \`${printType(meaning.type)}\` cannot be used as a value`, span);
-      default: return this.fail("bad-code", "this cannot be used as a value", span);
+      case "builtin":
+        return this.fail("bad-code", `the function \`${meaning.name}\` cannot be used as a value`, span);
+      case "path":
+        return this.fail("bad-code", `undefined name \`${meaning.path}\``, span, { hint: "the archive has no code for it" });
+      case "type":
+        return this.fail("bad-code", `the type \`${printType(meaning.type)}\` cannot be used as a value`, span);
+      default:
+        return this.fail("bad-code", "this cannot be used as a value", span);
     }
   }
 
   /** Makes nodes of a plan of conversions. */
   realise(plan: Plan<Value>, span: Span): Value {
     switch (plan.kind) {
-      case "given": return plan.value;
-      case "convert": return this.op(plan.op, [this.realise(plan.from, span)], span);
+      case "given":
+        return plan.value;
+      case "convert":
+        return this.op(plan.op, [this.realise(plan.from, span)], span);
       case "list": {
         const items = plan.items.map((item) => this.realise(item, span));
         return this.one("prim::ListConstruct", items, plan.type, span);
@@ -177,7 +206,8 @@ export class Lowering {
         const parts = plan.parts.map((part, i) => this.realise(part.plan(elements[i] as Value), span));
         return this.one(plan.type.kind === "List" ? "prim::ListConstruct" : "prim::TupleConstruct", parts, plan.type, span);
       }
-      default: return plan satisfies never;
+      default:
+        return plan satisfies never;
     }
   }
 
@@ -203,7 +233,10 @@ export class Lowering {
       const similar = this.unit.schemas.similar(name);
       return this.fail("unsupported-op", `unknown op \`${name}\``, span, {
         where: { op: name },
-        hint: similar.length > 0 ? `similar names: ${similar.map((s) => `\`${s}\``).join(", ")}` : "an op of a custom library needs its schema when the model is loaded",
+        hint:
+          similar.length > 0
+            ? `similar names: ${similar.map((s) => `\`${s}\``).join(", ")}`
+            : "an op of a custom library needs its schema when the model is loaded",
       });
     }
     const candidates: Callable[] = [...kept.map(callableOf), ...functions.map((f) => this.#callableOf(f))];
@@ -212,8 +245,14 @@ export class Lowering {
       const texts = [...kept.map((schema) => schema.text), ...functions.map((f) => `${f.def.name} (defined in the language)`)];
       return this.fail("bad-code", `no overload of \`${name}\` fits its arguments`, span, {
         where: { op: name },
-        got: `(${[...(call.self === undefined ? [] : [call.self.type]), ...call.args.map((a) => a.type)].map(printType).concat(call.kwargs.map((k) => `${k.name}=${printType(k.value.type)}`)).join(", ")})`,
-        wanted: texts.slice(0, 8).map((text, i) => `${text}\n              ${choice[i] ?? ""}`).join("\n            "),
+        got: `(${[...(call.self === undefined ? [] : [call.self.type]), ...call.args.map((a) => a.type)]
+          .map(printType)
+          .concat(call.kwargs.map((k) => `${k.name}=${printType(k.value.type)}`))
+          .join(", ")})`,
+        wanted: texts
+          .slice(0, 8)
+          .map((text, i) => `${text}\n              ${choice[i] ?? ""}`)
+          .join("\n            "),
       });
     }
     const { match } = choice;
@@ -236,10 +275,14 @@ export class Lowering {
 
   /** `builtin` of plain values. */
   callOp(name: string, args: readonly Value[], span: Span, kwargs: Readonly<Record<string, Value>> = {}): Meaning {
-    return this.builtin(name, {
-      args: args.map((value) => ({ type: value.type, value })),
-      kwargs: Object.entries(kwargs).map(([key, value]) => ({ name: key, value: { type: value.type, value } })),
-    }, span);
+    return this.builtin(
+      name,
+      {
+        args: args.map((value) => ({ type: value.type, value })),
+        kwargs: Object.entries(kwargs).map(([key, value]) => ({ name: key, value: { type: value.type, value } })),
+      },
+      span,
+    );
   }
 
   callOpValue(name: string, args: readonly Value[], span: Span, kwargs: Readonly<Record<string, Value>> = {}): Value {
@@ -281,7 +324,12 @@ export class Lowering {
 
   /** Operands for a function of the archive, all parameters filled in. @throws bad-code */
   fillParams(name: string, decl: { readonly params: FunctionDecl["params"] }, call: CallArguments<Value>, span: Span): readonly Value[] {
-    const args = decl.params.map((param): Argument => ({ name: param.name, type: param.type, kwargOnly: false, ...(param.default === undefined ? {} : { default: param.default }) }));
+    const args = decl.params.map((param): Argument => ({
+      name: param.name,
+      type: param.type,
+      kwargOnly: false,
+      ...(param.default === undefined ? {} : { default: param.default }),
+    }));
     const choice = chooseOverload([{ args, returns: [], vararg: false }], call);
     if (!("match" in choice)) return this.fail("bad-code", `call of \`${name}\` does not fit: ${choice.join("; ")}`, span);
     return choice.match.operands.map((plan, i) => {

@@ -9,14 +9,54 @@ import type { Span } from "./source-text.ts";
 
 /** Properties that are ops: the namespace of each. */
 const TENSOR_PROPERTIES: Readonly<Record<string, string>> = {
-  dtype: "prim", device: "prim", grad: "prim", data: "prim", shape: "prim", is_cuda: "prim", is_cpu: "prim", is_xla: "prim", is_xpu: "prim",
-  is_sparse: "prim", is_sparse_csr: "prim", is_mkldnn: "prim", is_mps: "prim", is_mtia: "prim", is_quantized: "prim", is_vulkan: "prim",
-  is_ipu: "prim", is_meta: "prim", is_nested: "prim", is_leaf: "aten", requires_grad: "prim", layout: "prim", T: "prim", H: "prim",
-  mT: "aten", mH: "aten", real: "aten", imag: "aten", retains_grad: "aten", ndim: "prim", itemsize: "prim", nbytes: "prim", name: "prim",
+  dtype: "prim",
+  device: "prim",
+  grad: "prim",
+  data: "prim",
+  shape: "prim",
+  is_cuda: "prim",
+  is_cpu: "prim",
+  is_xla: "prim",
+  is_xpu: "prim",
+  is_sparse: "prim",
+  is_sparse_csr: "prim",
+  is_mkldnn: "prim",
+  is_mps: "prim",
+  is_mtia: "prim",
+  is_quantized: "prim",
+  is_vulkan: "prim",
+  is_ipu: "prim",
+  is_meta: "prim",
+  is_nested: "prim",
+  is_leaf: "aten",
+  requires_grad: "prim",
+  layout: "prim",
+  T: "prim",
+  H: "prim",
+  mT: "aten",
+  mH: "aten",
+  real: "aten",
+  imag: "aten",
+  retains_grad: "aten",
+  ndim: "prim",
+  itemsize: "prim",
+  nbytes: "prim",
+  name: "prim",
 };
 /** Tensor methods that convert: the dtype's number. */
 const CAST_METHODS: Readonly<Record<string, number>> = {
-  byte: 0, char: 1, short: 2, int: 3, long: 4, half: 5, float: 6, double: 7, cfloat: 9, cdouble: 10, bool: 11, bfloat16: 15,
+  byte: 0,
+  char: 1,
+  short: 2,
+  int: 3,
+  long: 4,
+  half: 5,
+  float: 6,
+  double: 7,
+  cfloat: 9,
+  cdouble: 10,
+  bool: 11,
+  bfloat16: 15,
 };
 
 function valueMember(l: Lowering, value: Value, name: string, span: Span): Meaning {
@@ -39,9 +79,12 @@ function valueMember(l: Lowering, value: Value, name: string, span: Span): Meani
       const attribute = l.attribute(value, type, name, span);
       if (attribute !== undefined) return { kind: "value", value: attribute };
       const getter = type.methods.get(`__${name}_getter`);
-      if (getter !== undefined) return l.passes.call(l, { kind: "method", object: value, name: `__${name}_getter`, decl: getter }, { args: [], kwargs: [] }, span, undefined);
+      if (getter !== undefined)
+        return l.passes.call(l, { kind: "method", object: value, name: `__${name}_getter`, decl: getter }, { args: [], kwargs: [] }, span, undefined);
       const known = [...type.slots.keys(), ...type.methods.keys()];
-      return l.fail("bad-code", `\`${type.name}\` has no attribute or method \`${name}\``, span, { got: `attributes and methods: ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", ..." : ""}` });
+      return l.fail("bad-code", `\`${type.name}\` has no attribute or method \`${name}\``, span, {
+        got: `attributes and methods: ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", ..." : ""}`,
+      });
     }
     case "Interface": {
       const method = type.methods.find((m) => m.name === name);
@@ -50,7 +93,8 @@ function valueMember(l: Lowering, value: Value, name: string, span: Span): Meani
     }
     case "NamedTuple": {
       const index = type.fields.indexOf(name);
-      if (index >= 0) return { kind: "value", value: l.one("prim::TupleIndex", [value], type.elems[index] as Type, span, { index: { kind: "int", value: index } }) };
+      if (index >= 0)
+        return { kind: "value", value: l.one("prim::TupleIndex", [value], type.elems[index] as Type, span, { index: { kind: "int", value: index } }) };
       break;
     }
     case "Enum":
@@ -89,7 +133,8 @@ export function memberOf(l: Lowering, base: Meaning, name: string, span: Span): 
     case "path": {
       const path = `${base.path}.${name}`;
       const type = l.unit.typeNamed(path);
-      if (type !== undefined && (type.kind === "Class" || type.kind === "Enum" || type.kind === "NamedTuple" || type.kind === "Interface")) return { kind: "type", type };
+      if (type !== undefined && (type.kind === "Class" || type.kind === "Enum" || type.kind === "NamedTuple" || type.kind === "Interface"))
+        return { kind: "type", type };
       const decl = l.unit.functionNamed(path);
       return decl === undefined ? { kind: "path", path } : { kind: "function", name: path, decl };
     }

@@ -2,7 +2,16 @@
 
 import type { Limits } from "../../bytes/limits.ts";
 import { readPickle } from "../../bytes/pickle.ts";
-import { describePickle, itemsOf, numberOf, type PickleObject, type PickleReduce, type PickleValue, stringEntries, stringOf } from "../../bytes/pickle-value.ts";
+import {
+  describePickle,
+  itemsOf,
+  numberOf,
+  type PickleObject,
+  type PickleReduce,
+  type PickleValue,
+  stringEntries,
+  stringOf,
+} from "../../bytes/pickle-value.ts";
 import type { ClassType } from "../../ir/class-type.ts";
 import type { ObjectTemplate, StorageTemplate, Template } from "../../ir/template.ts";
 import { isSubtype, listOf, printType, sameType, T, type Type } from "../../ir/type.ts";
@@ -15,14 +24,30 @@ import { intTemplate } from "./lowering.ts";
 import { typeOfTemplate } from "./overload.ts";
 
 const LISTS: Readonly<Record<string, Type>> = {
-  "torch.jit._pickle.build_intlist": T.int, "torch.jit._pickle.build_doublelist": T.float, "torch.jit._pickle.build_boollist": T.bool,
-  "torch.jit._pickle.build_tensorlist": T.Tensor, "__main__.IntList": T.int,
+  "torch.jit._pickle.build_intlist": T.int,
+  "torch.jit._pickle.build_doublelist": T.float,
+  "torch.jit._pickle.build_boollist": T.bool,
+  "torch.jit._pickle.build_tensorlist": T.Tensor,
+  "__main__.IntList": T.int,
 };
 const TYPE_TAG = "torch.jit._pickle.restore_type_tag";
-const QSCHEMES: Readonly<Record<string, number>> = { "torch.per_tensor_affine": 0, "torch.per_channel_affine": 1, "torch.per_tensor_symmetric": 2, "torch.per_channel_symmetric": 3, "torch.per_channel_affine_float_qparams": 4 };
+const QSCHEMES: Readonly<Record<string, number>> = {
+  "torch.per_tensor_affine": 0,
+  "torch.per_channel_affine": 1,
+  "torch.per_tensor_symmetric": 2,
+  "torch.per_channel_symmetric": 3,
+  "torch.per_channel_affine_float_qparams": 4,
+};
 
 const KNOWN: ReadonlySet<string> = new Set([
-  ...Object.keys(LISTS), ...Object.keys(QSCHEMES), TYPE_TAG, "builtins.complex", "__builtin__.complex", "torch.device", "torch.jit._pickle.build_tensor_from_id", "__main__.TensorID",
+  ...Object.keys(LISTS),
+  ...Object.keys(QSCHEMES),
+  TYPE_TAG,
+  "builtins.complex",
+  "__builtin__.complex",
+  "torch.device",
+  "torch.jit._pickle.build_tensor_from_id",
+  "__main__.TensorID",
 ]);
 
 /** Names that a pickle of an archive may refer to; classes of the archive itself are looked up later. */
@@ -34,31 +59,50 @@ function allowed(global: string): boolean {
 /** Whether a template is a value of `type`, looking no deeper than its own kind. */
 function fits(value: Template, type: Type): boolean {
   switch (type.kind) {
-    case "Any": return true;
-    case "Optional": return value.kind === "none" || fits(value, type.elem);
-    case "Union": return type.members.some((member) => fits(value, member));
-    case "number": return value.kind === "int" || value.kind === "float" || value.kind === "complex";
-    case "None": return value.kind === "none";
+    case "Any":
+      return true;
+    case "Optional":
+      return value.kind === "none" || fits(value, type.elem);
+    case "Union":
+      return type.members.some((member) => fits(value, member));
+    case "number":
+      return value.kind === "int" || value.kind === "float" || value.kind === "complex";
+    case "None":
+      return value.kind === "none";
     case "int":
     case "float":
     case "bool":
     case "complex":
-    case "str": return value.kind === type.kind;
-    case "Device": return value.kind === "device";
+    case "str":
+      return value.kind === type.kind;
+    case "Device":
+      return value.kind === "device";
     // An undefined tensor is pickled as None.
-    case "Tensor": return value.kind === "tensor" || value.kind === "sparse" || value.kind === "none";
-    case "List": return value.kind === "list" && (isSubtype(listOf(value.elem), type) || value.items.length === 0);
-    case "Dict": return value.kind === "dict" && ((sameType(value.key, type.key) && sameType(value.value, type.value)) || value.entries.length === 0);
+    case "Tensor":
+      return value.kind === "tensor" || value.kind === "sparse" || value.kind === "none";
+    case "List":
+      return value.kind === "list" && (isSubtype(listOf(value.elem), type) || value.items.length === 0);
+    case "Dict":
+      return value.kind === "dict" && ((sameType(value.key, type.key) && sameType(value.value, type.value)) || value.entries.length === 0);
     case "Tuple":
-    case "NamedTuple": return value.kind === "tuple" && value.items.length === type.elems.length;
-    case "Class": return value.kind === "object" ? value.class === type : value.kind === "foreign" && value.className === type.name;
-    case "Interface": return value.kind === "object" && isSubtype(value.class, type);
-    case "Enum": return value.kind === "enum" && value.type === type;
-    case "AnyList": return value.kind === "list";
-    case "AnyTuple": return value.kind === "tuple";
-    case "AnyClass": return value.kind === "object";
-    case "AnyEnum": return value.kind === "enum";
-    default: return value.kind === "none";
+    case "NamedTuple":
+      return value.kind === "tuple" && value.items.length === type.elems.length;
+    case "Class":
+      return value.kind === "object" ? value.class === type : value.kind === "foreign" && value.className === type.name;
+    case "Interface":
+      return value.kind === "object" && isSubtype(value.class, type);
+    case "Enum":
+      return value.kind === "enum" && value.type === type;
+    case "AnyList":
+      return value.kind === "list";
+    case "AnyTuple":
+      return value.kind === "tuple";
+    case "AnyClass":
+      return value.kind === "object";
+    case "AnyEnum":
+      return value.kind === "enum";
+    default:
+      return value.kind === "none";
   }
 }
 
@@ -95,8 +139,15 @@ export class ObjectReader {
     this.#mapDevice = mapDevice;
   }
 
-  #fail(code: "bad-model" | "bad-pickle" | "unsupported-format", message: string, facts: { wanted?: string; got?: string; hint?: string; cause?: unknown } = {}): never {
-    throw new OpwiseError(code, this.#path.length === 0 ? message : `${message} (\`${this.#path.slice(-8).join(".")}\`)`, { ...facts, where: { record: this.#record } });
+  #fail(
+    code: "bad-model" | "bad-pickle" | "unsupported-format",
+    message: string,
+    facts: { wanted?: string; got?: string; hint?: string; cause?: unknown } = {},
+  ): never {
+    throw new OpwiseError(code, this.#path.length === 0 ? message : `${message} (\`${this.#path.slice(-8).join(".")}\`)`, {
+      ...facts,
+      where: { record: this.#record },
+    });
   }
 
   /** The template of `value`, which is to be a `wanted`. @throws bad-model, bad-pickle, bad-tensor, bad-code */
@@ -104,7 +155,10 @@ export class ObjectReader {
     const known = this.#made.get(value);
     const made = known ?? this.#make(value, wanted);
     if (wanted !== undefined && !fits(made, wanted)) {
-      this.#fail("bad-model", "a stored value does not have its declared type", { wanted: printType(wanted), got: made.kind === "object" ? made.class.name : printType(typeOfTemplate(made)) });
+      this.#fail("bad-model", "a stored value does not have its declared type", {
+        wanted: printType(wanted),
+        got: made.kind === "object" ? made.class.name : printType(typeOfTemplate(made)),
+      });
     }
     return made;
   }
@@ -118,26 +172,37 @@ export class ObjectReader {
 
   #make(value: PickleValue, wanted: Type | undefined): Template {
     switch (value.kind) {
-      case "none": return { kind: "none" };
-      case "bool": return { kind: "bool", value: value.value };
+      case "none":
+        return { kind: "none" };
+      case "bool":
+        return { kind: "bool", value: value.value };
       case "int": {
         const big = BigInt(value.value);
         if (BigInt.asIntN(64, big) !== big) return this.#fail("bad-pickle", "an int does not fit into 64 bits", { got: String(big).slice(0, 40) });
         return intTemplate(big);
       }
-      case "float": return { kind: "float", value: value.value };
-      case "string": return { kind: "str", value: value.value };
+      case "float":
+        return { kind: "float", value: value.value };
+      case "string":
+        return { kind: "str", value: value.value };
       case "tuple": {
         const type = expected(wanted, ["Tuple", "NamedTuple"]);
         const elems = type?.kind === "Tuple" || type?.kind === "NamedTuple" ? type.elems : [];
-        if (type !== undefined && elems.length !== value.items.length) return this.#fail("bad-model", "a stored tuple has the wrong length", { wanted: printType(type), got: `${value.items.length} items` });
+        if (type !== undefined && elems.length !== value.items.length)
+          return this.#fail("bad-model", "a stored tuple has the wrong length", { wanted: printType(type), got: `${value.items.length} items` });
         const items = value.items.map((item, i) => this.#inside(`[${i}]`, () => this.read(item, elems[i])));
         return { kind: "tuple", items, ...(type?.kind === "NamedTuple" ? { type } : {}) };
       }
-      case "list": return this.#list(value, value.items, wanted);
+      case "list":
+        return this.#list(value, value.items, wanted);
       case "dict": {
         const type = expected(wanted, ["Dict"]);
-        const made: Extract<Template, { kind: "dict" }> = { kind: "dict", key: type?.kind === "Dict" ? type.key : T.Any, value: type?.kind === "Dict" ? type.value : T.Any, entries: [] };
+        const made: Extract<Template, { kind: "dict" }> = {
+          kind: "dict",
+          key: type?.kind === "Dict" ? type.key : T.Any,
+          value: type?.kind === "Dict" ? type.value : T.Any,
+          entries: [],
+        };
         this.#made.set(value, made);
         for (const [key, entry] of value.entries) {
           const k = this.read(key, type?.kind === "Dict" ? type.key : undefined);
@@ -150,8 +215,10 @@ export class ObjectReader {
         }
         return made;
       }
-      case "object": return this.#object(value);
-      case "reduce": return this.#reduce(value, wanted);
+      case "object":
+        return this.#object(value);
+      case "reduce":
+        return this.#reduce(value, wanted);
       case "global": {
         const dtype = dtypeOfGlobal(value.fullName);
         if (dtype !== undefined) return { kind: "int", value: torchOfDtype(dtype) };
@@ -209,8 +276,10 @@ export class ObjectReader {
       if (first === undefined) return this.#fail("bad-pickle", "a device has no name");
       return { kind: "device", value: this.#mapDevice(stringOf(first) + (second === undefined ? "" : `:${numberOf(second)}`)) };
     }
-    if (name === "collections.OrderedDict") return this.#fail("bad-pickle", "an OrderedDict is no value of TorchScript", { hint: "this may be a state dict that torch.save wrote" });
-    if (name === "torch.jit._pickle.build_tensor_from_id") return this.#fail("unsupported-format", "the tensors of this archive lie in another file", { hint: "save the model again with PyTorch 1.3 or later" });
+    if (name === "collections.OrderedDict")
+      return this.#fail("bad-pickle", "an OrderedDict is no value of TorchScript", { hint: "this may be a state dict that torch.save wrote" });
+    if (name === "torch.jit._pickle.build_tensor_from_id")
+      return this.#fail("unsupported-format", "the tensors of this archive lie in another file", { hint: "save the model again with PyTorch 1.3 or later" });
     const type = this.#unit.typeNamed(name);
     if (type?.kind === "Enum") {
       const given = this.read(value.args);
@@ -245,7 +314,8 @@ export class ObjectReader {
       return this.#remember(value, { kind: "foreign", className: name, state: this.#inside(name, () => this.read(state)) });
     }
     const type = this.#unit.typeNamed(name);
-    if (type === undefined) return this.#fail("bad-model", `the archive has no code for the class \`${name}\``, { hint: "its code record is missing or damaged" });
+    if (type === undefined)
+      return this.#fail("bad-model", `the archive has no code for the class \`${name}\``, { hint: "its code record is missing or damaged" });
     if (type.kind !== "Class") return this.#fail("bad-model", `\`${name}\` is no class with objects`);
     const made: ObjectTemplate = { kind: "object", class: type, fields: [], state: undefined };
     this.#made.set(value, made);

@@ -3,7 +3,7 @@ import { walkNodes } from "../../ir/graph.ts";
 import { SchemaTable } from "../../ir/schema-table.ts";
 import { dictOf, listOf, optionalOf, T, tupleOf, unionOf } from "../../ir/type.ts";
 import { CodeUnit } from "./code-unit.ts";
-import { OVERLOAD_CASES, PARAMS } from "./overload.cases.ts";
+import { OVERLOAD_CASES, PARAMS } from "./overload-cases.generated.ts";
 import { callableOf, type Choice, chooseOverload, type Given } from "./overload.ts";
 import { SourceText } from "./source-text.ts";
 import { parseSchema } from "../../ir/schema.ts";
@@ -35,7 +35,10 @@ describe("overload choice", () => {
 
   const given = (type: Given<string>["type"], value = "v"): Given<string> => ({ type, value });
   const choose = (texts: readonly string[], ...args: Given<string>[]): Choice<string> | undefined => {
-    const choice = chooseOverload(texts.map((text) => callableOf(parseSchema(text))), { args, kwargs: [] });
+    const choice = chooseOverload(
+      texts.map((text) => callableOf(parseSchema(text))),
+      { args, kwargs: [] },
+    );
     return "match" in choice ? choice : undefined;
   };
 
@@ -45,7 +48,10 @@ describe("overload choice", () => {
 
   it("prefers a later schema without conversions to an earlier one with them", () => {
     expect(choose(["a::f.float(float x) -> int", "a::f.Tensor(Tensor x) -> int"], given(T.Tensor))?.index).toBe(1);
-    expect(choose(["a::f.float(float x) -> int", "a::f.str(str x) -> int"], given(T.Tensor))?.match.operands[0]).toMatchObject({ kind: "convert", op: "aten::FloatImplicit" });
+    expect(choose(["a::f.float(float x) -> int", "a::f.str(str x) -> int"], given(T.Tensor))?.match.operands[0]).toMatchObject({
+      kind: "convert",
+      op: "aten::FloatImplicit",
+    });
   });
 
   it("never makes a float of an int", () => {

@@ -30,7 +30,12 @@ export type Plan<V> =
   /** A new list of these. */
   | { readonly kind: "list"; readonly type: Type; readonly items: readonly Plan<V>[] }
   /** A tuple taken apart into a list, or into a tuple of converted elements. */
-  | { readonly kind: "unpacked"; readonly type: Type; readonly from: Plan<V>; readonly parts: readonly { readonly type: Type; readonly plan: (element: V) => Plan<V> }[] };
+  | {
+      readonly kind: "unpacked";
+      readonly type: Type;
+      readonly from: Plan<V>;
+      readonly parts: readonly { readonly type: Type; readonly plan: (element: V) => Plan<V> }[];
+    };
 
 export interface Match<V> {
   /** One per schema argument; undefined means the schema's default. */
@@ -45,17 +50,23 @@ type TypeEnv = Map<string, Type>;
 
 export function hasVariables(type: Type): boolean {
   switch (type.kind) {
-    case "Var": return true;
+    case "Var":
+      return true;
     case "Optional":
     case "List":
     case "Future":
     case "Await":
-    case "RRef": return hasVariables(type.elem);
+    case "RRef":
+      return hasVariables(type.elem);
     case "Tuple":
-    case "NamedTuple": return type.elems.some(hasVariables);
-    case "Dict": return hasVariables(type.key) || hasVariables(type.value);
-    case "Union": return type.members.some(hasVariables);
-    default: return false;
+    case "NamedTuple":
+      return type.elems.some(hasVariables);
+    case "Dict":
+      return hasVariables(type.key) || hasVariables(type.value);
+    case "Union":
+      return type.members.some(hasVariables);
+    default:
+      return false;
   }
 }
 
@@ -121,7 +132,8 @@ function substitute(type: Type, env: TypeEnv): Type | undefined {
     return out;
   };
   switch (type.kind) {
-    case "Var": return env.get(type.name);
+    case "Var":
+      return env.get(type.name);
     case "List": {
       const elem = substitute(type.elem, env);
       return elem === undefined ? undefined : listOf(elem);
@@ -148,7 +160,8 @@ function substitute(type: Type, env: TypeEnv): Type | undefined {
       const members = all(type.members);
       return members === undefined ? undefined : unionOf(members);
     }
-    default: return type;
+    default:
+      return type;
   }
 }
 
@@ -307,20 +320,34 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
 /** The static type of a constant. */
 export function typeOfTemplate(value: Template): Type {
   switch (value.kind) {
-    case "none": return T.None;
-    case "bool": return T.bool;
-    case "int": return T.int;
-    case "float": return T.float;
-    case "complex": return T.complex;
-    case "str": return T.str;
-    case "device": return T.Device;
-    case "tensor": return T.Tensor;
-    case "list": return listOf(value.elem);
-    case "tuple": return value.type ?? tupleOf(value.items.map(typeOfTemplate));
-    case "dict": return dictOf(value.key, value.value);
-    case "enum": return value.type;
-    case "object": return value.class;
-    default: return T.Any;
+    case "none":
+      return T.None;
+    case "bool":
+      return T.bool;
+    case "int":
+      return T.int;
+    case "float":
+      return T.float;
+    case "complex":
+      return T.complex;
+    case "str":
+      return T.str;
+    case "device":
+      return T.Device;
+    case "tensor":
+      return T.Tensor;
+    case "list":
+      return listOf(value.elem);
+    case "tuple":
+      return value.type ?? tupleOf(value.items.map(typeOfTemplate));
+    case "dict":
+      return dictOf(value.key, value.value);
+    case "enum":
+      return value.type;
+    case "object":
+      return value.class;
+    default:
+      return T.Any;
   }
 }
 

@@ -9,21 +9,31 @@ const file = (text: string): FileAst => parseFile(new SourceText("code/__torch__
 /** An expression with brackets around every operation. */
 function shape(expr: Expr): string {
   switch (expr.kind) {
-    case "name": return expr.name;
+    case "name":
+      return expr.name;
     case "int":
     case "float":
     case "bool":
-    case "str": return String(expr.value);
+    case "str":
+      return String(expr.value);
     case "binary":
     case "compare":
-    case "logical": return `(${shape(expr.left)} ${expr.op} ${shape(expr.right)})`;
-    case "unary": return `(${expr.op} ${shape(expr.value)})`;
-    case "ternary": return `(${shape(expr.test)} ? ${shape(expr.then)} : ${shape(expr.otherwise)})`;
-    case "call": return `${shape(expr.callee)}(${[...expr.args.map(shape), ...expr.kwargs.map((k) => `${k.name}=${shape(k.value)}`)].join(",")})`;
-    case "attr": return `${shape(expr.base)}.${expr.name}`;
-    case "tuple": return `<${expr.items.map(shape).join(",")}>`;
-    case "list": return `[${expr.items.map(shape).join(",")}]`;
-    default: return expr.kind;
+    case "logical":
+      return `(${shape(expr.left)} ${expr.op} ${shape(expr.right)})`;
+    case "unary":
+      return `(${expr.op} ${shape(expr.value)})`;
+    case "ternary":
+      return `(${shape(expr.test)} ? ${shape(expr.then)} : ${shape(expr.otherwise)})`;
+    case "call":
+      return `${shape(expr.callee)}(${[...expr.args.map(shape), ...expr.kwargs.map((k) => `${k.name}=${shape(k.value)}`)].join(",")})`;
+    case "attr":
+      return `${shape(expr.base)}.${expr.name}`;
+    case "tuple":
+      return `<${expr.items.map(shape).join(",")}>`;
+    case "list":
+      return `[${expr.items.map(shape).join(",")}]`;
+    default:
+      return expr.kind;
   }
 }
 
@@ -105,7 +115,15 @@ def g() -> int:
     expect(file("op_version_set = 1\nimport __torch__\ndef f(): return 1\n").functions.size).toBe(1);
   });
 
-  it.each(["import os\n", "x = 1\n", "def f(:\n  pass\n", "class A(B:\n  pass\n", "def f():\n    x\n  y\n", "  def f(): pass\n", "def f():\n  try:\n    pass\n"])("refuses %j", (text) => {
+  it.each([
+    "import os\n",
+    "x = 1\n",
+    "def f(:\n  pass\n",
+    "class A(B:\n  pass\n",
+    "def f():\n    x\n  y\n",
+    "  def f(): pass\n",
+    "def f():\n  try:\n    pass\n",
+  ])("refuses %j", (text) => {
     expect(() => file(text)).toThrow(expect.objectContaining({ code: "bad-code" }) as Error);
   });
 
@@ -115,7 +133,9 @@ def g() -> int:
   });
 
   it("names the line of an error", () => {
-    expect(() => file("def f():\n  x = 1\n  y = )\n")).toThrow(expect.objectContaining({ where: expect.objectContaining({ record: "code/__torch__.py", line: 3, text: "  y = )" }) as unknown }) as Error);
+    expect(() => file("def f():\n  x = 1\n  y = )\n")).toThrow(
+      expect.objectContaining({ where: expect.objectContaining({ record: "code/__torch__.py", line: 3, text: "  y = )" }) as unknown }) as Error,
+    );
   });
 
   it("counts byte offsets, which debug information is in", () => {

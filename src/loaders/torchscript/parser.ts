@@ -16,8 +16,30 @@ const INT_MIN = -(2n ** 63n);
 
 /** Binding power of infix operators; all are left-associative but `**`. */
 const POWERS: Readonly<Record<string, number>> = {
-  or: 1, and: 2, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, is: 4, in: 4, not: 4,
-  "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
+  or: 1,
+  and: 2,
+  "==": 4,
+  "!=": 4,
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  is: 4,
+  in: 4,
+  not: 4,
+  "|": 5,
+  "^": 6,
+  "&": 7,
+  "<<": 8,
+  ">>": 8,
+  "+": 9,
+  "-": 9,
+  "*": 10,
+  "/": 10,
+  "//": 10,
+  "%": 10,
+  "@": 10,
+  "**": 12,
 };
 const NOT_POWER = 3;
 const UNARY_POWER = 11;
@@ -42,7 +64,10 @@ class Parser {
   }
 
   #fail(message: string, token: Token = this.#token, wanted?: string): never {
-    throw this.#source.error("bad-code", message, token, { wanted, got: token.kind === "end" ? "the end of the file" : token.kind === "newline" ? "the end of the line" : JSON.stringify(token.text) });
+    throw this.#source.error("bad-code", message, token, {
+      wanted,
+      got: token.kind === "end" ? "the end of the file" : token.kind === "newline" ? "the end of the line" : JSON.stringify(token.text),
+    });
   }
 
   #is(text: string): boolean {
@@ -171,7 +196,8 @@ class Parser {
       const text = /^0\d+$/.test(token.text) ? (/^0[0-7]+$/.test(token.text) ? `0o${token.text.slice(1)}` : undefined) : token.text;
       if (text === undefined) this.#fail("not an octal number", token);
       const value = text.length > 60 ? INT_MAX + 2n : negative ? -BigInt(text) : BigInt(text);
-      if (value > INT_MAX || value < INT_MIN) this.#fail("an int literal does not fit into 64 bits", token, "a value from -9223372036854775808 to 9223372036854775807");
+      if (value > INT_MAX || value < INT_MIN)
+        this.#fail("an int literal does not fit into 64 bits", token, "a value from -9223372036854775808 to 9223372036854775807");
       return this.#make(start, { kind: "int", value });
     }
     const magnitude = Number(token.kind === "complex" ? token.text.slice(0, -1) : token.text);
@@ -394,7 +420,8 @@ class Parser {
     const then = this.#block();
     let otherwise: readonly Stmt[] = [];
     if (this.#is("elif")) {
-      if (++this.#blocks > MAX_BLOCK_DEPTH) throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
+      if (++this.#blocks > MAX_BLOCK_DEPTH)
+        throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
       otherwise = [this.#if()];
       this.#blocks--;
     } else if (this.#take("else")) otherwise = this.#block();

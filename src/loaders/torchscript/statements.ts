@@ -20,8 +20,15 @@ function takeApart(l: Lowering, meaning: Meaning, count: number, span: Expr): re
   else {
     const value = l.asValue(meaning, span);
     const { type } = value;
-    if (type.kind === "List") items = l.node("prim::ListUnpack", [value], Array.from({ length: count }, () => type.elem), span);
-    else if (type.kind === "Tensor") items = Array.from({ length: count }, (_, i) => l.callOpValue("aten::select", [value, l.int(0, span), l.int(i, span)], span));
+    if (type.kind === "List")
+      items = l.node(
+        "prim::ListUnpack",
+        [value],
+        Array.from({ length: count }, () => type.elem),
+        span,
+      );
+    else if (type.kind === "Tensor")
+      items = Array.from({ length: count }, (_, i) => l.callOpValue("aten::select", [value, l.int(0, span), l.int(i, span)], span));
     else items = l.unpackTuple(value, span);
   }
   if (items.length !== count) l.fail("bad-code", `${items.length} values are taken apart into ${count} names`, span);
@@ -48,11 +55,20 @@ function storeAttribute(l: Lowering, target: Extract<Expr, { readonly kind: "att
   if (attribute === undefined) {
     const setter = type.methods.get(`__${target.name}_setter`);
     if (setter === undefined) return l.fail("bad-code", `\`${type.name}\` has no attribute \`${target.name}\``, target);
-    callMeaning(l, { kind: "method", object, name: `__${target.name}_setter`, decl: setter }, { args: [{ type: given.type, value: given }], kwargs: [] }, target);
+    callMeaning(
+      l,
+      { kind: "method", object, name: `__${target.name}_setter`, decl: setter },
+      { args: [{ type: given.type, value: given }], kwargs: [] },
+      target,
+    );
     return;
   }
-  const value = l.realise(convert({ type: given.type, value: given, emptyList: meaning.kind === "value" && meaning.emptyList === true }, attribute.type, false), target);
-  if (!isSubtype(value.type, attribute.type)) return l.fail("bad-code", `the attribute \`${target.name}\` is a \`${printType(attribute.type)}\`, and cannot hold a \`${printType(value.type)}\``, target);
+  const value = l.realise(
+    convert({ type: given.type, value: given, emptyList: meaning.kind === "value" && meaning.emptyList === true }, attribute.type, false),
+    target,
+  );
+  if (!isSubtype(value.type, attribute.type))
+    return l.fail("bad-code", `the attribute \`${target.name}\` is a \`${printType(attribute.type)}\`, and cannot hold a \`${printType(value.type)}\``, target);
   l.node("prim::SetAttr", [object, value], [], target, { attributes: { name: { kind: "str", value: target.name } } });
 }
 
@@ -87,8 +103,12 @@ function bind(l: Lowering, target: Expr, meaning: Meaning): void {
 function declared(l: Lowering, type: Type, valueExpr: Expr): Value {
   const meaning = l.meaning(valueExpr, type);
   const given = l.asValue(meaning, valueExpr);
-  const value = l.realise(convert({ type: given.type, value: given, emptyList: meaning.kind === "value" && meaning.emptyList === true }, type, false), valueExpr);
-  if (!isSubtype(value.type, type)) return l.fail("bad-code", `the variable is declared \`${printType(type)}\`, and cannot hold a \`${printType(value.type)}\``, valueExpr);
+  const value = l.realise(
+    convert({ type: given.type, value: given, emptyList: meaning.kind === "value" && meaning.emptyList === true }, type, false),
+    valueExpr,
+  );
+  if (!isSubtype(value.type, type))
+    return l.fail("bad-code", `the variable is declared \`${printType(type)}\`, and cannot hold a \`${printType(value.type)}\``, valueExpr);
   if (sameType(value.type, type)) return value;
   return value.type.kind === "None" ? l.none(valueExpr, type) : l.cast(value, type, valueExpr);
 }
@@ -122,9 +142,17 @@ function assign(l: Lowering, statement: StmtOf<"assign">): void {
 }
 
 const IN_PLACE: Readonly<Record<string, readonly [op: string, method: string]>> = {
-  "+": ["aten::add_", "__iadd__"], "-": ["aten::sub_", "__isub__"], "*": ["aten::mul_", "__imul__"], "/": ["aten::div_", "__itruediv__"],
-  "%": ["aten::fmod_", "__imod__"], "**": ["aten::pow_", "__ipow__"], "|": ["aten::__ior__", "__ior__"], "&": ["aten::__iand__", "__iand__"],
-  "^": ["aten::__ixor__", "__ixor__"], "<<": ["aten::__ilshift__", "__ilshift__"], ">>": ["aten::__irshift__", "__irshift__"],
+  "+": ["aten::add_", "__iadd__"],
+  "-": ["aten::sub_", "__isub__"],
+  "*": ["aten::mul_", "__imul__"],
+  "/": ["aten::div_", "__itruediv__"],
+  "%": ["aten::fmod_", "__imod__"],
+  "**": ["aten::pow_", "__ipow__"],
+  "|": ["aten::__ior__", "__ior__"],
+  "&": ["aten::__iand__", "__iand__"],
+  "^": ["aten::__ixor__", "__ixor__"],
+  "<<": ["aten::__ilshift__", "__ilshift__"],
+  ">>": ["aten::__irshift__", "__irshift__"],
 };
 
 function augment(l: Lowering, statement: StmtOf<"augment">): void {
@@ -132,7 +160,11 @@ function augment(l: Lowering, statement: StmtOf<"augment">): void {
   const value = l.value(statement.value);
   const [op, method] = IN_PLACE[statement.op] ?? ["", ""];
   if (old.type.kind === "Class" && old.type.methods.has(method)) {
-    bind(l, statement.target, callMeaning(l, memberOf(l, { kind: "value", value: old }, method, statement), { args: [{ type: value.type, value }], kwargs: [] }, statement));
+    bind(
+      l,
+      statement.target,
+      callMeaning(l, memberOf(l, { kind: "value", value: old }, method, statement), { args: [{ type: value.type, value }], kwargs: [] }, statement),
+    );
     return;
   }
   if ((old.type.kind === "Tensor" || (old.type.kind === "List" && statement.op === "+")) && op !== "") {
@@ -184,7 +216,8 @@ function returnStatement(l: Lowering, statement: StmtOf<"return">): Exit {
   let value = l.asValue(meaning, statement);
   if (wanted !== undefined) {
     value = l.realise(convert({ type: value.type, value, emptyList: meaning.kind === "value" && meaning.emptyList === true }, wanted, true), statement);
-    if (!isSubtype(value.type, wanted)) l.fail("bad-code", `the function returns \`${printType(wanted)}\`, and this is a \`${printType(value.type)}\``, statement.value ?? statement);
+    if (!isSubtype(value.type, wanted))
+      l.fail("bad-code", `the function returns \`${printType(wanted)}\`, and this is a \`${printType(value.type)}\``, statement.value ?? statement);
   }
   return { always: true, returns: true, breaks: false, continues: false, value };
 }
@@ -200,7 +233,10 @@ function raiseStatement(l: Lowering, statement: StmtOf<"raise">): Exit {
   const name = value.kind === "call" && value.callee.kind === "name" ? value.callee.name : value.kind === "name" ? value.name : undefined;
   if (name === undefined || l.scope.get(name) !== undefined) return l.fail("bad-code", "only a named exception can be raised", statement);
   const [text] = value.kind === "call" ? value.args : [];
-  const message = text === undefined ? l.constant({ kind: "str", value: "" }, T.str, statement) : l.asValue(l.passes.call(l, { kind: "cast", to: "str" }, { args: [l.given(text)], kwargs: [] }, statement, undefined), statement);
+  const message =
+    text === undefined
+      ? l.constant({ kind: "str", value: "" }, T.str, statement)
+      : l.asValue(l.passes.call(l, { kind: "cast", to: "str" }, { args: [l.given(text)], kwargs: [] }, statement, undefined), statement);
   return raise(l, message, `builtins.${name}`, statement);
 }
 
@@ -211,9 +247,12 @@ function assertStatement(l: Lowering, statement: StmtOf<"assert">): Exit {
     () => FALLS_THROUGH,
     () => {
       const prefix = "AssertionError: ";
-      const text = message?.kind === "str" ? l.constant({ kind: "str", value: prefix + message.value }, T.str, statement)
-        : message === undefined ? l.constant({ kind: "str", value: prefix }, T.str, statement)
-          : l.callOpValue("aten::add", [l.constant({ kind: "str", value: prefix }, T.str, statement), l.value(message)], statement);
+      const text =
+        message?.kind === "str"
+          ? l.constant({ kind: "str", value: prefix + message.value }, T.str, statement)
+          : message === undefined
+            ? l.constant({ kind: "str", value: prefix }, T.str, statement)
+            : l.callOpValue("aten::add", [l.constant({ kind: "str", value: prefix }, T.str, statement), l.value(message)], statement);
       return raise(l, text, undefined, statement);
     },
   ]);
@@ -236,18 +275,29 @@ function statementOf(l: Lowering, statement: Stmt): Exit {
     case "def":
       l.scope.set(statement.def.name, { kind: "closure", def: statement.def, scope: l.scope });
       return FALLS_THROUGH;
-    case "if": return ifStatement(l, statement);
-    case "while": return whileLoop(l, statement);
-    case "for": return forLoop(l, statement, (target, meaning) => bind(l, target, meaning));
-    case "with": return withStatement(l, statement);
-    case "return": return returnStatement(l, statement);
-    case "raise": return raiseStatement(l, statement);
-    case "assert": return assertStatement(l, statement);
-    case "break": return { always: true, returns: false, breaks: true, continues: false };
-    case "continue": return { always: true, returns: false, breaks: false, continues: true };
+    case "if":
+      return ifStatement(l, statement);
+    case "while":
+      return whileLoop(l, statement);
+    case "for":
+      return forLoop(l, statement, (target, meaning) => bind(l, target, meaning));
+    case "with":
+      return withStatement(l, statement);
+    case "return":
+      return returnStatement(l, statement);
+    case "raise":
+      return raiseStatement(l, statement);
+    case "assert":
+      return assertStatement(l, statement);
+    case "break":
+      return { always: true, returns: false, breaks: true, continues: false };
+    case "continue":
+      return { always: true, returns: false, breaks: false, continues: true };
     case "declare":
-    case "pass": return FALLS_THROUGH;
-    default: return statement satisfies never;
+    case "pass":
+      return FALLS_THROUGH;
+    default:
+      return statement satisfies never;
   }
 }
 

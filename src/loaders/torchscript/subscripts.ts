@@ -25,7 +25,10 @@ function tupleItem(l: Lowering, base: Meaning, elems: readonly Type[], index: Ex
     const begin = bound(index.from, 0);
     const end = Math.max(bound(index.to, size), begin);
     if (base.kind === "tuple") return { kind: "tuple", items: base.items.slice(begin, end) };
-    const value = l.one("prim::TupleSlice", [l.asValue(base, expr)], tupleOf(elems.slice(begin, end)), expr, { begin: { kind: "int", value: begin }, end: { kind: "int", value: end } });
+    const value = l.one("prim::TupleSlice", [l.asValue(base, expr)], tupleOf(elems.slice(begin, end)), expr, {
+      begin: { kind: "int", value: begin },
+      end: { kind: "int", value: end },
+    });
     return { kind: "value", value };
   }
   const literal = literalInt(index);
@@ -71,7 +74,11 @@ function tensorView(l: Lowering, tensor: Value, expr: ExprOf<"subscript">): Tens
     }
     if (part.kind === "slice") {
       const bound = (e: Expr | undefined): Value => (e === undefined ? l.none(part) : l.value(e));
-      view = l.callOpValue("aten::slice", [view, dimValue(), bound(part.from), bound(part.to), part.step === undefined ? l.int(1, part) : l.value(part.step)], expr);
+      view = l.callOpValue(
+        "aten::slice",
+        [view, dimValue(), bound(part.from), bound(part.to), part.step === undefined ? l.int(1, part) : l.value(part.step)],
+        expr,
+      );
       next();
       continue;
     }
@@ -105,7 +112,14 @@ function tensorView(l: Lowering, tensor: Value, expr: ExprOf<"subscript">): Tens
 export function subscript(l: Lowering, expr: ExprOf<"subscript">, hint: Type | undefined): Meaning {
   const base = l.meaning(expr.base);
   const [index] = expr.indices;
-  if (base.kind === "tuple" && index !== undefined && expr.indices.length === 1) return tupleItem(l, base, base.items.map((item) => item.type), index, expr);
+  if (base.kind === "tuple" && index !== undefined && expr.indices.length === 1)
+    return tupleItem(
+      l,
+      base,
+      base.items.map((item) => item.type),
+      index,
+      expr,
+    );
   const object = l.asValue(base, expr.base);
   const { type } = object;
   if (type.kind === "Tensor") {
@@ -125,7 +139,8 @@ export function subscript(l: Lowering, expr: ExprOf<"subscript">, hint: Type | u
   }
   if (type.kind === "Class" && type.isModule) {
     const key = l.value(index);
-    if (hint === undefined || (key.type.kind !== "int" && key.type.kind !== "str")) return l.fail("bad-code", "indexing a module needs the type of the result, and an int or a str", expr);
+    if (hint === undefined || (key.type.kind !== "int" && key.type.kind !== "str"))
+      return l.fail("bad-code", "indexing a module needs the type of the result, and an int or a str", expr);
     return { kind: "value", value: l.one("prim::ModuleContainerIndex", [object, key], hint, expr) };
   }
   return l.fail("bad-code", `\`${printType(type)}\` cannot be indexed`, expr);
@@ -149,7 +164,8 @@ export function storeSubscript(l: Lowering, target: ExprOf<"subscript">, valueOf
     else l.callOp("aten::index_put_", [view, indices, tensor], target);
     return;
   }
-  if (index === undefined || target.indices.length > 1 || index.kind === "slice") l.fail("bad-code", `this part of \`${printType(type)}\` cannot be stored`, target);
+  if (index === undefined || target.indices.length > 1 || index.kind === "slice")
+    l.fail("bad-code", `this part of \`${printType(type)}\` cannot be stored`, target);
   const key = l.given(index);
   if (type.kind === "Class") {
     const value = valueOf(undefined);
@@ -165,6 +181,7 @@ export function storeSubscript(l: Lowering, target: ExprOf<"subscript">, valueOf
 /** `del base[index]`. @throws bad-code */
 export function deleteSubscript(l: Lowering, target: Expr): void {
   const [index] = target.kind === "subscript" ? target.indices : [];
-  if (target.kind !== "subscript" || index === undefined || index.kind === "slice" || target.indices.length > 1) l.fail("bad-code", "only an element of a list or dict can be deleted", target);
+  if (target.kind !== "subscript" || index === undefined || index.kind === "slice" || target.indices.length > 1)
+    l.fail("bad-code", "only an element of a list or dict can be deleted", target);
   l.callOp("aten::Delete", [l.value(target.base), l.value(index)], target);
 }

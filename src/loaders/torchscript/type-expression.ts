@@ -9,11 +9,39 @@ import { SourceText } from "./source-text.ts";
 export type TypeLookup = (qualifiedName: string) => Type | undefined;
 
 const SIMPLE: Readonly<Record<string, Type>> = {
-  Tensor: T.Tensor, int: T.int, float: T.float, bool: T.bool, str: T.str, complex: T.complex, number: T.number, Scalar: T.number,
-  Device: T.Device, NoneType: T.None, None: T.None, Any: T.Any, Generator: T.Generator, Stream: T.Stream, Storage: T.Storage,
-  Capsule: T.Capsule, Quantizer: T.Quantizer, AnyList: T.AnyList, AnyListType: T.AnyList, AnyTuple: T.AnyTuple, AnyTupleType: T.AnyTuple,
-  AnyClassType: T.AnyClass, AnyEnumType: T.AnyEnum, list: T.AnyList, tuple: T.AnyTuple, Layout: T.int, ScalarType: T.int,
-  MemoryFormat: T.int, QScheme: T.int, Dimname: T.str, SymInt: T.int, SymFloat: T.float, SymBool: T.bool,
+  Tensor: T.Tensor,
+  int: T.int,
+  float: T.float,
+  bool: T.bool,
+  str: T.str,
+  complex: T.complex,
+  number: T.number,
+  Scalar: T.number,
+  Device: T.Device,
+  NoneType: T.None,
+  None: T.None,
+  Any: T.Any,
+  Generator: T.Generator,
+  Stream: T.Stream,
+  Storage: T.Storage,
+  Capsule: T.Capsule,
+  Quantizer: T.Quantizer,
+  AnyList: T.AnyList,
+  AnyListType: T.AnyList,
+  AnyTuple: T.AnyTuple,
+  AnyTupleType: T.AnyTuple,
+  AnyClassType: T.AnyClass,
+  AnyEnumType: T.AnyEnum,
+  list: T.AnyList,
+  tuple: T.AnyTuple,
+  Layout: T.int,
+  ScalarType: T.int,
+  MemoryFormat: T.int,
+  QScheme: T.int,
+  Dimname: T.str,
+  SymInt: T.int,
+  SymFloat: T.float,
+  SymBool: T.bool,
 };
 
 /** `a.b.c` of nested attributes, or undefined for another expression. */
@@ -55,20 +83,29 @@ export function typeOfExpr(expr: Expr, lookup: TypeLookup, source: SourceText): 
       const items = expr.indices.length === 1 && expr.indices[0]?.kind === "tuple" ? expr.indices[0].items : expr.indices;
       const only = (): Type => (items.length === 1 ? of(items[0] as Expr) : fail(`\`${head ?? "?"}\` takes one type`));
       switch (head) {
-        case "List": return listOf(only());
-        case "Optional": return optionalOf(only());
-        case "Future": return { kind: "Future", elem: only() };
-        case "Await": return { kind: "Await", elem: only() };
-        case "RRef": return { kind: "RRef", elem: only() };
-        case "Final": return only();
-        case "Tuple": return expr.indices.length === 1 && expr.indices[0]?.kind === "tuple" && expr.indices[0].items.length === 0 ? tupleOf([]) : tupleOf(items.map(of));
-        case "Union": return unionOf(items.map(of));
+        case "List":
+          return listOf(only());
+        case "Optional":
+          return optionalOf(only());
+        case "Future":
+          return { kind: "Future", elem: only() };
+        case "Await":
+          return { kind: "Await", elem: only() };
+        case "RRef":
+          return { kind: "RRef", elem: only() };
+        case "Final":
+          return only();
+        case "Tuple":
+          return expr.indices.length === 1 && expr.indices[0]?.kind === "tuple" && expr.indices[0].items.length === 0 ? tupleOf([]) : tupleOf(items.map(of));
+        case "Union":
+          return unionOf(items.map(of));
         case "Dict": {
           const [key, value, ...more] = items;
           if (key === undefined || value === undefined || more.length > 0) return fail("`Dict` takes two types");
           return dictOf(of(key), of(value));
         }
-        default: return fail(`unknown type \`${head ?? "?"}[...]\``);
+        default:
+          return fail(`unknown type \`${head ?? "?"}[...]\``);
       }
     }
     default:
