@@ -7,7 +7,7 @@ import { expanded } from "../../prims/views.ts";
 import { type DType, dtypeOfTorch, isQuantized } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { sameShape } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { boolOf, complexScalar, floatOf, intOf, scalarOf } from "./element.ts";
 import { fill, hasFormat, PRESERVE, stridesLike } from "./filling.ts";
@@ -69,6 +69,24 @@ function implicitly(schema: string, value: (s: Scalar) => Scalar | number | bigi
       return value(scalarOf(self));
     },
   });
+}
+
+/** `complex(x, y)` where either is a tensor of one element. */
+function complexForms(): Op[] {
+  const others = ["float", "int", "bool"] as const;
+  const part = function* (value: unknown): Generator<Tensor, number, void> {
+    if (!(value instanceof Tensor)) return Number(value);
+    yield value;
+    return floatOf(scalarOf(value));
+  };
+  const form = (a: string, b: string): Op =>
+    op(`aten::Complex.${a}_${b}(${a} x, ${b} y) -> complex` as "aten::Complex.Tensor_Tensor(Tensor a, Tensor b) -> complex", {
+      reads: function* (_ctx, x, y) {
+        const re = yield* part(x);
+        return { kind: "complex", re, im: yield* part(y) };
+      },
+    });
+  return [form("Tensor", "Tensor"), ...others.flatMap((other) => [form("Tensor", other), form(other, "Tensor")])];
 }
 
 export const conversion: readonly Op[] = [
@@ -137,6 +155,17 @@ export const conversion: readonly Op[] = [
   reading("aten::Bool.Tensor(Tensor a) -> bool", boolOf),
   reading("aten::Complex.Tensor(Tensor a) -> complex", complexScalar),
   reading("aten::is_nonzero(Tensor self) -> bool", boolOf),
+  op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape) }),
+  ...(["", ".msg"] as const).map((overload) =>
+    op(`aten::_assert_async${overload}(Tensor self${overload === "" ? "" : ", str assert_msg"}) -> ()` as "aten::_assert_async.msg(Tensor self, str assert_msg) -> ()", {
+      reads: function* (_ctx, self, message) {
+        yield self;
+        if (!boolOf(scalarOf(self))) throw new OpwiseError("runtime-error", message ?? "Expected Tensor with single nonzero value, but got zero");
+        return undefined;
+      },
+    }),
+  ),
+  ...complexForms(),
   implicitly("aten::IntImplicit(Tensor a) -> int", intOf),
   implicitly("aten::FloatImplicit(Tensor a) -> float", floatOf),
   implicitly("aten::ComplexImplicit(Tensor a) -> complex", complexScalar),

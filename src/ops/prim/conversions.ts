@@ -2,9 +2,8 @@
 
 import type { Datum } from "../../ir/datum.ts";
 import { canonicalInt } from "../../ir/datum.ts";
-import { elementsOf } from "../../tensor/text.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { dataOp, op, type Op } from "../define.ts";
+import { dataOp, type Op } from "../define.ts";
 import { boolOf, complex, floatOf, intOf, raised, scalarOf, textOf, truncated } from "./data.ts";
 
 /** The number at the start of a text, after white space, as C's strtoll and strtod take it; the whole text must be used. */
@@ -38,12 +37,6 @@ export function numberTensor(value: Datum | undefined): Tensor {
   }
 }
 
-/** The one element of a tensor as a double. */
-function elementOf(t: Tensor): number {
-  const value = elementsOf(t)[0];
-  return typeof value === "object" ? value[0] : Number(value ?? 0);
-}
-
 const PAIRS = ["int_bool", "bool_int", "float_bool", "bool_float", "float_int", "int_float", "int_int", "bool_bool", "float_float"] as const;
 
 /** All of them. */
@@ -69,21 +62,6 @@ export const conversions: readonly Op[] = [
     const [x, y] = pair.split("_");
     return dataOp(`aten::Complex.${pair}(${x} x, ${y} y) -> complex`, ([re, im]) => complex(floatOf(re), floatOf(im)));
   }),
-  op("aten::Complex.Tensor_Tensor(Tensor a, Tensor b) -> complex", { reads: function* (_ctx, a, b) {
-    yield a;
-    yield b;
-    return complex(elementOf(a), elementOf(b));
-  } }),
-  ...(["float", "int", "bool"] as const).flatMap((type): Op[] => [
-    { name: `aten::Complex.Tensor_${type}`, schema: `aten::Complex.Tensor_${type}(Tensor x, ${type} y) -> complex`, quantised: undefined, body: { kind: "reads", run: function* (_ctx, [x, y]) {
-      if (x instanceof Tensor) yield x;
-      return complex(x instanceof Tensor ? elementOf(x) : 0, Number(y));
-    } } },
-    { name: `aten::Complex.${type}_Tensor`, schema: `aten::Complex.${type}_Tensor(${type} x, Tensor y) -> complex`, quantised: undefined, body: { kind: "reads", run: function* (_ctx, [x, y]) {
-      if (y instanceof Tensor) yield y;
-      return complex(Number(x), y instanceof Tensor ? elementOf(y) : 0);
-    } } },
-  ]),
   dataOp("prim::NumToTensor.Scalar(Scalar a) -> Tensor", ([a]) => numberTensor(a)),
   dataOp("prim::NumToTensor.bool(bool a) -> Tensor", ([a]) => numberTensor(a)),
 ];

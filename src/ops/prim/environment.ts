@@ -8,7 +8,7 @@ import type { GeneratorState } from "../../tensor/generator.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { torchOfDtype } from "../../tensor/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { dataOp, op, type Op } from "../define.ts";
+import { dataOp, type Op } from "../define.ts";
 import { toBytes } from "./byte-text.ts";
 import { boolOf, floatOf, type Int, intOf, listOf, raised, scalarOf, smallOf, textOf } from "./data.ts";
 import { readableText } from "./text.ts";
@@ -110,16 +110,6 @@ export const environment: readonly Op[] = [
     if (floatOf(scalarOf(self)) === 0) throw raised(textOf(message));
     return null;
   }),
-  op("aten::_assert_async(Tensor self) -> ()", { reads: function* (_ctx, self) {
-    yield self;
-    if (Number(self.item()) === 0) throw raised("Expected Tensor with single nonzero value, but got zero");
-    return null;
-  } }),
-  op("aten::_assert_async.msg(Tensor self, str assert_msg) -> ()", { reads: function* (_ctx, self, message) {
-    yield self;
-    if (Number(self.item()) === 0) throw raised(message);
-    return null;
-  } }),
   dataOp("aten::_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, *, Device? device=None, Layout? layout=None) -> ()", ([a, size, stride, dtype]) => {
     if (!(a instanceof Tensor)) throw new OpwiseError("type-mismatch", "expected a Tensor");
     const differs = (wanted: Datum | undefined, own: readonly number[]): boolean => wanted !== null && wanted !== undefined && readableText(wanted) !== readableText(makeList(T.int, [...own]));

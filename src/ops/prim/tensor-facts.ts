@@ -99,7 +99,6 @@ export const tensorFacts: readonly Op[] = [
   fact("aten::sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool", (t, [format]) => follows(t, format ?? 0)),
   fact("aten::is_strides_like_format(Tensor self, MemoryFormat memory_format) -> bool", (t, [format]) => smallOf(format) !== 0 && follows(t, format)),
   fact("aten::is_non_overlapping_and_dense(Tensor self) -> bool", isDense),
-  fact("aten::is_same_size(Tensor self, Tensor other) -> bool", (t, [other]) => sameShape(t.shape, tensorOf(other).shape)),
   fact("aten::is_set_to(Tensor self, Tensor tensor) -> bool", (t, [other]) => {
     const u = tensorOf(other);
     return t.storage === u.storage && t.offset === u.offset && sameShape(t.shape, u.shape) && sameShape(t.strides, u.strides);
