@@ -9,7 +9,7 @@ import { type Engine, refusesProgram, walkProgram } from "./walk.ts";
 /** Reads an operand of a call as an engine tensor in its shape. */
 export type Reader = (view: View, expand: boolean) => TfTensor;
 
-const REDUCTIONS: Readonly<Record<string, string>> = { sum: "Sum", prod: "Prod", max: "Max", min: "Min", any: "Any", all: "All" };
+const REDUCTIONS: Readonly<Record<string, string>> = { logsumexp: "Exp", sum: "Sum", prod: "Prod", max: "Max", min: "Min", any: "Any", all: "All" };
 
 function floats(views: readonly View[]): string | undefined {
   const odd = views.find((v) => v.dtype !== "float32");
@@ -41,9 +41,17 @@ function elementProgram(call: ReduceCall | ScanCall): ReduceCall["program"] {
 
 export function runReduce(engine: Engine, call: ReduceCall, read: Reader): TfTensor[] {
   const { tf } = engine;
-  const [value = unreachable("element")] = walkProgram(engine, elementProgram(call), call.operands.map((v) => read(v, true)), call.scalars);
+  const [value = unreachable("element"), weight] = walkProgram(engine, elementProgram(call), call.operands.map((v) => read(v, true)), call.scalars);
   const full = value.shape.length === call.shape.length ? value : tf.reshape(value, [...call.shape]);
   const axes = [...call.axes];
+  if (call.combiner.name === "logsumexp") {
+    const kept = call.results[0]?.shape ?? [];
+    const top = tf.reshape(tf.max(full, axes), [...kept]);
+    const shift = tf.where(tf.isInf(top), tf.scalar(0, "float32"), top);
+    const terms = tf.exp(tf.sub(full, shift));
+    const sum = tf.reshape(tf.sum(weight === undefined || weight.shape.length === 0 ? terms : tf.mul(terms, weight), axes), [...kept]);
+    return [tf.add(tf.log(sum), tf.where(tf.isInf(top), tf.maximum(top, tf.scalar(0, "float32")), top))];
+  }
   switch (call.combiner.name) {
     case "sum": return [tf.sum(full, axes)];
     case "prod": return [tf.prod(full, axes)];
