@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeMap, decodeOptional, decodeSequence } from "./onnx-data.ts";
 import { type AttributeProto, decodeModel, decodeTensor, readOnnx } from "./onnx-proto.ts";
 import { limitsWith } from "./limits.ts";
-import { MessageWriter } from "./protobuf.ts";
+import { MessageWriter } from "./protobuf-writer.ts";
 import { bytesSource } from "./source.ts";
 
 type Fill = (writer: MessageWriter) => void;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeTensor } from "./onnx-proto.ts";
 import { type TensorContent, tensorContent, unpackBits } from "./onnx-tensor.ts";
-import { MessageWriter } from "./protobuf.ts";
+import { MessageWriter } from "./protobuf-writer.ts";
 
 const FLOAT = 1, UINT8 = 2, INT8 = 3, INT32 = 6, INT64 = 7, STRING = 8, FLOAT16 = 10, UINT64 = 13, COMPLEX64 = 14, INT4 = 22;
 function contentOf(dims: readonly (number | bigint)[], type: number, fill: (writer: MessageWriter) => void): TensorContent & { readonly view: Uint8Array } {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limitsWith } from "./limits.ts";
-import { MessageReader, MessageWriter } from "./protobuf.ts";
+import { MessageReader } from "./protobuf.ts";
+import { MessageWriter } from "./protobuf-writer.ts";
 
 const open = (...bytes: number[]): MessageReader => MessageReader.open(Uint8Array.from(bytes), "Message");
 /** Reads a message to its end, skipping every field. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MessageWriter } from "../bytes/protobuf.ts";
+import { MessageWriter } from "../bytes/protobuf-writer.ts";
 import { bytesSource } from "../bytes/source.ts";
 import { detectFormat, loadProgram } from "./load.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MessageWriter } from "../../bytes/protobuf.ts";
+import { MessageWriter } from "../../bytes/protobuf-writer.ts";
 import { bytesSource } from "../../bytes/source.ts";
 import { type Block, type Program, walkNodes } from "../../ir/graph.ts";
 import { loadOnnx } from "./loader.ts";
