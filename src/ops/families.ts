@@ -2,6 +2,7 @@
 
 import { atenFamilies } from "./aten/index.ts";
 import type { Op } from "./define.ts";
+import { opwiseOps } from "./opwise.ts";
 import { primFamilies } from "./prim/index.ts";
 
-export const torchFamilies: readonly (readonly Op[])[] = [...atenFamilies, ...primFamilies];
+export const torchFamilies: readonly (readonly Op[])[] = [...atenFamilies, ...primFamilies, opwiseOps];

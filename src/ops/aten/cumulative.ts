@@ -34,9 +34,13 @@ function runningExtreme(ctx: Context, self: Tensor, dim: number, largest: boolea
   return scan(ctx, positionsProgram(self.dtype, axis), largest ? argmaxOf(type, true) : argminOf(type, true), [self], axis, [self.dtype, "int64"]);
 }
 
+function into(ctx: Context, targets: readonly Tensor[], values: readonly Tensor[]): undefined {
+  targets.forEach((target, i) => copyInto(ctx, target, values[i] ?? unreachable("result")));
+}
+
 function logcumsumexp(ctx: Context, self: Tensor, dim: number): Tensor {
   const axis = wrapDim(dim, self.rank);
-  if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", "logcumsumexp of complex numbers is not known here", { got: self.dtype });
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"logcumsumexp_out_cpu" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor" });
   const program = statesProgram("logsumexp", [self.dtype], opmathOf(self.dtype), (x) => [x.to("f64"), x.to("f64").lit(1)]);
   return scan(ctx, program, logSumExpOf("f64"), [self], axis, [self.dtype])[0] ?? unreachable("scan");
 }
@@ -105,6 +109,8 @@ export const cumulative: readonly Op[] = [
   op("aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => cumulate(ctx, self, dim, dtypeArgument(dtype, sumDtype(self.dtype)), true) }),
   op("aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim) => runningExtreme(ctx, self, dim, true) }),
   op("aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim) => runningExtreme(ctx, self, dim, false) }),
+  op("aten::_cummax_helper(Tensor self, Tensor(a!) values, Tensor(b!) indices, int dim) -> ()", { run: (ctx, self, values, indices, dim) => into(ctx, [values, indices], runningExtreme(ctx, self, dim, true)) }),
+  op("aten::_cummin_helper(Tensor self, Tensor(a!) values, Tensor(b!) indices, int dim) -> ()", { run: (ctx, self, values, indices, dim) => into(ctx, [values, indices], runningExtreme(ctx, self, dim, false)) }),
   op("aten::logcumsumexp(Tensor self, int dim) -> Tensor", { run: logcumsumexp }),
   op("aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor", { run: diff }),
   op("aten::trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor", { run: trapezoid }),

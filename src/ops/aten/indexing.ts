@@ -91,7 +91,7 @@ function indexedStrides(t: Tensor, indices: Indices, layout: Layout, spread: rea
   return resultStrides(layout.result, [source, ...spread.map((i) => viewOf(i, layout.result, [...before, ...i.strides, ...after], 0))]);
 }
 
-/** Elements of `t` at the index tensors: `index.Tensor` with integer indices. Region `index` for backends. */
+/** Elements of `t` at the index tensors: `index.Tensor` with integer indices. */
 export function gatherAt(ctx: Context, t: Tensor, indices: Indices, bounds: Bounds = "wrap"): Tensor {
   const layout = layoutOf(t, indices);
   const given = indices.filter((i): i is Tensor => i !== undefined);

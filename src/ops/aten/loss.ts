@@ -43,7 +43,10 @@ const divergence = elementwise("kl_div", (x, y) => y.isnan().where(y, y.eq(0).wh
 const divergenceOfLogs = elementwise("kl_div", (x, y) => y.exp().mul(y.sub(x)));
 const hinge = elementwise("hinge_embedding_loss", (x, y, margin) => y.ne(1).where(margin.sub(x).max(0), x.lit(0)).add(y.ne(-1).where(x, x.lit(0))));
 const ranking = elementwise("margin_ranking_loss", (a, b, y, margin) => y.neg().mul(a.sub(b)).add(margin).max(0));
-const softMargin = elementwise("soft_margin_loss", (x, y) => y.neg().mul(x).exp().log1p());
+// Step by step, as PyTorch composes it: half types round, and overflow, after each.
+const opposed = elementwise("mul", (x, y) => y.neg().mul(x));
+const exponential = elementwise("exp", (x) => x.exp());
+const logOfOneMore = elementwise("log1p", (x) => x.log1p());
 const cosine = elementwise("cosine_embedding_loss", (cos, y, margin) => y.eq(1).where(cos.lit(1).sub(cos), cos.lit(0)).add(y.eq(-1).where(cos.sub(margin).max(0), cos.lit(0))));
 const triplet = elementwise("triplet_margin_loss", (near, far, margin) => margin.add(near).sub(far).max(0));
 const least = elementwise("minimum", (x, y) => x.min(y));
@@ -101,7 +104,9 @@ export const losses: readonly Op[] = [
   op("aten::margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor", {
     run: (ctx, a, b, target, margin, reduction) => reduced(ctx, apply(ctx, ranking, [a, b, target, float(margin)]), reduction),
   }),
-  op("aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", { run: pairwise(softMargin) }),
+  op("aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor", {
+    run: (ctx, self, target, reduction) => reduced(ctx, apply(ctx, logOfOneMore, [apply(ctx, exponential, [apply(ctx, opposed, [self, target])])]), reduction),
+  }),
   op("aten::cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0., int reduction=1) -> Tensor", {
     run: (ctx, a, b, target, margin, reduction) => reduced(ctx, apply(ctx, cosine, [cosineSimilarity(ctx, a, b, a.rank === 1 ? 0 : 1, 1e-12), target, float(margin)]), reduction),
   }),

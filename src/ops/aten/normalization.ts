@@ -22,7 +22,7 @@ function operand(slot: number, dtype: DType, compute: DType): Num {
 }
 
 /** The sum over `axes` of `x / n`, in double precision: the mean. Kept axes have size 1. */
-function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: DType): Tensor {
+export function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: DType): Tensor {
   const program = programs(`mean,${x.dtype}`, () => ({
     name: "mean", operands: [x.dtype], scalars: ["f64"], messages: [],
     outputs: [{ dtype: "float64", parts: [binary("div", cast(arg(0, computeType(x.dtype)), "f64"), scalar(0, "f64"))] }],
@@ -30,7 +30,7 @@ function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: DType):
   return reduce(ctx, program, sumOf("f64"), [x], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("mean");
 }
 /** The biased variance over `axes`, around `mean` (which has size 1 there). */
-function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType): Tensor {
+export function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType): Tensor {
   const program = programs(`variance,${x.dtype},${mean.dtype}`, () => {
     const d = operand(0, x.dtype, "float64").sub(operand(1, mean.dtype, "float64"));
     return { name: "variance", operands: [x.dtype, mean.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [d.mul(d).div(new Num(scalar(0, "f64"))).re] }] };
@@ -42,7 +42,7 @@ function countOf(x: Tensor, axes: readonly number[]): number {
 }
 
 /** `1 / sqrt(variance + eps)`. */
-function inverseDeviation(ctx: Context, variance: Tensor, eps: number, dtype: DType = variance.dtype): Tensor {
+export function inverseDeviation(ctx: Context, variance: Tensor, eps: number, dtype: DType = variance.dtype): Tensor {
   const program = programs(`invstd,${variance.dtype},${dtype}`, () => {
     const v = operand(0, variance.dtype, dtype);
     return { name: "invstd", operands: [variance.dtype], scalars: [computeType(dtype)], messages: [], outputs: [{ dtype, parts: [v.add(new Num(scalar(0, computeType(dtype)))).sqrt().reciprocal().re] }] };
@@ -51,7 +51,7 @@ function inverseDeviation(ctx: Context, variance: Tensor, eps: number, dtype: DT
 }
 
 /** `(x - mean) * invstd * weight + bias`, all broadcast to x, written to `out`. */
-function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
+export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
   const operands = [x, ...(mean === null ? [] : [mean]), invstd, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])];
   const key = `apply,${mean !== null},${weight !== null},${bias !== null},${operands.map((t) => t.dtype).join(",")}>${out.dtype}`;
   const program = programs(key, () => {
@@ -122,7 +122,7 @@ function checkChannels(x: Tensor, settings: BatchNorm): void {
 }
 
 /** Result, saved mean and saved inverse deviation. Statistics are kept in float32 or wider. */
-function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor, Tensor, Tensor] {
+export function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor, Tensor, Tensor] {
   if (x.rank < 2) throw new OpwiseError("shape-mismatch", `batch_norm: expected at least a 2D input, but got ${x.rank}D`, { got: list(x.shape) });
   checkChannels(x, settings);
   const { weight, bias, runningMean, runningVar, eps } = settings;
@@ -152,7 +152,7 @@ function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor, Tenso
 }
 
 /** Result, mean and inverse deviation over the trailing axes of `normalizedShape`. */
-function layerNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor] {
+export function layerNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor] {
   checkTrailing("layer_norm", x, normalizedShape, weight, bias);
   const lead = x.rank - normalizedShape.length;
   const axes = normalizedShape.map((_, i) => lead + i);
@@ -221,7 +221,7 @@ function checkGroups(x: Tensor, groups: number, weight: Tensor | null, bias: Ten
 }
 
 /** Statistics per sample and channel; running ones take the mean over samples. */
-function instanceNorm(ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInput: boolean, momentum: number, eps: number): Tensor {
+export function instanceNorm(ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInput: boolean, momentum: number, eps: number): Tensor {
   if (!useInput && (runningMean === null || runningVar === null)) throw new OpwiseError("bad-argument", "Expected running_mean and running_var to be defined when use_input_stats is false");
   const source = contiguous(ctx, x);
   if (!useInput) return batchNorm(ctx, source, { weight, bias, runningMean, runningVar, training: false, momentum, eps })[0];

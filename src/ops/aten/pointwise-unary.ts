@@ -2,6 +2,7 @@
 
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
+import type { Context } from "../../prims/context.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -24,6 +25,12 @@ const roundScaled = elementwise("round", (x, ten) => x.mul(ten).rint().div(ten))
 const roundTens = elementwise("round", (x, ten) => x.div(ten).rint().mul(ten));
 
 const float = (value: number): Scalar => ({ kind: "float", value });
+
+/** Rounded to `decimals` places; integers stay as they are. */
+function roundTo(ctx: Context, self: Tensor, decimals: number): Tensor {
+  if (dtypeInfo(self.dtype).class === "int") return apply(ctx, roundScaled, [self, { kind: "int", value: 1 }]);
+  return apply(ctx, decimals < 0 ? roundTens : roundScaled, [self, float(10 ** Math.abs(decimals))]);
+}
 
 const plainCopy = elementwise("copy", (x) => x);
 const nanToNum = elementwise("nan_to_num", (x, nan, high, low) => {
@@ -75,12 +82,8 @@ export const unary: readonly Op[] = [
   }),
   op("aten::neg(Tensor self) -> Tensor", { run: refuseBool("aten::neg", negate) }),
   op("aten::negative(Tensor self) -> Tensor", { run: refuseBool("aten::negative", negate) }),
-  op("aten::round.decimals(Tensor self, *, int decimals) -> Tensor", {
-    run: (ctx, self, decimals) => {
-      if (dtypeInfo(self.dtype).class === "int") return apply(ctx, roundScaled, [self, { kind: "int", value: 1 }]);
-      return apply(ctx, decimals < 0 ? roundTens : roundScaled, [self, float(10 ** Math.abs(decimals))]);
-    },
-  }),
+  op("aten::round.decimals(Tensor self, *, int decimals) -> Tensor", { run: roundTo }),
+  op("aten::special_round(Tensor self, *, int decimals=0) -> Tensor", { run: roundTo }),
   ...family("float", {
     sqrt: (x) => x.sqrt(), rsqrt: (x) => x.rsqrt(), reciprocal: (x) => x.reciprocal(),
     exp: (x) => x.exp(), exp2: (x) => x.exp2(), special_exp2: (x) => x.exp2(), "expm1 special_expm1": (x) => x.expm1(),

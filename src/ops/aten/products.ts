@@ -170,7 +170,7 @@ function shaped1(ctx: Context, t: Tensor, rows: number, cols: number): Tensor {
   return shapeView(t, [1, rows, cols]) ?? reshaped(ctx, t, [1, rows, cols]);
 }
 
-/** `x @ weight.T + bias` over the last axis. Region `linear` (x, weight, bias?). */
+/** `x @ weight.T + bias` over the last axis. */
 export function linear(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
   const k = x.shape[x.rank - 1] ?? 1;
   const vector = weight.rank === 1;

@@ -4,14 +4,14 @@ import type { Context } from "../../prims/context.ts";
 import { copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
 import { sumOf } from "../../prims/combiner.ts";
 import type { Program } from "../../prims/program.ts";
-import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, dtypeOfTorch, isFloat, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise, operandNum, outputParts } from "../elementwise.ts";
 import { dtypeArgument, statesProgram } from "./reduction-axes.ts";
-import { extremum } from "./reduction.ts";
+import { extremum, sum } from "./reduction.ts";
 import type { Num } from "../../expr/num.ts";
 
 const programs = new Map<string, Program>();
@@ -72,6 +72,18 @@ function safeSoftmax(ctx: Context, self: Tensor, dim: number, code: number | nul
   return out;
 }
 
+const times = elementwise("mul", (x, y) => x.mul(y));
+const softmaxGradient = elementwise("softmax_backward", (g, y, total) => y.mul(g.sub(total)));
+const logSoftmaxGradient = elementwise("log_softmax_backward", (g, y, total) => g.sub(y.exp().mul(total)));
+
+/** The gradient with respect to the input, of the output and its gradient. */
+function gradient(ctx: Context, grad: Tensor, output: Tensor, dim: number, dtype: DType, logarithm: boolean): Tensor {
+  const axis = wrapDim(dim, output.rank);
+  const total = logarithm ? sum(ctx, grad, axis, true) : sum(ctx, apply(ctx, times, [grad, output]), axis, true);
+  const out = apply(ctx, logarithm ? logSoftmaxGradient : softmaxGradient, [grad, output, total]);
+  return out.dtype === dtype ? out : copyOf(ctx, out, dtype);
+}
+
 export const softmaxes: readonly Op[] = [
   op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false), quantised: "requantise" }),
   op("aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false) }),
@@ -80,4 +92,6 @@ export const softmaxes: readonly Op[] = [
   op("aten::_softmax(Tensor self, int dim, bool half_to_float) -> Tensor", { run: (ctx, self, dim, toFloat) => halfToFloat(ctx, self, dim, toFloat, false) }),
   op("aten::_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor", { run: (ctx, self, dim, toFloat) => halfToFloat(ctx, self, dim, toFloat, true) }),
   op("aten::_safe_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: safeSoftmax }),
+  op("aten::_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor", { run: (ctx, grad, output, dim, dtype) => gradient(ctx, grad, output, dim, dtypeOfTorch(dtype), false) }),
+  op("aten::_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor", { run: (ctx, grad, output, dim, dtype) => gradient(ctx, grad, output, dim, dtypeOfTorch(dtype), true) }),
 ];

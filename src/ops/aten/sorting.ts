@@ -32,7 +32,7 @@ export function sort(ctx: Context, self: Tensor, dim: number, descending: boolea
   return [values, indices];
 }
 
-/** The `k` largest or smallest along an axis, in order. Region `topk` (tensor; axis, k, largest). */
+/** The `k` largest or smallest along an axis, in order. */
 export function topk(ctx: Context, self: Tensor, k: number, dim: number, largest: boolean): [Tensor, Tensor] {
   const axis = wrapDim(dim, self.rank);
   const length = self.rank === 0 ? 1 : (self.shape[axis] ?? 0);

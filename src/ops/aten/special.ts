@@ -3,6 +3,7 @@
 import type { UnaryOp } from "../../expr/expr.ts";
 import { fold } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
+import { copyInto } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -51,6 +52,12 @@ export const special: readonly Op[] = [
   }),
   op("aten::polygamma(int n, Tensor self) -> Tensor", { run: derivative }),
   op("aten::special_polygamma(int n, Tensor self) -> Tensor", { run: derivative }),
+  op("aten::polygamma_(Tensor(a!) self, int n) -> Tensor(a!)", {
+    run: (ctx, self, n) => {
+      copyInto(ctx, self, derivative(ctx, n, self));
+      return self;
+    },
+  }),
   op("aten::mvlgamma(Tensor self, int p) -> Tensor", { run: multigamma }),
   op("aten::special_multigammaln(Tensor self, int p) -> Tensor", { run: multigamma }),
 ];

@@ -2,25 +2,43 @@
 
 import { activationOps } from "./activations.ts";
 import { castOps } from "./casts.ts";
+import { convolutionOps } from "./convolution.ts";
 import { creationOps } from "./creation.ts";
 import type { OnnxOp } from "./define.ts";
 import { indexingOps } from "./indexing.ts";
+import { normalizationOps } from "./normalization.ts";
 import { paddingOps } from "./padding.ts";
 import { pointwiseOps } from "./pointwise.ts";
+import { poolingOps } from "./pooling.ts";
+import { productOps } from "./products.ts";
 import { reductionOps } from "./reductions.ts";
+import { resizeOps } from "./resize.ts";
+import { samplingOps } from "./sampling.ts";
 import { shapeOps } from "./shapes.ts";
 import { softmaxOps } from "./softmax.ts";
 import { uniqueOps } from "./unique.ts";
+import { lossOps } from "./losses.ts";
+import { randomOps } from "./random.ts";
+import { sequenceOps } from "./sequences.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
   castOps,
+  convolutionOps,
   creationOps,
   indexingOps,
+  normalizationOps,
   paddingOps,
   pointwiseOps,
+  poolingOps,
+  productOps,
   reductionOps,
+  resizeOps,
+  samplingOps,
   shapeOps,
   softmaxOps,
   uniqueOps,
+  lossOps,
+  randomOps,
+  sequenceOps,
 ];

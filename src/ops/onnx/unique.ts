@@ -1,6 +1,6 @@
 /** Unique: distinct elements or slices, sorted or in the order of their first occurrence. */
 
-import { binary, constant, index } from "../../expr/expr.ts";
+import { cast, index } from "../../expr/expr.ts";
 import { copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
@@ -19,7 +19,7 @@ const programs = memo<Program>();
 const inversion = (): Program =>
   programs("inverse", () => ({
     name: "inverse_permutation", operands: ["int64"], scalars: [], messages: [],
-    outputs: [{ dtype: "int64", parts: [loadIndex(0, "int64", [index(0)])] }, { dtype: "int64", parts: [binary("add", index(0), constant(0, "index"))] }],
+    outputs: [{ dtype: "int64", parts: [loadIndex(0, "int64", [index(0)])] }, { dtype: "int64", parts: [cast(index(0), "i64")] }],
   }));
 
 /** Positions `[n]` in the order that sorts the rows `[n, m]`. */
