@@ -1,6 +1,7 @@
 /** All aten families. A family is an array of declared ops; nothing registers itself. */
 
 import type { Op } from "../define.ts";
+import { upsampling } from "./upsample.ts";
 import { arithmetic } from "./pointwise-arithmetic.ts";
 import { splits } from "./splits.ts";
 import { joins } from "./joins.ts";
@@ -52,4 +53,4 @@ import { packedSequences } from "./packed-sequence.ts";
 import { paddings } from "./padding.ts";
 import { attention } from "./attention.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, covariances, ctcLosses, histograms, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, covariances, ctcLosses, histograms, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention, upsampling];

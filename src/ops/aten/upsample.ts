@@ -1,0 +1,222 @@
+/** Interpolation to another size (PyTorch: torch.nn.functional.interpolate): nearest, linear, cubic, and the antialiased forms. */
+
+import { cast, constant, type Expr, fold, index, load, scalar } from "../../expr/expr.ts";
+import { Num } from "../../expr/num.ts";
+import { compute, empty } from "../../prims/calls.ts";
+import type { Context } from "../../prims/context.ts";
+import { computeType, type Program } from "../../prims/program.ts";
+import { type DType, isInt } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+import { channelsLastStrides, contiguousStrides } from "../../tensor/shape.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { op, type Op } from "../define.ts";
+import { outputParts } from "../elementwise.ts";
+import { isChannelsLast } from "./joins.ts";
+import { axes, memo, programOf } from "./memo.ts";
+
+type Mode = "nearest" | "nearest-exact" | "linear" | "cubic";
+type Filter = "linear" | "cubic" | "lanczos";
+
+const CUBIC_A = -0.75;
+/** Pillow's cubic, which the antialiased form follows. */
+const CUBIC_AA = -0.5;
+const programs = memo<Program>();
+
+/** Coordinates are computed in float32, as PyTorch does, but for float64 tensors. */
+function coordinateType(dtype: DType): "f32" | "f64" {
+  return dtype === "float64" ? "f64" : "f32";
+}
+
+/** The element of operand 0 at batch, channel and spatial coordinates, in the coordinate type. */
+function tap(dtype: DType, at: readonly Expr[]): Num {
+  return new Num(load(0, computeType(dtype), [index(0), index(1), ...at])).to(coordinateType(dtype));
+}
+
+const indexOf = (x: Num): Expr => cast(x.re, "index");
+/** Cut to `[0, size - 1]`. */
+function clamped(x: Num, size: Num): Num {
+  return x.max(0).min(size.sub(1));
+}
+
+/** Cubic convolution weights of the taps at -1, 0, 1, 2 around fraction `t`. */
+function cubicWeights(t: Num, a: number): readonly Num[] {
+  const near = (x: Num): Num => x.mul(a + 2).sub(a + 3).mul(x).mul(x).add(1);
+  const far = (x: Num): Num => x.mul(a).sub(5 * a).mul(x).add(8 * a).mul(x).sub(4 * a);
+  return [far(t.add(1)), near(t), near(t.lit(1).sub(t)), far(t.lit(2).sub(t))];
+}
+
+/** Per axis: the positions to read and their weights; undefined weights: one position as it is. */
+function tapsOf(mode: Mode, align: boolean, axis: number, type: "f32" | "f64"): { readonly at: Num; readonly weight: Num | undefined }[] {
+  const scale = new Num(scalar(2 * axis, type));
+  const size = new Num(scalar(2 * axis + 1, type));
+  const position = new Num(cast(index(2 + axis), type));
+  if (mode === "nearest") return [{ at: position.mul(scale).floor().min(size.sub(1)), weight: undefined }];
+  if (mode === "nearest-exact") return [{ at: position.add(0.5).mul(scale).floor().min(size.sub(1)), weight: undefined }];
+  const real = align ? position.mul(scale) : position.add(0.5).mul(scale).sub(0.5);
+  if (mode === "linear") {
+    const x = align ? real : real.max(0);
+    const low = x.floor().min(size.sub(1));
+    const part = x.sub(low).max(0).min(1);
+    return [{ at: low, weight: part.lit(1).sub(part) }, { at: clamped(low.add(1), size), weight: part }];
+  }
+  const low = real.floor();
+  return cubicWeights(real.sub(low), CUBIC_A).map((weight, k) => ({ at: clamped(low.add(k - 1), size), weight }));
+}
+
+function upsampleProgram(mode: Mode, align: boolean, dtype: DType, spatial: number): Program {
+  return programs(`${mode},${String(align)},${dtype},${spatial}`, () => {
+    const type = coordinateType(dtype);
+    const taps = Array.from({ length: spatial }, (_, axis) => tapsOf(mode, align, axis, type));
+    const sum = (axis: number, at: readonly Expr[]): Num => {
+      const own = taps[axis];
+      if (own === undefined) return tap(dtype, at);
+      const terms = own.map((t) => {
+        const inner = sum(axis + 1, [...at, indexOf(t.at)]);
+        return t.weight === undefined ? inner : inner.mul(t.weight);
+      });
+      return terms.reduce((a, b) => a.add(b));
+    };
+    const exact = mode === "nearest" || mode === "nearest-exact";
+    // Moved elements keep their bits; integers are rounded once at the end.
+    const value = exact ? new Num(load(0, computeType(dtype), [index(0), index(1), ...taps.map((t) => indexOf((t[0] ?? missing()).at))])) : isInt(dtype) ? sum(0, []).rint() : sum(0, []);
+    return programOf(`upsample ${mode}`, [dtype], Array.from({ length: 2 * spatial }, () => type), dtype, outputParts(value, dtype));
+  });
+}
+
+function missing(): never {
+  throw new OpwiseError("internal", "an axis without taps");
+}
+
+/** Ratio of input to output coordinates on one axis, as PyTorch computes it. */
+function ratio(input: number, output: number, align: boolean, given: number | null | undefined, exact: boolean): number {
+  if (!exact && align) return output > 1 ? (input - 1) / (output - 1) : 0;
+  return given !== null && given !== undefined && given > 0 ? 1 / given : input / output;
+}
+
+function checked(self: Tensor, size: readonly number[], name: string): void {
+  if (self.rank !== size.length + 2) throw new OpwiseError("shape-mismatch", `It is expected input_size equals to ${size.length + 2}, but got size ${self.rank}`, { got: name });
+  if (size.some((s) => s <= 0) || self.shape.slice(1).some((s) => s <= 0)) {
+    throw new OpwiseError("shape-mismatch", `Input and output sizes should be greater than 0, but got input (${self.shape.slice(2).join(", ")}) output (${size.join(", ")})`);
+  }
+}
+
+/** Interpolates the spatial axes of `[N, C, ...]` to `size`. `scales`: the factors the caller gave, which count before the sizes' ratio. */
+export function upsample(ctx: Context, self: Tensor, size: readonly number[], mode: Mode, align: boolean, scales: readonly (number | null)[]): Tensor {
+  checked(self, size, `upsample_${mode}`);
+  const exact = mode === "nearest" || mode === "nearest-exact";
+  const shape = [self.shape[0] ?? 0, self.shape[1] ?? 0, ...size];
+  const strides = isChannelsLast(self) ? channelsLastStrides(shape) : contiguousStrides(shape);
+  const out = empty(ctx, shape, self.dtype, strides);
+  const round = coordinateType(self.dtype) === "f32" ? Math.fround : Number;
+  const scalars = size.flatMap((s, axis) => {
+    const input = self.shape[2 + axis] ?? 1;
+    return [round(ratio(input, s, align, scales[axis], exact)), input];
+  });
+  compute(ctx, upsampleProgram(mode, align, self.dtype, size.length), shape, [self], scalars, [out]);
+  return out;
+}
+
+/** Output sizes of the `.vec` overloads: given, or the input's times the factors. */
+function sizeOf(self: Tensor, size: readonly number[] | null, factors: readonly number[] | null): readonly number[] {
+  if (size !== null) {
+    if (factors !== null) throw new OpwiseError("bad-argument", "Must specify exactly one of output_size and scale_factors");
+    return size;
+  }
+  if (factors === null) throw new OpwiseError("bad-argument", "Must specify exactly one of output_size and scale_factors");
+  return factors.map((f, axis) => Math.floor((self.shape[2 + axis] ?? 0) * f));
+}
+
+const FILTERS: Readonly<Record<Filter, { readonly taps: number; readonly weight: (x: Num) => Num }>> = {
+  linear: { taps: 2, weight: (x) => x.lit(1).sub(x).max(0) },
+  cubic: {
+    taps: 4,
+    weight: (x) => {
+      const near = x.mul(CUBIC_AA + 2).sub(CUBIC_AA + 3).mul(x).mul(x).add(1);
+      const far = x.sub(5).mul(x).add(8).mul(x).sub(4).mul(CUBIC_AA);
+      return x.lt(1).where(near, x.lt(2).where(far, x.lit(0)));
+    },
+  },
+  lanczos: {
+    taps: 6,
+    weight: (x) => {
+      const sinc = (v: Num): Num => v.eq(0).where(v.lit(1), v.mul(Math.PI).sin().div(v.mul(Math.PI)));
+      return x.lt(3).where(sinc(x).mul(sinc(x.div(3))), x.lit(0));
+    },
+  },
+};
+
+/** One axis of the antialiased form: every input point under the stretched filter, weights normalised. */
+function antialiasProgram(filter: Filter, dtype: DType, axis: number): Program {
+  return programs(`aa ${filter},${dtype},${axis}`, () => {
+    const type = coordinateType(dtype);
+    const { taps, weight } = FILTERS[filter];
+    const [scale, size] = [new Num(scalar(0, type)), new Num(scalar(1, type))];
+    const stretch = scale.max(1);
+    const support = stretch.mul(taps / 2);
+    const center = new Num(cast(index(axis), type)).add(0.5).mul(scale);
+    const first = center.sub(support).add(0.5).trunc().max(0);
+    const last = center.add(support).add(0.5).trunc().min(size);
+    const zero = constant(0, type);
+    const others = axes(4);
+    const [total = zero, weights = zero] = fold(0, indexOf(last.sub(first)), [zero, zero], ([sum = zero, norm = zero], j) => {
+      const at = new Num(cast(j, type)).add(first);
+      const w = weight(at.sub(center).add(0.5).div(stretch).abs());
+      const value = new Num(load(0, computeType(dtype), others.map((e, i) => (i === axis ? indexOf(at) : e)))).to(type);
+      return [new Num(sum).add(value.mul(w)).re, new Num(norm).add(w).re];
+    });
+    const value = new Num(total).div(new Num(weights));
+    return programOf(`upsample ${filter} antialiased`, [dtype], [type, type], dtype, outputParts(isInt(dtype) ? value.rint() : value, dtype));
+  });
+}
+
+function antialiased(ctx: Context, self: Tensor, size: readonly number[], filter: Filter, align: boolean, scales: readonly (number | null)[]): Tensor {
+  checked(self, size, `_upsample_${filter}2d_aa`);
+  let x = self;
+  for (const axis of [3, 2]) {
+    const [input, output] = [x.shape[axis] ?? 1, size[axis - 2] ?? 1];
+    const shape = x.shape.map((s, i) => (i === axis ? output : s));
+    [x = x] = compute(ctx, antialiasProgram(filter, x.dtype, axis), shape, [x], [ratio(input, output, align, scales[axis - 2], false), input]);
+  }
+  return x;
+}
+
+/** Both overloads of one mode and rank; their schemas differ in rank and in whether corners can be aligned. */
+function aligned(name: string, n: 1 | 2 | 3, mode: Mode): Op[] {
+  const scales = n === 1 ? "float? scales=None" : n === 2 ? "float? scales_h=None, float? scales_w=None" : "float? scales_d=None, float? scales_h=None, float? scales_w=None";
+  return [
+    op(`aten::${name}(Tensor self, SymInt[${n}] output_size, bool align_corners, ${scales}) -> Tensor` as "aten::f(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor", {
+      run: (ctx, self, size, align, ...given) => upsample(ctx, self, size, mode, align, given),
+    }),
+    op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor", {
+      run: (ctx, self, size, align, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, align, factors ?? []),
+    }),
+  ];
+}
+function nearest(name: string, n: 1 | 2 | 3, mode: "nearest" | "nearest-exact"): Op[] {
+  const scales = n === 1 ? "float? scales=None" : n === 2 ? "float? scales_h=None, float? scales_w=None" : "float? scales_d=None, float? scales_h=None, float? scales_w=None";
+  return [
+    op(`aten::${name}(Tensor self, SymInt[${n}] output_size, ${scales}) -> Tensor` as "aten::f(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor", {
+      run: (ctx, self, size, ...given) => upsample(ctx, self, size, mode, false, given),
+    }),
+    op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor", {
+      run: (ctx, self, size, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, false, factors ?? []),
+    }),
+  ];
+}
+function smoothed(name: string, filter: Filter): Op[] {
+  return [
+    op(`aten::${name}(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` as "aten::f(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor", {
+      run: (ctx, self, size, align, h, w) => antialiased(ctx, self, size, filter, align, [h, w]),
+    }),
+    op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor", {
+      run: (ctx, self, size, align, factors) => antialiased(ctx, self, sizeOf(self, size, factors), filter, align, factors ?? []),
+    }),
+  ];
+}
+
+export const upsampling: readonly Op[] = [
+  ...([1, 2, 3] as const).flatMap((n) => [...nearest(`upsample_nearest${n}d`, n, "nearest"), ...nearest(`_upsample_nearest_exact${n}d`, n, "nearest-exact")]),
+  ...aligned("upsample_linear1d", 1, "linear"), ...aligned("upsample_bilinear2d", 2, "linear"), ...aligned("upsample_trilinear3d", 3, "linear"),
+  ...aligned("upsample_bicubic2d", 2, "cubic"),
+  ...smoothed("_upsample_bilinear2d_aa", "linear"), ...smoothed("_upsample_bicubic2d_aa", "cubic"), ...smoothed("_upsample_lanczos2d_aa", "lanczos"),
+];
