@@ -9,8 +9,25 @@ import { type Job, runJobs } from "./runner/pool.ts";
 import { finish, parseFlags, report } from "./runner/report.ts";
 import { type Json, type JsonObject, object } from "./runner/value.ts";
 
+function parsed(path: string): Json | undefined {
+  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Json) : undefined;
+}
 function readJson(path: string): JsonObject | undefined {
-  return existsSync(path) ? object(JSON.parse(readFileSync(path, "utf8")) as Json) : undefined;
+  const json = parsed(path);
+  return json === undefined ? undefined : object(json);
+}
+
+const isObject = (v: Json): v is JsonObject => typeof v === "object" && v !== null && !Array.isArray(v);
+const manifests = new Map<string, ReadonlyMap<string, Json>>();
+/** A set's `manifest.json`, a list of `{test, rtol, atol}`, by test. */
+function manifestAt(path: string): ReadonlyMap<string, Json> {
+  let known = manifests.get(path);
+  if (known === undefined) {
+    const json = parsed(path);
+    known = new Map(Array.isArray(json) ? json.flatMap((e) => (isObject(e) ? [[String(e["test"]), e] as const] : [])) : Object.entries(json ?? {}));
+    manifests.set(path, known);
+  }
+  return known;
 }
 function pair(v: JsonObject | undefined): { rtol: number; atol: number } | undefined {
   return v !== undefined && (typeof v["rtol"] === "number" || typeof v["atol"] === "number") ? { rtol: Number(v["rtol"] ?? 1e-3), atol: Number(v["atol"] ?? 1e-7) } : undefined;
@@ -24,12 +41,11 @@ function specOf(folder: string, beside: JsonObject | undefined): OnnxSpec {
   const name = basename(folder);
   const own = pair(readJson(join(folder, "tolerance.json")));
   if (own !== undefined) return own;
-  const manifest = readJson(join(dirname(folder), "manifest.json"));
-  const listed = manifest?.[name] ?? object(manifest?.["tests"] ?? {})[name];
+  const listed = manifestAt(join(dirname(folder), "manifest.json")).get(name);
   const fromManifest = typeof listed === "object" && listed !== null && !Array.isArray(listed) ? pair(listed as JsonObject) : undefined;
   if (fromManifest !== undefined) return fromManifest;
   if (beside === undefined) return { rtol: 1e-3, atol: 1e-7 };
-  const random = names(beside["random"]).includes(name);
+  const random = names(object(beside["random"] ?? {})["tests"]).includes(name);
   const test = object(beside["tests"] ?? {})[name];
   const exact = pair(object(beside["overrides"] ?? {})[name] as JsonObject | undefined) ?? (typeof test === "object" && test !== null ? pair(test as JsonObject) : undefined);
   return { ...(exact ?? pair(beside["default"] as JsonObject | undefined) ?? { rtol: 1e-3, atol: 1e-7 }), random };

@@ -20,6 +20,7 @@ import { uniqueOps } from "./unique.ts";
 import { lossOps } from "./losses.ts";
 import { randomOps } from "./random.ts";
 import { sequenceOps } from "./sequences.ts";
+import { recurrentOps } from "./recurrent.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
@@ -41,4 +42,5 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   lossOps,
   randomOps,
   sequenceOps,
+  recurrentOps,
 ];
