@@ -7,7 +7,7 @@ import { computeType, type Program } from "../../prims/program.ts";
 import { conjugated, partOf, sliced } from "../../prims/views.ts";
 import { complexOf, type DType, dtypeInfo, dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
-import { wrapDim, wrapDims } from "../../tensor/shape.ts";
+import { type Shape, wrapDim, wrapDims } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { axes, loadParts, memo, subOf, zeroOf } from "./memo.ts";
@@ -38,15 +38,33 @@ function promoted(ctx: Context, t: Tensor, complex: boolean): Tensor {
   return cast_(ctx, t, dtype);
 }
 
-/** Complex transform along axes; each is one fft call. */
-export function transformed(ctx: Context, t: Tensor, dims: readonly number[], scaling: Scaling, forward: boolean): Tensor {
+/**
+ * Strides of a transform's result, as PyTorch's MKL path lays it out: the transformed axes are innermost, in the order of their strides in
+ * the input (`lastFixed` keeps the halved one last), the others outside in the order of theirs.
+ */
+function spectrumStrides(input: Tensor, shape: Shape, dims: readonly number[], lastFixed: boolean): number[] {
+  const descending = (list: readonly number[]): number[] => [...list].sort((x, y) => (input.strides[y] ?? 0) - (input.strides[x] ?? 0) || list.indexOf(x) - list.indexOf(y));
+  const inner = lastFixed ? [...descending(dims.slice(0, -1)), ...dims.slice(-1)] : descending(dims);
+  const outer = descending(shape.map((_, i) => i).filter((i) => !dims.includes(i)));
+  const strides = new Array<number>(shape.length).fill(1);
+  let step = 1;
+  for (const axis of [...outer, ...inner].reverse()) {
+    strides[axis] = step;
+    step *= Math.max(shape[axis] ?? 1, 1);
+  }
+  return strides;
+}
+
+/** Complex transform along axes; each is one fft call, the last of them into `strides`. */
+export function transformed(ctx: Context, t: Tensor, dims: readonly number[], scaling: Scaling, forward: boolean, strides?: readonly number[]): Tensor {
   let x = resolved(ctx, t);
-  for (const axis of dims) {
-    const out = empty(ctx, x.shape, x.dtype);
+  const layout = strides ?? spectrumStrides(t, t.shape, dims, false);
+  dims.forEach((axis, i) => {
+    const out = i === dims.length - 1 ? empty(ctx, x.shape, x.dtype, layout) : empty(ctx, x.shape, x.dtype);
     const n = x.shape[axis] ?? 1;
     if (out.numel > 0) ctx.run({ kind: "fft", axis, inverse: !forward, scale: factor(scaling, n), operands: [x], results: [out], scalars: [] });
     x = out;
-  }
+  });
   return x;
 }
 
@@ -89,17 +107,20 @@ function mirrored(ctx: Context, t: Tensor, axis: number, n: number): Tensor {
 export function realToComplex(ctx: Context, t: Tensor, dims: readonly number[], scaling: Scaling, onesided: boolean): Tensor {
   const last = dims[dims.length - 1] ?? 0;
   const n = t.shape[last] ?? 1;
-  let x = transformed(ctx, cast_(ctx, t, complexOf(t.dtype)), [last], scaling, true);
-  if (onesided) x = copyOf(ctx, sliced(x, last, 0, Math.floor(n / 2) + 1, 1));
-  return transformed(ctx, x, dims.slice(0, -1), scaling, true);
+  const shape = t.shape.map((s, i) => (i === last && onesided ? Math.floor(n / 2) + 1 : s));
+  const strides = spectrumStrides(t, shape, dims, true);
+  const whole = transformed(ctx, cast_(ctx, t, complexOf(t.dtype)), [last], scaling, true, onesided || dims.length > 1 ? undefined : strides);
+  const half = onesided ? sliced(whole, last, 0, shape[last] ?? 0, 1) : whole;
+  if (dims.length > 1) return transformed(ctx, half, dims.slice(0, -1), scaling, true, strides);
+  return onesided ? copyOf(ctx, half, half.dtype, strides) : half;
 }
 
 /** Real numbers of length `n` along the last of `dims` from their half spectrum. */
 export function complexToReal(ctx: Context, t: Tensor, dims: readonly number[], scaling: Scaling, n: number): Tensor {
   const last = dims[dims.length - 1] ?? 0;
-  const x = transformed(ctx, t, dims.slice(0, -1), scaling, false);
+  const x = dims.length > 1 ? transformed(ctx, t, dims.slice(0, -1), scaling, false) : t;
   const whole = transformed(ctx, mirrored(ctx, resolved(ctx, x), last, n), [last], scaling, false);
-  return copyOf(ctx, partOf(whole, 0));
+  return copyOf(ctx, partOf(whole, 0), undefined, spectrumStrides(x, whole.shape, [last], true));
 }
 
 function lengthOf(n: number | null, own: number): number {

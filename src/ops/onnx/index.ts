@@ -18,7 +18,9 @@ import { shapeOps } from "./shapes.ts";
 import { softmaxOps } from "./softmax.ts";
 import { uniqueOps } from "./unique.ts";
 import { lossOps } from "./losses.ts";
+import { quantizationOps } from "./quantization.ts";
 import { randomOps } from "./random.ts";
+import { recurrentOps } from "./recurrent.ts";
 import { sequenceOps } from "./sequences.ts";
 import { recurrentOps } from "./recurrent.ts";
 
@@ -42,5 +44,7 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   lossOps,
   randomOps,
   sequenceOps,
+  quantizationOps,
+  recurrentOps,
   recurrentOps,
 ];

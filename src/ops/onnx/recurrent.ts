@@ -1,245 +1,259 @@
-/**
- * LSTM, GRU, RNN. The input's product is one contract for the whole sequence; each step is one contract with the hidden state (GRU may need
- * two) and one program over the gates. Samples past their length keep their state and give zeros.
- */
+/** RNN, GRU and LSTM: one product for the inputs of all steps, then a product and a map per step. */
 
-import { arg, binary, cast, scalar } from "../../expr/expr.ts";
+import { arg, binary, cast, constant, type ExprType, index, load, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import { copyInto, empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { narrowed, permuted, reshaped, selected, unsqueezed } from "../../prims/views.ts";
-import { type DType, opmathOf } from "../../tensor/dtype.ts";
+import { narrowed, permuted, reshaped, selected, transposed } from "../../prims/views.ts";
+import { opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import { outputParts } from "../elementwise.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { filled } from "../aten/filling.ts";
 import { memo } from "../aten/memo.ts";
-import { linear } from "../aten/products.ts";
+import { mm } from "../aten/products.ts";
+import { operandNum, outputParts } from "../elementwise.ts";
 import { softplus } from "./activations.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { int, maybeTensor, tensorAt } from "./inputs.ts";
-import { mapOf } from "./programs.ts";
+import { computeOf, mapOf } from "./programs.ts";
 
 const programs = memo<Program>();
+const ONE = int(1);
 
-/** One activation with its parameters filled in; `key` tells two apart. */
+/** An activation and the text that tells it from others. */
 interface Activation {
   readonly key: string;
-  readonly apply: (x: Num) => Num;
+  readonly of: (x: Num) => Num;
 }
-interface ActivationKind {
-  /** Defaults of alpha and beta, as many as the function takes. */
-  readonly defaults: readonly number[];
-  readonly build: (x: Num, alpha: number, beta: number) => Num;
-}
-const ACTIVATIONS: Readonly<Record<string, ActivationKind>> = {
-  relu: { defaults: [], build: (x) => x.max(0) },
-  tanh: { defaults: [], build: (x) => x.apply("tanh") },
-  sigmoid: { defaults: [], build: (x) => x.sigmoid() },
-  softsign: { defaults: [], build: (x) => x.div(x.abs().add(1)) },
-  softplus: { defaults: [], build: softplus },
-  leakyrelu: { defaults: [0.01], build: (x, a) => x.lt(0).where(x.mul(a), x) },
-  thresholdedrelu: { defaults: [1], build: (x, a) => x.ge(a).where(x, x.lit(0)) },
-  elu: { defaults: [1], build: (x, a) => x.lt(0).where(x.expm1().mul(a), x) },
-  affine: { defaults: [1, 0], build: (x, a, b) => x.mul(a).add(b) },
-  scaledtanh: { defaults: [1, 1], build: (x, a, b) => x.mul(b).apply("tanh").mul(a) },
-  hardsigmoid: { defaults: [0.2, 0.5], build: (x, a, b) => x.mul(a).add(b).max(0).min(1) },
+
+type Shaped = (x: Num, alpha: number, beta: number) => Num;
+/** Functions by lower-case name with their default alpha and beta; undefined where they take none. */
+const ACTIVATIONS: Readonly<Record<string, { readonly of: Shaped; readonly alpha?: number; readonly beta?: number }>> = {
+  relu: { of: (x) => x.max(0) },
+  tanh: { of: (x) => x.apply("tanh") },
+  sigmoid: { of: (x) => x.sigmoid() },
+  affine: { of: (x, a, b) => x.mul(a).add(b), alpha: 1, beta: 0 },
+  leakyrelu: { of: (x, a) => x.lt(0).where(x.mul(a), x), alpha: 0.01 },
+  thresholdedrelu: { of: (x, a) => x.ge(a).where(x, x.lit(0)), alpha: 1 },
+  scaledtanh: { of: (x, a, b) => x.mul(b).apply("tanh").mul(a), alpha: 1, beta: 1 },
+  hardsigmoid: { of: (x, a, b) => x.mul(a).add(b).max(0).min(1), alpha: 0.2, beta: 0.5 },
+  elu: { of: (x, a) => x.ge(0).where(x, x.expm1().mul(a)), alpha: 1 },
+  softsign: { of: (x) => x.div(x.abs().add(1)) },
+  softplus: { of: softplus },
 };
 
-/** The activations of every direction, in order; each takes the next alpha and beta that it needs. */
+/** The activations of all directions in order; alphas and betas go to those that take them. */
 function activationsOf(call: OnnxCall, defaults: readonly string[], directions: number): Activation[] {
-  const names = call.attributes.strings("activations") ?? Array.from({ length: directions }, () => defaults).flat();
-  const [alphas, betas] = [[...(call.attributes.floats("activation_alpha") ?? [])], [...(call.attributes.floats("activation_beta") ?? [])]];
-  if (names.length !== defaults.length * directions) throw new OpwiseError("bad-onnx", "`activations` does not fit the directions", { wanted: `${defaults.length * directions} names`, got: names.join(", ") });
+  const { attributes } = call;
+  const names = attributes.strings("activations") ?? Array.from({ length: directions }, () => defaults).flat();
+  if (names.length !== directions * defaults.length) throw new OpwiseError("bad-onnx", "`activations` does not fit the directions", { wanted: `${directions * defaults.length} names`, got: names.join(", ") });
+  const [alphas, betas] = [[...(attributes.floats("activation_alpha") ?? [])], [...(attributes.floats("activation_beta") ?? [])]];
   return names.map((name) => {
-    const kind = ACTIVATIONS[name.toLowerCase()];
-    if (kind === undefined) throw new OpwiseError("bad-onnx", `the activation \`${name}\` is unknown`, { wanted: Object.keys(ACTIVATIONS).join(", ") });
-    const alpha = kind.defaults[0] === undefined ? 0 : (alphas.shift() ?? kind.defaults[0]);
-    const beta = kind.defaults[1] === undefined ? 0 : (betas.shift() ?? kind.defaults[1]);
-    return { key: `${name.toLowerCase()}:${alpha}:${beta}`, apply: (x) => kind.build(x, alpha, beta) };
+    const known = ACTIVATIONS[name.toLowerCase()];
+    if (known === undefined) throw new OpwiseError("bad-onnx", `the activation \`${name}\` is unknown`, { wanted: Object.keys(ACTIVATIONS).join(", ") });
+    const alpha = known.alpha === undefined ? 0 : (alphas.shift() ?? known.alpha);
+    const beta = known.beta === undefined ? 0 : (betas.shift() ?? known.beta);
+    return { key: `${name.toLowerCase()}:${alpha}:${beta}`, of: (x) => known.of(x, alpha, beta) };
   });
 }
 
-/** What the gates of one step see. */
-interface Gates {
-  /** Input and hidden parts, per gate. */
-  readonly x: readonly Num[];
-  readonly h: readonly Num[];
-  readonly state: Num;
-  readonly cell: Num;
-  /** Peephole weights of the gates i, o, f. */
-  readonly peephole: readonly Num[] | undefined;
-  /** Bounds what goes into an activation. */
-  readonly clip: (x: Num) => Num;
-  readonly f: readonly Activation[];
-}
-const gateAt = <V>(list: readonly V[], k: number): V => list[k] ?? missing(k);
-function missing(k: number): never {
-  throw new TypeError(`gate ${k}`);
-}
-const act = (g: Gates, k: number, x: Num): Num => gateAt(g.f, k).apply(g.clip(x));
-const sum = (g: Gates, k: number): Num => gateAt(g.x, k).add(gateAt(g.h, k));
-
-interface Cell {
-  readonly name: string;
-  readonly gates: number;
-  readonly activations: readonly string[];
-  /** The new hidden state, and the new cell state of an LSTM. */
-  readonly step: (g: Gates) => readonly Num[];
-}
-
-const lstm = (coupled: boolean): Cell => ({
-  name: coupled ? "lstm_coupled" : "lstm", gates: 4, activations: ["Sigmoid", "Tanh", "Tanh"],
-  step: (g) => {
-    const { peephole: p, cell } = g;
-    const seen = (x: Num, k: number, c: Num): Num => (p === undefined ? x : x.add(gateAt(p, k).mul(c)));
-    const i = act(g, 0, seen(sum(g, 0), 0, cell));
-    const f = coupled ? i.lit(1).sub(i) : act(g, 0, seen(sum(g, 2), 2, cell));
-    const next = f.mul(cell).add(i.mul(act(g, 1, sum(g, 3))));
-    const o = act(g, 0, seen(sum(g, 1), 1, next));
-    return [o.mul(gateAt(g.f, 2).apply(next)), next];
-  },
-});
-/** With `linear_before_reset` the third gate's hidden part is reset after its product; else the product is of the reset state (see `resetState`). */
-const gru = (linearBefore: boolean): Cell => ({
-  name: linearBefore ? "gru_linear" : "gru", gates: 3, activations: ["Sigmoid", "Tanh"],
-  step: (g) => {
-    const z = act(g, 0, sum(g, 0));
-    const hidden = linearBefore ? act(g, 0, sum(g, 1)).mul(gateAt(g.h, 2)) : gateAt(g.h, 2);
-    const n = act(g, 1, gateAt(g.x, 2).add(hidden));
-    return [z.lit(1).sub(z).mul(n).add(z.mul(g.state))];
-  },
-});
-const RNN: Cell = { name: "rnn", gates: 1, activations: ["Tanh"], step: (g) => [act(g, 0, sum(g, 0))] };
-
+/** What one direction of a layer works on. */
 interface Direction {
-  readonly cell: Cell;
-  readonly f: readonly Activation[];
+  /** `x W' + b` of every step, `[T, B, gates * H]`. */
+  readonly inputs: Tensor;
+  /** `R'`, `[H, gates * H]`. */
+  readonly recurrence: Tensor;
+  /** Recurrence bias `[gates * H]`, where it is not in `inputs` already. */
+  readonly bias: Tensor;
+  readonly peepholes: Tensor | undefined;
+  readonly hidden: number;
+  readonly activations: readonly Activation[];
   readonly clip: number | undefined;
-  readonly w: Tensor;
-  readonly r: Tensor;
-  readonly wBias: Tensor | null;
-  readonly rBias: Tensor | null;
-  /** `[3, H]`: i, o, f. */
-  readonly peephole: Tensor | undefined;
+}
+
+/** A new state from this step's operands; `lengths` (a column) and the step's number freeze what has ended. */
+interface Step {
+  readonly ctx: Context;
   readonly lengths: Tensor | undefined;
+  readonly number: number;
 }
 
-/** Operands: input parts, hidden parts, state, [cell], [peepholes], [lengths]; results: output, state, [cell]. */
-function stepProgram(d: Direction, dtype: DType): Program {
-  const { cell, clip, lengths } = d;
-  const isLstm = cell.gates === 4;
-  return programs(`${cell.name} ${dtype} ${d.f.map((f) => f.key).join()} ${clip} ${d.peephole !== undefined} ${lengths?.dtype}`, () => {
-    const [type, own] = [computeType(opmathOf(dtype)), computeType(dtype)];
-    let slot = 0;
-    const next = (): Num => new Num(arg(slot++, own)).to(type);
-    const many = (n: number): Num[] => Array.from({ length: n }, next);
-    const [x, h, state] = [many(cell.gates), many(cell.gates), next()];
-    const c = isLstm ? next() : state;
-    const peephole = d.peephole === undefined ? undefined : many(3);
-    const results = cell.step({ x, h, state, cell: c, peephole, f: d.f, clip: (v) => (clip === undefined ? v : v.max(-clip).min(clip)) });
-    const operands = Array.from({ length: slot }, () => dtype);
-    let kept = results;
-    let shown = gateAt(results, 0);
-    if (lengths !== undefined) {
-      const going = new Num(binary("lt", scalar(0, "index"), cast(arg(slot, computeType(lengths.dtype)), "index")));
-      operands.push(lengths.dtype);
-      kept = results.map((v, k) => going.where(v, k === 0 ? state : c));
-      shown = going.where(shown, shown.lit(0));
-    }
-    return { name: `${cell.name}_cell`, operands, scalars: lengths === undefined ? [] : ["index"], outputs: [shown, ...kept].map((v) => ({ dtype, parts: outputParts(v, dtype) })), messages: [] };
+/**
+ * Runs an elementwise step: `build` gives the new states from the operands; where a sequence has ended, state k keeps `operands[keep[k]]`, and
+ * the last output, what is written to Y, is 0.
+ */
+function stepped(step: Step, name: string, key: string, operands: readonly Tensor[], keep: readonly number[], out: Tensor, build: (...all: Num[]) => readonly Num[]): Tensor[] {
+  const dtype = out.dtype;
+  const { ctx, lengths } = step;
+  const all = lengths === undefined ? operands : [...operands, lengths];
+  const program = programs(`${name} ${key},${all.map((t) => t.dtype).join(",")},${lengths !== undefined}`, () => {
+    const nums = operands.map((t, i) => operandNum(i, t.dtype, opmathOf(t.dtype)));
+    const states = build(...nums);
+    const ended = lengths === undefined ? undefined : new Num(binary("ge", scalar(0, "index"), cast(arg(operands.length, computeType(lengths.dtype)), "index")));
+    const kept = states.map((s, k) => (ended === undefined ? s : ended.where(nums[keep[k] ?? 0] ?? s, s)));
+    const shown = states[0] ?? nums[0];
+    if (shown === undefined) throw new OpwiseError("internal", "a step without a state");
+    const written = ended === undefined ? shown : ended.where(shown.lit(0), shown);
+    const scalars: ExprType[] = lengths === undefined ? [] : ["index"];
+    return { name, operands: all.map((t) => t.dtype), scalars, outputs: [...kept, written].map((s) => ({ dtype, parts: outputParts(s, dtype) })), messages: [] };
   });
+  const states = keep.map(() => empty(ctx, out.shape, dtype));
+  map(ctx, program, all, lengths === undefined ? [] : [step.number], [...states, out]);
+  return states;
 }
 
-const columns = (t: Tensor, count: number): Tensor[] => {
-  const width = (t.shape[1] ?? 0) / count;
-  return Array.from({ length: count }, (_, k) => narrowed(t, 1, k * width, width));
+const clipped = (x: Num, clip: number | undefined): Num => (clip === undefined ? x : x.max(-clip).min(clip));
+
+type Cell = (step: Step, d: Direction, x: Tensor, states: readonly Tensor[], out: Tensor) => Tensor[];
+
+/** `x + h R'` for gates `from .. from + count`. */
+function product(ctx: Context, d: Direction, h: Tensor, x: Tensor, from: number, count: number): Tensor {
+  const cut = (t: Tensor): Tensor => narrowed(t, 1, from * d.hidden, count * d.hidden);
+  return mm(ctx, h, cut(d.recurrence), { tensor: cut(x), alpha: ONE, beta: ONE });
+}
+const gate = (t: Tensor, at: number, hidden: number): Tensor => narrowed(t, 1, at * hidden, hidden);
+
+const rnnCell: Cell = (step, d, x, [h], out) => {
+  if (h === undefined) return [];
+  const [f] = d.activations;
+  return stepped(step, "rnn_cell", `${f?.key},${d.clip}`, [product(step.ctx, d, h, x, 0, 1), h], [1], out, (z) => [f?.of(clipped(z, d.clip)) ?? z]);
 };
 
-/** GRU's hidden parts where the third is the product of the reset state. */
-function resetParts(ctx: Context, d: Direction, x: readonly Tensor[], h: Tensor): Tensor[] {
-  const size = h.shape[1] ?? 0;
-  const rows = (t: Tensor, from: number, count: number): Tensor => narrowed(t, 0, from * size, count * size);
-  const [z, r] = columns(linear(ctx, h, rows(d.r, 0, 2), d.rBias === null ? null : rows(d.rBias, 0, 2)), 2);
-  const gate = gateAt(d.f, 0);
-  const key = `reset ${gate.key} ${d.clip}`;
-  const { clip } = d;
-  const reset = mapOf(ctx, key, [gateAt(x, 1), gateAt([z, r], 1) ?? h, h], h.dtype, (a, b, old) => {
-    const v = a.add(b);
-    return gate.apply(clip === undefined ? v : v.max(-clip).min(clip)).mul(old);
+/** Gates z, r, h. Without `linearBeforeReset` the hidden state is reset before its product. */
+const gruCell = (linearBeforeReset: boolean): Cell => (step, d, x, [h], out) => {
+  if (h === undefined) return [];
+  const { ctx } = step;
+  const [f, g] = d.activations;
+  if (f === undefined || g === undefined) return [];
+  const key = `${f.key},${g.key},${d.clip}`;
+  const gates = product(ctx, d, h, x, 0, 2);
+  const [z, r] = [gate(gates, 0, d.hidden), gate(gates, 1, d.hidden)];
+  const last = gate(x, 2, d.hidden);
+  if (linearBeforeReset) {
+    const bias = narrowed(d.bias, 0, 2 * d.hidden, d.hidden);
+    const inner = mm(ctx, h, gate(d.recurrence, 2, d.hidden), { tensor: bias, alpha: ONE, beta: ONE });
+    return stepped(step, "gru_cell_linear", key, [z, r, last, inner, h], [4], out, (a, b, c, e, old) => {
+      const update = f.of(clipped(a, d.clip));
+      const fresh = g.of(clipped(c.add(f.of(clipped(b, d.clip)).mul(e)), d.clip));
+      return [update.lit(1).sub(update).mul(fresh).add(update.mul(old))];
+    });
+  }
+  const reset = mapOf(ctx, `gru_reset ${f.key},${d.clip}`, [r, h], h.dtype, (b, old) => f.of(clipped(b, d.clip)).mul(old));
+  const inner = mm(ctx, reset, gate(d.recurrence, 2, d.hidden), { tensor: last, alpha: ONE, beta: ONE });
+  return stepped(step, "gru_cell", key, [z, inner, h], [2], out, (a, c, old) => {
+    const update = f.of(clipped(a, d.clip));
+    return [update.lit(1).sub(update).mul(g.of(clipped(c, d.clip))).add(update.mul(old))];
   });
-  const n = linear(ctx, reset, rows(d.r, 2, 1), d.rBias === null ? null : rows(d.rBias, 2, 1));
-  return [z ?? h, r ?? h, n];
+};
+
+/** Gates i, o, f, c; peepholes see the cell state, the output gate's the new one. */
+const lstmCell = (inputForget: boolean): Cell => (step, d, x, [h, c], out) => {
+  if (h === undefined || c === undefined) return [];
+  const [f, g, k] = d.activations;
+  if (f === undefined || g === undefined || k === undefined) return [];
+  const gates = product(step.ctx, d, h, x, 0, 4);
+  const peeps = d.peepholes;
+  const looks = peeps === undefined ? [] : [0, 1, 2].map((i) => narrowed(peeps, 0, i * d.hidden, d.hidden));
+  const operands = [...[0, 1, 2, 3].map((i) => gate(gates, i, d.hidden)), h, c, ...looks];
+  return stepped(step, "lstm_cell", `${f.key},${g.key},${k.key},${d.clip},${inputForget},${looks.length}`, operands, [4, 5], out, (i, o, fg, cg, _h, old, pi?: Num, po?: Num, pf?: Num) => {
+    const peep = (z: Num, p: Num | undefined, cell: Num): Num => (p === undefined ? z : z.add(p.mul(cell)));
+    const enter = f.of(clipped(peep(i, pi, old), d.clip));
+    const forget = inputForget ? enter.lit(1).sub(enter) : f.of(clipped(peep(fg, pf, old), d.clip));
+    const cell = forget.mul(old).add(enter.mul(g.of(clipped(cg, d.clip))));
+    return [f.of(clipped(peep(o, po, cell), d.clip)).mul(k.of(cell)), cell];
+  });
+};
+
+interface Layer {
+  readonly gates: number;
+  readonly states: 1 | 2;
+  readonly defaults: readonly string[];
+  readonly cell: (call: OnnxCall) => Cell;
+  /** Whether the recurrence bias of the last gate stands apart (GRU with linear_before_reset). */
+  readonly apart: (call: OnnxCall) => boolean;
 }
 
-/** One direction over `x [T, B, I]`: fills `y [T, B, H]` and the states `h`, `c` `[B, H]`. */
-function runDirection(ctx: Context, d: Direction, x: Tensor, backwards: boolean, y: Tensor, h: Tensor, c: Tensor | undefined): void {
-  const [time = 0, batch = 0, features = 0] = x.shape;
-  const input = linear(ctx, reshaped(ctx, x, [time * batch, features]), d.w, d.wBias);
-  const program = stepProgram(d, x.dtype);
-  const peepholes = d.peephole === undefined ? [] : [0, 1, 2].map((k) => selected(d.peephole ?? h, 0, k));
-  const lengths = d.lengths === undefined ? [] : [unsqueezed(d.lengths, 1)];
-  for (let k = 0; k < time; k++) {
-    const t = backwards ? time - 1 - k : k;
-    const gates = columns(narrowed(input, 0, t * batch, batch), d.cell.gates);
-    const hidden = d.cell.name === "gru" ? resetParts(ctx, d, gates, h) : columns(linear(ctx, h, d.r, d.rBias), d.cell.gates);
-    const cells = c === undefined ? [] : [c];
-    map(ctx, program, [...gates, ...hidden, h, ...cells, ...peepholes, ...lengths], d.lengths === undefined ? [] : [t], [selected(y, 0, t), h, ...cells]);
-  }
-}
-
-function recurrent(ctx: Context, call: OnnxCall, cell: Cell): Tensor[] {
-  const { attributes } = call;
-  const direction = attributes.string("direction", "forward");
-  if (!["forward", "reverse", "bidirectional"].includes(direction)) throw new OpwiseError("bad-onnx", "`direction` is unknown", { wanted: "forward, reverse or bidirectional", got: direction });
-  const directions = direction === "bidirectional" ? 2 : 1;
-  const batchFirst = attributes.int("layout", 0) !== 0;
-  const [given, w, r] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
-  const x = batchFirst ? permuted(given, [1, 0, 2]) : given;
-  const [bias, lengths] = [maybeTensor(call, 3), maybeTensor(call, 4)];
-  const [time = 0, batch = 0] = x.shape;
-  const size = r.shape[2] ?? 0;
-  if (x.rank !== 3 || w.shape[0] !== directions || w.shape[1] !== cell.gates * size) {
-    throw new OpwiseError("shape-mismatch", `weights of shape [${w.shape.join(", ")}] and [${r.shape.join(", ")}] do not fit`, { wanted: `[${directions}, ${cell.gates * size}, ${x.shape[2]}] and [${directions}, ${cell.gates * size}, ${size}]` });
-  }
-  const isLstm = cell.gates === 4;
-  const f = activationsOf(call, cell.activations, directions);
-  const y = empty(ctx, batchFirst ? [batch, time, directions, size] : [time, directions, batch, size], x.dtype);
-  const steps = permuted(y, batchFirst ? [2, 1, 0, 3] : [1, 0, 2, 3]);
-  const state = (at: number): Tensor => {
-    const out = empty(ctx, batchFirst ? [batch, directions, size] : [directions, batch, size], x.dtype);
-    copyInto(ctx, out, maybeTensor(call, at) ?? filled(ctx, [], x.dtype, int(0)));
-    return out;
+function recurrentLayer(layer: Layer) {
+  return (ctx: Context, call: OnnxCall): Tensor[] => {
+    const { attributes } = call;
+    const batchFirst = attributes.int("layout", 0) !== 0;
+    const swap = (t: Tensor): Tensor => (batchFirst ? transposed(t, 0, 1) : t);
+    const x = swap(tensorAt(call, 0));
+    const [w, r] = [tensorAt(call, 1), tensorAt(call, 2)];
+    const [b, lengths] = [maybeTensor(call, 3), maybeTensor(call, 4)];
+    const peepholes = layer.states === 2 ? maybeTensor(call, 7) : undefined;
+    const [time = 0, batch = 0] = x.shape;
+    const directions = w.shape[0] ?? 1;
+    const hidden = r.shape[2] ?? 0;
+    const name = attributes.string("direction", "forward");
+    if (!["forward", "reverse", "bidirectional"].includes(name) || (name === "bidirectional") !== (directions === 2)) throw new OpwiseError("bad-onnx", `direction \`${name}\` with weights of ${directions} directions`);
+    const activations = activationsOf(call, layer.defaults, directions);
+    const initial = [5, 6].slice(0, layer.states).map((at) => {
+      const given = maybeTensor(call, at);
+      return given === undefined ? undefined : swap(given);
+    });
+    const all = empty(ctx, [time, directions, batch, hidden], x.dtype);
+    const finals = initial.map(() => empty(ctx, [directions, batch, hidden], x.dtype));
+    const column = lengths === undefined ? undefined : viewOf(lengths, [batch, 1], [lengths.strides[0] ?? 1, 1], lengths.offset);
+    const cell = layer.cell(call);
+    for (let k = 0; k < directions; k++) {
+      const backward = name === "reverse" || k === 1;
+      const size = layer.gates * hidden;
+      const zeros = (): Tensor => filled(ctx, [size], x.dtype, int(0));
+      const biases = b === undefined ? undefined : selected(b, 0, k);
+      const [wb, rb] = biases === undefined ? [zeros(), zeros()] : [narrowed(biases, 0, 0, size), narrowed(biases, 0, size, size)];
+      const bias = joinedBias(ctx, wb, rb, layer.apart(call) ? size - hidden : size);
+      const source = backward && lengths !== undefined ? turned(ctx, x, lengths) : x;
+      const rows = mm(ctx, reshaped(ctx, source, [time * batch, x.shape[2] ?? 0]), transposed(selected(w, 0, k), 0, 1), { tensor: bias, alpha: ONE, beta: ONE });
+      const d: Direction = {
+        inputs: reshaped(ctx, rows, [time, batch, size]), recurrence: transposed(selected(r, 0, k), 0, 1), bias: rb, hidden,
+        peepholes: peepholes === undefined ? undefined : selected(peepholes, 0, k),
+        activations: activations.slice(k * layer.defaults.length, (k + 1) * layer.defaults.length), clip: attributes.has("clip") ? attributes.float("clip") : undefined,
+      };
+      let states = initial.map((t) => (t === undefined ? filled(ctx, [batch, hidden], x.dtype, int(0)) : selected(t, 0, k)));
+      // Sequences of their own lengths are turned as a whole and back; others are walked from the end.
+      const target = backward && lengths !== undefined ? empty(ctx, [time, batch, hidden], x.dtype) : selected(all, 1, k);
+      for (let n = 0; n < time; n++) {
+        const at = backward && lengths === undefined ? time - 1 - n : n;
+        states = cell({ ctx, lengths: column, number: n }, d, selected(d.inputs, 0, at), states, selected(target, 0, at));
+      }
+      if (backward && lengths !== undefined) copyInto(ctx, selected(all, 1, k), turned(ctx, target, lengths));
+      states.forEach((s, i) => {
+        const final = finals[i];
+        if (final !== undefined) copyInto(ctx, selected(final, 0, k), s);
+      });
+    }
+    const y = batchFirst ? permuted(all, [2, 0, 1, 3]) : all;
+    return [y, ...finals.map(swap)];
   };
-  const h = state(5);
-  const c = isLstm ? state(6) : undefined;
-  const peepholes = isLstm ? maybeTensor(call, 7) : undefined;
-  const axis = batchFirst ? 1 : 0;
-  for (let k = 0; k < directions; k++) {
-    const biases = bias === undefined ? undefined : selected(bias, 0, k);
-    const rows = cell.gates * size;
-    const own: Direction = {
-      cell, f: f.slice(k * cell.activations.length, (k + 1) * cell.activations.length), clip: attributes.has("clip") ? attributes.float("clip") : undefined, lengths,
-      w: selected(w, 0, k), r: selected(r, 0, k), wBias: biases === undefined ? null : narrowed(biases, 0, 0, rows), rBias: biases === undefined ? null : narrowed(biases, 0, rows, rows),
-      peephole: peepholes === undefined ? undefined : reshaped(ctx, selected(peepholes, 0, k), [3, size]),
-    };
-    runDirection(ctx, own, x, direction === "reverse" || k === 1, selected(steps, 0, k), selected(h, axis, k), c === undefined ? undefined : selected(c, axis, k));
-  }
-  return c === undefined ? [y, h] : [y, h, c];
 }
 
-/** Cells are made once each: programs are found by their names. */
-const LSTM = [lstm(false), lstm(true)] as const;
-const GRU = [gru(false), gru(true)] as const;
-
-/** An LSTM of tensors that another op prepared (dequantised weights). */
-export function lstmOf(ctx: Context, call: OnnxCall): Tensor[] {
-  return recurrent(ctx, call, LSTM[call.attributes.int("input_forget", 0) !== 0 ? 1 : 0]);
+/** The biases of inputs and recurrence added up, up to `until`; behind it the input's alone. */
+function joinedBias(ctx: Context, wb: Tensor, rb: Tensor, until: number): Tensor {
+  return mapOf(ctx, "recurrent_bias", [wb, rb, positions(ctx, wb.shape[0] ?? 0)], wb.dtype, (a, b, at, limit) => at.to("f64").lt(limit).where(a.add(b), a), [until]);
+}
+function positions(ctx: Context, n: number): Tensor {
+  return computeOf(ctx, "positions", "", [n], [], "int32", [], [], () => ({ parts: [cast(index(0), "i32")] }));
 }
 
-export const recurrentOps: readonly OnnxOp[] = [
-  onnxOp("LSTM", { 1: { run: lstmOf } }),
-  onnxOp("GRU", { 1: { run: (ctx, call) => recurrent(ctx, call, GRU[call.attributes.int("linear_before_reset", 0) !== 0 ? 1 : 0]) } }),
-  onnxOp("RNN", { 1: { run: (ctx, call) => recurrent(ctx, call, RNN) } }),
-];
+/** The first `lengths[b]` rows of `[T, B, ...]` in reverse order, the rest as it is. */
+function turned(ctx: Context, x: Tensor, lengths: Tensor): Tensor {
+  return computeOf(ctx, "turn_sequences", "", x.shape, [x, lengths], x.dtype, [], [], () => {
+    const length = cast(load(1, computeType(lengths.dtype), [index(1)]), "index");
+    const at = new Num(binary("lt", index(0), length)).where(new Num(binary("sub", binary("sub", length, index(0)), constant(1, "index"))), new Num(index(0))).re;
+    return { parts: [load(0, computeType(x.dtype), [at, index(1), index(2)])] };
+  });
+}
+
+const never = (): boolean => false;
+const layers: Readonly<Record<string, Layer>> = {
+  RNN: { gates: 1, states: 1, defaults: ["Tanh"], cell: () => rnnCell, apart: never },
+  GRU: {
+    gates: 3, states: 1, defaults: ["Sigmoid", "Tanh"], cell: (call) => gruCell(call.attributes.int("linear_before_reset", 0) !== 0),
+    apart: (call) => call.attributes.int("linear_before_reset", 0) !== 0,
+  },
+  LSTM: { gates: 4, states: 2, defaults: ["Sigmoid", "Tanh", "Tanh"], cell: (call) => lstmCell(call.attributes.int("input_forget", 0) !== 0), apart: never },
+};
+
+export const recurrentOps: readonly OnnxOp[] = Object.entries(layers).map(([name, layer]) => onnxOp(name, { 1: { run: recurrentLayer(layer) } }));

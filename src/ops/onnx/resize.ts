@@ -34,17 +34,15 @@ interface Axis {
 
 /** The coordinate in the input that output position `x` stands for. */
 function originalOf(x: number, a: Axis, transform: string): number {
+  const exact = a.from * a.scale; // the size before it was rounded
   switch (transform) {
     case "half_pixel": return (x + 0.5) / a.scale - 0.5;
-    case "half_pixel_symmetric": {
-      const exact = a.from * a.scale;
-      return (a.from / 2) * (1 - a.to / exact) + (x + 0.5) / a.scale - 0.5;
-    }
-    case "pytorch_half_pixel": return a.to > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+    case "half_pixel_symmetric": return (a.from / 2) * (1 - a.to / exact) + (x + 0.5) / a.scale - 0.5;
+    case "pytorch_half_pixel": return exact !== 1 ? (x + 0.5) / a.scale - 0.5 : 0;
     case "tf_half_pixel_for_nn": return (x + 0.5) / a.scale;
-    case "align_corners": return a.to > 1 ? (x * (a.from - 1)) / (a.to - 1) : 0;
+    case "align_corners": return exact !== 1 ? (x * (a.from - 1)) / (exact - 1) : 0;
     case "asymmetric": return x / a.scale;
-    case "tf_crop_and_resize": return a.to > 1 ? a.roi[0] * (a.from - 1) + (x * (a.roi[1] - a.roi[0]) * (a.from - 1)) / (a.to - 1) : 0.5 * (a.roi[0] + a.roi[1]) * (a.from - 1);
+    case "tf_crop_and_resize": return a.to !== 1 ? a.roi[0] * (a.from - 1) + (x * (a.roi[1] - a.roi[0]) * (a.from - 1)) / (a.to - 1) : 0.5 * (a.roi[0] + a.roi[1]) * (a.from - 1);
     default: throw new OpwiseError("bad-onnx", `Resize has no coordinate transformation \`${transform}\``);
   }
 }
