@@ -33,6 +33,11 @@ interface Solved {
   readonly info: Tensor;
 }
 
+/** Batched vectors laid out as if they were a matrix's columns, which is how PyTorch's solve leaves them. */
+function inColumns(ctx: Context, t: Tensor): Tensor {
+  return t.rank < 2 ? t : copyOf(ctx, t, t.dtype, columnMajor(ctx, t.shape, t.dtype).strides);
+}
+
 /** X of A X = B, or of X A = B; vectors as B where its shape says so. */
 export function solve(ctx: Context, a: Tensor, b: Tensor, left: boolean, name: string): Solved {
   checkSquare(a, name);
@@ -48,7 +53,8 @@ export function solve(ctx: Context, a: Tensor, b: Tensor, left: boolean, name: s
   const [aa, bb] = left ? [a, right] : [transposed(a, -2, -1), transposed(right, -2, -1)];
   const results = [{ shape: bb.shape.slice(-2), dtype: b.dtype }, { shape: [n, n], dtype: a.dtype }, { shape: [n], dtype: "int32" as const }, { shape: [], dtype: "int32" as const }];
   const [x = a, lu = a, pivots = a, info = a] = linalgCall(ctx, "solve", [aa, bb], [2, 2], results);
-  return { x: left ? (vector ? squeezed(x, [-1]) : x) : transposed(x, -2, -1), lu, pivots, info };
+  const answer = vector ? inColumns(ctx, squeezed(x, [-1])) : x;
+  return { x: left ? answer : transposed(x, -2, -1), lu, pivots, info };
 }
 
 function* checkedSolve(ctx: Context, a: Tensor, b: Tensor, left: boolean): Reader<Tensor> {
