@@ -194,6 +194,12 @@ function* tensorInverse(ctx: Context, a: Tensor, ind: number): Reader<Tensor> {
 }
 
 export const systems: readonly Op[] = [
+  op("aten::_linalg_check_errors(Tensor info, str api_name, *, bool is_matrix) -> ()", {
+    reads: function* (_ctx, info, name) {
+      yield* checkInfo(info, name);
+      return undefined;
+    },
+  }),
   op("aten::linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor", { reads: checkedSolve }),
   op("aten::linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)", {
     reads: function* (ctx, a, b, left, check) {

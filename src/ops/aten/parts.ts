@@ -1,13 +1,14 @@
-/** Writes to parts of a tensor by position (PyTorch: fill_diagonal_, embedding_renorm_), and tensors packed into one vector. */
+/** Writes to parts of a tensor by position (PyTorch: fill_diagonal_, diag_embed, embedding_renorm_), and tensors packed into one vector. */
 
 import { arg, cast, constant, index, scalar, select, binary } from "../../expr/expr.ts";
-import { map } from "../../prims/calls.ts";
+import { copyInto, copyOf, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { reshaped, sliced } from "../../prims/views.ts";
+import { diagonalOf, reshaped, sliced } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { type DType, isFloat } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
+import { wrapDim } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { fill, filled } from "./filling.ts";
@@ -60,7 +61,28 @@ function embeddingRenorm(ctx: Context, self: Tensor, indices: Tensor, maxNorm: n
   return self;
 }
 
+/** Zeros with `t`'s last axis along a diagonal of two new axes. */
+function diagEmbed(ctx: Context, t: Tensor, offset: number, dim1: number, dim2: number): Tensor {
+  const rank = t.rank + 1;
+  const [a, b] = [wrapDim(dim1, rank), wrapDim(dim2, rank)];
+  if (a === b) throw new OpwiseError("bad-argument", `diagonal dimensions cannot be identical ${dim1}, ${dim2}`);
+  const side = (t.shape[t.rank - 1] ?? 1) + Math.abs(offset);
+  const shape = t.shape.slice(0, -1);
+  for (const axis of [Math.min(a, b), Math.max(a, b)]) shape.splice(axis, 0, side);
+  const out = filled(ctx, shape, t.dtype, { kind: "int", value: 0 });
+  copyInto(ctx, diagonalOf(out, offset, a, b), t);
+  return out;
+}
+
 export const parts: readonly Op[] = [
+  op("aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor", { run: diagEmbed }),
+  op("aten::diag(Tensor self, int diagonal=0) -> Tensor", {
+    run: (ctx, self, offset) => {
+      if (self.rank !== 1 && self.rank !== 2) throw new OpwiseError("bad-argument", `diag(): Supports 1D or 2D tensors. Got ${self.rank}D`);
+      return self.rank === 1 ? diagEmbed(ctx, self, offset, 0, 1) : copyOf(ctx, diagonalOf(self, offset, 0, 1));
+    },
+  }),
+  op("aten::diagflat(Tensor self, int offset=0) -> Tensor", { run: (ctx, self, offset) => diagEmbed(ctx, reshaped(ctx, self, [self.numel]), offset, 0, 1) }),
   op("aten::fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)", { run: fillDiagonal }),
   op("aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)", { run: embeddingRenorm }),
   op("aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor", { run: (ctx, tensors) => cat(ctx, tensors.map((t) => reshaped(ctx, t, [t.numel])), 0) }),
