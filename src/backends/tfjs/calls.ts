@@ -1,15 +1,25 @@
 /** The heavy call kinds on a TensorFlow.js engine: products, convolutions, windows, reductions. */
 
 import type { ContractCall, ConvolveCall, ReduceCall, ScanCall, WindowCall } from "../../prims/call.ts";
+import { type BinaryOp, type Expr, operandsOf } from "../../expr/expr.ts";
+import type { Combiner } from "../../prims/combiner.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { TfTensor } from "./tensorflow.ts";
-import { type Engine, refusesProgram, walkProgram } from "./walk.ts";
+import { type Engine, refusesExpr, refusesProgram, walkExprs, walkProgram } from "./walk.ts";
 
 /** Reads an operand of a call as an engine tensor in its shape. */
 export type Reader = (view: View, expand: boolean) => TfTensor;
 
-const REDUCTIONS: Readonly<Record<string, string>> = { logsumexp: "Exp", sum: "Sum", prod: "Prod", max: "Max", min: "Min", any: "Any", all: "All" };
+/** Kernels that fold by one function of the state and the incoming value. */
+const FOLDS: Partial<Record<BinaryOp, string>> = { add: "Sum", mul: "Prod", max: "Max", min: "Min", or: "Any", and: "All" };
+
+/** The engine's kernel for a combiner of one state that folds by a plain function, whatever it does at the end. */
+function foldKernel(combiner: Combiner): string | undefined {
+  const [step, ...more] = combiner.combine;
+  if (step === undefined || more.length > 0 || step.op !== "binary" || step.a.op !== "acc" || step.b.op !== "val") return undefined;
+  return FOLDS[step.fn];
+}
 
 function floats(views: readonly View[]): string | undefined {
   const odd = views.find((v) => v.dtype !== "float32");
@@ -17,12 +27,17 @@ function floats(views: readonly View[]): string | undefined {
 }
 
 export function refusesReduce(engine: Engine, call: ReduceCall): string | undefined {
-  const kernel = REDUCTIONS[call.combiner.name];
+  const kernel = call.combiner.name === "logsumexp" ? "Exp" : foldKernel(call.combiner);
   if (kernel === undefined) return `TensorFlow.js has no reduction ${call.combiner.name}`;
   if (!engine.has(kernel)) return `the engine has no kernel ${kernel}`;
   if (call.results.length !== 1) return "more than one result";
   const result = call.results[0]?.dtype;
-  if (call.combiner.name === "any" || call.combiner.name === "all" ? result !== "bool" : result !== "float32") return `TensorFlow.js has no ${call.combiner.name} to ${String(result)}`;
+  if (kernel === "Any" || kernel === "All" ? result !== "bool" : result !== "float32") return `TensorFlow.js has no ${call.combiner.name} to ${String(result)}`;
+  const finish = call.combiner.finish[0];
+  if (kernel !== "Exp" && finish !== undefined && finish.op !== "acc") {
+    const reason = refusesTree(engine, finish);
+    if (reason !== undefined) return reason;
+  }
   if (call.operands.some((v, i) => v.dtype !== call.program.operands[i])) return "operands of other dtypes";
   // The element tuple is the accumulator's type: f64 sums of float32 data are float32 sums here.
   return refusesProgram(engine, elementProgram(call));
@@ -52,14 +67,23 @@ export function runReduce(engine: Engine, call: ReduceCall, read: Reader): TfTen
     const sum = tf.reshape(tf.sum(weight === undefined || weight.shape.length === 0 ? terms : tf.mul(terms, weight), axes), [...kept]);
     return [tf.add(tf.log(sum), tf.where(tf.isInf(top), tf.maximum(top, tf.scalar(0, "float32")), top))];
   }
-  switch (call.combiner.name) {
-    case "sum": return [tf.sum(full, axes)];
-    case "prod": return [tf.prod(full, axes)];
-    case "max": return [tf.max(full, axes)];
-    case "min": return [tf.min(full, axes)];
-    case "any": return [tf.any(full, axes)];
-    default: return [tf.all(full, axes)];
-  }
+  const fold = foldKernel(call.combiner);
+  const folded = fold === "Sum" ? tf.sum(full, axes) : fold === "Prod" ? tf.prod(full, axes) : fold === "Max" ? tf.max(full, axes) : fold === "Min" ? tf.min(full, axes) : fold === "Any" ? tf.any(full, axes) : tf.all(full, axes);
+  const finish = call.combiner.finish[0];
+  if (finish === undefined || finish.op === "acc") return [folded];
+  const known = new Map<Expr, TfTensor>();
+  for (const e of leavesOf(finish)) if (e.op === "acc") known.set(e, folded);
+  return walkExprs(engine, [finish], [], call.scalars, known);
+}
+
+function leavesOf(e: Expr): Expr[] {
+  const inner = operandsOf(e);
+  return inner.length === 0 ? [e] : inner.flatMap(leavesOf);
+}
+/** As `refusesExpr`, for all nodes below; states are given. */
+function refusesTree(engine: Engine, e: Expr): string | undefined {
+  if (e.op === "acc") return undefined;
+  return refusesExpr(engine, e) ?? operandsOf(e).map((o) => refusesTree(engine, o)).find((r) => r !== undefined);
 }
 
 export function refusesScan(engine: Engine, call: ScanCall): string | undefined {

@@ -22,7 +22,7 @@ import { quantizationOps } from "./quantization.ts";
 import { randomOps } from "./random.ts";
 import { recurrentOps } from "./recurrent.ts";
 import { sequenceOps } from "./sequences.ts";
-import { recurrentOps } from "./recurrent.ts";
+import { quantizedProductOps } from "./quantized-products.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
@@ -46,5 +46,5 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   sequenceOps,
   quantizationOps,
   recurrentOps,
-  recurrentOps,
+  quantizedProductOps,
 ];

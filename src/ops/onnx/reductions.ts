@@ -85,7 +85,7 @@ function* reduceMean(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const axes = yield* reducedAxes(call, x);
   if (axes === undefined) return x;
-  const sums = fold(ctx, SUM, x, axes, call.attributes.int("keepdims", 1) !== 0, dtypeInfo(x.dtype).class === "int" ? "int64" : "float64");
+  const sums = fold(ctx, SUM, x, axes, call.attributes.int("keepdims", 1) !== 0, dtypeInfo(x.dtype).class === "int" ? "int64" : x.dtype === "float32" ? "float32" : "float64");
   return mapOf(ctx, "mean", [sums], x.dtype, (sum, n) => double(sum).div(n), [countOf(x, axes)]);
 }
 

@@ -1,0 +1,77 @@
+/** Products and convolutions of codes: the zero points are taken off, the product is exact in int32, the result may be requantised. */
+
+import type { Context } from "../../prims/context.ts";
+import { type DType, isFloat } from "../../tensor/dtype.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
+import { matmul } from "../aten/products.ts";
+import { castTo, convertedNum, DEFAULT_CAST } from "./casts.ts";
+import { convolved } from "./convolution.ts";
+import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
+import { maybeTensor, tensorAt } from "./inputs.ts";
+import { alongAxis, alongChannels } from "./layout.ts";
+import { mapOf } from "./programs.ts";
+import { codeOf } from "./quantization.ts";
+
+/** Codes less their zero point, as int32; float8 codes as float32. */
+export function centred(ctx: Context, x: Tensor, zero: Tensor | undefined): Tensor {
+  if (isFloat(x.dtype)) return castTo(ctx, x, "float32");
+  return zero === undefined ? castTo(ctx, x, "int32") : mapOf(ctx, "centre", [x, zero], "int32", (v, z) => v.to("i32").sub(z.to("i32")));
+}
+
+/** A scale or zero point of the rows of the left matrix: a vector becomes a column. */
+export function perRow(t: Tensor | undefined): Tensor | undefined {
+  if (t === undefined) return undefined;
+  if (t.numel === 1) return viewOf(t, [], [], t.offset);
+  return t.rank === 1 ? alongAxis(t, 0, 2) : t;
+}
+/** The same of the columns of the right one: a vector lies as it is. */
+export function perColumn(t: Tensor | undefined): Tensor | undefined {
+  return t !== undefined && t.numel === 1 ? viewOf(t, [], [], t.offset) : t;
+}
+
+/** Sums times `left * right / scale`, plus the zero point, as codes of `dtype`. */
+export function requantised(ctx: Context, sums: Tensor, left: Tensor, right: Tensor, scale: Tensor, zero: Tensor | undefined, dtype: DType): Tensor {
+  return mapOf(ctx, "requantize", [sums, left, right, scale, ...(zero === undefined ? [] : [zero])], dtype, (v, a, b, s, z) => {
+    const factor = a.to("f32").mul(b.to("f32")).div(s.to("f32"));
+    const value = v.to("f64").mul(factor.to("f64"));
+    if (isFloat(dtype)) return convertedNum(value, dtype, DEFAULT_CAST);
+    return codeOf(z === undefined ? value.rint() : value.rint().add(z.to("f64")), dtype);
+  });
+}
+
+export function codeProduct(ctx: Context, a: Tensor, aZero: Tensor | undefined, b: Tensor, bZero: Tensor | undefined): Tensor {
+  return matmul(ctx, centred(ctx, a, perRow(aZero)), centred(ctx, b, perColumn(bZero)));
+}
+
+function qlinearMatMul(ctx: Context, call: OnnxCall): Tensor {
+  const [a, b] = [tensorAt(call, 0), tensorAt(call, 3)];
+  const sums = codeProduct(ctx, a, maybeTensor(call, 2), b, maybeTensor(call, 5));
+  const zero = maybeTensor(call, 7);
+  return requantised(ctx, sums, perRow(tensorAt(call, 1)) ?? a, perColumn(tensorAt(call, 4)) ?? b, perRow(tensorAt(call, 6)) ?? a, perRow(zero), zero?.dtype ?? a.dtype);
+}
+
+/** A weight's scale or zero point along its output channels, axis 0. */
+function perFilter(t: Tensor | undefined, rank: number): Tensor | undefined {
+  return t === undefined || t.numel === 1 ? perRow(t) : alongAxis(t, 0, rank);
+}
+
+function convInteger(ctx: Context, call: OnnxCall): Tensor {
+  const [x, w] = [tensorAt(call, 0), tensorAt(call, 1)];
+  return convolved(ctx, call, centred(ctx, x, perRow(maybeTensor(call, 2))), centred(ctx, w, perFilter(maybeTensor(call, 3), w.rank)), null);
+}
+
+/** `x` may be a view with the channels moved to axis 1. */
+export function qlinearConv(ctx: Context, call: OnnxCall, x: Tensor): Tensor {
+  const w = tensorAt(call, 3);
+  const sums = convolved(ctx, call, centred(ctx, x, perRow(maybeTensor(call, 2))), centred(ctx, w, perFilter(maybeTensor(call, 5), w.rank)), maybeTensor(call, 8) ?? null);
+  const scale = tensorAt(call, 4);
+  const zero = maybeTensor(call, 7);
+  return requantised(ctx, sums, perRow(tensorAt(call, 1)) ?? x, scale.numel === 1 ? (perRow(scale) ?? scale) : alongChannels(scale, x.rank), perRow(tensorAt(call, 6)) ?? x, perRow(zero), zero?.dtype ?? x.dtype);
+}
+
+export const quantizedProductOps: readonly OnnxOp[] = [
+  onnxOp("MatMulInteger", { 10: { run: (ctx, call) => codeProduct(ctx, tensorAt(call, 0), maybeTensor(call, 2), tensorAt(call, 1), maybeTensor(call, 3)) } }),
+  onnxOp("QLinearMatMul", { 10: { run: qlinearMatMul } }),
+  onnxOp("ConvInteger", { 10: { run: convInteger } }),
+  onnxOp("QLinearConv", { 10: { run: (ctx, call) => qlinearConv(ctx, call, tensorAt(call, 0)) } }),
+];
