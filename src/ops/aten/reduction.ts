@@ -1,9 +1,10 @@
 /** Reductions over axes: sums, products, means, extremes and their positions, all and any, counts. */
 
+import { arg, bitcast, cast } from "../../expr/expr.ts";
 import type { Context } from "../../prims/context.ts";
 import { copyOf, empty, reduce } from "../../prims/calls.ts";
-import { allOf, anyOf, argmaxOf, argminOf, type Combiner, complexProdOf, complexSumOf, logSumExpOf, maxOf, minOf, prodOf, sumOf } from "../../prims/combiner.ts";
-import { computeType, isNarrow } from "../../prims/program.ts";
+import { allOf, anyOf, argmaxOf, argminOf, type Combiner, complexProdOf, complexSumOf, logSumExpOf, maxOf, minOf, prodOf, sumOf, xorOf } from "../../prims/combiner.ts";
+import { computeType, isNarrow, type Program } from "../../prims/program.ts";
 import { diagonalOf, reshaped } from "../../prims/views.ts";
 import { type DType, isComplex, isFloat, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
@@ -157,6 +158,18 @@ function sumToSize(ctx: Context, self: Tensor, size: readonly number[]): Tensor 
   return reshaped(ctx, out, size);
 }
 
+const hashes = new Map<DType, Program>();
+/** Elements as 64 bits: floats as the bits of their double, integers as int64. */
+function hashProgram(dtype: DType): Program {
+  let program = hashes.get(dtype);
+  if (program === undefined) {
+    const x = arg(0, computeType(dtype));
+    program = { name: "hash", operands: [dtype], scalars: [], messages: [], outputs: [{ dtype: "uint64", parts: [bitcast(cast(x, isFloat(dtype) ? "f64" : "i64"), "u64")] }] };
+    hashes.set(dtype, program);
+  }
+  return program;
+}
+
 export const reduction: readonly Op[] = [
   op("aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dtype) => sum(ctx, self, null, false, dtypeArgument(dtype, sumDtype(self.dtype))) }),
   op("aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", {
@@ -199,4 +212,12 @@ export const reduction: readonly Op[] = [
   op("aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", { run: logsumexp }),
   op("aten::special_logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", { run: logsumexp }),
   op("aten::trace(Tensor self) -> Tensor", { run: trace }),
+  op("aten::hash_tensor(Tensor self, int[1] dim=[], *, bool keepdim=False, int mode=0) -> Tensor", {
+    run: (ctx, self, dim, keepdim, mode) => {
+      if (mode !== 0) throw new OpwiseError("bad-argument", `Unknown hash mode ${mode}`);
+      const axes = axesOf(self, dim);
+      needsElements("hash_tensor", self, axes, dim.length === 0);
+      return first(reduce(ctx, hashProgram(self.dtype), xorOf("u64"), [self], axes, keepdim, ["uint64"]));
+    },
+  }),
 ];
