@@ -1,13 +1,15 @@
 /** Pooling over regular windows: max (with positions) and average, over one to three trailing axes. Each is one `window` call. */
 
-import { empty, resolved } from "../../prims/calls.ts";
+import { binary, cast, check, constant, index, load, scalar } from "../../expr/expr.ts";
+import { contiguous, empty, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import type { WindowCall } from "../../prims/call.ts";
+import { computeType, type Program } from "../../prims/program.ts";
 import { isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import { channelsLastStrides, contiguousStrides } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { channelsLastStrides, contiguousStrides, numelOf } from "../../tensor/shape.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 
 type Numbers = readonly number[];
@@ -95,6 +97,32 @@ function average(name: string, axes: number, ctx: Context, x: Tensor, kernel: Nu
 
 const first = (run: ReturnType<typeof max>) => (...args: Parameters<typeof run>): Tensor | undefined => run(...args)[0];
 
+const placements = new Map<string, Program>();
+/** Values put at flat positions within the last `axes` axes of zeros of `shape`. */
+function placed(ctx: Context, values: Tensor, indices: Tensor, shape: readonly number[], axes: number, combine: "set" | "add"): Tensor {
+  const out = empty(ctx, shape, values.dtype);
+  const flat = numelOf(shape.slice(-axes));
+  const lead = numelOf(shape.slice(0, -axes));
+  const per = numelOf(values.shape.slice(-axes));
+  const key = `${values.dtype},${indices.dtype}`;
+  let program = placements.get(key);
+  if (program === undefined) {
+    const at = cast(load(1, computeType(indices.dtype), [index(0), index(1)]), "index");
+    const inside = binary("and", binary("ge", at, constant(0, "index")), binary("lt", at, scalar(0, "index")));
+    program = {
+      name: "place", operands: [values.dtype, indices.dtype], scalars: ["index"], messages: ["Found an invalid max index"],
+      outputs: [{ dtype: "int64", parts: [index(0)] }, { dtype: "int64", parts: [check(inside, at, 0)] }, { dtype: values.dtype, parts: [load(0, computeType(values.dtype), [index(0), index(1)])] }],
+    };
+    placements.set(key, program);
+  }
+  if (values.numel > 0) {
+    const rows = (t: Tensor, n: number): Tensor => viewOf(t, [lead, n], [n, 1], t.offset);
+    const operands = [rows(contiguous(ctx, values), per), rows(contiguous(ctx, indices), per)];
+    ctx.run({ kind: "scatter", program, shape: [lead, per], combine, operands, results: [rows(out, flat)], scalars: [flat] });
+  }
+  return out;
+}
+
 export const pooling: readonly Op[] = [
   op("aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor", { run: first(max("max_pool1d()", 1, false)) }),
   op("aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor", { run: first(max("max_pool2d()", 2, false)) }),
@@ -110,5 +138,8 @@ export const pooling: readonly Op[] = [
   }),
   op("aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor", {
     run: (ctx, x, kernel, stride, padding, ceil, count, divisor) => average("avg_pool3d()", 3, ctx, x, kernel, stride, padding, ceil, count, divisor),
+  }),
+  op("aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor", {
+    run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -2), ...size], 2, "set"),
   }),
 ];

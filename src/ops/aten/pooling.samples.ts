@@ -1,0 +1,7 @@
+/** Samples of pooling. */
+
+import { aten, ints, type Sample, tv } from "../../../test/golden/sample-tensor.ts";
+
+export const samples: readonly Sample[] = [
+  aten("max_unpool2d", [tv([1, 1, 2, 2], [5, 7, 13, 15]), tv([1, 1, 2, 2], [5, 7, 13, 15], { dtype: "int64" }), ints(4, 4)]),
+];
