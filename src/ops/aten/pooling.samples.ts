@@ -4,4 +4,5 @@ import { aten, ints, type Sample, tv } from "../../../test/golden/sample-tensor.
 
 export const samples: readonly Sample[] = [
   aten("max_unpool2d", [tv([1, 1, 2, 2], [5, 7, 13, 15]), tv([1, 1, 2, 2], [5, 7, 13, 15], { dtype: "int64" }), ints(4, 4)]),
+  aten("max_unpool3d", [tv([1, 1, 1, 2], [3, 9]), tv([1, 1, 1, 2], [0, 6], { dtype: "int64" }), ints(1, 2, 4), ints(1, 2, 2), ints(0, 0, 0)]),
 ];

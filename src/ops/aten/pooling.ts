@@ -142,4 +142,7 @@ export const pooling: readonly Op[] = [
   op("aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor", {
     run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -2), ...size], 2, "set"),
   }),
+  op("aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor", {
+    run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -3), ...size], 3, "set"),
+  }),
 ];
