@@ -14,7 +14,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { accumulator, dtypeArgument, elementsProgram, positionsProgram, statesProgram, sumDtype } from "./reduction-axes.ts";
-import { sum } from "./reduction.ts";
+import { extremum, sum } from "./reduction.ts";
 
 /** Running sum or product into `dtype`, accumulated as the reduction is. */
 export function cumulate(ctx: Context, self: Tensor, dim: number, dtype: DType, product: boolean): Tensor {
@@ -38,8 +38,22 @@ function into(ctx: Context, targets: readonly Tensor[], values: readonly Tensor[
   targets.forEach((target, i) => copyInto(ctx, target, values[i] ?? unreachable("result")));
 }
 
+const shiftedExp = elementwise("exp", (x, top) => x.sub(top).exp());
+const logPlus = elementwise("log", (x, top) => x.log().add(top));
+const realPart = elementwise("real", (x) => x.real(), { promotion: "real" });
+
+/** In double precision, with the largest real part taken out first. */
+function complexLogCumSumExp(ctx: Context, self: Tensor, axis: number): Tensor {
+  if (self.numel === 0) return copyOf(ctx, self);
+  const wide = copyOf(ctx, self, "complex128");
+  const top = extremum(ctx, apply(ctx, realPart, [wide]), axis, true, true);
+  const sums = cumulate(ctx, apply(ctx, shiftedExp, [wide, top]), axis, "complex128", false);
+  return copyOf(ctx, apply(ctx, logPlus, [sums, top]), self.dtype);
+}
+
 function logcumsumexp(ctx: Context, self: Tensor, dim: number): Tensor {
   const axis = wrapDim(dim, self.rank);
+  if (isComplex(self.dtype)) return complexLogCumSumExp(ctx, self, axis);
   if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"logcumsumexp_out_cpu" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor" });
   const program = statesProgram("logsumexp", [self.dtype], opmathOf(self.dtype), (x) => [x.to("f64"), x.to("f64").lit(1)]);
   return scan(ctx, program, logSumExpOf("f64"), [self], axis, [self.dtype])[0] ?? unreachable("scan");

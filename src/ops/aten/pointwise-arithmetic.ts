@@ -7,7 +7,7 @@ import { apply, elementwise } from "../elementwise.ts";
 
 const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
 
-const subtract = elementwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)));
+const subtract = elementwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 });
 const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 /** Integers go by their own division; floats divide first and round after. */
 const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
@@ -28,7 +28,7 @@ export const arithmetic: readonly Op[] = [
   op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }) }),
   op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
   op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
-  op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
+  op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: (ctx, self, other, alpha) => apply(ctx, subtract, [other, self, alpha]) }),
   op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
   op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
   op("aten::mul.Scalar(Tensor self, Scalar other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),

@@ -8,7 +8,7 @@ import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
-import { apply, elementwise, type Promotion } from "../elementwise.ts";
+import { apply, elementwise, type ElementwiseOptions, type Promotion } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { frexpProgram } from "./frexp.ts";
@@ -30,15 +30,19 @@ function tensors(promotion: Promotion, table: Readonly<Record<string, Binary>>):
 }
 
 /** The overloads `.Tensor` and `.Scalar` of each name, and `.Scalar_Tensor` where it is asked for. */
-function overloads(table: Readonly<Record<string, Binary>>, scalarFirst: "Scalar_Tensor" | undefined, scalarSecond = "Scalar"): Op[] {
+function overloads(table: Readonly<Record<string, Binary>>, scalarFirst: "Scalar_Tensor" | undefined, scalarSecond = "Scalar", options: ElementwiseOptions = {}): Op[] {
   return Object.entries(table).flatMap(([names, build]) =>
     names.split(" ").flatMap((name) => [
-      op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run: pointwise(name, build) }),
-      op(`aten::${name}.${scalarSecond}(Tensor self, Scalar other) -> Tensor`, { run: pointwise(name, build) }),
-      ...(scalarFirst === undefined ? [] : [op(`aten::${name}.${scalarFirst}(Scalar self, Tensor other) -> Tensor`, { run: pointwise(name, build) })]),
+      op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run: pointwise(name, build, options) }),
+      op(`aten::${name}.${scalarSecond}(Tensor self, Scalar other) -> Tensor`, { run: pointwise(name, build, options) }),
+      ...(scalarFirst === undefined ? [] : [op(`aten::${name}.${scalarFirst}(Scalar self, Tensor other) -> Tensor`, { run: pointwise(name, build, options) })]),
     ]),
   );
 }
+
+const ZERO_DIVISION: ElementwiseOptions = { messages: ["ZeroDivisionError"] };
+/** A divisor; integers are checked. */
+const divisor = (y: Num): Num => (y.isFloat ? y : y.checked(y.ne(0), 0));
 
 const power = elementwise("pow", (x, y) => x.pow(y));
 const squared = elementwise("pow_2", (x) => x.square());
@@ -116,8 +120,8 @@ function threeForms(name: string, build: Binary, names: readonly [string, string
   ];
 }
 
-const addcmul = pointwise("addcmul", (x, a, b, value) => x.add(value.mul(a).mul(b)));
-const addcdiv = pointwise("addcdiv", (x, a, b, value) => x.add(value.mul(a).div(b)));
+const addcmul = pointwise("addcmul", (x, a, b, value) => x.add(value.mul(a).mul(b)), { promotes: 3 });
+const addcdiv = pointwise("addcdiv", (x, a, b, value) => x.add(value.mul(a).div(b)), { promotes: 3 });
 
 const POLYNOMIALS = {
   chebyshev_polynomial_t: "chebyshevT", chebyshev_polynomial_u: "chebyshevU", chebyshev_polynomial_v: "chebyshevV", chebyshev_polynomial_w: "chebyshevW",
@@ -162,8 +166,8 @@ export const binary: readonly Op[] = [
       },
     }),
   ),
-  ...overloads({ remainder: (x, y) => x.remainder(y) }, "Scalar_Tensor"),
-  ...overloads({ fmod: (x, y) => x.fmod(y) }, undefined),
+  ...overloads({ remainder: (x, y) => x.remainder(divisor(y)) }, "Scalar_Tensor", "Scalar", ZERO_DIVISION),
+  ...overloads({ fmod: (x, y) => x.fmod(divisor(y)) }, undefined, "Scalar", ZERO_DIVISION),
   ...overloads({ bitwise_and: and, bitwise_or: or, bitwise_xor: xor }, "Scalar_Tensor"),
   ...overloads({ bitwise_left_shift: left, bitwise_right_shift: right }, "Scalar_Tensor", "Tensor_Scalar"),
   ...overloads({ __and__: and, __or__: or, __xor__: xor, __lshift__: left, __rshift__: right }, undefined),

@@ -11,7 +11,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise, operandNum, outputParts } from "../elementwise.ts";
 import { dtypeArgument, statesProgram } from "./reduction-axes.ts";
-import { extremum, sum } from "./reduction.ts";
+import { extremum } from "./reduction.ts";
 import type { Num } from "../../expr/num.ts";
 
 const programs = new Map<string, Program>();
@@ -72,14 +72,17 @@ function safeSoftmax(ctx: Context, self: Tensor, dim: number, code: number | nul
   return out;
 }
 
-const times = elementwise("mul", (x, y) => x.mul(y));
 const softmaxGradient = elementwise("softmax_backward", (g, y, total) => y.mul(g.sub(total)));
 const logSoftmaxGradient = elementwise("log_softmax_backward", (g, y, total) => g.sub(y.exp().mul(total)));
 
 /** The gradient with respect to the input, of the output and its gradient. */
 function gradient(ctx: Context, grad: Tensor, output: Tensor, dim: number, dtype: DType, logarithm: boolean): Tensor {
   const axis = wrapDim(dim, output.rank);
-  const total = logarithm ? sum(ctx, grad, axis, true) : sum(ctx, apply(ctx, times, [grad, output]), axis, true);
+  const wide = opmathOf(grad.dtype);
+  const program = logarithm
+    ? statesProgram("gradient", [grad.dtype, output.dtype], wide, (g) => [g.to("f64")])
+    : statesProgram("gradient times output", [grad.dtype, output.dtype], wide, (g, y) => [g.to("f64").mul(y.to("f64"))]);
+  const total = reduce(ctx, program, sumOf("f64"), [grad, output], output.rank === 0 ? [] : [axis], true, [wide])[0] ?? unreachable("total");
   const out = apply(ctx, logarithm ? logSoftmaxGradient : softmaxGradient, [grad, output, total]);
   return out.dtype === dtype ? out : copyOf(ctx, out, dtype);
 }

@@ -3,12 +3,13 @@
 import type { UnaryOp } from "../../expr/expr.ts";
 import { fold } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { copyInto } from "../../prims/calls.ts";
+import { copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { floatPromoted } from "../promotion.ts";
 
 /** Names that are one intrinsic of the expression language. */
 const INTRINSICS: Readonly<Record<string, UnaryOp>> = {
@@ -34,7 +35,8 @@ const mvlgamma = elementwise("mvlgamma", (x, p) => {
 
 function multigamma(ctx: Context, self: Tensor, p: number): Tensor {
   if (p < 1) throw new OpwiseError("bad-argument", "p has to be greater than or equal to 1", { got: String(p) });
-  return apply(ctx, mvlgamma, [self, { kind: "float", value: p }]);
+  // a sum over a new axis, so row-major
+  return apply(ctx, mvlgamma, [self, { kind: "float", value: p }], empty(ctx, self.shape, floatPromoted(self.dtype, ctx.defaultDtype)));
 }
 function derivative(ctx: Context, n: number, self: Tensor): Tensor {
   if (n < 0) throw new OpwiseError("bad-argument", "polygamma(n, x) does not support negative n.");
