@@ -145,4 +145,7 @@ export const pooling: readonly Op[] = [
   op("aten::max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor", {
     run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -3), ...size], 3, "set"),
   }),
+  op("aten::max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor", {
+    run: (ctx, grad, self, _kernel, _stride, _padding, _dilation, _ceil, indices) => placed(ctx, grad, indices, self.shape, 2, "add"),
+  }),
 ];
