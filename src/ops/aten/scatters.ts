@@ -1,8 +1,8 @@
 /** Indexed writes along an axis (PyTorch: scatter, scatter_add, scatter_reduce, index_add, index_copy, index_fill, index_reduce). */
 
-import { constant, type Expr, index, scalar } from "../../expr/expr.ts";
+import { cast, constant, type Expr, fold, index, load, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { copyOf, type Scalars } from "../../prims/calls.ts";
+import { compute, copyOf, type Scalars } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
@@ -17,7 +17,7 @@ import { scalarOf } from "./element.ts";
 import { filled } from "./filling.ts";
 import { boundedIndex, cloned, scatterInto } from "./indexing.ts";
 import { scalarParts } from "./masks.ts";
-import { axes, loadIndex, loadParts, memo, size } from "./memo.ts";
+import { addOf, axes, loadIndex, loadParts, memo, programOf, size, subOf } from "./memo.ts";
 
 const programs = memo<Program>();
 
@@ -195,6 +195,55 @@ function indexReduce(ctx: Context, self: Tensor, dim: number, at: Tensor, source
 
 const SCATTER_LEGACY = ["add", "multiply"];
 
+const SEGMENT_STEPS: Readonly<Record<string, readonly [(a: Num, x: Num) => Num, number]>> = {
+  sum: [(a, x) => a.add(x), 0], mean: [(a, x) => a.add(x), 0], prod: [(a, x) => a.mul(x), 1], max: [(a, x) => a.max(x), -Infinity], min: [(a, x) => a.min(x), Infinity],
+};
+
+/** Folds runs along `axis` whose bounds the offsets give (the running sums of `lengths`); an empty run gives the start value. */
+function segmentReduce(ctx: Context, data: Tensor, reduce: string, lengths: Tensor | null, offsets: Tensor | null, axis: number, initial: Scalar | null): Tensor {
+  const known = SEGMENT_STEPS[reduce];
+  if (known === undefined) throw new OpwiseError("bad-argument", `segment_reduce(): unknown reduction ${reduce}`, { wanted: Object.keys(SEGMENT_STEPS).join(", ") });
+  const given = offsets ?? lengths;
+  if (given === null) throw new OpwiseError("bad-argument", "segment_reduce(): Either lengths or offsets must be defined.");
+  const bounds = offsets ?? runningSums(ctx, given);
+  const [step, start] = known;
+  const count = Math.max((bounds.shape[axis] ?? 1) - 1, 0);
+  const mean = reduce === "mean";
+  const hasInitial = initial !== null && initial.kind !== "complex";
+  const program = programs(`segment ${reduce},${data.dtype},${bounds.dtype},${data.rank},${axis},${hasInitial}`, () => {
+    const type = computeType(data.dtype);
+    const here = axes(data.rank);
+    const bound = (plus: number): Expr => loadIndex(1, bounds.dtype, [...here.slice(0, axis), addOf(index(axis), constant(plus, "index"))]);
+    const [from, to] = [bound(0), bound(1)];
+    const length = subOf(to, from);
+    const [total] = fold(0, length, [new Num(scalar(0, type)).re], ([a], j) => {
+      const x = load(0, type, here.map((e, i) => (i === axis ? addOf(from, j) : e)));
+      return [step(new Num(a ?? x), new Num(x)).re];
+    });
+    const value = new Num(total ?? scalar(0, type));
+    const n = new Num(length).to(type);
+    // The mean of an empty run is the start value where one is given, else NaN.
+    const result = mean ? n.eq(0).where(hasInitial ? value : value.lit(NaN), value.div(n)) : value;
+    return programOf(`segment_reduce ${reduce}`, [data.dtype, bounds.dtype], [type], data.dtype, [result.re]);
+  });
+  const shape = data.shape.map((s, i) => (i === axis ? count : s));
+  const [out] = compute(ctx, program, shape, [data, bounds], [hasInitial ? Number(initial.value) : start]);
+  return out ?? data;
+}
+
+/** `[0, l0, l0 + l1, ...]` along the last axis. */
+function runningSums(ctx: Context, lengths: Tensor): Tensor {
+  const axis = lengths.rank - 1;
+  const n = lengths.shape[axis] ?? 0;
+  const program = programs(`bounds ${lengths.dtype},${lengths.rank}`, () => {
+    const here = axes(lengths.rank);
+    const [sum] = fold(0, index(axis), [constant(0, "index")], ([a], j) => [addOf(a ?? j, loadIndex(0, lengths.dtype, [...here.slice(0, axis), j]))]);
+    return programOf("bounds", [lengths.dtype], [], "int64", [cast(sum ?? constant(0, "index"), "i64")]);
+  });
+  const [out] = compute(ctx, program, [...lengths.shape.slice(0, axis), n + 1], [lengths]);
+  return out ?? lengths;
+}
+
 export const scatters: readonly Op[] = [
   op("aten::scatter_.src(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)", { run: (ctx, self, dim, at, src) => scatterTo(ctx, self, dim, at, src, "set") }),
   op("aten::scatter_.value(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)", { run: (ctx, self, dim, at, value) => scatterTo(ctx, self, dim, at, value, "set") }),
@@ -218,4 +267,7 @@ export const scatters: readonly Op[] = [
   op("aten::index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor", { reads: (ctx, self, dim, at, value) => indexFillTensor(ctx, cloned(ctx, self), dim, at, value) }),
   op("aten::index_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor(a!)", { run: indexReduce }),
   op("aten::index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor", { run: (ctx, self, dim, at, source, reduce, include) => indexReduce(ctx, copyOf(ctx, self), dim, at, source, reduce, include) }),
+  op("aten::segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor", {
+    run: (ctx, data, reduce, lengths, _indices, offsets, axis, _unsafe, initial) => segmentReduce(ctx, data, reduce, lengths, offsets, wrapDim(axis, data.rank), initial),
+  }),
 ];
