@@ -1,4 +1,4 @@
-/** Interpolation to another size (PyTorch: torch.nn.functional.interpolate): nearest, linear, cubic, and the antialiased forms. */
+/** Interpolation to another size and at given places (PyTorch: torch.nn.functional.interpolate, grid_sample). */
 
 import { cast, constant, type Expr, fold, index, load, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
@@ -214,9 +214,79 @@ function smoothed(name: string, filter: Filter): Op[] {
   ];
 }
 
+const GRID_MODES = ["bilinear", "nearest", "bicubic"] as const;
+
+/** `x` mirrored between `low / 2` and `high / 2` until it lies inside (at::native::reflect_coordinates). */
+function reflected(x: Num, low: Num, high: Num): Num {
+  const span = high.sub(low).div(2);
+  const away = x.sub(low.div(2)).abs();
+  const extra = away.fmod(span);
+  const flips = away.div(span).floor();
+  const inside = flips.fmod(2).eq(0).where(extra.add(low.div(2)), span.sub(extra).add(low.div(2)));
+  return low.eq(high).where(x.lit(0), inside);
+}
+
+function gridProgram(mode: (typeof GRID_MODES)[number], padding: number, align: boolean, dtype: DType, spatial: number): Program {
+  return programs(`grid ${mode},${padding},${String(align)},${dtype},${spatial}`, () => {
+    const type = coordinateType(dtype);
+    const sizes = Array.from({ length: spatial }, (_, axis) => new Num(scalar(axis, type)));
+    const place = axes(2 + spatial).slice(2);
+    // The grid's last axis runs from the innermost spatial axis outwards: x, y, z.
+    const raw = sizes.map((size, axis) => {
+      const x = new Num(load(1, computeType(dtype), [index(0), ...place, constant(spatial - 1 - axis, "index")])).to(type);
+      return align ? x.add(1).div(2).mul(size.sub(1)) : x.add(1).mul(size).sub(1).div(2);
+    });
+    const padded = (x: Num, size: Num): Num => {
+      if (padding === 0) return x;
+      const mirrored = padding === 1 ? x : align ? reflected(x, x.lit(0), size.sub(1).mul(2)) : reflected(x, x.lit(-1), size.mul(2).sub(1));
+      return clamped(mirrored, size);
+    };
+    const zero = constant(0, computeType(dtype));
+    /** The element at whole coordinates; zero outside. */
+    const value = (at: readonly Num[]): Num => {
+      const inside = at.map((x, i) => x.ge(0).and(x.lt(sizes[i] ?? x))).reduce((a, b) => a.and(b));
+      return new Num(load(0, computeType(dtype), [index(0), index(1), ...at.map(indexOf)], 0, inside.re, zero)).to(type);
+    };
+    const blend = (axis: number, at: readonly Num[], taps: (axis: number) => readonly { readonly at: Num; readonly weight: Num }[]): Num =>
+      axis === spatial ? value(at) : taps(axis).map((tapAt) => blend(axis + 1, [...at, tapAt.at], taps).mul(tapAt.weight)).reduce((a, b) => a.add(b));
+    const coordinates = raw.map((x, i) => padded(x, sizes[i] ?? x));
+    let result: Num;
+    if (mode === "nearest") result = value(coordinates.map((x) => x.rint()));
+    else if (mode === "bilinear") {
+      result = blend(0, [], (axis) => {
+        const x = coordinates[axis] ?? missing();
+        const low = x.floor();
+        return [{ at: low, weight: low.add(1).sub(x) }, { at: low.add(1), weight: x.sub(low) }];
+      });
+    } else {
+      result = blend(0, [], (axis) => {
+        const x = raw[axis] ?? missing();
+        const low = x.floor();
+        return cubicWeights(x.sub(low), CUBIC_A).map((weight, k) => ({ at: padded(low.add(k - 1), sizes[axis] ?? x), weight }));
+      });
+    }
+    return programOf(`grid_sampler ${mode}`, [dtype, dtype], sizes.map(() => type), dtype, outputParts(result, dtype));
+  });
+}
+
+/** Samples `[N, C, ...]` at the places of a grid `[N, ..., spatial]` with coordinates from -1 to 1 (torch.nn.functional.grid_sample). */
+function gridSample(ctx: Context, input: Tensor, grid: Tensor, mode: number, padding: number, align: boolean): Tensor {
+  const spatial = input.rank - 2;
+  const name = GRID_MODES[mode];
+  if (name === undefined || (name === "bicubic" && spatial !== 2)) throw new OpwiseError("bad-argument", "grid_sampler(): bicubic interpolation only supports 4D input", { got: String(mode) });
+  if (input.rank !== grid.rank || grid.shape[grid.rank - 1] !== spatial || input.shape[0] !== grid.shape[0]) {
+    throw new OpwiseError("shape-mismatch", `grid_sampler(): expected grid to have size ${spatial} in last dimension and the input's batch size`, { got: `input [${input.shape.join(", ")}], grid [${grid.shape.join(", ")}]` });
+  }
+  if (input.dtype !== grid.dtype) throw new OpwiseError("dtype-mismatch", `grid_sampler(): expected input and grid to have same dtype, but input has ${input.dtype} and grid has ${grid.dtype}`);
+  const shape = [input.shape[0] ?? 0, input.shape[1] ?? 0, ...grid.shape.slice(1, -1)];
+  const [out] = compute(ctx, gridProgram(name, padding, align, input.dtype, spatial), shape, [input, grid], input.shape.slice(2));
+  return out ?? input;
+}
+
 export const upsampling: readonly Op[] = [
   ...([1, 2, 3] as const).flatMap((n) => [...nearest(`upsample_nearest${n}d`, n, "nearest"), ...nearest(`_upsample_nearest_exact${n}d`, n, "nearest-exact")]),
   ...aligned("upsample_linear1d", 1, "linear"), ...aligned("upsample_bilinear2d", 2, "linear"), ...aligned("upsample_trilinear3d", 3, "linear"),
   ...aligned("upsample_bicubic2d", 2, "cubic"),
   ...smoothed("_upsample_bilinear2d_aa", "linear"), ...smoothed("_upsample_bicubic2d_aa", "cubic"), ...smoothed("_upsample_lanczos2d_aa", "lanczos"),
+  op("aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
 ];
