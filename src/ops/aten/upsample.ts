@@ -289,4 +289,6 @@ export const upsampling: readonly Op[] = [
   ...aligned("upsample_bicubic2d", 2, "cubic"),
   ...smoothed("_upsample_bilinear2d_aa", "linear"), ...smoothed("_upsample_bicubic2d_aa", "cubic"), ...smoothed("_upsample_lanczos2d_aa", "lanczos"),
   op("aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
+  op("aten::grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
+  op("aten::grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
 ];
