@@ -20,6 +20,7 @@ export { DTYPES, type DType } from "./tensor/dtype.ts";
 export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
 export type { Program } from "./ir/graph.ts";
 export type { Datum } from "./ir/datum.ts";
+export { decodePng, type Picture, type PngOptions } from "./codecs/png.ts";
 export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
 export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";
 export type { TensorFlow, TfTensor } from "./backends/tfjs/tensorflow.ts";

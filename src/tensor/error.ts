@@ -9,6 +9,7 @@ export type ErrorCode =
   | "bad-model"
   | "bad-tensor"
   | "bad-npy"
+  | "bad-image"
   | "bad-onnx"
   | "crc-mismatch"
   | "truncated"
