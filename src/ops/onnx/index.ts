@@ -23,6 +23,10 @@ import { randomOps } from "./random.ts";
 import { recurrentOps } from "./recurrent.ts";
 import { sequenceOps } from "./sequences.ts";
 import { quantizedProductOps } from "./quantized-products.ts";
+import { detectionOps } from "./detection.ts";
+import { signalOps } from "./signal.ts";
+import { stringOps } from "./strings.ts";
+import { trainingOps } from "./training.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
@@ -47,4 +51,8 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   quantizationOps,
   recurrentOps,
   quantizedProductOps,
+  detectionOps,
+  signalOps,
+  stringOps,
+  trainingOps,
 ];
