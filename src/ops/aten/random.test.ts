@@ -13,9 +13,9 @@ function drawn(name: string, args: readonly Datum[]): number[] {
   const backend = cpu();
   const [result] = call(name, args, new Executor({ backend, cpu: backend, generator: seedTwister(7) }));
   if (!(result instanceof Tensor)) throw new Error(`${name} gave no tensor`);
-  return Array.from(result.data, (x) => Number(Number(x).toFixed(6)));
+  return [...result.data].map((x) => Number(Number(x).toFixed(6)));
 }
-const size = (...sizes: readonly number[]): Datum => makeList(T.int, sizes);
+const size = (...sizes: readonly number[]): Datum => makeList(T.int, [...sizes]);
 const filled = (n: number, value = 0): Tensor => Tensor.from(new Float32Array(n).fill(value));
 
 // Recorded with PyTorch 2.13.
