@@ -94,7 +94,7 @@ function batched(ctx: Context, t: Tensor, lead: readonly number[]): Tensor {
 }
 
 /** Attention of `q [..., L, E]` over `k [..., S, E]`, `v [..., S, D]`. */
-function attend(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options): Attended {
+export function attend(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options): Attended {
   checkInputs(q, k, v, o);
   if (o.grouped) [k, v] = grouped(ctx, q, k, v);
   const lead = broadcastShapes(broadcastShapes(q.shape.slice(0, -2), k.shape.slice(0, -2)), v.shape.slice(0, -2));
@@ -142,7 +142,7 @@ function batchedMask(ctx: Context, mask: Tensor, lead: readonly number[], querie
 }
 
 /** Grouped queries: each head of keys and values serves several heads of queries in turn. */
-function grouped(ctx: Context, q: Tensor, k: Tensor, v: Tensor): [Tensor, Tensor] {
+export function grouped(ctx: Context, q: Tensor, k: Tensor, v: Tensor): [Tensor, Tensor] {
   const heads = q.shape[q.rank - 3] ?? 1;
   const spread = (t: Tensor): Tensor => {
     const own = t.shape[t.rank - 3] ?? 1;

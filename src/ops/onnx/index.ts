@@ -27,6 +27,9 @@ import { detectionOps } from "./detection.ts";
 import { signalOps } from "./signal.ts";
 import { stringOps } from "./strings.ts";
 import { trainingOps } from "./training.ts";
+import { attentionOps } from "./attention.ts";
+import { linearAttentionOps } from "./linear-attention.ts";
+import { mlOps } from "./ml/index.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
@@ -55,4 +58,7 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   signalOps,
   stringOps,
   trainingOps,
+  attentionOps,
+  linearAttentionOps,
+  mlOps,
 ];
