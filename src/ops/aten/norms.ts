@@ -120,6 +120,21 @@ function renorm(ctx: Context, self: Tensor, p: Scalar, dim: number, limit: Scala
   return apply(ctx, product, [self, factors], empty(ctx, self.shape, self.dtype));
 }
 
+/** The p-norms of the slices along `dim`, sizes of 1 on all other axes; -1 is the norm of all. */
+function normExceptDim(ctx: Context, v: Tensor, p: number, dim: number): Tensor {
+  if (dim === -1) return vectorNorm(ctx, v, p, null, false);
+  const axis = wrapDim(dim, v.rank);
+  return vectorNorm(ctx, v, p, v.shape.map((_, i) => i).filter((i) => i !== axis), true);
+}
+
+const normalised = elementwise("weight_norm", (v, g, n) => v.mul(g.div(n)));
+
+/** Directions `v` with magnitudes `g`, and the norms that were divided by. */
+function weightNorm(ctx: Context, v: Tensor, g: Tensor, dim: number): [Tensor, Tensor] {
+  const n = normExceptDim(ctx, v, 2, dim);
+  return [apply(ctx, normalised, [v, g, n]), n];
+}
+
 export const norms: readonly Op[] = [
   op("aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", {
     run: (ctx, self, ord, dim, keepdim, dtype) => vectorNorm(ctx, self, floatOf(ord), dim, keepdim, dtype),
@@ -132,6 +147,9 @@ export const norms: readonly Op[] = [
   }),
   op("aten::frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => vectorNorm(ctx, self, 2, dim, keepdim) }),
   op("aten::renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor", { run: renorm }),
+  op("aten::norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor", { run: normExceptDim }),
+  op("aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", { run: (ctx, v, g, dim) => weightNorm(ctx, v, g, dim)[0] }),
+  op("aten::_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)", { run: weightNorm }),
   op("aten::dist(Tensor self, Tensor other, Scalar p=2) -> Tensor", { run: (ctx, a, b, p) => vectorNorm(ctx, apply(ctx, subtracted, [a, b]), floatOf(p), null, false) }),
   op("aten::cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor", { run: distances }),
   op("aten::_cdist_forward(Tensor x1, Tensor x2, float p, int? compute_mode) -> Tensor", { run: distances }),
