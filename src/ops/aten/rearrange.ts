@@ -1,6 +1,6 @@
 /** Elements in another order (PyTorch: flip, roll, rot90, pixel_shuffle ...). */
 
-import { constant, type Expr } from "../../expr/expr.ts";
+import { binary, constant, type Expr, index } from "../../expr/expr.ts";
 import { compute, contiguous, copyInto, copyOf, empty, resultStrides } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
@@ -10,7 +10,7 @@ import { channelsLastStrides, contiguousStrides, wrapDim, wrapDims } from "../..
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { isChannelsLast } from "./joins.ts";
-import { addOf, axes, loadParts, memo, remOf, size, subOf } from "./memo.ts";
+import { addOf, axes, loadParts, memo, mulOf, quotOf, remOf, size, subOf } from "./memo.ts";
 
 const programs = memo<Program>();
 
@@ -121,6 +121,34 @@ function needs(t: Tensor, rank: number): Tensor {
   return t;
 }
 
+/** Sliding blocks of `[N, C, H, W]` as columns `[N, C * kh * kw, blocks]` (torch.nn.functional.unfold). */
+function im2col(ctx: Context, self: Tensor, kernel: readonly number[], dilation: readonly number[], padding: readonly number[], stride: readonly number[]): Tensor {
+  if (self.rank === 3) {
+    const one = im2col(ctx, reshaped(ctx, self, [1, ...self.shape]), kernel, dilation, padding, stride);
+    return reshaped(ctx, one, one.shape.slice(1));
+  }
+  if (self.rank !== 4) throw new OpwiseError("shape-mismatch", `im2col(): Expected 3D or 4D (batch mode) tensor for input, got ${self.rank}D`);
+  const pair = (values: readonly number[], by: number): readonly [number, number] => [values[0] ?? by, values[1] ?? values[0] ?? by];
+  const [[kh, kw], [dh, dw], [ph, pw], [sh, sw]] = [pair(kernel, 1), pair(dilation, 1), pair(padding, 0), pair(stride, 1)];
+  const [n = 0, c = 0, h = 0, w = 0] = self.shape;
+  const [oh, ow] = [Math.floor((h + 2 * ph - dh * (kh - 1) - 1) / sh) + 1, Math.floor((w + 2 * pw - dw * (kw - 1) - 1) / sw) + 1];
+  if (oh < 1 || ow < 1) throw new OpwiseError("shape-mismatch", `im2col(): input of spatial size (${h}, ${w}) has no whole sliding block`, { wanted: "at least one block", got: `(${oh}, ${ow})` });
+  const program = programs(`im2col ${self.dtype}`, () => {
+    const [, row = index(1), column = index(2)] = axes(3);
+    const [kernelH, kernelW, blocksW, height, width] = [size(0), size(1), size(2), size(3), size(4)];
+    const along = (block: Expr, step: number, tap: Expr, gap: number, pad: number): Expr => subOf(addOf(mulOf(block, size(step)), mulOf(tap, size(gap))), size(pad));
+    const y = along(quotOf(column, blocksW), 5, remOf(quotOf(row, kernelW), kernelH), 7, 9);
+    const x = along(remOf(column, blocksW), 6, remOf(row, kernelW), 8, 10);
+    const zero = constant(0, "index");
+    const within = (at: Expr, end: Expr): Expr => binary("and", binary("ge", at, zero), binary("lt", at, end));
+    const inside = binary("and", within(y, height), within(x, width));
+    const channel = quotOf(row, mulOf(kernelH, kernelW));
+    return { name: "im2col", operands: [self.dtype], scalars: Array.from({ length: 11 }, () => "index" as const), outputs: [{ dtype: self.dtype, parts: loadParts(0, self.dtype, [index(0), channel, y, x], inside) }], messages: [] };
+  });
+  const [out] = compute(ctx, program, [n, c * kh * kw, oh * ow], [self], [kh, kw, ow, h, w, sh, sw, dh, dw, ph, pw]);
+  return out ?? self;
+}
+
 export const rearrange: readonly Op[] = [
   op("aten::flip(Tensor self, int[] dims) -> Tensor", { run: flip, quantised: "codes" }),
   op("aten::fliplr(Tensor self) -> Tensor", { run: (ctx, self) => flip(ctx, needs(self, 2), [1]), quantised: "codes" }),
@@ -131,4 +159,5 @@ export const rearrange: readonly Op[] = [
   op("aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", { run: pixelUnshuffle, quantised: "codes" }),
   op("aten::channel_shuffle(Tensor self, SymInt groups) -> Tensor", { run: channelShuffle, quantised: "codes" }),
   op("aten::native_channel_shuffle(Tensor self, SymInt groups) -> Tensor", { run: channelShuffle, quantised: "codes" }),
+  op("aten::im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", { run: im2col }),
 ];
