@@ -1,4 +1,4 @@
-/** Sliding blocks of pictures as columns and back (PyTorch: unfold's im2col, fold's col2im). */
+/** Overlapping blocks summed into pictures (PyTorch: fold's col2im). */
 
 import { binary, cast, constant, type Expr, fold, index, load, scalar, select } from "../../expr/expr.ts";
 import { compute } from "../../prims/calls.ts";
@@ -9,7 +9,7 @@ import { type DType, isComplex, isInt, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
-import { addOf, loadParts, memo, mulOf, quotOf, remOf, subOf, zeroOf } from "./memo.ts";
+import { addOf, memo, mulOf, quotOf, remOf, subOf, zeroOf } from "./memo.ts";
 
 type Numbers = readonly number[];
 
@@ -20,20 +20,6 @@ const SLOTS = ["height", "width", "kernelY", "kernelX", "dilationY", "dilationX"
 const at = (name: (typeof SLOTS)[number]): Expr => scalar(SLOTS.indexOf(name), "index");
 const slots = SLOTS.map(() => "index" as const);
 
-const within = (e: Expr, end: Expr): Expr => binary("and", binary("ge", e, zero), binary("lt", e, end));
-
-/** `[N, C, H, W]` to `[N, C * kh * kw, blocks]`. */
-function columnsProgram(dtype: DType): Program {
-  return programs(`columns,${dtype}`, () => {
-    const [row, block] = [index(1), index(2)];
-    const taps = mulOf(at("kernelY"), at("kernelX"));
-    const tap = remOf(row, taps);
-    const y = subOf(addOf(mulOf(quotOf(block, at("blocksX")), at("strideY")), mulOf(quotOf(tap, at("kernelX")), at("dilationY"))), at("padY"));
-    const x = subOf(addOf(mulOf(remOf(block, at("blocksX")), at("strideX")), mulOf(remOf(tap, at("kernelX")), at("dilationX"))), at("padX"));
-    const inside = binary("and", within(y, at("height")), within(x, at("width")));
-    return { name: "im2col", operands: [dtype], scalars: slots, outputs: [{ dtype, parts: loadParts(0, dtype, [index(0), quotOf(row, taps), y, x], inside) }], messages: [] };
-  });
-}
 
 /** `[N, C * kh * kw, blocks]` to `[N, C, H, W]`: each pixel sums the blocks that cover it, in the kernel's order. */
 function pictureProgram(dtype: DType): Program {
@@ -81,19 +67,6 @@ function geometry(height: number, width: number, kernel: Numbers, dilation: Numb
   return { scalars: [height, width, ky, kx, dy, dx, py, px, sy, sx, blocksY, blocksX], blocksY, blocksX };
 }
 
-function columns(ctx: Context, input: Tensor, kernel: Numbers, dilation: Numbers, padding: Numbers, stride: Numbers): Tensor {
-  if (input.rank !== 3 && input.rank !== 4) throw new OpwiseError("shape-mismatch", `Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: [${input.shape.join(", ")}]`);
-  const x = input.rank === 4 ? input : unsqueezed(input, 0);
-  const [n = 0, c = 0, h = 0, w = 0] = x.shape;
-  const g = geometry(h, w, kernel, dilation, padding, stride);
-  if (g.blocksY < 1 || g.blocksX < 1) {
-    throw new OpwiseError("shape-mismatch", `Given input with spatial size (${h}, ${w}), kernel_size=(${kernel.join(", ")}), dilation=(${dilation.join(", ")}), padding=(${padding.join(", ")}), calculated shape of the array of sliding blocks as (${g.blocksY}, ${g.blocksX}), but its components must be at least one.`);
-  }
-  const rows = c * (g.scalars[2] ?? 1) * (g.scalars[3] ?? 1);
-  const out = compute(ctx, columnsProgram(x.dtype), [n, rows, g.blocksY * g.blocksX], [x], g.scalars)[0] ?? unreachable("columns");
-  return input.rank === 4 ? out : squeezed(out, [0]);
-}
-
 function picture(ctx: Context, input: Tensor, outputSize: Numbers, kernel: Numbers, dilation: Numbers, padding: Numbers, stride: Numbers): Tensor {
   if (isInt(input.dtype)) throw new OpwiseError("unsupported-dtype", `"col2im_out_cpu" not implemented for '${input.dtype}'`);
   if (input.rank !== 2 && input.rank !== 3) throw new OpwiseError("shape-mismatch", `Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but got: [${input.shape.join(", ")}]`);
@@ -112,7 +85,6 @@ function picture(ctx: Context, input: Tensor, outputSize: Numbers, kernel: Numbe
   return input.rank === 3 ? out : squeezed(out, [0]);
 }
 
-export const slidingBlocks: readonly Op[] = [
-  op("aten::im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", { run: columns }),
+export const blockSums: readonly Op[] = [
   op("aten::col2im(Tensor self, SymInt[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", { run: picture }),
 ];
