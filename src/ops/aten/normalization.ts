@@ -310,4 +310,8 @@ export const normalization: readonly Op[] = [
   }),
   op("aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor", { run: (ctx, x, shape, weight, eps) => rmsNorm(ctx, x, shape, weight, eps)[0] }),
   op("aten::_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)", { run: rmsNorm }),
+  op("aten::_batch_norm_with_update(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, Tensor(b!) running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)", {
+    // The last result is what cuDNN reserves for the gradient: nothing here.
+    run: (ctx, x, weight, bias, mean, variance, momentum, eps) => [...native(ctx, x, weight, bias, mean, variance, true, momentum, eps), empty(ctx, [0], "uint8")],
+  }),
 ];
