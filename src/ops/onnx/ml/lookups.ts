@@ -120,8 +120,10 @@ const encoder = perNode((a): Dictionary => {
 const classes = perNode(classesOf);
 const categories = perNode((a) => bothWays(a, stringsOf(a.strings("cats_strings") ?? []), intsOf(a.bigints("cats_int64s") ?? [])));
 
-function mapped(ctx: Context, x: Tensor, { table, values }: Dictionary): Tensor {
-  const at = positions(ctx, x, table, values.numel - 1);
+/** Without `nan`, a NaN is no key, as onnxruntime has it before version 4 (the text of version 2 says otherwise). */
+function mapped(ctx: Context, x: Tensor, { table, values }: Dictionary, nan = true): Tensor {
+  const own = nan || !table.has(NaN) ? table : new Map([...table].filter(([key]) => !Number.isNaN(key)));
+  const at = positions(ctx, x, own, values.numel - 1);
   return reshaped(ctx, indexSelect(ctx, values, 0, reshaped(ctx, at, [at.numel])), x.shape);
 }
 const either = (of: (call: OnnxCall) => readonly [Dictionary, Dictionary]) => (ctx: Context, call: OnnxCall): Tensor => {
@@ -153,7 +155,7 @@ function* oneHot(ctx: Context, call: OnnxCall): Generator<Tensor, Tensor, void> 
 }
 
 export const lookupOps: readonly OnnxOp[] = [
-  onnxOp("ai.onnx.ml::LabelEncoder", { 1: { run: either(classes) }, 2: { run: (ctx, call) => mapped(ctx, tensorAt(call, 0), encoder(call)) } }),
+  onnxOp("ai.onnx.ml::LabelEncoder", { 1: { run: either(classes) }, 2: { run: (ctx, call) => mapped(ctx, tensorAt(call, 0), encoder(call), call.version >= 4) } }),
   onnxOp("ai.onnx.ml::CategoryMapper", { 1: { run: either(categories) } }),
   onnxOp("ai.onnx.ml::OneHotEncoder", { 1: { reads: oneHot } }),
 ];

@@ -30,7 +30,7 @@ function probit(p: Num): Num {
   const log = x.lit(1).sub(x).mul(x.add(1)).log();
   const v = log.mul(0.5).add(2 / (Math.PI * WINITZKI));
   const root = v.mul(v).sub(log.mul(1 / WINITZKI)).sqrt().sub(v).sqrt();
-  return x.abs().eq(1).where(x.lit(0), root.copysign(x)).mul(Math.SQRT2);
+  return root.copysign(x).mul(Math.SQRT2);
 }
 
 /** Scores that are (nearly) 0 stay 0; the others as in softmax. */
