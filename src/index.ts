@@ -8,7 +8,7 @@
 
 export { load, Model, type LoadOptions, type SessionChoice, type ModelSummary } from "./model.ts";
 export { readStateDict, type CheckpointChoice } from "./checkpoint.ts";
-export { registerOp, customOp, type CustomOp } from "./custom-op.ts";
+export { registerOp, customOp, type CustomOp, type CustomFunction } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
 export type { Placement } from "./run/executor.ts";
@@ -20,6 +20,11 @@ export { DTYPES, type DType } from "./tensor/dtype.ts";
 export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
 export type { Program } from "./ir/graph.ts";
 export type { Datum } from "./ir/datum.ts";
+export { readNpy, readNpz, writeNpy, writeNpz } from "./arrays.ts";
+export { printProgram, type PrintOptions } from "./ir/printer.ts";
+export { elementsOf, type Element } from "./tensor/text.ts";
+export type { Progress, SourceLike } from "./bytes/source.ts";
+export type { Limits } from "./bytes/limits.ts";
 export { decodePng, type Picture, type PngOptions } from "./codecs/png.ts";
 export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
 export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";

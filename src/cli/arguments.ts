@@ -11,7 +11,10 @@ export interface Arguments {
 }
 
 /** @throws UsageError for an unknown option, a missing value or a missing model */
-export function parseArguments(words: readonly string[], known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[] }): Arguments {
+export function parseArguments(
+  words: readonly string[],
+  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[] },
+): Arguments {
   const flags = new Set<string>();
   const options = new Map<string, string>();
   const repeated = new Map<string, string[]>();

@@ -1,26 +1,32 @@
 #!/usr/bin/env node
 /** `opwise`: inspect, run and print models from the terminal. */
 
-import { isOpwiseError } from "../tensor/error.ts";
+import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
+import { BACKEND_NAMES } from "./backend.ts";
 import { print } from "./print.ts";
 import { run } from "./run.ts";
 
 const USAGE = `usage:
-  opwise inspect MODEL [--json]              format, inputs and outputs, parameters, ops, and what this build lacks
-  opwise run MODEL [--input FILE]... [--output DIR] [--method NAME] [--backend cpu] [--seed N] [--max-steps N]
-                                             inputs: .npy (a tensor), .npz (tensors by name), .json (any value)
-  opwise print MODEL                         the typed graph with source lines
-exit codes: 0 fine, 1 diverged, 2 usage, 3 unsupported op, 4 bad file`;
+  opwise inspect MODEL [--json]    format, inputs and outputs, parameters, ops, and what this build lacks
+  opwise run MODEL [--input [NAME=]FILE]... [--output DIR] [--method NAME] [--backend NAME] [--json]
+             [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
+                                   inputs: .npy (a tensor), .npz (tensors by name), .json (any value)
+  opwise print MODEL               the typed graph with source lines
+backends: ${BACKEND_NAMES}
+exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file`;
 
 /** Exit codes by what went wrong. */
 function exitCode(error: unknown): number {
   if (error instanceof UsageError) return 2;
   if (!isOpwiseError(error)) return 1;
   switch (error.code) {
-    case "unsupported-op": return 3;
-    case "bad-argument": return 2;
+    case "unsupported-op":
+      return 3;
+    case "bad-argument":
+    case "type-mismatch":
+      return 2;
     case "model-raised":
     case "runtime-error":
     case "shape-mismatch":
@@ -30,16 +36,22 @@ function exitCode(error: unknown): number {
     case "step-limit":
     case "internal":
       return 1;
-    default: return 4;
+    default:
+      return 4;
   }
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
-    case "inspect": return inspect(parseArguments(rest, { flags: ["json"], options: [], repeated: [] }));
-    case "run": return run(parseArguments(rest, { flags: ["json"], options: ["output", "method", "backend", "seed", "max-steps"], repeated: ["input"] }));
-    case "print": return print(parseArguments(rest, { flags: [], options: [], repeated: [] }));
+    case "inspect":
+      return inspect(parseArguments(rest, { flags: ["json"], options: [], repeated: [] }));
+    case "run":
+      return run(
+        parseArguments(rest, { flags: ["json"], options: ["output", "method", "backend", "seed", "max-steps", "tolerance"], repeated: ["input", "expect"] }),
+      );
+    case "print":
+      return print(parseArguments(rest, { flags: [], options: [], repeated: [] }));
     case undefined:
     case "help":
     case "--help":

@@ -1,6 +1,6 @@
 /** Progress on a terminal's stderr; nothing where stderr is no terminal. */
 
-import type { Progress } from "../bytes/source.ts";
+import type { Progress } from "../index.ts";
 
 export function progressLine(name: string): (progress: Progress) => void {
   return ({ loaded, total }) => {

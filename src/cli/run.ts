@@ -1,97 +1,175 @@
 /** `opwise run`: inputs from files, a method or the graph, a table of the outputs, and the outputs as files. */
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type NpyArray, readNpy, writeNpy } from "../bytes/npy.ts";
-import { readNpz } from "../bytes/npz.ts";
-import { openSource, readAll } from "../bytes/source.ts";
-import { load } from "../model.ts";
-import type { Input, Output } from "../run/convert.ts";
-import { OpwiseError } from "../tensor/error.ts";
-import { Storage } from "../tensor/storage.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { elementsOf } from "../tensor/text.ts";
-import type { Arguments } from "./arguments.ts";
+import { elementsOf, type Input, load, OpwiseError, type Output, type Placement, readNpy, readNpz, type RunOptions, Tensor, writeNpy } from "../index.ts";
+import { type Arguments, UsageError } from "./arguments.ts";
+import { makeBackend } from "./backend.ts";
+import { toJson } from "./inspect.ts";
 import { progressLine } from "./progress.ts";
 
-function tensorOf(array: NpyArray): Tensor {
-  return array.strings === undefined ? new Tensor(Storage.wrap(array.data, false), array.dtype, [...array.shape]) : Tensor.from(array.strings, array.shape, "string");
+interface Values {
+  readonly positional: readonly Input[];
+  readonly named: Readonly<Record<string, Input>>;
+}
+
+function bytesOf(file: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file));
+  } catch (cause) {
+    throw new OpwiseError("missing-file", `\`${file}\` cannot be read`, { where: { file }, cause });
+  }
 }
 
 /** One file's values: unnamed for .npy and .json, by name for .npz and `name=file`. */
-async function readInput(word: string): Promise<{ readonly positional: readonly Input[]; readonly named: Readonly<Record<string, Input>> }> {
+async function readInput(word: string): Promise<Values> {
   const at = word.indexOf("=");
   const [name, file] = at > 0 ? [word.slice(0, at), word.slice(at + 1)] : [undefined, word];
-  const source = await openSource(file);
-  if (file.endsWith(".npz")) {
-    return { positional: [], named: Object.fromEntries([...(await readNpz(source))].map(([k, v]) => [k, tensorOf(v)])) };
-  }
-  const bytes = await readAll(source);
-  let value: Input;
-  if (file.endsWith(".json")) {
-    try {
-      value = JSON.parse(new TextDecoder().decode(bytes)) as Input; // JSON's values are inputs
-    } catch (cause) {
-      throw new OpwiseError("bad-argument", `\`${file}\` is no JSON`, { cause });
-    }
-  } else value = tensorOf(readNpy(bytes, { name: file }));
+  const bytes = bytesOf(file);
+  if (file.endsWith(".npz")) return { positional: [], named: Object.fromEntries(await readNpz(bytes)) };
+  const value = file.endsWith(".json") ? jsonOf(bytes, file) : readNpy(bytes, { name: file });
   return name === undefined ? { positional: [value], named: {} } : { positional: [], named: { [name]: value } };
 }
 
-function table(name: string, value: Output, into: { name: string; tensor: Tensor | undefined; text: string }[]): void {
-  if (value instanceof Tensor) {
-    const numbers = value.dtype === "string" || value.numel === 0 ? [] : elementsOf(value).map((e) => Number(Array.isArray(e) ? Math.hypot(Number(e[0]), Number(e[1])) : e));
-    const range = numbers.length === 0 ? "" : `  min ${numbers.reduce((a, b) => Math.min(a, b), Infinity).toPrecision(6)}  max ${numbers.reduce((a, b) => Math.max(a, b), -Infinity).toPrecision(6)}  mean ${(numbers.reduce((a, b) => a + b, 0) / numbers.length).toPrecision(6)}`;
-    into.push({ name, tensor: value, text: `${value.dtype}[${value.shape.join(", ")}]${range}` });
-  } else if (Array.isArray(value)) value.forEach((v: Output, i) => table(`${name}.${i}`, v, into));
-  else if (value instanceof Map) for (const [k, v] of value as ReadonlyMap<Output, Output>) table(`${name}.${String(k)}`, v, into);
-  else if (typeof value === "object" && value !== null && !("kind" in value)) for (const [k, v] of Object.entries(value)) table(name === "" ? k : `${name}.${k}`, v as Output, into);
-  else into.push({ name, tensor: undefined, text: JSON.stringify(value, (_k, v: unknown) => (typeof v === "bigint" ? v.toString() : v)) });
+function jsonOf(bytes: Uint8Array, file: string): Input {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Input; // JSON's values are inputs
+  } catch (cause) {
+    throw new OpwiseError("bad-argument", `\`${file}\` is no JSON`, { where: { file }, cause });
+  }
+}
+
+async function readInputs(words: readonly string[]): Promise<Values> {
+  const read = await Promise.all(words.map(readInput));
+  return { positional: read.flatMap((r) => r.positional), named: Object.assign({}, ...read.map((r) => r.named)) as Values["named"] };
+}
+
+/** One leaf of the results: a tensor, or another value. */
+interface Row {
+  readonly name: string;
+  readonly tensor: Tensor | undefined;
+  readonly value: Output;
+}
+
+/** The leaves of a result with their dotted paths. */
+function rowsOf(name: string, value: Output): Row[] {
+  const under = (key: string): string => (name === "" ? key : `${name}.${key}`);
+  if (value instanceof Tensor) return [{ name, tensor: value, value }];
+  if (Array.isArray(value)) return value.flatMap((v: Output, i) => rowsOf(under(String(i)), v));
+  if (value instanceof Map) return [...(value as ReadonlyMap<Output, Output>)].flatMap(([k, v]) => rowsOf(under(typeof k === "object" ? "?" : String(k)), v));
+  if (typeof value === "object" && value !== null && !("kind" in value && value.kind === "complex"))
+    return Object.entries(value).flatMap(([k, v]) => rowsOf(under(k), v as Output));
+  return [{ name, tensor: undefined, value }];
+}
+
+/** Elements as numbers for a summary; complex ones by their absolute value, strings not at all. */
+function magnitudes(tensor: Tensor): number[] {
+  if (tensor.dtype === "string") return [];
+  return elementsOf(tensor).map((e) => (typeof e === "object" ? Math.hypot(e[0], e[1]) : Number(e)));
+}
+
+function textOf({ tensor, value }: Row): string {
+  if (tensor === undefined) return toJson(value);
+  const numbers = magnitudes(tensor);
+  const type = `${tensor.dtype}[${tensor.shape.join(", ")}]`;
+  if (numbers.length === 0) return type;
+  const sum = numbers.reduce((a, b) => a + b, 0);
+  const [low, high] = [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), -Infinity)];
+  return `${type}  min ${low.toPrecision(6)}  max ${high.toPrecision(6)}  mean ${(sum / numbers.length).toPrecision(6)}`;
+}
+
+/** Writes tensors as .npy, other values as .json; gives the paths. */
+function writeRows(folder: string, rows: readonly Row[]): string[] {
+  mkdirSync(folder, { recursive: true });
+  return rows.map((row) => {
+    const path = join(folder, `${row.name.replace(/[^\w.-]/g, "_")}.${row.tensor === undefined ? "json" : "npy"}`);
+    writeFileSync(path, row.tensor === undefined ? `${toJson(row.value)}\n` : writeNpy(row.tensor));
+    return path;
+  });
+}
+
+/** The largest |got - want| / max(1, |want|) of one output; infinite where shapes or dtypes differ. */
+function distance(got: Tensor | undefined, want: Tensor): number {
+  if (got === undefined || got.dtype !== want.dtype || got.shape.join() !== want.shape.join()) return Infinity;
+  const [a, b] = [elementsOf(got).flat(), elementsOf(want).flat()];
+  return b.reduce<number>((worst, w, i) => {
+    const [x, y] = [Number(a[i]), Number(w)];
+    if (a[i] === w || (Number.isNaN(x) && Number.isNaN(y))) return worst;
+    const error = Math.abs(x - y) / Math.max(1, Math.abs(y));
+    return Number.isNaN(error) ? Infinity : Math.max(worst, error);
+  }, 0);
+}
+
+/** Compares tensors with files of wanted ones, by name or in order. Gives the distances by output. */
+async function compare(words: readonly string[], rows: readonly Row[]): Promise<{ readonly name: string; readonly error: number }[]> {
+  const { positional, named } = await readInputs(words);
+  const tensors = rows.filter((row) => row.tensor !== undefined);
+  const wanted: [string, Input][] = [...positional.map((v, i): [string, Input] => [tensors[i]?.name ?? `output ${i}`, v]), ...Object.entries(named)];
+  return wanted.map(([name, want]) => {
+    if (!(want instanceof Tensor)) throw new UsageError("`--expect` takes .npy and .npz files");
+    return { name, error: distance(tensors.find((row) => row.name === name)?.tensor, want) };
+  });
+}
+
+function printPlacement(lines: readonly Placement[]): void {
+  for (const l of lines.toSorted((a, b) => b.count - a.count)) {
+    console.log(`  ${String(l.count).padStart(6)}  ${l.backend.padEnd(9)} ${l.what}${l.reason === undefined ? "" : `: ${l.reason} (${l.bytes} bytes moved)`}`);
+  }
+}
+
+function positive(args: Arguments, option: string): number | undefined {
+  const word = args.options.get(option);
+  if (word === undefined) return undefined;
+  const value = Number(word);
+  if (!(value > 0)) throw new UsageError(`\`--${option}\` wants a positive number, got \`${word}\``);
+  return value;
 }
 
 export async function run(args: Arguments): Promise<number> {
-  const backend = args.options.get("backend") ?? "cpu";
-  if (backend !== "cpu") {
-    throw new OpwiseError("bad-argument", `the command line runs on \`cpu\`, not on \`${backend}\``, { hint: "TensorFlow.js engines are handed in by code: `model.session({ backend: tfjs(tf) })`" });
-  }
-  const started = performance.now();
-  const model = await load(args.model, { onProgress: progressLine(args.model) });
+  const maxSteps = positive(args, "max-steps");
+  const tolerance = positive(args, "tolerance") ?? 1e-4;
   const seed = args.options.get("seed");
-  const session = await model.session({ print: (text) => console.log(text), ...(seed === undefined ? {} : { seed: BigInt(seed) }) });
+  if (seed !== undefined && !/^\d+$/.test(seed)) throw new UsageError(`\`--seed\` wants a whole number, got \`${seed}\``);
+  const inputs = await readInputs(args.repeated.get("input") ?? []);
+  const asJson = args.flags.has("json");
+  const started = performance.now();
+  const backend = await makeBackend(args.options.get("backend") ?? "cpu");
+  const model = await load(args.model, { onProgress: progressLine(args.model) });
+  using session = await model.session({
+    backend,
+    print: (text) => (asJson ? console.error(text) : console.log(text)),
+    ...(seed === undefined ? {} : { seed: BigInt(seed) }),
+  });
   const loaded = performance.now();
-  const positional: Input[] = [];
-  const named: Record<string, Input> = {};
-  for (const word of args.repeated.get("input") ?? []) {
-    const read = await readInput(word);
-    positional.push(...read.positional);
-    Object.assign(named, read.named);
-  }
-  const maxSteps = args.options.get("max-steps");
-  const limits = maxSteps === undefined ? {} : { maxSteps: Number(maxSteps) };
+  const limits: RunOptions = { maxSteps };
+  const isOnnx = model.format === "onnx";
   let result: Output;
-  if (model.format === "onnx") {
-    const free = session.inputNames.filter((n) => !(n in named));
-    positional.forEach((value, i) => (named[free[i] ?? `input ${i}`] = value));
-    result = await session.run(named, limits);
-  } else result = await session.call(args.options.get("method") ?? "forward", positional, named, limits);
+  if (isOnnx) {
+    const free = session.inputNames.filter((n) => !(n in inputs.named));
+    if (inputs.positional.length > free.length) throw new UsageError(`the model has ${session.inputNames.length} inputs: ${session.inputNames.join(", ")}`);
+    result = await session.run({ ...inputs.named, ...Object.fromEntries(inputs.positional.map((value, i) => [free[i] ?? "", value])) }, limits);
+  } else result = await session.call(args.options.get("method") ?? "forward", inputs.positional, inputs.named, limits);
   const ended = performance.now();
-  const rows: { name: string; tensor: Tensor | undefined; text: string }[] = [];
-  table(model.format === "onnx" ? "" : "output", result, rows);
-  const width = Math.max(...rows.map((r) => r.name.length), 0);
-  for (const row of rows) console.log(`${row.name.padEnd(width)}  ${row.text}`);
-  console.log(`loaded in ${(loaded - started).toFixed(0)} ms, ran in ${(ended - loaded).toFixed(0)} ms`);
+  const rows = rowsOf(isOnnx ? "" : "output", result);
+  const expected = await compare(args.repeated.get("expect") ?? [], rows);
   const folder = args.options.get("output");
-  if (folder !== undefined) {
-    mkdirSync(folder, { recursive: true });
-    for (const row of rows) {
-      const file = row.name.replace(/[^\w.-]/g, "_");
-      if (row.tensor === undefined) writeFileSync(join(folder, `${file}.json`), `${row.text}\n`);
-      else {
-        const { data } = row.tensor;
-        writeFileSync(join(folder, `${file}.npy`), writeNpy({ dtype: row.tensor.dtype, shape: row.tensor.shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }));
-      }
-    }
+  const written = folder === undefined ? [] : writeRows(folder, rows);
+  const diverged = expected.filter((e) => !(e.error <= tolerance));
+  const times = { loadMs: Math.round(loaded - started), runMs: Math.round(ended - loaded) };
+  if (asJson) {
+    const outputs = rows.map((row, i) => ({
+      name: row.name,
+      ...(row.tensor === undefined ? { value: row.value } : { dtype: row.tensor.dtype, shape: row.tensor.shape }),
+      ...(written[i] === undefined ? {} : { file: written[i] }),
+    }));
+    console.log(toJson({ outputs, expected, diverged: diverged.length, ...times, placement: session.placement() }));
+  } else {
+    const width = Math.max(...rows.map((r) => r.name.length), 0);
+    for (const row of rows) console.log(`${row.name.padEnd(width)}  ${textOf(row)}`);
+    for (const { name, error } of expected)
+      console.log(`${name}: largest error ${error.toExponential(2)}${error <= tolerance ? "" : `, more than ${tolerance}`}`);
+    console.log(`loaded in ${times.loadMs} ms, ran in ${times.runMs} ms on ${backend.name}`);
+    if (!backend.onHost) printPlacement(session.placement());
   }
-  session.dispose();
-  return 0;
+  return diverged.length > 0 ? 1 : 0;
 }

@@ -57,7 +57,8 @@ function encode(
   const back = Math.max(1, (depth * perPixel) >> 3);
   for (const [x0 = 0, y0 = 0, dx = 1, dy = 1] of passes) {
     let above: number[] = [];
-    for (let y = y0, r = 0; y < height && x0 < width; y += dy, r++) {
+    if (x0 >= width) continue;
+    for (let y = y0, r = 0; y < height; y += dy, r++) {
       const bits: number[] = [];
       for (let x = x0; x < width; x += dx) {
         for (let s = 0; s < perPixel; s++) for (let b = depth - 1; b >= 0; b--) bits.push(((samples[(y * width + x) * perPixel + s] ?? 0) >> b) & 1);

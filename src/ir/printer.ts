@@ -3,7 +3,7 @@
  * `$0<...>`, numbers into a table that both sides share.
  */
 
-import type { Block, FunctionDecl, Location, Node, Value } from "./graph.ts";
+import type { Block, FunctionDecl, Location, Node, Program, Value } from "./graph.ts";
 import type { Template } from "./template.ts";
 import { printType } from "./type.ts";
 
@@ -144,4 +144,16 @@ export function printFunction(decl: FunctionDecl, options: PrintOptions & { read
   const printer = new Printer(options);
   printer.function(decl, options.name ?? decl.name);
   return printer.lines().join("\n");
+}
+
+/** A whole program as text: the entry function, free functions, then every class's methods. What the runtime brings itself is left out. */
+export function printProgram(program: Program, options: PrintOptions = {}): string {
+  const parts = [`# ${program.name}: ${program.format}, ${program.version}`];
+  if (program.main !== undefined) parts.push(printFunction(program.main, options));
+  for (const fn of program.functions.values()) parts.push(printFunction(fn, options));
+  for (const cls of program.classes.values()) {
+    if (cls.kind !== "Class" || cls.name.startsWith("__torch__.torch.classes.")) continue;
+    for (const method of cls.methods.values()) parts.push(printFunction(method, { ...options, name: `${cls.name}.${method.name}` }));
+  }
+  return parts.join("\n\n");
 }

@@ -32,9 +32,10 @@ export function decodeSmallFloat(dtype: DType, bits: number): number {
   return sign * (1 + mantissa / 2 ** m) * 2 ** (exponent - bias);
 }
 
-type Element = number | bigint | boolean | string | readonly [number, number];
+/** An element as a JavaScript value: exact integers, complex numbers as pairs. */
+export type Element = number | bigint | boolean | string | readonly [number, number];
 
-/** The tensor's elements in row-major order as JavaScript values; complex ones as pairs. */
+/** The tensor's elements in row-major order as JavaScript values; complex ones as pairs, small floats as the numbers that their bits stand for. */
 export function elementsOf(tensor: Tensor): Element[] {
   const info = dtypeInfo(tensor.dtype);
   const small = SMALL_FLOATS[tensor.dtype] !== undefined;
