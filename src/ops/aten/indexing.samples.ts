@@ -1,6 +1,6 @@
 /** Samples of indexing, scatters, masks, sorting and searching. */
 
-import { aten, bool, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { aten, bool, float, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const x = t([3, 4, 5]);
 const turned = t([3, 4, 5], { transpose: true });
@@ -54,4 +54,5 @@ export const samples: readonly Sample[] = [
   aten("bucketize.Tensor", [t([2, 3]), tv([3], [-1, 0, 1])], { out_int32: bool(true) }),
   aten("isin.Tensor_Tensor", [t([2, 3], { dtype: "int64" }), t([3], { dtype: "int64" })]),
   aten("one_hot", [at([2, 2], 0, 3, 1, 0)]),
+  aten("embedding_dense_backward", [t([4, 3]), tv([4], [1, 0, 1, 2], { dtype: "int64" }), int(4), int(2), bool(true)]),
 ];

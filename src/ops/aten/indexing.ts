@@ -1,9 +1,9 @@
 /** Reading and writing at index tensors (PyTorch: index, index_put, index_select, gather, take, embedding). */
 
-import { binary, check, constant, type Expr, index, select } from "../../expr/expr.ts";
+import { binary, check, constant, type Expr, index, load, select } from "../../expr/expr.ts";
 import { checkOverlap, compute, copyInto, copyOf, empty, resolved, resultStrides, type Scalars } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import type { Program } from "../../prims/program.ts";
+import { computeType, type Program } from "../../prims/program.ts";
 import { aliasOf, expanded, reshaped, unsqueezed } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, type Shape, wrapDim } from "../../tensor/shape.ts";
@@ -315,6 +315,32 @@ function takeAlong(ctx: Context, self: Tensor, at: Tensor, dim: number | null): 
   return gather(ctx, shaped(self), axis, shaped(at));
 }
 
+/** Gradient of an embedding's weights: rows of `grad` added where they were taken from; the padding row gets none. */
+function embeddingBackward(ctx: Context, grad: Tensor, indices: Tensor, rows: number, padding: number, byFrequency: boolean): Tensor {
+  const width = grad.shape[grad.rank - 1] ?? 1;
+  const n = indices.numel;
+  const flat = reshaped(ctx, indices, [n]);
+  const type = computeType(grad.dtype);
+  const place = (): Expr => boundedIndex(loadIndex(0, indices.dtype, [index(0)]), size(0), "strict", 0);
+  const messages = ["index out of range in self"];
+  const counts = empty(ctx, [rows], grad.dtype);
+  const counting = programs(`embedding count ${indices.dtype},${grad.dtype}`, () => ({
+    name: "embedding_count", operands: [indices.dtype], scalars: ["index" as const], messages,
+    outputs: [{ dtype: "int64" as const, parts: [place()] }, { dtype: grad.dtype, parts: [constant(1, type)] }],
+  }));
+  if (byFrequency && n > 0) ctx.run({ kind: "scatter", program: counting, shape: [n], combine: "add", operands: [flat], results: [counts], scalars: [rows] });
+  const adding = programs(`embedding backward ${indices.dtype},${grad.dtype},${String(byFrequency)}`, () => {
+    const at = place();
+    const value = load(1, type, [index(0), index(1)]);
+    const scaled = byFrequency ? binary("div", value, load(2, type, [at])) : value;
+    const kept = select(binary("eq", at, size(1)), constant(0, type), scaled);
+    return { name: "embedding_backward", operands: [indices.dtype, grad.dtype, grad.dtype], scalars: ["index" as const, "index" as const], messages, outputs: [{ dtype: "int64" as const, parts: [at] }, { dtype: "int64" as const, parts: [index(1)] }, { dtype: grad.dtype, parts: [kept] }] };
+  });
+  const out = empty(ctx, [rows, width], grad.dtype);
+  if (n > 0) ctx.run({ kind: "scatter", program: adding, shape: [n, width], combine: "add", operands: [flat, reshaped(ctx, grad, [n, width]), counts], results: [out], scalars: [rows, padding] });
+  return out;
+}
+
 export const indexing: readonly Op[] = [
   op("aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
   op("aten::index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
@@ -350,4 +376,5 @@ export const indexing: readonly Op[] = [
   op("aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", { run: takeAlong }),
   op("aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", { run: put }),
   op("aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", { run: (ctx, self, at, source, accumulate) => put(ctx, cloned(ctx, self), at, source, accumulate) }),
+  op("aten::embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq) -> Tensor", { run: embeddingBackward }),
 ];
