@@ -123,12 +123,16 @@ function attention(ctx: Context, call: OnnxCall): Tensor[] {
   const plain = lengths === undefined && sight.left < 0 && sight.right < 0 && (sight.mask === undefined || sight.mask.shape[sight.mask.rank - 1] === keys);
   const simpleCausal = plain && sight.causal && sight.offset === 0;
   const mask = plain && (simpleCausal || !sight.causal) ? sight.mask : maskOf(ctx, sight, batch, queries, keys, q);
-  const inSteps = call.outputs > 3 || attributes.float("softcap", 0) > 0 || attributes.has("softmax_precision") || (mask !== undefined && mask.dtype !== "bool" && mask.dtype !== q.dtype && mask.dtype !== "float32");
+  const inSteps = call.outputs > 3 || attributes.float("softcap", 0) > 0 || attributes.has("softmax_precision");
   let [y, scores]: [Tensor, Tensor | undefined] = [q, undefined];
   if (inSteps) [y, scores] = stepwise(ctx, call, q, k, v, scale, simpleCausal ? maskOf(ctx, sight, batch, queries, keys, q) : mask);
   else {
-    const shaped = mask === undefined || mask.rank > 1 ? (mask ?? null) : expanded(mask, [queries, keys]);
-    y = attend(ctx, q, castTo(ctx, k, q.dtype), castTo(ctx, v, q.dtype), { mask: shaped, causal: simpleCausal, scale, dropout: 0, grouped: true, wants: "output" }).out;
+    // Half types round once, at the end.
+    const wide = opmathOf(q.dtype);
+    const numbers = mask === undefined || mask.dtype === "bool" ? mask : castTo(ctx, mask, wide);
+    const shaped = numbers === undefined || numbers.rank > 1 ? (numbers ?? null) : expanded(numbers, [queries, keys]);
+    const [a, b, c] = [q, k, v].map((t) => castTo(ctx, t, wide)) as [Tensor, Tensor, Tensor];
+    y = castTo(ctx, attend(ctx, a, b, c, { mask: shaped, causal: simpleCausal, scale, dropout: 0, grouped: true, wants: "output" }).out, q.dtype);
   }
   const joined = flat ? reshaped(ctx, permuted(y, [0, 2, 1, 3]), [batch, queries, (q.shape[1] ?? 0) * (v.shape[3] ?? 0)]) : y;
   return scores === undefined ? [joined, k, v] : [joined, k, v, scores];

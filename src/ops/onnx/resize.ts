@@ -47,8 +47,9 @@ function originalOf(x: number, a: Axis, transform: string): number {
   }
 }
 
-function nearestOf(x: number, mode: string): number {
+function nearestOf(x: number, mode: string, scale: number): number {
   switch (mode) {
+    case "simple": return scale < 1 ? Math.ceil(x) : Math.floor(x);
     case "round_prefer_floor": return Math.ceil(x - 0.5);
     case "round_prefer_ceil": return Math.floor(x + 0.5);
     case "floor": return Math.floor(x);
@@ -85,7 +86,7 @@ function tapsOf(a: Axis, s: Settings): Taps {
     const x = originalOf(i, a, s.transform);
     if (s.transform === "tf_crop_and_resize" && (x < 0 || x > a.from - 1)) outside[i] = 1;
     if (reach === 0) {
-      places[i] = Math.min(Math.max(nearestOf(x, s.nearest), 0), a.from - 1);
+      places[i] = Math.min(Math.max(nearestOf(x, s.nearest, a.scale), 0), a.from - 1);
       weights[i] = 1;
       continue;
     }
@@ -206,7 +207,7 @@ function axesOf(x: Tensor, chosen: readonly number[], sizes: readonly number[], 
   });
 }
 
-/** Upsample and the first Resize: positions are scaled plainly, nearest rounds down. */
+/** Upsample and the first Resize: positions are scaled plainly; the nearest is below where sizes grow, above where they shrink (as onnxruntime has it). */
 function* upsample(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const { attributes } = call;
@@ -215,7 +216,7 @@ function* upsample(ctx: Context, call: OnnxCall): Reading<Tensor> {
   if (scales === undefined || scales.length !== x.rank) throw new OpwiseError("bad-onnx", "one scale per axis is needed", { wanted: String(x.rank), got: String(scales?.length ?? 0) });
   const all = x.shape.map((_, i) => i);
   const sizes = x.shape.map((n, i) => Math.floor(n * (scales[i] ?? 1)));
-  return resized(ctx, x, axesOf(x, all, sizes, scales, () => [0, 1], false), settingsOf(call, "asymmetric", "floor"));
+  return resized(ctx, x, axesOf(x, all, sizes, scales, () => [0, 1], false), settingsOf(call, "asymmetric", "simple"));
 }
 
 export const resizeOps: readonly OnnxOp[] = [onnxOp("Resize", { 10: { reads: upsample }, 11: { reads: resize } }), onnxOp("Upsample", { 1: { reads: upsample } })];
