@@ -1,6 +1,6 @@
 /** Samples of indexing, scatters, masks, sorting and searching. */
 
-import { aten, bool, float, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { aten, bool, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const x = t([3, 4, 5]);
 const turned = t([3, 4, 5], { transpose: true });
