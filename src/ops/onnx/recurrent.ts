@@ -10,9 +10,10 @@ import { opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { filled } from "../aten/filling.ts";
+import { cat } from "../aten/joins.ts";
 import { memo } from "../aten/memo.ts";
 import { mm } from "../aten/products.ts";
-import { operandNum, outputParts } from "../elementwise.ts";
+import { apply, elementwise, operandNum, outputParts } from "../elementwise.ts";
 import { softplus } from "./activations.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { int, maybeTensor, tensorAt } from "./inputs.ts";
@@ -229,12 +230,13 @@ function recurrentLayer(layer: Layer) {
   };
 }
 
+const added = elementwise("add", (x, y) => x.add(y));
+
 /** The biases of inputs and recurrence added up, up to `until`; behind it the input's alone. */
 function joinedBias(ctx: Context, wb: Tensor, rb: Tensor, until: number): Tensor {
-  return mapOf(ctx, "recurrent_bias", [wb, rb, positions(ctx, wb.shape[0] ?? 0)], wb.dtype, (a, b, at, limit) => at.to("f64").lt(limit).where(a.add(b), a), [until]);
-}
-function positions(ctx: Context, n: number): Tensor {
-  return computeOf(ctx, "positions", "", [n], [], "int32", [], [], () => ({ parts: [cast(index(0), "i32")] }));
+  const size = wb.shape[0] ?? 0;
+  const sum = apply(ctx, added, [narrowed(wb, 0, 0, until), narrowed(rb, 0, 0, until)]);
+  return until === size ? sum : cat(ctx, [sum, narrowed(wb, 0, until, size - until)], 0);
 }
 
 /** The first `lengths[b]` rows of `[T, B, ...]` in reverse order, the rest as it is. */
