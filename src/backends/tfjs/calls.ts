@@ -87,6 +87,7 @@ function refusesTree(engine: Engine, e: Expr): string | undefined {
 }
 
 export function refusesScan(engine: Engine, call: ScanCall): string | undefined {
+  if (call.operands[0]?.shape.length === 0) return "a scan of one number has no axis for TensorFlow.js";
   if (call.combiner.name !== "sum") return `TensorFlow.js has no scan ${call.combiner.name}`;
   return (engine.has("Cumsum") ? undefined : "the engine has no kernel Cumsum") ?? floats([...call.operands, ...call.results]) ?? refusesProgram(engine, elementProgram(call));
 }
