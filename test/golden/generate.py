@@ -46,6 +46,10 @@ TOLERANCES = {
     "complex64": {"rtol": 1.3e-6, "atol": 1e-5},
 }
 
+# What an engine with its own float32 kernels may differ by: they round intermediate results, and their exp, log, sin are not
+# the host's. Never wider than 1e-5 of the value.
+BACKEND_TOLERANCES = {name: {"float32": {"rtol": 1e-5, "atol": 1e-5}} for name in ["tfjs (wasm)", "tfjs (cpu)"]}
+
 # ------------------------------------------------------------------------- arguments: the twin of sample-tensor.ts
 
 SMALL = {"float16", "bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e5m2fnuz", "float8_e4m3fnuz", "complex32"}
@@ -93,7 +97,7 @@ def build_tensor(spec: dict) -> torch.Tensor:
     elif "int" in dtype:
         out = torch.tensor([int(v) for v in values], dtype=getattr(torch, dtype)).reshape(memory)
     elif dtype == "bool":
-        out = torch.tensor([bool(v) for v in values]).reshape(memory)
+        out = torch.tensor([bool(v) for v in values], dtype=torch.bool).reshape(memory)
     else:
         out = torch.tensor([float(v) for v in values], dtype=torch.float64).to(getattr(torch, dtype)).reshape(memory)
     return out.transpose(-1, -2) if swap else out
@@ -105,6 +109,8 @@ def build(arg: dict):
         return build_tensor(value)
     if kind == "list":
         return [build(item) for item in value]
+    if kind == "dict":
+        return {build(key): build(item) for key, item in value}
     return {
         "int": lambda: int(value),
         "float": lambda: float(value),
@@ -112,6 +118,8 @@ def build(arg: dict):
         "str": lambda: value,
         "none": lambda: None,
         "dtype": lambda: getattr(torch, value),
+        "device": lambda: torch.device(value),
+        "memoryFormat": lambda: getattr(torch, value),
         "complex": lambda: complex(*value),
     }[kind]()
 
@@ -163,6 +171,8 @@ def encode(v, with_data: bool = True) -> dict:
         return {"str": v}
     if isinstance(v, torch.dtype):
         return {"dtype": str(v)[6:]}
+    if isinstance(v, torch.layout):
+        return {"layout": str(v)[6:]}
     if isinstance(v, torch.device):
         return {"device": str(v)}
     if isinstance(v, list):
@@ -343,6 +353,7 @@ def main() -> int:
         },
         "seeds": {"torch.manual_seed": SEED, "PYTHONHASHSEED": 0, "tensors": "in each sample; rule in sample-tensor.ts"},
         "tolerances": TOLERANCES,
+        "backendTolerances": BACKEND_TOLERANCES,
     }
     unknown = []
     if options.only != "models":

@@ -41,7 +41,12 @@ export type Arg =
   | { readonly none: true }
   | { readonly list: readonly Arg[] }
   | { readonly dtype: DType }
-  | { readonly complex: readonly [number, number] };
+  | { readonly complex: readonly [number, number] }
+  | { readonly device: string }
+  | { readonly memoryFormat: MemoryFormat }
+  | { readonly dict: readonly (readonly [Arg, Arg])[] };
+
+export type MemoryFormat = "contiguous_format" | "preserve_format" | "channels_last" | "channels_last_3d";
 
 /** One call of an op (`aten::add.Tensor`, `onnx::Resize@13`); keyword arguments of an ONNX op are its attributes. */
 export interface Sample {
@@ -96,6 +101,24 @@ export function list(...items: readonly Arg[]): Arg {
 export function complex(re: number, im: number): Arg {
   return { complex: [re, im] };
 }
+export function dtype(name: DType): Arg {
+  return { dtype: name };
+}
+export function device(name: string): Arg {
+  return { device: name };
+}
+export function memoryFormat(name: MemoryFormat): Arg {
+  return { memoryFormat: name };
+}
+export function dict(...entries: readonly (readonly [Arg, Arg])[]): Arg {
+  return { dict: entries };
+}
+export function strs(...values: readonly string[]): Arg {
+  return { list: values.map(str) };
+}
+export function bools(...values: readonly boolean[]): Arg {
+  return { list: values.map(bool) };
+}
 export const none: Arg = { none: true };
 
 /** A sample; the form that `*.samples.ts` files use. */
@@ -108,11 +131,18 @@ export function sample(
   return { op, args, kwargs, ...rest };
 }
 
+/** `sample` for the ops of one namespace: `aten("add.Tensor", [t([2, 3]), t([3])])`. */
+type NamedSample = (op: string, args: readonly Arg[], kwargs?: Readonly<Record<string, Arg>>, rest?: Omit<Sample, "op" | "args" | "kwargs">) => Sample;
+export const aten: NamedSample = (op, ...rest) => sample(`aten::${op}`, ...rest);
+export const prim: NamedSample = (op, ...rest) => sample(`prim::${op}`, ...rest);
+export const onnx: NamedSample = (op, ...rest) => sample(`onnx::${op}`, ...rest);
+
 /** The sample with a seed for each tensor that has none: 1, 2, … in the order of the arguments. */
 export function withSeeds(one: Sample): Sample {
   let count = 0;
   const fill = (arg: Arg): Arg => {
     if ("list" in arg) return { list: arg.list.map(fill) };
+    if ("dict" in arg) return { dict: arg.dict.map(([key, value]) => [fill(key), fill(value)]) };
     if (!("tensor" in arg)) return arg;
     count++;
     return { tensor: { ...arg.tensor, seed: arg.tensor.seed === 0 ? count : arg.tensor.seed } };

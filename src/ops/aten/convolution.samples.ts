@@ -31,7 +31,5 @@ export const samples: readonly Sample[] = [
   aten("conv_transpose1d", [t([1, 4, 3]), t([4, 1, 2]), none, ints(2), ints(1), ints(1), int(2), ints(2)]),
   aten("conv_transpose2d.input", [plane, t([2, 1, 2, 2]), t([1]), ints(2, 1), ints(1, 0), ints(1, 0)]),
   aten("conv_transpose3d.input", [t([1, 1, 2, 2, 2]), t([1, 2, 2, 1, 2]), none, ints(1, 2, 1)]),
-  aten("conv_depthwise3d", [t([1, 2, 2, 2, 3]), t([2, 1, 2, 1, 2]), ints(2, 1, 2), none, ints(1, 1, 1), ints(0, 0, 0), ints(1, 1, 1)]),
-  aten("_conv_depthwise2d", [t([1, 2, 3, 3]), t([2, 1, 2, 2]), ints(2, 2), none, ints(1, 1), ints(0, 0), ints(1, 1)]),
   aten("conv_tbc", [t([5, 1, 2]), t([2, 2, 3]), t([3]), int(1)]),
 ];

@@ -1,6 +1,6 @@
 /** Samples of the ops that make tensors out of sizes and numbers. */
 
-import { aten, type Arg, bool, bools, complex, dtype, float, floats, int, ints, list, memoryFormat, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { aten, type Arg, bool, complex, dtype, float, int, ints, memoryFormat, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const half: Readonly<Record<string, Arg>> = { dtype: dtype("float16") };
 const x = t([2, 3]);
@@ -67,11 +67,6 @@ export const samples: readonly Sample[] = [
     aten(`${name}.int`, [int(-3)], half),
     aten(`${name}.complex`, [complex(1, 2)]),
   ]),
-  aten("tensor", [list(ints(1, 2), ints(3, 4))]),
-  aten("tensor", [floats(0.5, 1.5)], { dtype: dtype("float64") }),
-  aten("tensor", [bools(true, false)]),
-  aten("tensor", [list(ints(1, 2), ints(3))]),
-  aten("as_tensor.list", [list(floats(0.5), floats(2))]),
   aten("as_tensor", [x]),
   aten("as_tensor", [x], { dtype: dtype("int64") }),
 ];
