@@ -117,8 +117,8 @@ function borderPad(ctx: Context, x: Tensor, pad: Numbers, mode: "reflect" | "rep
 }
 
 function circularPad(ctx: Context, x: Tensor, pad: Numbers): Tensor {
-  const axes = x.rank - 2;
-  if (axes + 2 !== x.rank || pad.length !== 2 * axes) throw new OpwiseError("bad-argument", `Invalid padding size, expected ${2 * axes} but got ${pad.length}`);
+  const axes = pad.length / 2;
+  if (!Number.isInteger(axes) || axes > x.rank) throw new OpwiseError("bad-argument", `Invalid padding size ${pad.length} for an input of ${x.rank} dimensions`);
   for (let k = 0; k < axes; k++) {
     const size = x.shape[x.rank - 1 - k] ?? 0;
     const [left, right] = [pad[2 * k] ?? 0, pad[2 * k + 1] ?? 0];
