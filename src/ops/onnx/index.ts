@@ -30,6 +30,7 @@ import { trainingOps } from "./training.ts";
 import { attentionOps } from "./attention.ts";
 import { linearAttentionOps } from "./linear-attention.ts";
 import { mlOps } from "./ml/index.ts";
+import { microsoftOps } from "./microsoft/index.ts";
 
 export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   activationOps,
@@ -61,4 +62,5 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   attentionOps,
   linearAttentionOps,
   mlOps,
+  microsoftOps,
 ];
