@@ -57,7 +57,8 @@ function convTranspose(ctx: Context, call: OnnxCall): Tensor {
     const target = wanted?.[i] ?? (mode.startsWith("SAME") ? n * s : undefined);
     if (target !== undefined) {
       // The larger half of an odd total goes to the beginning, unless the mode is SAME_UPPER.
-      [begin[i], end[i]] = splitPad(full - target, mode === "SAME_UPPER" ? mode : "SAME_LOWER");
+      // What the kernels do not reach is zeros at the end.
+      [begin[i], end[i]] = full < target ? [0, full - target] : splitPad(full - target, mode === "SAME_UPPER" ? mode : "SAME_LOWER");
     } else if (mode === "VALID") [begin[i], end[i]] = [0, 0];
   });
   return convolve(ctx, x, w, maybeTensor(call, 2) ?? null, { stride, padBegin: begin, padEnd: end, dilation, groups, transposed: true, outputPadding: extra });

@@ -38,7 +38,7 @@ function originalOf(x: number, a: Axis, transform: string): number {
   switch (transform) {
     case "half_pixel": return (x + 0.5) / a.scale - 0.5;
     case "half_pixel_symmetric": return (a.from / 2) * (1 - a.to / exact) + (x + 0.5) / a.scale - 0.5;
-    case "pytorch_half_pixel": return exact !== 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+    case "pytorch_half_pixel": return a.to > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
     case "tf_half_pixel_for_nn": return (x + 0.5) / a.scale;
     case "align_corners": return exact !== 1 ? (x * (a.from - 1)) / (exact - 1) : 0;
     case "asymmetric": return x / a.scale;
@@ -83,7 +83,7 @@ function tapsOf(a: Axis, s: Settings): Taps {
   const weights = new Float64Array(a.to * count);
   const outside = new Uint8Array(a.to);
   for (let i = 0; i < a.to; i++) {
-    const x = originalOf(i, a, s.transform);
+    const x = Math.fround(originalOf(i, a, s.transform)); // single precision decides which side of a pixel it falls on
     if (s.transform === "tf_crop_and_resize" && (x < 0 || x > a.from - 1)) outside[i] = 1;
     if (reach === 0) {
       places[i] = Math.min(Math.max(nearestOf(x, s.nearest, a.scale), 0), a.from - 1);
@@ -189,7 +189,7 @@ function* resize(ctx: Context, call: OnnxCall): Reading<Tensor> {
   if (wanted !== undefined && wanted.length > 0) ({ sizes, scales } = keptRatio(x, chosen, wanted, attributes.string("keep_aspect_ratio_policy", "stretch")));
   else if (given !== undefined) {
     scales = given;
-    sizes = chosen.map((axis, i) => Math.floor((x.shape[axis] ?? 1) * (part(i)[1] - part(i)[0]) * (given[i] ?? 1)));
+    sizes = chosen.map((axis, i) => Math.floor(Math.fround((x.shape[axis] ?? 1) * (given[i] ?? 1)))); // the region does not count, in the reference and elsewhere
   } else throw new OpwiseError("bad-onnx", "Resize needs scales or sizes");
   if (sizes.length !== chosen.length || scales.length !== chosen.length) throw new OpwiseError("shape-mismatch", "Resize needs one scale or size per axis", { wanted: String(chosen.length), got: String(sizes.length) });
   return resized(ctx, x, axesOf(x, chosen, sizes, scales, part, crops), s);
@@ -215,7 +215,7 @@ function* upsample(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const scales = legacy ?? attributes.floats("scales") ?? (yield* numbersAt(call, 1));
   if (scales === undefined || scales.length !== x.rank) throw new OpwiseError("bad-onnx", "one scale per axis is needed", { wanted: String(x.rank), got: String(scales?.length ?? 0) });
   const all = x.shape.map((_, i) => i);
-  const sizes = x.shape.map((n, i) => Math.floor(n * (scales[i] ?? 1)));
+  const sizes = x.shape.map((n, i) => Math.floor(Math.fround(n * (scales[i] ?? 1))));
   return resized(ctx, x, axesOf(x, all, sizes, scales, () => [0, 1], false), settingsOf(call, "asymmetric", "simple"));
 }
 

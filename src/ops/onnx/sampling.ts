@@ -61,7 +61,8 @@ function gridSample(ctx: Context, call: OnnxCall): Tensor {
       const pixel = denormalized(given, new Num(cast(length, type)), corners);
       const whole = (mode === "nearest" ? pixel.rint() : pixel).to("f64");
       const [low, high] = bounds(i, "f64");
-      if (padding === "border") {
+      // Cubic taps are brought inside one by one, as PyTorch and onnxruntime do.
+      if (padding === "border" && mode !== "cubic") {
         const last = new Num(cast(length, "f64")).sub(1);
         return whole.lt(low).or(whole.gt(high)).where(whole.max(0).min(last), whole);
       }

@@ -76,7 +76,7 @@ function cut(ctx: Context, x: Tensor, { axis, start, end, step }: Cut): Tensor {
     const to = Math.min(Math.max(wrap(end), 0), size);
     return sliced(x, axis, from, Math.max(to, from), step);
   }
-  const from = Math.min(Math.max(wrap(start), -1), size - 1);
+  const from = Math.min(Math.max(wrap(start), Math.min(0, size - 1)), size - 1);
   const to = Math.min(Math.max(wrap(end), -1), size - 1);
   const count = Math.max(Math.ceil((to - from) / step), 0);
   if (count === 0) return sliced(x, axis, 0, 0, 1);

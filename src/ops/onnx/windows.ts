@@ -55,7 +55,7 @@ export function windowsOf(call: OnnxCall, spatial: readonly number[], kernel: re
     }
     if (mode === "VALID") [begin[i], end[i]] = [0, 0];
     const span = size + (begin[i] ?? 0) + (end[i] ?? 0) - k;
-    if (!ceil) return Math.floor(span / s) + 1;
+    if (!ceil || mode === "VALID") return Math.floor(span / s) + 1;
     const count = Math.ceil(span / s) + 1;
     // A window that would start in the padding behind the input is left out.
     return (count - 1) * s >= size + (begin[i] ?? 0) ? count - 1 : count;
