@@ -8,12 +8,19 @@ const PRECISION = 4;
 const THRESHOLD = 1000;
 const EDGE = 3;
 const WIDTH = 80;
+const PREFIX = "tensor(";
 
 /** Layout of the small float formats: exponent bits, mantissa bits, bias, and which have infinities. */
 const SMALL_FLOATS: Partial<Record<DType, readonly [number, number, number, "ieee" | "fn" | "fnuz" | "finite" | "e8m0"]>> = {
-  float16: [5, 10, 15, "ieee"], complex32: [5, 10, 15, "ieee"], bfloat16: [8, 7, 127, "ieee"], float8_e5m2: [5, 2, 15, "ieee"],
-  float8_e4m3fn: [4, 3, 7, "fn"], float8_e4m3fnuz: [4, 3, 8, "fnuz"], float8_e5m2fnuz: [5, 2, 16, "fnuz"],
-  float8_e8m0fnu: [8, 0, 127, "e8m0"], float4_e2m1: [2, 1, 1, "finite"],
+  float16: [5, 10, 15, "ieee"],
+  complex32: [5, 10, 15, "ieee"],
+  bfloat16: [8, 7, 127, "ieee"],
+  float8_e5m2: [5, 2, 15, "ieee"],
+  float8_e4m3fn: [4, 3, 7, "fn"],
+  float8_e4m3fnuz: [4, 3, 8, "fnuz"],
+  float8_e5m2fnuz: [5, 2, 16, "fnuz"],
+  float8_e8m0fnu: [8, 0, 127, "e8m0"],
+  float4_e2m1: [2, 1, 1, "finite"],
 };
 
 /** The number that the bits of a small float stand for. */
@@ -48,84 +55,124 @@ export function elementsOf(tensor: Tensor): Element[] {
   return pairs;
 }
 
-const special = (x: number): string => (Number.isNaN(x) ? "nan" : x > 0 ? "inf" : "-inf");
-
-/** One formatter for all printed elements of a float tensor, so that columns line up. */
-function floatFormatter(values: readonly number[]): (x: number) => string {
-  const finite = values.filter((v) => Number.isFinite(v) && v !== 0).map(Math.abs);
-  if (finite.every((v) => Number.isInteger(v))) {
-    const scientific = finite.length > 0 && Math.max(...finite) >= 10 ** 8;
-    return (x) => (!Number.isFinite(x) ? special(x) : scientific ? exponential(x) : `${Object.is(x, -0) ? "-0" : x.toFixed(0)}.`);
-  }
-  const max = Math.max(...finite);
-  const min = Math.min(...finite);
-  const scientific = max / min > 1000 || max > 10 ** 8 || min < 1e-4;
-  return (x) => (!Number.isFinite(x) ? special(x) : scientific ? exponential(x) : `${Object.is(x, -0) || (x < 0 && Number(x.toFixed(PRECISION)) === 0) ? "-" : ""}${x.toFixed(PRECISION).replace("-", x < 0 && Number(x.toFixed(PRECISION)) === 0 ? "" : "-")}`);
+/** How the elements of a tensor are written, so that columns line up: PyTorch takes the width from what is finite and not zero. */
+interface Formatter {
+  readonly width: number;
+  /** An element as a cell of a row; complex ones have only their real part padded. */
+  readonly text: (element: Element) => string;
 }
 
+/** `digits` with the last one made even where a tie was rounded up: JavaScript rounds ties up, PyTorch to even. */
+function evenTie(isTie: boolean, roundedUp: string, roundedDown: () => string): string {
+  const last = /(\d)(?:e.*)?$/.exec(roundedUp)?.[1];
+  return isTie && Number(last) % 2 === 1 ? roundedDown() : roundedUp;
+}
+
+/** `x.toFixed(PRECISION)` of a number that is not negative. */
+function fixed(x: number): string {
+  const scaled = x * 10 ** PRECISION;
+  const isTie = Math.abs((x * 2 ** (PRECISION + 1)) % 2) === 1; // only odd multiples of 2^-(p+1) lie between two p-digit decimals
+  return evenTie(isTie, x.toFixed(PRECISION), () => (Math.floor(scaled) / 10 ** PRECISION).toFixed(PRECISION));
+}
+
+/** `1.0000e+05` of a number that is not negative. */
 function exponential(x: number): string {
-  return x.toExponential(PRECISION).replace(/e([+-])(\d)$/, "e$10$2");
+  const long = x.toExponential(10 * PRECISION);
+  const cut = PRECISION + 2;
+  const isTie = /^50*e/.test(long.slice(cut));
+  const text = evenTie(isTie, x.toExponential(PRECISION), () => long.slice(0, cut) + long.slice(long.indexOf("e")));
+  return text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
-function elementTexts(values: readonly Element[]): string[] {
-  const reals = values.filter((v) => typeof v === "number");
-  if (reals.length === values.length && values.length > 0) {
-    const format = floatFormatter(reals);
-    return reals.map(format);
+function floatFormatter(values: readonly number[]): Formatter {
+  const sized = values.filter((v) => Number.isFinite(v) && v !== 0).map(Math.abs);
+  const max = sized.reduce((a, b) => Math.max(a, b), 0);
+  const min = sized.reduce((a, b) => Math.min(a, b), Infinity);
+  const whole = sized.every((v) => Number.isInteger(v));
+  const isScientific = sized.length > 0 && (max / min > 1000 || max > 1e8 || (!whole && min < 1e-4));
+  const text = (element: Element): string => {
+    const x = Number(element);
+    const sign = x < 0 || Object.is(x, -0) ? "-" : "";
+    const size = Math.abs(x);
+    if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : `${sign}inf`;
+    return sign + (isScientific ? exponential(size) : whole ? `${size.toFixed(0)}.` : fixed(size));
+  };
+  return padded(
+    values.filter((v) => Number.isFinite(v) && v !== 0),
+    text,
+  );
+}
+
+function padded(measured: readonly Element[], text: (element: Element) => string): Formatter {
+  const width = measured.reduce<number>((w, v) => Math.max(w, text(v).length), 1);
+  return { width, text: (v) => text(v).padStart(width) };
+}
+
+/** Formatters for all printed elements. */
+function formatterOf(dtype: DType, values: readonly Element[]): Formatter {
+  const kind = dtypeInfo(dtype).class;
+  if (kind === "float") return floatFormatter(values.map(Number));
+  if (kind === "complex") {
+    const pairs = values.filter((v) => typeof v === "object");
+    const [re, im] = [floatFormatter(pairs.map((p) => p[0])), floatFormatter(pairs.map((p) => p[1]))];
+    const text = (v: Element): string => {
+      const [a, b] = typeof v === "object" ? v : [Number(v), 0];
+      const imaginary = im.text(b).trimStart();
+      return `${re.text(a)}${imaginary.startsWith("-") ? "" : "+"}${imaginary}j`;
+    };
+    return { width: re.width + im.width + 1, text };
   }
-  if (Array.isArray(values[0])) {
-    const pairs = values.filter((v): v is readonly [number, number] => Array.isArray(v));
-    const re = floatFormatter(pairs.map((p) => p[0]));
-    const im = floatFormatter(pairs.map((p) => p[1]));
-    return pairs.map(([a, b]) => `${re(a)}${b < 0 || Object.is(b, -0) ? "-" : "+"}${im(Math.abs(b))}j`);
+  const text = (v: Element): string => (typeof v === "boolean" ? (v ? "True" : "False") : typeof v === "string" ? `'${v}'` : String(v));
+  return padded(values, text);
+}
+
+/** Suffixes follow on the same line where they fit. */
+function withSuffixes(body: string, suffixes: readonly string[]): string {
+  let text = PREFIX + body;
+  let column = text.length - text.lastIndexOf("\n") + 1;
+  for (const suffix of suffixes) {
+    const fits = column + suffix.length + 2 <= WIDTH;
+    text += fits ? `, ${suffix}` : `,\n${" ".repeat(PREFIX.length)}${suffix}`;
+    column = fits ? column + suffix.length + 2 : PREFIX.length + suffix.length;
   }
-  return values.map((v) => (typeof v === "boolean" ? (v ? "True" : "False") : typeof v === "string" ? `'${v}'` : String(v)));
+  return `${text})`;
 }
 
 /** `tensor([[1., 2.]], dtype=torch.float64)`. */
 export function formatTensor(tensor: Tensor): string {
-  const info = dtypeInfo(tensor.dtype);
-  const isDefault = tensor.dtype === "float32" || tensor.dtype === "int64" || tensor.dtype === "bool" || tensor.dtype === "complex64";
-  const suffix = isDefault ? "" : `, dtype=torch.${tensor.dtype}`;
-  const elements = elementsOf(tensor).map((v) => (info.class === "int" && typeof v === "number" ? BigInt(v) : v));
-  if (elements.length === 0) {
-    const shape = tensor.shape.length === 1 ? "" : `, size=(${tensor.shape.join(", ")})`;
-    return `tensor([]${shape}${suffix})`;
-  }
-  const summarize = elements.length > THRESHOLD;
-  const shown: number[] = [];
+  const { shape, dtype } = tensor;
+  const elements = elementsOf(tensor);
+  // Without elements nothing shows what dtype it is.
+  const isShown = dtype !== "float32" && (elements.length === 0 || (dtype !== "int64" && dtype !== "bool" && dtype !== "complex64"));
+  const suffixes = isShown ? [`dtype=torch.${dtype}`] : [];
+  if (elements.length === 0) return withSuffixes("[]", [...(shape.length === 1 ? [] : [`size=(${shape.join(", ")})`]), ...suffixes]);
+  const isSummary = elements.length > THRESHOLD;
+  const isLeftOut = (i: number, size: number): boolean => isSummary && size > 2 * EDGE && i >= EDGE && i < size - EDGE;
+  const shown: Element[] = [];
   const pick = (axis: number, base: number): void => {
-    if (axis === tensor.shape.length) {
-      shown.push(base);
-      return;
-    }
-    const size = tensor.shape[axis] as number;
-    for (let i = 0; i < size; i++) {
-      if (summarize && size > 2 * EDGE && i >= EDGE && i < size - EDGE) continue;
-      pick(axis + 1, base * size + i);
-    }
+    const size = shape[axis];
+    if (size === undefined) shown.push(elements[base] ?? 0);
+    else for (let i = 0; i < size; i++) if (!isLeftOut(i, size)) pick(axis + 1, base * size + i);
   };
   pick(0, 0);
-  const picked = elementTexts(shown.map((i) => elements[i] as Element));
-  const width = Math.max(...picked.map((t) => t.length));
-  const texts = new Map(shown.map((at, i) => [at, (picked[i] as string).padStart(tensor.shape.length === 0 ? 0 : width)]));
+  const formatter = formatterOf(dtype, shown);
+  if (shape.length === 0) return withSuffixes(formatter.text(shown[0] ?? 0).trimStart(), suffixes);
+  const perLine = (indent: number): number => Math.max(1, Math.floor((WIDTH - indent) / (formatter.width + 2)));
   const render = (axis: number, base: number, indent: number): string => {
-    if (axis === tensor.shape.length) return texts.get(base) ?? "";
-    const size = tensor.shape[axis] as number;
-    const cut = summarize && size > 2 * EDGE;
+    const size = shape[axis] ?? 1;
+    const isRow = axis === shape.length - 1;
     const parts: string[] = [];
     for (let i = 0; i < size; i++) {
-      if (cut && i === EDGE) parts.push(" ...".trimStart());
-      if (cut && i >= EDGE && i < size - EDGE) continue;
-      parts.push(render(axis + 1, base * size + i, indent + 1));
+      if (!isLeftOut(i, size)) {
+        const at = base * size + i;
+        parts.push(isRow ? formatter.text(elements[at] ?? 0) : render(axis + 1, at, indent + 1));
+      } else if (i === EDGE) parts.push(isRow ? " ..." : "...");
     }
-    if (axis < tensor.shape.length - 1) {
-      return `[${parts.join(`,${"\n".repeat(tensor.shape.length - 1 - axis)}${" ".repeat(indent + 1)}`)}]`;
-    }
-    const perLine = Math.max(1, Math.floor((WIDTH - indent) / (width + 2)));
+    const margin = " ".repeat(indent + 1);
+    if (!isRow) return `[${parts.join(`,${"\n".repeat(shape.length - 1 - axis)}${margin}`)}]`;
     const lines: string[] = [];
-    for (let i = 0; i < parts.length; i += perLine) lines.push(parts.slice(i, i + perLine).join(", "));
-    return `[${lines.join(`,\n${" ".repeat(indent + 1)}`)}]`;
+    for (let i = 0; i < parts.length; i += perLine(indent)) lines.push(parts.slice(i, i + perLine(indent)).join(", "));
+    return `[${lines.join(`,\n${margin}`)}]`;
   };
-  return `tensor(${render(0, 0, "tensor(".length)}${suffix})`;
+  return withSuffixes(render(0, 0, PREFIX.length), suffixes);
 }
