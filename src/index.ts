@@ -8,7 +8,7 @@
 
 export { load, Model, type LoadOptions, type SessionChoice, type ModelSummary } from "./model.ts";
 export { readStateDict, type CheckpointChoice } from "./checkpoint.ts";
-export { registerOp, customOp, type CustomOp, type CustomFunction } from "./custom-op.ts";
+export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
 export type { Placement } from "./run/executor.ts";

@@ -69,6 +69,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
     mapLocation: options.mapLocation,
     format: options.format,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
+    customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
     limits: limitsWith(options.limits),
   });
   return new Model(program, ops);

@@ -119,12 +119,12 @@ function open(): Map<string, (string | OnnxSchema)[]> {
   return out;
 }
 
-function openSchema(domain: string, name: string): OnnxSchema {
+export function openSchema(domain: string, name: string, since: number = 1): OnnxSchema {
   const any: OnnxParam = { name: "any", option: "variadic", type: "", min: 0, homogeneous: false };
   return {
     domain,
     name,
-    since: 1,
+    since,
     deprecated: false,
     inputs: [any],
     outputs: [any],

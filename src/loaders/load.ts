@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly limits?: Limits | undefined;
   /** Schemas of custom TorchScript ops, in its notation. */
   readonly schemas?: readonly string[] | undefined;
+  /** Custom ONNX ops as `domain::Name`. */
+  readonly customOps?: readonly string[] | undefined;
   /** TorchScript: the device on which what was saved on `device` (`cuda:0`) is put. Left out: the name is kept. */
   readonly mapLocation?: ((device: string) => string) | undefined;
   /** The only format to take; any other is refused. Left out: whatever the content is. */
@@ -91,7 +93,7 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
     case "torchscript":
       return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
     case "onnx":
-      return (await import("./onnx/loader.ts")).loadOnnx(source, { limits });
+      return (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps });
     case "pt2":
       return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas) });
     case "mobile-flatbuffer":

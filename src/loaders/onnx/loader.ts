@@ -5,7 +5,7 @@ import { readOnnx } from "../../bytes/onnx-proto.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { FunctionDecl, ModelInput, Param, Program, StateEntry } from "../../ir/graph.ts";
-import { knowsDomain, normalDomain, ONNX_NEWEST_OPSET, onnxVersions } from "../../ir/onnx-schema.ts";
+import { domainPrefix, knowsDomain, normalDomain, ONNX_NEWEST_OPSET, onnxVersions } from "../../ir/onnx-schema.ts";
 import type { Template } from "../../ir/template.ts";
 import { T, tupleOf } from "../../ir/type.ts";
 import { verifyProgram } from "../../ir/verifier.ts";
@@ -19,6 +19,8 @@ import { compatible, onnxTypeText, OpenDims, tensorType } from "./types.ts";
 
 export interface OnnxOptions {
   readonly limits?: Limits | undefined;
+  /** Ops besides the known ones, as `domain::Name`: nothing of their inputs, attributes and types is checked. */
+  readonly customOps?: readonly string[] | undefined;
 }
 
 /** The newest IR version that this reads. */
@@ -39,10 +41,11 @@ export async function loadOnnx(source: Source, options: OnnxOptions = {}): Promi
       throw new OpwiseError("bad-onnx", "the model has no graph", { hint: "the file may be another kind of protobuf, or its start was lost" });
     const opsets = checkVersions(model);
     const functions = functionsOf(model);
-    refuseUnknown(graph, functions);
+    const custom = new Set(options.customOps);
+    refuseUnknown(graph, functions, custom);
     const tensors = new TensorReader(source, bytes, limits);
     for (const tensor of tensorsOf(graph, functions)) await tensors.open(tensor);
-    const program = lower(model, graph, opsets, functions, tensors, limits, source);
+    const program = lower(model, graph, opsets, functions, custom, tensors, limits, source);
     verifyProgram(program);
     return program;
   } catch (error) {
@@ -101,11 +104,12 @@ function* nodeLists(
 }
 
 /** One error for all ops that do not exist, with their counts and the first place of each. */
-function refuseUnknown(graph: GraphProto, functions: ReadonlyMap<string, FunctionProto>): void {
+function refuseUnknown(graph: GraphProto, functions: ReadonlyMap<string, FunctionProto>, custom: ReadonlySet<string>): void {
   const unknown = new Map<string, { count: number; readonly node: string; readonly record: string }>();
   for (const { nodes, record } of nodeLists(graph, functions)) {
     for (const node of nodes) {
       if (functions.has(functionKey(node.domain, node.opType, node.overload)) || onnxVersions(node.domain, node.opType).length > 0) continue;
+      if (custom.has(`${domainPrefix(node.domain)}::${node.opType}`)) continue;
       const domain = normalDomain(node.domain);
       const key = `${domain === "" ? "ai.onnx" : domain}::${node.opType}`;
       const entry = unknown.get(key);
@@ -151,13 +155,14 @@ function lower(
   graph: GraphProto,
   opsets: ReadonlyMap<string, number>,
   functions: ReadonlyMap<string, FunctionProto>,
+  custom: ReadonlySet<string>,
   tensors: TensorReader,
   limits: Limits,
   source: Source,
 ): Program {
   const builder = new GraphBuilder();
   const open = new OpenDims();
-  const lowering = new OnnxLowering(builder, tensors, functions, limits, open);
+  const lowering = new OnnxLowering(builder, tensors, functions, custom, limits, open);
   const frame: Frame = { opsets, attributes: new Map(), functions: [] };
   const scope = new Scope(frame, graphLabel(graph), [...graph.inputs, ...graph.valueInfo, ...graph.outputs], undefined);
   const where = { record: graphLabel(graph) };

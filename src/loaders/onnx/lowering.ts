@@ -4,7 +4,7 @@ import type { AttributeProto, FunctionProto, GraphProto, NodeProto, SparseTensor
 import type { Limits } from "../../bytes/limits.ts";
 import type { GraphBuilder } from "../../ir/builder.ts";
 import type { Location, Value } from "../../ir/graph.ts";
-import { domainPrefix, normalDomain, onnxSchema, type OnnxSchema, onnxVersions, similarOnnxOps } from "../../ir/onnx-schema.ts";
+import { domainPrefix, openSchema, normalDomain, onnxSchema, type OnnxSchema, onnxVersions, similarOnnxOps } from "../../ir/onnx-schema.ts";
 import type { Template, TensorTemplate } from "../../ir/template.ts";
 import { type Type } from "../../ir/type.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
@@ -92,15 +92,17 @@ export class OnnxLowering {
   readonly tensors: TensorReader;
   readonly open: OpenDims;
   readonly #functions: ReadonlyMap<string, FunctionProto>;
+  readonly #customOps: ReadonlySet<string>;
   readonly #limits: Limits;
   #nodes = 0;
   #depth = 0;
 
-  constructor(builder: GraphBuilder, tensors: TensorReader, functions: ReadonlyMap<string, FunctionProto>, limits: Limits, open: OpenDims) {
+  constructor(builder: GraphBuilder, tensors: TensorReader, functions: ReadonlyMap<string, FunctionProto>, customOps: ReadonlySet<string>, limits: Limits, open: OpenDims) {
     this.builder = builder;
     this.tensors = tensors;
     this.open = open;
     this.#functions = functions;
+    this.#customOps = customOps;
     this.#limits = limits;
   }
 
@@ -215,7 +217,7 @@ export class OnnxLowering {
       this.#inline(own, proto, operands, attributes, scope);
       return;
     }
-    const schema = chooseSchema(proto, scope.frame.opsets);
+    const schema = this.#custom(proto, scope) ?? chooseSchema(proto, scope.frame.opsets);
     const bindings = checkInputs(schema, operands, proto.outputs.length);
     checkAttributes(schema, attributes);
     const result = (index: number): { type: Type; name: string | undefined } => {
@@ -241,6 +243,13 @@ export class OnnxLowering {
     });
     if (values.length < proto.outputs.length)
       throw new OpwiseError("bad-onnx", "the node names more outputs than it has", { wanted: `at most ${values.length}`, got: String(proto.outputs.length) });
+  }
+
+  /** The schema of an op that the caller brings and nobody else knows. */
+  #custom(proto: NodeProto, scope: Scope): OnnxSchema | undefined {
+    const domain = normalDomain(proto.domain);
+    if (!this.#customOps.has(`${domainPrefix(domain)}::${proto.opType}`) || onnxVersions(domain, proto.opType).length > 0) return undefined;
+    return openSchema(domain, proto.opType, scope.frame.opsets.get(domain));
   }
 
   /** A loop carries an optional and hands out what is in it: the file declares the result without the optional. */

@@ -20,6 +20,9 @@ export class Attributes {
     this.#values = values;
     this.#constant = constant;
   }
+  get names(): readonly string[] {
+    return Object.keys(this.#values);
+  }
   has(name: string): boolean {
     return this.#values[name] !== undefined;
   }
