@@ -23,7 +23,11 @@ function plain(name: string, build: (x: Num) => Num): OnnxOp {
 /** An op with float attributes, in the order of the expression's further operands. */
 function parametric(name: string, attributes: Readonly<Record<string, number>>, build: (...operands: Num[]) => Num): OnnxOp {
   const e = elementwise(name, build);
-  return onnxOp(name, { 1: { run: (ctx, call) => apply(ctx, e, [tensorAt(call, 0), ...Object.entries(attributes).map(([key, value]) => float(call.attributes.float(key, value)))]) } });
+  return onnxOp(name, {
+    1: {
+      run: (ctx, call) => apply(ctx, e, [tensorAt(call, 0), ...Object.entries(attributes).map(([key, value]) => float(call.attributes.float(key, value)))]),
+    },
+  });
 }
 
 const prelu = elementwise("prelu", (x, slope) => x.lt(0).where(x.mul(slope), x));

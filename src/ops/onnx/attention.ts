@@ -25,7 +25,10 @@ import { computeOf, mapOf } from "./programs.ts";
 export function headsOf(ctx: Context, t: Tensor, count: number): Tensor {
   if (t.rank === 4) return t;
   const [batch = 0, length = 0, width = 0] = t.shape;
-  if (t.rank !== 3 || !(count > 0) || width % count !== 0) throw new OpwiseError("shape-mismatch", `${count} heads of a tensor of shape [${t.shape.join(", ")}]`, { wanted: "[B, H, S, D], or [B, S, H * D] and the number of heads" });
+  if (t.rank !== 3 || !(count > 0) || width % count !== 0)
+    throw new OpwiseError("shape-mismatch", `${count} heads of a tensor of shape [${t.shape.join(", ")}]`, {
+      wanted: "[B, H, S, D], or [B, S, H * D] and the number of heads",
+    });
   return permuted(reshaped(ctx, t, [batch, length, count, width / count]), [0, 2, 1, 3]);
 }
 
@@ -45,7 +48,15 @@ interface Sight {
  * The sight as one mask `[B | 1, H | 1, S, T]`: bool where the given mask is none or bool, else numbers to add, which are -inf where a key is hidden.
  */
 function maskOf(ctx: Context, s: Sight, batch: number, queries: number, keys: number, like: Tensor): Tensor {
-  const given = s.mask === undefined ? undefined : viewOf(s.mask, [...new Array<number>(4 - s.mask.rank).fill(1), ...s.mask.shape], [...new Array<number>(4 - s.mask.rank).fill(0), ...s.mask.strides], s.mask.offset);
+  const given =
+    s.mask === undefined
+      ? undefined
+      : viewOf(
+          s.mask,
+          [...new Array<number>(4 - s.mask.rank).fill(1), ...s.mask.shape],
+          [...new Array<number>(4 - s.mask.rank).fill(0), ...s.mask.strides],
+          s.mask.offset,
+        );
   const isBool = given === undefined || given.dtype === "bool";
   const lead = broadcastShapes((given?.shape ?? [1, 1]).slice(0, 2), [s.lengths === undefined ? 1 : batch, 1]);
   const shape = [...lead, queries, keys];
@@ -53,24 +64,34 @@ function maskOf(ctx: Context, s: Sight, batch: number, queries: number, keys: nu
   const ones = given?.shape.slice(0, 3).map((n) => n === 1);
   const key = `${isBool},${s.causal},${s.lengths !== undefined},${s.left >= 0},${s.right >= 0},${ones?.join("/")}`;
   const scalars = [s.offset, s.left, s.right, given?.shape[3] ?? keys, queries];
-  return computeOf(ctx, "attention_mask", key, shape, operands, isBool ? "bool" : opmathOf(like.dtype), scalars.map((): ExprType => "index"), scalars, () => {
-    const [b, h, i, j] = [index(0), index(1), index(2), index(3)];
-    const used = s.lengths === undefined ? undefined : loadIndex(operands.length - 1, s.lengths.dtype, [b]);
-    const offset = used === undefined ? size(0) : subOf(used, size(4));
-    const gap = subOf(addOf(i, offset), j);
-    const conditions: Expr[] = [binary("lt", j, size(3))];
-    if (s.causal) conditions.push(binary("ge", gap, constant(0, "index")));
-    if (s.left >= 0) conditions.push(binary("le", gap, size(1)));
-    if (s.right >= 0) conditions.push(binary("ge", addOf(gap, size(2)), constant(0, "index")));
-    if (used !== undefined) conditions.push(binary("lt", j, used));
-    const seen = conditions.reduce((p, q) => binary("and", p, q));
-    if (given === undefined) return { parts: [seen] };
-    const at = [b, h, i].map((e, k) => (ones?.[k] === true ? constant(0, "index") : e));
-    const [value = seen] = loadParts(0, given.dtype, [...at, j], binary("lt", j, size(3)));
-    if (isBool) return { parts: [binary("and", seen, value)] };
-    const type = computeType(opmathOf(like.dtype));
-    return { parts: [select(seen, cast(value, type), constant(-Infinity, type))] };
-  });
+  return computeOf(
+    ctx,
+    "attention_mask",
+    key,
+    shape,
+    operands,
+    isBool ? "bool" : opmathOf(like.dtype),
+    scalars.map((): ExprType => "index"),
+    scalars,
+    () => {
+      const [b, h, i, j] = [index(0), index(1), index(2), index(3)];
+      const used = s.lengths === undefined ? undefined : loadIndex(operands.length - 1, s.lengths.dtype, [b]);
+      const offset = used === undefined ? size(0) : subOf(used, size(4));
+      const gap = subOf(addOf(i, offset), j);
+      const conditions: Expr[] = [binary("lt", j, size(3))];
+      if (s.causal) conditions.push(binary("ge", gap, constant(0, "index")));
+      if (s.left >= 0) conditions.push(binary("le", gap, size(1)));
+      if (s.right >= 0) conditions.push(binary("ge", addOf(gap, size(2)), constant(0, "index")));
+      if (used !== undefined) conditions.push(binary("lt", j, used));
+      const seen = conditions.reduce((p, q) => binary("and", p, q));
+      if (given === undefined) return { parts: [seen] };
+      const at = [b, h, i].map((e, k) => (ones?.[k] === true ? constant(0, "index") : e));
+      const [value = seen] = loadParts(0, given.dtype, [...at, j], binary("lt", j, size(3)));
+      if (isBool) return { parts: [binary("and", seen, value)] };
+      const type = computeType(opmathOf(like.dtype));
+      return { parts: [select(seen, cast(value, type), constant(-Infinity, type))] };
+    },
+  );
 }
 
 /** A query whose row of the mask hides every key: `[..., S, 1]`. */
@@ -89,9 +110,12 @@ function stepwise(ctx: Context, call: OnnxCall, q: Tensor, keys: Tensor, values:
   const product = matmul(ctx, scaled(q), transposed(scaled(k), 2, 3));
   const cap = attributes.float("softcap", 0);
   const capped = cap > 0 ? mapOf(ctx, "softcap", [product], wide, (x, c) => x.to("f64").div(c).apply("tanh").mul(c), [cap]) : product;
-  const biased = mask === undefined ? capped
-    : mask.dtype === "bool" ? mapOf(ctx, "masked_scores", [capped, mask], wide, (x, m) => m.where(x, x.lit(-Infinity)))
-    : mapOf(ctx, "biased_scores", [capped, mask], wide, (x, m) => m.to(x.type).add(x));
+  const biased =
+    mask === undefined
+      ? capped
+      : mask.dtype === "bool"
+        ? mapOf(ctx, "masked_scores", [capped, mask], wide, (x, m) => m.where(x, x.lit(-Infinity)))
+        : mapOf(ctx, "biased_scores", [capped, mask], wide, (x, m) => m.to(x.type).add(x));
   const precision = attributes.has("softmax_precision") ? dtypeOfCode(attributes.int("softmax_precision")) : wide;
   const raw = softmax(ctx, castTo(ctx, biased, precision), -1, false);
   const chances = mask === undefined ? raw : mapOf(ctx, "unless_hidden", [raw, hiddenRows(ctx, mask)], raw.dtype, (p, gone) => gone.where(p.lit(0), p));
@@ -117,8 +141,12 @@ function attention(ctx: Context, call: OnnxCall): Tensor[] {
   const scale = attributes.has("scale") ? given : 1 / Math.sqrt(width);
   const lengths = past[0] === undefined ? maybeTensor(call, 6) : undefined;
   const sight: Sight = {
-    mask: maybeTensor(call, 3), causal: attributes.int("is_causal", 0) !== 0, offset: past[0]?.shape[2] ?? 0, lengths,
-    left: attributes.int("left_window_size", -1), right: attributes.int("right_window_size", -1),
+    mask: maybeTensor(call, 3),
+    causal: attributes.int("is_causal", 0) !== 0,
+    offset: past[0]?.shape[2] ?? 0,
+    lengths,
+    left: attributes.int("left_window_size", -1),
+    right: attributes.int("right_window_size", -1),
   };
   const plain = lengths === undefined && sight.left < 0 && sight.right < 0 && (sight.mask === undefined || sight.mask.shape[sight.mask.rank - 1] === keys);
   const simpleCausal = plain && sight.causal && sight.offset === 0;
@@ -168,7 +196,8 @@ function rotaryEmbedding(ctx: Context, call: OnnxCall): Tensor {
   const stated = attributes.int("rotary_embedding_dim", 0);
   const width = stated === 0 ? (x.shape[3] ?? 0) : stated;
   const [cos, sin] = [tensorAt(call, 1), tensorAt(call, 2)];
-  if (cos.shape[cos.rank - 1] !== width / 2) throw new OpwiseError("shape-mismatch", "the cosines do not fit the rotated width", { wanted: String(width / 2), got: String(cos.shape[cos.rank - 1]) });
+  if (cos.shape[cos.rank - 1] !== width / 2)
+    throw new OpwiseError("shape-mismatch", "the cosines do not fit the rotated width", { wanted: String(width / 2), got: String(cos.shape[cos.rank - 1]) });
   const out = rotated(ctx, x, cos, sin, maybeTensor(call, 3), width, attributes.int("interleaved", 0) !== 0);
   return given.rank === 3 ? reshaped(ctx, permuted(out, [0, 2, 1, 3]), given.shape) : out;
 }

@@ -103,7 +103,8 @@ function fromTexts(operands: readonly View[], results: readonly View[]): void {
     const text = texts[i] ?? "";
     const value = parseFloatText(text);
     if (value === undefined) throw new OpwiseError("bad-argument", `the text \`${text}\` is no number`);
-    if (array instanceof BigInt64Array || array instanceof BigUint64Array) array[at] = /^[+-]?\d+$/.test(text.trim()) ? BigInt(text.trim().replace(/^\+/, "")) : BigInt(Math.trunc(value));
+    if (array instanceof BigInt64Array || array instanceof BigUint64Array)
+      array[at] = /^[+-]?\d+$/.test(text.trim()) ? BigInt(text.trim().replace(/^\+/, "")) : BigInt(Math.trunc(value));
     else array[at] = isInt ? Math.trunc(value) : to.dtype === "bool" ? Number(value !== 0) : value;
   });
 }
@@ -127,15 +128,31 @@ export function castTo(ctx: Context, x: Tensor, dtype: DType, options: CastOptio
   return mapOf(ctx, `cast ${options.saturate},${options.roundMode}`, [x], dtype, (v) => convertedNum(v, dtype, options));
 }
 
-const optionsOf = (call: OnnxCall): CastOptions => ({ saturate: call.attributes.int("saturate", 1) !== 0, roundMode: call.attributes.string("round_mode", "up") });
+const optionsOf = (call: OnnxCall): CastOptions => ({
+  saturate: call.attributes.int("saturate", 1) !== 0,
+  roundMode: call.attributes.string("round_mode", "up"),
+});
 
 /** Before version 6, `to` was the type's name. */
 function targetOf(call: OnnxCall): DType {
   if (call.version >= 6) return dtypeOfCode(call.attributes.int("to"));
   const name = call.attributes.string("to");
   const names: Readonly<Record<string, DType>> = {
-    FLOAT: "float32", DOUBLE: "float64", FLOAT16: "float16", BOOL: "bool", STRING: "string", INT8: "int8", INT16: "int16", INT32: "int32", INT64: "int64",
-    UINT8: "uint8", UINT16: "uint16", UINT32: "uint32", UINT64: "uint64", COMPLEX64: "complex64", COMPLEX128: "complex128",
+    FLOAT: "float32",
+    DOUBLE: "float64",
+    FLOAT16: "float16",
+    BOOL: "bool",
+    STRING: "string",
+    INT8: "int8",
+    INT16: "int16",
+    INT32: "int32",
+    INT64: "int64",
+    UINT8: "uint8",
+    UINT16: "uint16",
+    UINT32: "uint32",
+    UINT64: "uint64",
+    COMPLEX64: "complex64",
+    COMPLEX128: "complex128",
   };
   const dtype = names[name.toUpperCase()];
   if (dtype === undefined) throw new OpwiseError("bad-onnx", `Cast to an unknown type \`${name}\``);

@@ -26,10 +26,16 @@ const added = elementwise("add", (x, y) => x.add(y));
 
 /** @throws shape-mismatch */
 function checkChannels(x: Tensor, w: Tensor, groups: number, transposed: boolean): void {
-  if (x.rank < 3 || w.rank !== x.rank) throw new OpwiseError("shape-mismatch", `a convolution of shape [${x.shape.join(", ")}] by weights [${w.shape.join(", ")}]`, { wanted: "equal ranks from 3 on" });
+  if (x.rank < 3 || w.rank !== x.rank)
+    throw new OpwiseError("shape-mismatch", `a convolution of shape [${x.shape.join(", ")}] by weights [${w.shape.join(", ")}]`, {
+      wanted: "equal ranks from 3 on",
+    });
   const channels = transposed ? (w.shape[0] ?? 0) : (w.shape[1] ?? 0) * groups;
   if (x.shape[1] !== channels || (w.shape[0] ?? 0) % groups !== 0) {
-    throw new OpwiseError("shape-mismatch", `weights [${w.shape.join(", ")}] with ${groups} groups want ${channels} channels`, { wanted: `[N, ${channels}, ...]`, got: `[${x.shape.join(", ")}]` });
+    throw new OpwiseError("shape-mismatch", `weights [${w.shape.join(", ")}] with ${groups} groups want ${channels} channels`, {
+      wanted: `[N, ${channels}, ...]`,
+      got: `[${x.shape.join(", ")}]`,
+    });
   }
 }
 
@@ -49,7 +55,7 @@ function convTranspose(ctx: Context, call: OnnxCall): Tensor {
   const axes = x.rank - 2;
   const [stride, dilation, extra] = [perAxis(call, "strides", axes, 1), perAxis(call, "dilations", axes, 1), perAxis(call, "output_padding", axes, 0)];
   const mode = call.attributes.string("auto_pad", "NOTSET");
-  const [begin, end] = padsOf(call, axes).map((side) => [...side]) as [number[], number[]];
+  const [begin, end] = padsOf(call, axes);
   const wanted = call.attributes.ints("output_shape")?.slice(-axes);
   x.shape.slice(2).forEach((n, i) => {
     const s = stride[i] ?? 1;
@@ -91,7 +97,16 @@ function deformConv(ctx: Context, call: OnnxCall): Tensor {
   const places = numelOf(windows.out);
   const operands = mask === undefined ? [x, offset] : [x, offset, mask];
   // Per axis: input size, kernel size, output size, stride, pad, dilation; then channels per offset group and kernel positions.
-  const scalars = [...x.shape.slice(2), ...kernel, ...windows.out, ...windows.stride, ...windows.padBegin, ...windows.dilation, channels / offsetGroups, positions];
+  const scalars = [
+    ...x.shape.slice(2),
+    ...kernel,
+    ...windows.out,
+    ...windows.stride,
+    ...windows.padBegin,
+    ...windows.dilation,
+    channels / offsetGroups,
+    positions,
+  ];
   const types: ExprType[] = scalars.map(() => "index");
   const columns = computeOf(ctx, "deformed_columns", `${axes}`, [n, channels, positions, places], operands, x.dtype, types, scalars, () => {
     const fact = (which: number): Expr[] => Array.from({ length: axes }, (_, i) => size(which * axes + i));
@@ -106,7 +121,9 @@ function deformConv(ctx: Context, call: OnnxCall): Tensor {
       return new Num(cast(base, "f64")).add(new Num(shift).to("f64"));
     });
     let value = multilinear(at, (where) => {
-      const inside = where.map((e, i) => binary("and", binary("ge", e, constant(0, "index")), binary("lt", e, input[i] ?? e))).reduce((p, q) => binary("and", p, q));
+      const inside = where
+        .map((e, i) => binary("and", binary("ge", e, constant(0, "index")), binary("lt", e, input[i] ?? e)))
+        .reduce((p, q) => binary("and", p, q));
       return new Num(loadParts(0, x.dtype, [batch, channel, ...where], inside)[0] ?? constant(0, "f32")).to("f64");
     });
     if (mask !== undefined) value = value.mul(new Num(load(2, computeType(mask.dtype), [batch, row, ...o])).to("f64"));
@@ -129,7 +146,8 @@ function* col2im(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const positions = numelOf(block);
   const [n = 0, rows = 0, columns = 0] = x.shape;
   const channels = rows / positions;
-  if (x.rank !== 3 || !Number.isInteger(channels) || columns !== numelOf(out)) throw new OpwiseError("shape-mismatch", `Col2Im of shape [${x.shape.join(", ")}] to an image of [${image.join(", ")}] by blocks of [${block.join(", ")}]`);
+  if (x.rank !== 3 || !Number.isInteger(channels) || columns !== numelOf(out))
+    throw new OpwiseError("shape-mismatch", `Col2Im of shape [${x.shape.join(", ")}] to an image of [${image.join(", ")}] by blocks of [${block.join(", ")}]`);
   // One more place than the image has, for what falls into the padding.
   const target = filled(ctx, [n * channels, numelOf(image) + 1], x.dtype, int(0));
   const scalars = [...image, ...block, ...out, ...stride, ...padBegin, ...dilation, positions, channels];
@@ -144,8 +162,15 @@ function* col2im(ctx: Context, call: OnnxCall): Reading<Tensor> {
     const end = sizes.reduce((p, q) => mulOf(p, q));
     const plane = addOf(mulOf(index(0), perSample), quotOf(index(1), count));
     return {
-      name: "col2im", operands: [x.dtype], scalars: scalars.map((): ExprType => "index"), messages: [],
-      outputs: [{ dtype: "int64", parts: [plane] }, { dtype: "int64", parts: [new Num(inside).where(new Num(flat), new Num(end)).re] }, { dtype: x.dtype, parts: loadParts(0, x.dtype, [index(0), index(1), index(2)]) }],
+      name: "col2im",
+      operands: [x.dtype],
+      scalars: scalars.map((): ExprType => "index"),
+      messages: [],
+      outputs: [
+        { dtype: "int64", parts: [plane] },
+        { dtype: "int64", parts: [new Num(inside).where(new Num(flat), new Num(end)).re] },
+        { dtype: x.dtype, parts: loadParts(0, x.dtype, [index(0), index(1), index(2)]) },
+      ],
     };
   });
   scatterInto(ctx, target, program, x.shape, [x], scalars, "add");

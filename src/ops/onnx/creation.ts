@@ -46,8 +46,10 @@ function* range(ctx: Context, call: OnnxCall): Reading<Tensor> {
     if (by === 0n) throw new OpwiseError("bad-argument", "Range with a delta of 0");
     const span = to - from;
     const whole = span / by;
-    count = Math.max(Number(span % by === 0n ? whole : (span < 0n) === (by < 0n) ? whole + 1n : whole), 0);
-    return computeOf(ctx, "range", "", [count], [start, delta].map(scalarView), dtype, [], [], () => ({ parts: [binary("add", load(0, type, []), binary("mul", cast(index(0), type), load(1, type, [])))] }));
+    count = Math.max(Number(span % by === 0n ? whole : span < 0n === by < 0n ? whole + 1n : whole), 0);
+    return computeOf(ctx, "range", "", [count], [start, delta].map(scalarView), dtype, [], [], () => ({
+      parts: [binary("add", load(0, type, []), binary("mul", cast(index(0), type), load(1, type, [])))],
+    }));
   }
   const from = (yield* floatAt(call, 0)) ?? 0;
   const to = (yield* floatAt(call, 1)) ?? 0;
@@ -55,7 +57,9 @@ function* range(ctx: Context, call: OnnxCall): Reading<Tensor> {
   if (by === 0) throw new OpwiseError("bad-argument", "Range with a delta of 0");
   count = Math.max(Math.ceil((to - from) / by), 0);
   if (!Number.isFinite(count)) throw new OpwiseError("bad-argument", "Range has no end", { got: `${from} to ${to} by ${by}` });
-  return computeOf(ctx, "range", "", [count], [], dtype, ["f64", "f64"], [from, by], () => ({ parts: outputParts(new Num(scalar(0, "f64")).add(new Num(cast(index(0), "f64")).mul(new Num(scalar(1, "f64")))), dtype) }));
+  return computeOf(ctx, "range", "", [count], [], dtype, ["f64", "f64"], [from, by], () => ({
+    parts: outputParts(new Num(scalar(0, "f64")).add(new Num(cast(index(0), "f64")).mul(new Num(scalar(1, "f64")))), dtype),
+  }));
 }
 
 const scalarView = (t: Tensor): Tensor => viewOf(t, [], [], t.offset);

@@ -58,7 +58,9 @@ function* nonMaxSuppression(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const [batches = 0, count = 0] = boxes.shape;
   const classes = scores.shape[1] ?? 0;
   if (boxes.rank !== 3 || boxes.shape[2] !== 4 || scores.rank !== 3 || scores.shape[0] !== batches || scores.shape[2] !== count) {
-    throw new OpwiseError("shape-mismatch", `boxes [${boxes.shape.join(", ")}] with scores [${scores.shape.join(", ")}]`, { wanted: "[B, N, 4] and [B, C, N]" });
+    throw new OpwiseError("shape-mismatch", `boxes [${boxes.shape.join(", ")}] with scores [${scores.shape.join(", ")}]`, {
+      wanted: "[B, N, 4] and [B, C, N]",
+    });
   }
   const rows = empty(ctx, [batches * classes * Math.min(most, count), 3], "int64");
   const total = empty(ctx, [], "int64");
@@ -71,7 +73,9 @@ function* nonMaxSuppression(ctx: Context, call: OnnxCall): Reading<Tensor> {
       for (let kind = 0; kind < classes; kind++) {
         const from = (batch * classes + kind) * count;
         const mark = (i: number): number => marks[from + i] ?? 0;
-        const order = Array.from({ length: count }, (_, i) => i).filter((i) => least === undefined || mark(i) > least).sort((p, q) => mark(q) - mark(p) || p - q);
+        const order = Array.from({ length: count }, (_, i) => i)
+          .filter((i) => least === undefined || mark(i) > least)
+          .sort((p, q) => mark(q) - mark(p) || p - q);
         const chosen: Box[] = [];
         for (const i of order) {
           if (chosen.length >= most) break;
@@ -107,7 +111,11 @@ function roiAlign(ctx: Context, call: OnnxCall): Tensor {
   return computeOf(ctx, "roi_align", `${mode},${half}`, [count, channels, height, width], [x, rois, batches], x.dtype, types, scalars, () => {
     const [scale, ratio, outHeight, outWidth, inHeight, inWidth] = types.map((_, i) => new Num(scalar(i, "f64"))) as [Num, Num, Num, Num, Num, Num];
     const batch = loadIndex(2, batches.dtype, [index(0)]);
-    const side = (k: number): Num => new Num(load(1, computeType(rois.dtype), [index(0), constant(k, "index")])).to("f64").mul(scale).sub(half ? 0.5 : 0);
+    const side = (k: number): Num =>
+      new Num(load(1, computeType(rois.dtype), [index(0), constant(k, "index")]))
+        .to("f64")
+        .mul(scale)
+        .sub(half ? 0.5 : 0);
     const axis = (from: Num, to: Num, bins: Num, at: number): { start: Num; bin: Num; grid: Num } => {
       const span = half ? to.sub(from) : to.sub(from).max(1);
       const bin = span.div(bins);
@@ -125,8 +133,18 @@ function roiAlign(ctx: Context, call: OnnxCall): Tensor {
       const outside = y.lt(-1).or(y.gt(inHeight)).or(z.lt(-1)).or(z.gt(inWidth));
       const [v, h] = [neighbours(y, inHeight), neighbours(z, inWidth)];
       const one = f64(1);
-      return ([[v.low, one.sub(v.far)], [v.high, v.far]] as const).flatMap(([row, a]) =>
-        ([[h.low, one.sub(h.far)], [h.high, h.far]] as const).map(([column, b]) => {
+      return (
+        [
+          [v.low, one.sub(v.far)],
+          [v.high, v.far],
+        ] as const
+      ).flatMap(([row, a]) =>
+        (
+          [
+            [h.low, one.sub(h.far)],
+            [h.high, h.far],
+          ] as const
+        ).map(([column, b]) => {
           const value = new Num(load(0, computeType(x.dtype), [batch, index(1), asIndex(row), asIndex(column)])).to("f64");
           return outside.where(f64(0), a.mul(b).mul(value));
         }),

@@ -44,7 +44,8 @@ export function gramsOf(call: OnnxCall): Grams {
   const pool = attributes.strings("pool_strings") ?? attributes.bigints("pool_int64s")?.map(String);
   const coordinates = attributes.ints("ngram_indexes") ?? [];
   if (pool === undefined || coordinates.length === 0) throw new OpwiseError("bad-onnx", "TfIdfVectorizer without a pool of n-grams");
-  if (!["TF", "IDF", "TFIDF"].includes(mode)) throw new OpwiseError("bad-onnx", "`mode` of TfIdfVectorizer is unknown", { wanted: "TF, IDF or TFIDF", got: mode });
+  if (!["TF", "IDF", "TFIDF"].includes(mode))
+    throw new OpwiseError("bad-onnx", "`mode` of TfIdfVectorizer is unknown", { wanted: "TF, IDF or TFIDF", got: mode });
   const [shortest, longest, skips] = [attributes.int("min_gram_length"), attributes.int("max_gram_length"), attributes.int("max_skip_count")];
   const weights = attributes.floats("weights");
   const root = treeOf(pool, attributes.ints("ngram_counts") ?? [], coordinates, shortest, longest);

@@ -23,7 +23,11 @@ function gather(ctx: Context, call: OnnxCall): Tensor {
   const [x, indices] = [tensorAt(call, 0), tensorAt(call, 1)];
   const axis = axisOf(call.attributes.int("axis", 0), x.rank);
   if (x.rank === 0) throw new OpwiseError("shape-mismatch", "Gather from a tensor without axes");
-  return gatherAt(ctx, x, x.shape.map((_, i) => (i === axis ? indices : undefined)));
+  return gatherAt(
+    ctx,
+    x,
+    x.shape.map((_, i) => (i === axis ? indices : undefined)),
+  );
 }
 
 /** Element `[..., indices[...], ...]` along `axis` for each position of the indices. */
@@ -34,7 +38,14 @@ function gatherElements(ctx: Context, call: OnnxCall): Tensor {
   return computeOf(ctx, "gather_elements", String(axis), indices.shape, [x, indices], x.dtype, ["index"], [x.shape[axis] ?? 0], () => {
     const here = axes(x.rank);
     const at = boundedIndex(loadIndex(1, indices.dtype, here), size(0), "wrap", 0);
-    return { parts: loadParts(0, x.dtype, here.map((e, i) => (i === axis ? at : e))), messages: OUT_OF_RANGE };
+    return {
+      parts: loadParts(
+        0,
+        x.dtype,
+        here.map((e, i) => (i === axis ? at : e)),
+      ),
+      messages: OUT_OF_RANGE,
+    };
   });
 }
 
@@ -47,14 +58,25 @@ function gatherND(ctx: Context, call: OnnxCall): Tensor {
   const [x, indices] = [tensorAt(call, 0), tensorAt(call, 1)];
   const batch = call.attributes.int("batch_dims", 0);
   const depth = indices.shape[indices.rank - 1] ?? 0;
-  if (batch + depth > x.rank || batch >= indices.rank) throw new OpwiseError("shape-mismatch", `GatherND of rank ${x.rank} by indices [${indices.shape.join(", ")}] with ${batch} batch axes`);
+  if (batch + depth > x.rank || batch >= indices.rank)
+    throw new OpwiseError("shape-mismatch", `GatherND of rank ${x.rank} by indices [${indices.shape.join(", ")}] with ${batch} batch axes`);
   const lead = indices.rank - 1;
   const shape = [...indices.shape.slice(0, -1), ...x.shape.slice(batch + depth)];
   const lengths = x.shape.slice(batch, batch + depth);
-  return computeOf(ctx, "gather_nd", `${batch},${depth}`, shape, [x, indices], x.dtype, lengths.map(() => "index"), lengths, () => {
-    const given = lengths.map((_, j) => component(1, indices, axes(lead), j, size(j)));
-    return { parts: loadParts(0, x.dtype, [...axes(batch), ...given, ...axes(shape.length, lead)]), messages: OUT_OF_RANGE };
-  });
+  return computeOf(
+    ctx,
+    "gather_nd",
+    `${batch},${depth}`,
+    shape,
+    [x, indices],
+    x.dtype,
+    lengths.map(() => "index"),
+    lengths,
+    () => {
+      const given = lengths.map((_, j) => component(1, indices, axes(lead), j, size(j)));
+      return { parts: loadParts(0, x.dtype, [...axes(batch), ...given, ...axes(shape.length, lead)]), messages: OUT_OF_RANGE };
+    },
+  );
 }
 
 type Combine = "set" | "add" | "mul" | "min" | "max";
@@ -68,12 +90,16 @@ function combineOf(call: OnnxCall): Combine {
 function scatterElements(ctx: Context, call: OnnxCall): Tensor {
   const [x, indices, updates] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
   const axis = axisOf(call.attributes.int("axis", 0), x.rank);
-  if (indices.rank !== x.rank || updates.rank !== x.rank) throw new OpwiseError("shape-mismatch", `ScatterElements wants indices and updates of rank ${x.rank}`);
+  if (indices.rank !== x.rank || updates.rank !== x.rank)
+    throw new OpwiseError("shape-mismatch", `ScatterElements wants indices and updates of rank ${x.rank}`);
   const program = programs(`scatter ${x.dtype},${indices.dtype},${x.rank},${axis}`, () => {
     const here = axes(x.rank);
     const at = boundedIndex(loadIndex(0, indices.dtype, here), size(0), "wrap", 0);
     return {
-      name: "scatter_elements", operands: [indices.dtype, x.dtype], scalars: ["index"], messages: OUT_OF_RANGE,
+      name: "scatter_elements",
+      operands: [indices.dtype, x.dtype],
+      scalars: ["index"],
+      messages: OUT_OF_RANGE,
       outputs: [...here.map((e, i) => ({ dtype: "int64" as const, parts: [i === axis ? at : e] })), { dtype: x.dtype, parts: loadParts(1, x.dtype, here) }],
     };
   });
@@ -92,8 +118,14 @@ function scatterND(ctx: Context, call: OnnxCall): Tensor {
     const given = Array.from({ length: depth }, (_, j) => component(0, indices, axes(lead), j, size(j)));
     const rest = axes(shape.length, lead);
     return {
-      name: "scatter_nd", operands: [indices.dtype, x.dtype], scalars: given.map(() => "index" as const), messages: OUT_OF_RANGE,
-      outputs: [...[...given, ...rest].map((e) => ({ dtype: "int64" as const, parts: [e] })), { dtype: x.dtype, parts: loadParts(1, x.dtype, axes(shape.length)) }],
+      name: "scatter_nd",
+      operands: [indices.dtype, x.dtype],
+      scalars: given.map(() => "index" as const),
+      messages: OUT_OF_RANGE,
+      outputs: [
+        ...[...given, ...rest].map((e) => ({ dtype: "int64" as const, parts: [e] })),
+        { dtype: x.dtype, parts: loadParts(1, x.dtype, axes(shape.length)) },
+      ],
     };
   });
   return scatterInto(ctx, copyOf(ctx, x), program, shape, [indices, updates], x.shape.slice(0, depth), combineOf(call));
@@ -136,7 +168,13 @@ function reverseSequence(ctx: Context, call: OnnxCall): Tensor {
     const here = axes(x.rank);
     const length = loadIndex(1, lengths.dtype, [index(batch)]);
     const turned = select(binary("lt", index(time), length), subOf(subOf(length, constant(1, "index")), index(time)), index(time));
-    return { parts: loadParts(0, x.dtype, here.map((e, i) => (i === time ? turned : e))) };
+    return {
+      parts: loadParts(
+        0,
+        x.dtype,
+        here.map((e, i) => (i === time ? turned : e)),
+      ),
+    };
   });
 }
 
@@ -153,8 +191,14 @@ function tensorScatter(ctx: Context, call: OnnxCall): Tensor {
     const moved = addOf(index(axis), start);
     const at = circular ? binary("remainder", moved, size(0)) : boundedIndex(moved, size(0), "strict", 0);
     return {
-      name: "tensor_scatter", operands: written === undefined ? [past.dtype] : [past.dtype, written.dtype], scalars: ["index"], messages: OUT_OF_RANGE,
-      outputs: [...here.map((e, i) => ({ dtype: "int64" as const, parts: [i === axis ? at : e] })), { dtype: past.dtype, parts: loadParts(0, past.dtype, here) }],
+      name: "tensor_scatter",
+      operands: written === undefined ? [past.dtype] : [past.dtype, written.dtype],
+      scalars: ["index"],
+      messages: OUT_OF_RANGE,
+      outputs: [
+        ...here.map((e, i) => ({ dtype: "int64" as const, parts: [i === axis ? at : e] })),
+        { dtype: past.dtype, parts: loadParts(0, past.dtype, here) },
+      ],
     };
   });
   return scatterInto(ctx, copyOf(ctx, past), program, update.shape, written === undefined ? [update] : [update, written], [past.shape[axis] ?? 0], "set");

@@ -30,7 +30,18 @@ function parameter(t: Tensor, rank: number): Tensor {
 /** `old * momentum + now * (1 - momentum)`. */
 function running(ctx: Context, old: Tensor, now: Tensor, momentum: number): Tensor {
   const flat = viewOf(now, old.shape, old.strides, now.offset);
-  return mapOf(ctx, "running_stats", [old, flat], old.dtype, (a, b, m) => a.to("f64").mul(m).add(b.to("f64").mul(m.lit(1).sub(m))), [momentum]);
+  return mapOf(
+    ctx,
+    "running_stats",
+    [old, flat],
+    old.dtype,
+    (a, b, m) =>
+      a
+        .to("f64")
+        .mul(m)
+        .add(b.to("f64").mul(m.lit(1).sub(m))),
+    [momentum],
+  );
 }
 
 /** With given statistics, or in training with those of the batch. Old versions tell training by `is_test` or by their outputs. */
@@ -39,13 +50,15 @@ function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
   const { attributes, version } = call;
   const eps = attributes.float("epsilon", 1e-5);
   const momentum = attributes.float("momentum", 0.9);
-  const training = version >= 14 ? attributes.int("training_mode", 0) !== 0 : version >= 7 ? call.outputs > 1 : attributes.int("is_test", 0) === 0 && call.outputs > 1;
+  const training =
+    version >= 14 ? attributes.int("training_mode", 0) !== 0 : version >= 7 ? call.outputs > 1 : attributes.int("is_test", 0) === 0 && call.outputs > 1;
   const out = empty(ctx, x.shape, x.dtype);
   const [w, b] = [parameter(scale, x.rank), parameter(bias, x.rank)];
   if (!training) {
     if (x.numel > 0) {
       const params = { eps, weight: true, bias: true };
-      const body = (): void => normalise(ctx, x, parameter(mean, x.rank), parameter(inverseDeviation(ctx, variance, eps, opmathOf(variance.dtype)), x.rank), w, b, out);
+      const body = (): void =>
+        normalise(ctx, x, parameter(mean, x.rank), parameter(inverseDeviation(ctx, variance, eps, opmathOf(variance.dtype)), x.rank), w, b, out);
       if (scale.rank === 1) ctx.region({ kind: "region", name: "batch_norm", operands: [x, mean, variance, scale, bias], results: [out], params }, body);
       else body();
     }
@@ -58,7 +71,13 @@ function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
   const v = varianceOf(ctx, x, m, axes, wide);
   if (x.numel > 0) normalise(ctx, x, m, inverseDeviation(ctx, v, eps), w, b, out);
   const saved = (now: Tensor, like: Tensor): Tensor => castTo(ctx, viewOf(now, like.shape, like.strides, now.offset), like.dtype);
-  return [out, running(ctx, copyOf(ctx, mean), m, momentum), running(ctx, copyOf(ctx, variance), v, momentum), saved(m, copyOf(ctx, mean)), saved(v, copyOf(ctx, variance))];
+  return [
+    out,
+    running(ctx, copyOf(ctx, mean), m, momentum),
+    running(ctx, copyOf(ctx, variance), v, momentum),
+    saved(m, copyOf(ctx, mean)),
+    saved(v, copyOf(ctx, variance)),
+  ];
 }
 
 const stashType = (call: OnnxCall, x: Tensor): DType => (x.dtype === "float64" ? "float64" : dtypeOfCode(call.attributes.int("stash_type", 1)));
@@ -92,7 +111,8 @@ function rmsNormalization(ctx: Context, call: OnnxCall): Tensor {
   const [x, scale] = [tensorAt(call, 0), tensorAt(call, 1)];
   const axes = axesFrom(axisOf(call.attributes.int("axis", -1), x.rank), x.rank);
   const out = empty(ctx, x.shape, x.dtype);
-  if (x.numel > 0) normalise(ctx, x, null, inverseDeviation(ctx, meanSquare(ctx, x, axes, opmathOf(x.dtype)), call.attributes.float("epsilon", 1e-5)), scale, null, out);
+  if (x.numel > 0)
+    normalise(ctx, x, null, inverseDeviation(ctx, meanSquare(ctx, x, axes, opmathOf(x.dtype)), call.attributes.float("epsilon", 1e-5)), scale, null, out);
   return out;
 }
 
@@ -110,7 +130,15 @@ function groupNormalization(ctx: Context, call: OnnxCall): Tensor {
   if (x.numel > 0) {
     const wide = opmathOf(x.dtype);
     const m = meanOf(ctx, grouped, axes, wide);
-    normalise(ctx, grouped, m, inverseDeviation(ctx, varianceOf(ctx, grouped, m, axes, wide), call.attributes.float("epsilon", 1e-5)), affine(scale), affine(bias), out);
+    normalise(
+      ctx,
+      grouped,
+      m,
+      inverseDeviation(ctx, varianceOf(ctx, grouped, m, axes, wide), call.attributes.float("epsilon", 1e-5)),
+      affine(scale),
+      affine(bias),
+      out,
+    );
   }
   return reshaped(ctx, out, x.shape);
 }
@@ -142,19 +170,38 @@ function localResponse(ctx: Context, call: OnnxCall): Tensor {
   const { attributes } = call;
   const count = attributes.int("size");
   const scalars = [attributes.float("alpha", 1e-4) / count, attributes.float("beta", 0.75), attributes.float("bias", 1)];
-  return computeOf(ctx, "lrn", "", x.shape, [x], x.dtype, ["index", "index", "index", "f64", "f64", "f64"], [count, Math.floor((count - 1) / 2), x.shape[1] ?? 1, ...scalars], () => {
-    const type = computeType(x.dtype);
-    const here = positions(x.rank);
-    const [sum = constant(0, "f64")] = fold(0, size(0), [constant(0, "f64")], ([so = constant(0, "f64")], trip) => {
-      const channel = subOf(addOf(index(1), trip), size(1));
-      const inside = binary("and", binary("ge", channel, constant(0, "index")), binary("lt", channel, size(2)));
-      const v = new Num(load(0, type, here.map((e, i) => (i === 1 ? channel : e)), 0, inside, new Num(constant(0, "f64")).to(type).re)).to("f64");
-      return [new Num(so).add(v.square()).re];
-    });
-    const [alpha, beta, bias] = [3, 4, 5].map((i) => new Num(scalar(i, "f64"))) as [Num, Num, Num];
-    const value = new Num(load(0, type, here)).to("f64").div(bias.add(alpha.mul(new Num(sum))).pow(beta));
-    return { parts: outputParts(value, x.dtype) };
-  });
+  return computeOf(
+    ctx,
+    "lrn",
+    "",
+    x.shape,
+    [x],
+    x.dtype,
+    ["index", "index", "index", "f64", "f64", "f64"],
+    [count, Math.floor((count - 1) / 2), x.shape[1] ?? 1, ...scalars],
+    () => {
+      const type = computeType(x.dtype);
+      const here = positions(x.rank);
+      const [sum = constant(0, "f64")] = fold(0, size(0), [constant(0, "f64")], ([so = constant(0, "f64")], trip) => {
+        const channel = subOf(addOf(index(1), trip), size(1));
+        const inside = binary("and", binary("ge", channel, constant(0, "index")), binary("lt", channel, size(2)));
+        const v = new Num(
+          load(
+            0,
+            type,
+            here.map((e, i) => (i === 1 ? channel : e)),
+            0,
+            inside,
+            new Num(constant(0, "f64")).to(type).re,
+          ),
+        ).to("f64");
+        return [new Num(so).add(v.square()).re];
+      });
+      const [alpha, beta, bias] = [3, 4, 5].map((i) => new Num(scalar(i, "f64"))) as [Num, Num, Num];
+      const value = new Num(load(0, type, here)).to("f64").div(bias.add(alpha.mul(new Num(sum))).pow(beta));
+      return { parts: outputParts(value, x.dtype) };
+    },
+  );
 }
 
 export const normalizationOps: readonly OnnxOp[] = [
@@ -163,7 +210,10 @@ export const normalizationOps: readonly OnnxOp[] = [
   onnxOp("RMSNormalization", { 23: { run: rmsNormalization } }),
   onnxOp("GroupNormalization", { 18: { run: groupNormalization } }),
   onnxOp("InstanceNormalization", {
-    1: { run: (ctx, call) => instanceNorm(ctx, tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2), null, null, true, 0, call.attributes.float("epsilon", 1e-5)) },
+    1: {
+      run: (ctx, call) =>
+        instanceNorm(ctx, tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2), null, null, true, 0, call.attributes.float("epsilon", 1e-5)),
+    },
   }),
   onnxOp("MeanVarianceNormalization", { 9: { run: meanVarianceNormalization } }),
   onnxOp("LpNormalization", { 1: { run: lpNormalization } }),

@@ -28,9 +28,11 @@ function sourceOf(mode: string, at: Expr, length: Expr): Expr {
 
 /** `x` with `begin` and `end` positions more (or, negative, fewer) on each axis. `value` is of one element. */
 export function padded(ctx: Context, x: Tensor, begin: readonly number[], end: readonly number[], mode: string, value: Tensor): Tensor {
-  if (!["constant", "edge", "reflect", "wrap"].includes(mode)) throw new OpwiseError("bad-onnx", `Pad has no mode \`${mode}\``, { wanted: "constant, edge, reflect or wrap" });
+  if (!["constant", "edge", "reflect", "wrap"].includes(mode))
+    throw new OpwiseError("bad-onnx", `Pad has no mode \`${mode}\``, { wanted: "constant, edge, reflect or wrap" });
   const shape = x.shape.map((s, i) => s + (begin[i] ?? 0) + (end[i] ?? 0));
-  if (mode !== "constant" && x.shape.some((s, i) => s === 0 && (shape[i] ?? 0) > 0)) throw new OpwiseError("shape-mismatch", `an empty axis cannot be padded by \`${mode}\``);
+  if (mode !== "constant" && x.shape.some((s, i) => s === 0 && (shape[i] ?? 0) > 0))
+    throw new OpwiseError("shape-mismatch", `an empty axis cannot be padded by \`${mode}\``);
   const { rank } = x;
   const types: ExprType[] = Array.from({ length: 2 * rank }, () => "index");
   const one = new Tensor(value.storage, value.dtype, [], [], value.offset);
@@ -39,8 +41,20 @@ export function padded(ctx: Context, x: Tensor, begin: readonly number[], end: r
     const lengths = at.map((_, i) => size(rank + i));
     const type = computeType(x.dtype);
     const parts = isComplex(x.dtype) ? ([0, 1] as const) : ([0] as const);
-    if (mode !== "constant") return { parts: parts.map((p) => load(0, type, at.map((e, i) => sourceOf(mode, e, lengths[i] ?? ONE)), p)) };
-    const inside = at.map((e, i) => binary("and", binary("ge", e, ZERO), binary("lt", e, lengths[i] ?? ZERO))).reduce((a, b) => binary("and", a, b), constant(true, "bool"));
+    if (mode !== "constant")
+      return {
+        parts: parts.map((p) =>
+          load(
+            0,
+            type,
+            at.map((e, i) => sourceOf(mode, e, lengths[i] ?? ONE)),
+            p,
+          ),
+        ),
+      };
+    const inside = at
+      .map((e, i) => binary("and", binary("ge", e, ZERO), binary("lt", e, lengths[i] ?? ZERO)))
+      .reduce((a, b) => binary("and", a, b), constant(true, "bool"));
     return { parts: parts.map((p) => load(0, type, at, p, inside, load(1, type, [], p))) };
   });
 }
@@ -50,7 +64,8 @@ function* pad(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const pads = (yield* listOf(call, 1, call.version === 1 ? "paddings" : "pads")) ?? [];
   const given = yield* integersAt(call, 3);
   const axes = (given ?? x.shape.map((_, i) => i)).map((a) => axisOf(a, x.rank));
-  if (pads.length !== 2 * axes.length) throw new OpwiseError("shape-mismatch", "Pad needs two numbers per axis", { wanted: String(2 * axes.length), got: String(pads.length) });
+  if (pads.length !== 2 * axes.length)
+    throw new OpwiseError("shape-mismatch", "Pad needs two numbers per axis", { wanted: String(2 * axes.length), got: String(pads.length) });
   const side = (from: number): number[] => x.shape.map((_, i) => (axes.includes(i) ? (pads[from + axes.indexOf(i)] ?? 0) : 0));
   const value = maybeTensor(call, 2) ?? filled(ctx, [], x.dtype, float(call.attributes.float("value", 0)));
   return padded(ctx, x, side(0), side(axes.length), call.attributes.string("mode", "constant"), value);

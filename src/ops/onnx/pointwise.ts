@@ -39,13 +39,20 @@ function variadic(name: string, build: (all: readonly Num[]) => Num): OnnxOp {
   const meaning: OnnxMeaning = {
     run: (ctx, call) => {
       const operands = tensorsFrom(call);
-      return apply(ctx, byCount(String(operands.length), () => elementwise(name, (...all) => build(all))), operands);
+      return apply(
+        ctx,
+        byCount(String(operands.length), () => elementwise(name, (...all) => build(all))),
+        operands,
+      );
     },
   };
   return onnxOp(name, { 1: meaning });
 }
 
-const folded = (join: (a: Num, b: Num) => Num) => (all: readonly Num[]): Num => all.reduce(join);
+const folded =
+  (join: (a: Num, b: Num) => Num) =>
+  (all: readonly Num[]): Num =>
+    all.reduce(join);
 
 const power = elementwise("pow", (x, y) => x.pow(y));
 const truncated = elementwise("floored_remainder", (x, y) => x.remainder(y));
@@ -53,7 +60,10 @@ const remainder = elementwise("fmod", (x, y) => (x.isFloat ? x.fmod(y) : x.rem(y
 /** Of floats: the sign of the divisor, also on zeros. */
 const floored = elementwise("mod", (x, y) => {
   const m = x.remainder(y);
-  return y.isinf().and(x.isfinite()).where(x.eq(0).where(x.copysign(y), x.lt(0).xor(y.lt(0)).where(y, x)), m.eq(0).where(m.copysign(y), m));
+  return y
+    .isinf()
+    .and(x.isfinite())
+    .where(x.eq(0).where(x.copysign(y), x.lt(0).xor(y.lt(0)).where(y, x)), m.eq(0).where(m.copysign(y), m));
 });
 
 /** The exponent may be of another dtype; the result is of the base's. */
@@ -62,7 +72,14 @@ function pow(ctx: Context, call: OnnxCall): Tensor {
   const y = aligned(x, tensorAt(call, 1), call);
   if (x.dtype === y.dtype) return apply(ctx, power, [x, y]);
   const whole = dtypeInfo(x.dtype).class === "int" && dtypeInfo(y.dtype).class === "float";
-  if (!whole) return apply(ctx, power, [x, copyOf(ctx, y, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype)].map((t) => cast_(ctx, t, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype)) as [Tensor, Tensor]);
+  if (!whole)
+    return apply(
+      ctx,
+      power,
+      [x, copyOf(ctx, y, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype)].map((t) =>
+        cast_(ctx, t, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype),
+      ) as [Tensor, Tensor],
+    );
   return copyOf(ctx, apply(ctx, power, [copyOf(ctx, x, "float64"), copyOf(ctx, y, "float64")]), x.dtype);
 }
 
@@ -84,7 +101,8 @@ function clip(ctx: Context, call: OnnxCall): Tensor {
   const { attributes } = call;
   const bound = (at: number, name: string): Tensor | undefined => {
     const given = maybeTensor(call, at);
-    if (given !== undefined && given.numel !== 1) throw new OpwiseError("shape-mismatch", `\`${name}\` of Clip must be one number`, { got: `shape [${given.shape.join(", ")}]` });
+    if (given !== undefined && given.numel !== 1)
+      throw new OpwiseError("shape-mismatch", `\`${name}\` of Clip must be one number`, { got: `shape [${given.shape.join(", ")}]` });
     return given === undefined ? undefined : viewOf(given, [], [], given.offset);
   };
   const [low, high] = [bound(1, "min"), bound(2, "max")];
@@ -110,9 +128,18 @@ export const pointwiseOps: readonly OnnxOp[] = [
       },
     },
   }),
-  variadic("Sum", folded((a, b) => a.add(b))),
-  variadic("Max", folded((a, b) => a.max(b))),
-  variadic("Min", folded((a, b) => a.min(b))),
+  variadic(
+    "Sum",
+    folded((a, b) => a.add(b)),
+  ),
+  variadic(
+    "Max",
+    folded((a, b) => a.max(b)),
+  ),
+  variadic(
+    "Min",
+    folded((a, b) => a.min(b)),
+  ),
   variadic("Mean", (all) => folded((a, b) => a.add(b))(all).div(all.length)),
 
   unary("Abs", (x) => x.abs()),
@@ -168,7 +195,8 @@ export const pointwiseOps: readonly OnnxOp[] = [
     11: {
       run: (ctx, call) => {
         const direction = call.attributes.string("direction");
-        if (direction !== "LEFT" && direction !== "RIGHT") throw new OpwiseError("bad-onnx", "`direction` of BitShift is unknown", { wanted: "LEFT or RIGHT", got: direction });
+        if (direction !== "LEFT" && direction !== "RIGHT")
+          throw new OpwiseError("bad-onnx", "`direction` of BitShift is unknown", { wanted: "LEFT or RIGHT", got: direction });
         return apply(ctx, direction === "LEFT" ? shiftLeft : shiftRight, [tensorAt(call, 0), tensorAt(call, 1)]);
       },
     },

@@ -28,7 +28,18 @@ function pooled(ctx: Context, x: Tensor, w: Windows, how: Pick<WindowCall, "redu
   const shape = [...x.shape.slice(0, 2), ...w.out];
   const results = dtypes.map((dtype) => empty(ctx, shape, dtype));
   if (numelOf(shape) === 0) return results;
-  ctx.run({ kind: "window", ...how, operands: [resolved(ctx, x)], results, scalars: [], kernel: w.kernel, stride: w.stride, padBegin: w.padBegin, padEnd: w.padEnd, dilation: w.dilation });
+  ctx.run({
+    kind: "window",
+    ...how,
+    operands: [resolved(ctx, x)],
+    results,
+    scalars: [],
+    kernel: w.kernel,
+    stride: w.stride,
+    padBegin: w.padBegin,
+    padEnd: w.padEnd,
+    dilation: w.dilation,
+  });
   return results;
 }
 
@@ -48,12 +59,25 @@ function maxPool(ctx: Context, call: OnnxCall): Tensor[] {
   const value = only(values === undefined ? [] : [values]);
   if (places === undefined) return [value];
   const columns = call.attributes.int("storage_order", 0) !== 0;
-  const at = computeOf(ctx, "max_pool_positions", String(columns), places.shape, [places], "int64", ["index", ...spatial.map(() => "index" as const)], [x.shape[1] ?? 1, ...spatial], () => {
-    const sizes = spatial.map((_, i) => size(i + 1));
-    const plane = mulOf(addOf(mulOf(index(0), size(0)), index(1)), sizes.reduce((a, b) => mulOf(a, b)));
-    const flat = cast(load(0, "i64", axes(places.rank)), "index");
-    return { parts: [cast(addOf(plane, columns ? columnMajor(flat, sizes) : flat), "i64")] };
-  });
+  const at = computeOf(
+    ctx,
+    "max_pool_positions",
+    String(columns),
+    places.shape,
+    [places],
+    "int64",
+    ["index", ...spatial.map(() => "index" as const)],
+    [x.shape[1] ?? 1, ...spatial],
+    () => {
+      const sizes = spatial.map((_, i) => size(i + 1));
+      const plane = mulOf(
+        addOf(mulOf(index(0), size(0)), index(1)),
+        sizes.reduce((a, b) => mulOf(a, b)),
+      );
+      const flat = cast(load(0, "i64", axes(places.rank)), "index");
+      return { parts: [cast(addOf(plane, columns ? columnMajor(flat, sizes) : flat), "i64")] };
+    },
+  );
   return [value, at];
 }
 
@@ -99,7 +123,17 @@ function globalLp(ctx: Context, call: OnnxCall): Tensor {
   const x = tensorAt(call, 0);
   const p = call.version === 1 ? call.attributes.float("p", 2) : call.attributes.int("p", 2);
   const powers = mapOf(ctx, "abs_pow", [x], "float64", (v, e) => v.to("f64").abs().pow(e), [p]);
-  const sums = only(reduce(ctx, statesProgram("element:f64", ["float64"], "float64", (v) => [v]), sumOf("f64"), [powers], spatialAxes(x), true, ["float64"]));
+  const sums = only(
+    reduce(
+      ctx,
+      statesProgram("element:f64", ["float64"], "float64", (v) => [v]),
+      sumOf("f64"),
+      [powers],
+      spatialAxes(x),
+      true,
+      ["float64"],
+    ),
+  );
   return mapOf(ctx, "root", [sums], x.dtype, (v, e) => v.to("f64").pow(e), [1 / p]);
 }
 
@@ -128,7 +162,10 @@ function* maxUnpool(ctx: Context, call: OnnxCall): Reading<Tensor> {
       rest = quotOf(rest, lengths[i] ?? rest);
     }
     return {
-      name: "max_unpool", operands: [x.dtype, "int64"], scalars: from.map(() => "index" as const), messages: [],
+      name: "max_unpool",
+      operands: [x.dtype, "int64"],
+      scalars: from.map(() => "index" as const),
+      messages: [],
       outputs: [...[rest, ...at].map((e) => ({ dtype: "int64" as const, parts: [e] })), { dtype: x.dtype, parts: loadParts(0, x.dtype, axes(x.rank)) }],
     };
   });

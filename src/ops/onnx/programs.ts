@@ -20,10 +20,23 @@ const programs = memo<Program>();
  * `build(...operands, ...scalars)` over broadcast operands into `dtype`. Operands come in their own compute type, scalars as `f64`.
  * One name must mean one `build`.
  */
-export function mapOf(ctx: Context, name: string, operands: readonly Tensor[], dtype: DType, build: (...operands: Num[]) => Num, scalars: readonly number[] = []): Tensor {
+export function mapOf(
+  ctx: Context,
+  name: string,
+  operands: readonly Tensor[],
+  dtype: DType,
+  build: (...operands: Num[]) => Num,
+  scalars: readonly number[] = [],
+): Tensor {
   const program = programs(`map ${name} ${operands.map((t) => t.dtype).join(",")},${scalars.length}>${dtype}`, () => {
     const nums = [...operands.map((t, i) => operandNum(i, t.dtype, opmathOf(t.dtype))), ...scalars.map((_, i) => new Num(scalar(i, "f64")))];
-    return { name, operands: operands.map((t) => t.dtype), scalars: scalars.map((): ExprType => "f64"), outputs: [{ dtype, parts: outputParts(build(...nums), dtype) }], messages: [] };
+    return {
+      name,
+      operands: operands.map((t) => t.dtype),
+      scalars: scalars.map((): ExprType => "f64"),
+      outputs: [{ dtype, parts: outputParts(build(...nums), dtype) }],
+      messages: [],
+    };
   });
   return only(map(ctx, program, operands, scalars));
 }
@@ -36,7 +49,15 @@ export interface Computed {
 
 /** A compute call over `shape`; `key` (with dtypes and ranks of operands) must tell programs apart. */
 export function computeOf(
-  ctx: Context, name: string, key: string, shape: Shape, operands: readonly Tensor[], dtype: DType, scalarTypes: readonly ExprType[], scalars: Scalars, build: () => Computed,
+  ctx: Context,
+  name: string,
+  key: string,
+  shape: Shape,
+  operands: readonly Tensor[],
+  dtype: DType,
+  scalarTypes: readonly ExprType[],
+  scalars: Scalars,
+  build: () => Computed,
 ): Tensor {
   const program = programs(`compute ${name} ${key} ${operands.map((t) => `${t.dtype}${t.rank}`).join(",")}>${dtype}${shape.length}`, () => {
     const { parts, messages = [] } = build();

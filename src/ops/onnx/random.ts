@@ -31,7 +31,9 @@ function drawn(ctx: Context, call: OnnxCall, shape: readonly number[], dtype: DT
 }
 
 function fresh(name: string, normal: boolean): OnnxOp {
-  return onnxOp(name, { 1: { run: (ctx, call) => drawn(ctx, call, call.attributes.ints("shape") ?? [], dtypeOfCode(call.attributes.int("dtype", 1)), normal) } });
+  return onnxOp(name, {
+    1: { run: (ctx, call) => drawn(ctx, call, call.attributes.ints("shape") ?? [], dtypeOfCode(call.attributes.int("dtype", 1)), normal) },
+  });
 }
 function like(name: string, normal: boolean): OnnxOp {
   return onnxOp(name, {

@@ -48,7 +48,8 @@ const ACTIVATIONS: Readonly<Record<string, { readonly of: Shaped; readonly alpha
 function activationsOf(call: OnnxCall, defaults: readonly string[], directions: number): Activation[] {
   const { attributes } = call;
   const names = attributes.strings("activations") ?? Array.from({ length: directions }, () => defaults).flat();
-  if (names.length !== directions * defaults.length) throw new OpwiseError("bad-onnx", "`activations` does not fit the directions", { wanted: `${directions * defaults.length} names`, got: names.join(", ") });
+  if (names.length !== directions * defaults.length)
+    throw new OpwiseError("bad-onnx", "`activations` does not fit the directions", { wanted: `${directions * defaults.length} names`, got: names.join(", ") });
   const [alphas, betas] = [[...(attributes.floats("activation_alpha") ?? [])], [...(attributes.floats("activation_beta") ?? [])]];
   return names.map((name) => {
     const known = ACTIVATIONS[name.toLowerCase()];
@@ -84,20 +85,35 @@ interface Step {
  * Runs an elementwise step: `build` gives the new states from the operands; where a sequence has ended, state k keeps `operands[keep[k]]`, and
  * the last output, what is written to Y, is 0.
  */
-function stepped(step: Step, name: string, key: string, operands: readonly Tensor[], keep: readonly number[], out: Tensor, build: (...all: Num[]) => readonly Num[]): Tensor[] {
+function stepped(
+  step: Step,
+  name: string,
+  key: string,
+  operands: readonly Tensor[],
+  keep: readonly number[],
+  out: Tensor,
+  build: (...all: Num[]) => readonly Num[],
+): Tensor[] {
   const dtype = out.dtype;
   const { ctx, lengths } = step;
   const all = lengths === undefined ? operands : [...operands, lengths];
   const program = programs(`${name} ${key},${all.map((t) => t.dtype).join(",")},${lengths !== undefined}`, () => {
     const nums = operands.map((t, i) => operandNum(i, t.dtype, opmathOf(t.dtype)));
     const states = build(...nums);
-    const ended = lengths === undefined ? undefined : new Num(binary("ge", scalar(0, "index"), cast(arg(operands.length, computeType(lengths.dtype)), "index")));
+    const ended =
+      lengths === undefined ? undefined : new Num(binary("ge", scalar(0, "index"), cast(arg(operands.length, computeType(lengths.dtype)), "index")));
     const kept = states.map((s, k) => (ended === undefined ? s : ended.where(nums[keep[k] ?? 0] ?? s, s)));
     const shown = states[0] ?? nums[0];
     if (shown === undefined) throw new OpwiseError("internal", "a step without a state");
     const written = ended === undefined ? shown : ended.where(shown.lit(0), shown);
     const scalars: ExprType[] = lengths === undefined ? [] : ["index"];
-    return { name, operands: all.map((t) => t.dtype), scalars, outputs: [...kept, written].map((s) => ({ dtype, parts: outputParts(s, dtype) })), messages: [] };
+    return {
+      name,
+      operands: all.map((t) => t.dtype),
+      scalars,
+      outputs: [...kept, written].map((s) => ({ dtype, parts: outputParts(s, dtype) })),
+      messages: [],
+    };
   });
   const states = keep.map(() => empty(ctx, out.shape, dtype));
   map(ctx, program, all, lengths === undefined ? [] : [step.number], [...states, out]);
@@ -122,49 +138,67 @@ const rnnCell: Cell = (step, d, x, [h], out) => {
 };
 
 /** Gates z, r, h. Without `linearBeforeReset` the hidden state is reset before its product. */
-const gruCell = (linearBeforeReset: boolean): Cell => (step, d, x, [h], out) => {
-  if (h === undefined) return [];
-  const { ctx } = step;
-  const [f, g] = d.activations;
-  if (f === undefined || g === undefined) return [];
-  const key = `${f.key},${g.key},${d.clip}`;
-  const gates = product(ctx, d, h, x, 0, 2);
-  const [z, r] = [gate(gates, 0, d.hidden), gate(gates, 1, d.hidden)];
-  const last = gate(x, 2, d.hidden);
-  if (linearBeforeReset) {
-    const bias = narrowed(d.bias, 0, 2 * d.hidden, d.hidden);
-    const inner = mm(ctx, h, gate(d.recurrence, 2, d.hidden), { tensor: bias, alpha: ONE, beta: ONE });
-    return stepped(step, "gru_cell_linear", key, [z, r, last, inner, h], [4], out, (a, b, c, e, old) => {
+const gruCell =
+  (linearBeforeReset: boolean): Cell =>
+  (step, d, x, [h], out) => {
+    if (h === undefined) return [];
+    const { ctx } = step;
+    const [f, g] = d.activations;
+    if (f === undefined || g === undefined) return [];
+    const key = `${f.key},${g.key},${d.clip}`;
+    const gates = product(ctx, d, h, x, 0, 2);
+    const [z, r] = [gate(gates, 0, d.hidden), gate(gates, 1, d.hidden)];
+    const last = gate(x, 2, d.hidden);
+    if (linearBeforeReset) {
+      const bias = narrowed(d.bias, 0, 2 * d.hidden, d.hidden);
+      const inner = mm(ctx, h, gate(d.recurrence, 2, d.hidden), { tensor: bias, alpha: ONE, beta: ONE });
+      return stepped(step, "gru_cell_linear", key, [z, r, last, inner, h], [4], out, (a, b, c, e, old) => {
+        const update = f.of(clipped(a, d.clip));
+        const fresh = g.of(clipped(c.add(f.of(clipped(b, d.clip)).mul(e)), d.clip));
+        return [update.lit(1).sub(update).mul(fresh).add(update.mul(old))];
+      });
+    }
+    const reset = mapOf(ctx, `gru_reset ${f.key},${d.clip}`, [r, h], h.dtype, (b, old) => f.of(clipped(b, d.clip)).mul(old));
+    const inner = mm(ctx, reset, gate(d.recurrence, 2, d.hidden), { tensor: last, alpha: ONE, beta: ONE });
+    return stepped(step, "gru_cell", key, [z, inner, h], [2], out, (a, c, old) => {
       const update = f.of(clipped(a, d.clip));
-      const fresh = g.of(clipped(c.add(f.of(clipped(b, d.clip)).mul(e)), d.clip));
-      return [update.lit(1).sub(update).mul(fresh).add(update.mul(old))];
+      return [
+        update
+          .lit(1)
+          .sub(update)
+          .mul(g.of(clipped(c, d.clip)))
+          .add(update.mul(old)),
+      ];
     });
-  }
-  const reset = mapOf(ctx, `gru_reset ${f.key},${d.clip}`, [r, h], h.dtype, (b, old) => f.of(clipped(b, d.clip)).mul(old));
-  const inner = mm(ctx, reset, gate(d.recurrence, 2, d.hidden), { tensor: last, alpha: ONE, beta: ONE });
-  return stepped(step, "gru_cell", key, [z, inner, h], [2], out, (a, c, old) => {
-    const update = f.of(clipped(a, d.clip));
-    return [update.lit(1).sub(update).mul(g.of(clipped(c, d.clip))).add(update.mul(old))];
-  });
-};
+  };
 
 /** Gates i, o, f, c; peepholes see the cell state, the output gate's the new one. */
-const lstmCell = (inputForget: boolean): Cell => (step, d, x, [h, c], out) => {
-  if (h === undefined || c === undefined) return [];
-  const [f, g, k] = d.activations;
-  if (f === undefined || g === undefined || k === undefined) return [];
-  const gates = product(step.ctx, d, h, x, 0, 4);
-  const peeps = d.peepholes;
-  const looks = peeps === undefined ? [] : [0, 1, 2].map((i) => narrowed(peeps, 0, i * d.hidden, d.hidden));
-  const operands = [...[0, 1, 2, 3].map((i) => gate(gates, i, d.hidden)), h, c, ...looks];
-  return stepped(step, "lstm_cell", `${f.key},${g.key},${k.key},${d.clip},${inputForget},${looks.length}`, operands, [4, 5], out, (i, o, fg, cg, _h, old, pi?: Num, po?: Num, pf?: Num) => {
-    const peep = (z: Num, p: Num | undefined, cell: Num): Num => (p === undefined ? z : z.add(p.mul(cell)));
-    const enter = f.of(clipped(peep(i, pi, old), d.clip));
-    const forget = inputForget ? enter.lit(1).sub(enter) : f.of(clipped(peep(fg, pf, old), d.clip));
-    const cell = forget.mul(old).add(enter.mul(g.of(clipped(cg, d.clip))));
-    return [f.of(clipped(peep(o, po, cell), d.clip)).mul(k.of(cell)), cell];
-  });
-};
+const lstmCell =
+  (inputForget: boolean): Cell =>
+  (step, d, x, [h, c], out) => {
+    if (h === undefined || c === undefined) return [];
+    const [f, g, k] = d.activations;
+    if (f === undefined || g === undefined || k === undefined) return [];
+    const gates = product(step.ctx, d, h, x, 0, 4);
+    const peeps = d.peepholes;
+    const looks = peeps === undefined ? [] : [0, 1, 2].map((i) => narrowed(peeps, 0, i * d.hidden, d.hidden));
+    const operands = [...[0, 1, 2, 3].map((i) => gate(gates, i, d.hidden)), h, c, ...looks];
+    return stepped(
+      step,
+      "lstm_cell",
+      `${f.key},${g.key},${k.key},${d.clip},${inputForget},${looks.length}`,
+      operands,
+      [4, 5],
+      out,
+      (i, o, fg, cg, _h, old, pi?: Num, po?: Num, pf?: Num) => {
+        const peep = (z: Num, p: Num | undefined, cell: Num): Num => (p === undefined ? z : z.add(p.mul(cell)));
+        const enter = f.of(clipped(peep(i, pi, old), d.clip));
+        const forget = inputForget ? enter.lit(1).sub(enter) : f.of(clipped(peep(fg, pf, old), d.clip));
+        const cell = forget.mul(old).add(enter.mul(g.of(clipped(cg, d.clip))));
+        return [f.of(clipped(peep(o, po, cell), d.clip)).mul(k.of(cell)), cell];
+      },
+    );
+  };
 
 interface Layer {
   readonly gates: number;
@@ -188,7 +222,8 @@ function recurrentLayer(layer: Layer) {
     const directions = w.shape[0] ?? 1;
     const hidden = r.shape[2] ?? 0;
     const name = attributes.string("direction", "forward");
-    if (!["forward", "reverse", "bidirectional"].includes(name) || (name === "bidirectional") !== (directions === 2)) throw new OpwiseError("bad-onnx", `direction \`${name}\` with weights of ${directions} directions`);
+    if (!["forward", "reverse", "bidirectional"].includes(name) || (name === "bidirectional") !== (directions === 2))
+      throw new OpwiseError("bad-onnx", `direction \`${name}\` with weights of ${directions} directions`);
     const activations = activationsOf(call, layer.defaults, directions);
     const initial = [5, 6].slice(0, layer.states).map((at) => {
       const given = maybeTensor(call, at);
@@ -206,11 +241,19 @@ function recurrentLayer(layer: Layer) {
       const [wb, rb] = biases === undefined ? [zeros(), zeros()] : [narrowed(biases, 0, 0, size), narrowed(biases, 0, size, size)];
       const bias = joinedBias(ctx, wb, rb, layer.apart(call) ? size - hidden : size);
       const source = backward && lengths !== undefined ? turned(ctx, x, lengths) : x;
-      const rows = mm(ctx, reshaped(ctx, source, [time * batch, x.shape[2] ?? 0]), transposed(selected(w, 0, k), 0, 1), { tensor: bias, alpha: ONE, beta: ONE });
+      const rows = mm(ctx, reshaped(ctx, source, [time * batch, x.shape[2] ?? 0]), transposed(selected(w, 0, k), 0, 1), {
+        tensor: bias,
+        alpha: ONE,
+        beta: ONE,
+      });
       const d: Direction = {
-        inputs: reshaped(ctx, rows, [time, batch, size]), recurrence: transposed(selected(r, 0, k), 0, 1), bias: rb, hidden,
+        inputs: reshaped(ctx, rows, [time, batch, size]),
+        recurrence: transposed(selected(r, 0, k), 0, 1),
+        bias: rb,
+        hidden,
         peepholes: peepholes === undefined ? undefined : selected(peepholes, 0, k),
-        activations: activations.slice(k * layer.defaults.length, (k + 1) * layer.defaults.length), clip: attributes.has("clip") ? attributes.float("clip") : undefined,
+        activations: activations.slice(k * layer.defaults.length, (k + 1) * layer.defaults.length),
+        clip: attributes.has("clip") ? attributes.float("clip") : undefined,
       };
       let states = initial.map((t) => (t === undefined ? filled(ctx, [batch, hidden], x.dtype, int(0)) : selected(t, 0, k)));
       // Sequences of their own lengths are turned as a whole and back; others are walked from the end.
@@ -243,7 +286,10 @@ function joinedBias(ctx: Context, wb: Tensor, rb: Tensor, until: number): Tensor
 function turned(ctx: Context, x: Tensor, lengths: Tensor): Tensor {
   return computeOf(ctx, "turn_sequences", "", x.shape, [x, lengths], x.dtype, [], [], () => {
     const length = cast(load(1, computeType(lengths.dtype), [index(1)]), "index");
-    const at = new Num(binary("lt", index(0), length)).where(new Num(binary("sub", binary("sub", length, index(0)), constant(1, "index"))), new Num(index(0))).re;
+    const at = new Num(binary("lt", index(0), length)).where(
+      new Num(binary("sub", binary("sub", length, index(0)), constant(1, "index"))),
+      new Num(index(0)),
+    ).re;
     return { parts: [load(0, computeType(x.dtype), [at, index(1), index(2)])] };
   });
 }
@@ -252,7 +298,10 @@ const never = (): boolean => false;
 const layers: Readonly<Record<string, Layer>> = {
   RNN: { gates: 1, states: 1, defaults: ["Tanh"], cell: () => rnnCell, apart: never },
   GRU: {
-    gates: 3, states: 1, defaults: ["Sigmoid", "Tanh"], cell: (call) => gruCell(call.attributes.int("linear_before_reset", 0) !== 0),
+    gates: 3,
+    states: 1,
+    defaults: ["Sigmoid", "Tanh"],
+    cell: (call) => gruCell(call.attributes.int("linear_before_reset", 0) !== 0),
     apart: (call) => call.attributes.int("linear_before_reset", 0) !== 0,
   },
   LSTM: { gates: 4, states: 2, defaults: ["Sigmoid", "Tanh", "Tanh"], cell: (call) => lstmCell(call.attributes.int("input_forget", 0) !== 0), apart: never },

@@ -35,7 +35,8 @@ interface Reduction {
 const double = (x: Num): Num => x.to("f64");
 const exact = (x: Num): Num => x.to("i64");
 const plainSum = (state: (x: Num) => Num): Pick<Reduction, "floats" | "ints"> => ({
-  floats: { state: (x) => [state(double(x))], combiner: sumOf("f64") }, ints: { state: (x) => [state(exact(x))], combiner: sumOf("i64") },
+  floats: { state: (x) => [state(double(x))], combiner: sumOf("f64") },
+  ints: { state: (x) => [state(exact(x))], combiner: sumOf("i64") },
 });
 const both = (state: (x: Num) => readonly Num[], combiner: Combiner): Pick<Reduction, "floats" | "ints"> => {
   const fold: Fold = { state: (x) => state(double(x)), combiner };
@@ -48,8 +49,20 @@ const REDUCTIONS: readonly Reduction[] = [
   { name: "ReduceProd", floats: { state: (x) => [double(x)], combiner: prodOf("f64") }, ints: { state: (x) => [exact(x)], combiner: prodOf("i64") } },
   { name: "ReduceSumSquare", ...plainSum((x) => x.square()) },
   { name: "ReduceL1", ...plainSum((x) => x.abs()) },
-  { name: "ReduceL2", ...both((x) => [x.square()], total("norm2", "f64", (s) => unary("sqrt", s))) },
-  { name: "ReduceLogSum", ...both((x) => [x], total("log_sum", "f64", (s) => unary("log", s))) },
+  {
+    name: "ReduceL2",
+    ...both(
+      (x) => [x.square()],
+      total("norm2", "f64", (s) => unary("sqrt", s)),
+    ),
+  },
+  {
+    name: "ReduceLogSum",
+    ...both(
+      (x) => [x],
+      total("log_sum", "f64", (s) => unary("log", s)),
+    ),
+  },
   { name: "ReduceLogSumExp", ...both((x) => [x, x.lit(1)], logSumExpOf("f64")) },
 ];
 
@@ -85,7 +98,14 @@ function* reduceMean(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const axes = yield* reducedAxes(call, x);
   if (axes === undefined) return x;
-  const sums = fold(ctx, SUM, x, axes, call.attributes.int("keepdims", 1) !== 0, dtypeInfo(x.dtype).class === "int" ? "int64" : x.dtype === "float32" ? "float32" : "float64");
+  const sums = fold(
+    ctx,
+    SUM,
+    x,
+    axes,
+    call.attributes.int("keepdims", 1) !== 0,
+    dtypeInfo(x.dtype).class === "int" ? "int64" : x.dtype === "float32" ? "float32" : "float64",
+  );
   return mapOf(ctx, "mean", [sums], x.dtype, (sum, n) => double(sum).div(n), [countOf(x, axes)]);
 }
 
@@ -97,7 +117,9 @@ function extremum(name: string, combiner: (type: ExprType) => Combiner): OnnxOp 
         const axes = yield* reducedAxes(call, x);
         if (axes === undefined) return x;
         const type = computeType(x.dtype);
-        return only(reduce(ctx, elementsProgram(x.dtype, opmathOf(x.dtype), type), combiner(type), [x], axes, call.attributes.int("keepdims", 1) !== 0, [x.dtype]));
+        return only(
+          reduce(ctx, elementsProgram(x.dtype, opmathOf(x.dtype), type), combiner(type), [x], axes, call.attributes.int("keepdims", 1) !== 0, [x.dtype]),
+        );
       },
     },
   });
@@ -117,7 +139,14 @@ function argument(name: string, largest: boolean): OnnxOp {
       run: (ctx, call) => {
         const x = tensorAt(call, 0);
         const { attributes } = call;
-        return positionOf(ctx, x, axisOf(attributes.int("axis", 0), x.rank), attributes.int("keepdims", 1) !== 0, largest, attributes.int("select_last_index", 0) !== 0);
+        return positionOf(
+          ctx,
+          x,
+          axisOf(attributes.int("axis", 0), x.rank),
+          attributes.int("keepdims", 1) !== 0,
+          largest,
+          attributes.int("select_last_index", 0) !== 0,
+        );
       },
     },
   });
@@ -131,9 +160,12 @@ function running(name: string, since: number, combiner: (type: ExprType) => Comb
         const axis = axisOf((yield* integerAt(call, 1)) ?? 0, x.rank);
         const type: ExprType = dtypeInfo(x.dtype).class === "float" ? "f64" : "i64";
         const { attributes } = call;
-        return only(scan(ctx, elementsProgram(x.dtype, opmathOf(x.dtype), type), combiner(type), [x], axis, [x.dtype], {
-          exclusive: attributes.int("exclusive", 0) !== 0, reverse: attributes.int("reverse", 0) !== 0,
-        }));
+        return only(
+          scan(ctx, elementsProgram(x.dtype, opmathOf(x.dtype), type), combiner(type), [x], axis, [x.dtype], {
+            exclusive: attributes.int("exclusive", 0) !== 0,
+            reverse: attributes.int("reverse", 0) !== 0,
+          }),
+        );
       },
     },
   });

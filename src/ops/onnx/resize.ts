@@ -36,25 +36,39 @@ interface Axis {
 function originalOf(x: number, a: Axis, transform: string): number {
   const exact = a.from * a.scale; // the size before it was rounded
   switch (transform) {
-    case "half_pixel": return (x + 0.5) / a.scale - 0.5;
-    case "half_pixel_symmetric": return (a.from / 2) * (1 - a.to / exact) + (x + 0.5) / a.scale - 0.5;
-    case "pytorch_half_pixel": return a.to > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
-    case "tf_half_pixel_for_nn": return (x + 0.5) / a.scale;
-    case "align_corners": return exact !== 1 ? (x * (a.from - 1)) / (exact - 1) : 0;
-    case "asymmetric": return x / a.scale;
-    case "tf_crop_and_resize": return a.to !== 1 ? a.roi[0] * (a.from - 1) + (x * (a.roi[1] - a.roi[0]) * (a.from - 1)) / (a.to - 1) : 0.5 * (a.roi[0] + a.roi[1]) * (a.from - 1);
-    default: throw new OpwiseError("bad-onnx", `Resize has no coordinate transformation \`${transform}\``);
+    case "half_pixel":
+      return (x + 0.5) / a.scale - 0.5;
+    case "half_pixel_symmetric":
+      return (a.from / 2) * (1 - a.to / exact) + (x + 0.5) / a.scale - 0.5;
+    case "pytorch_half_pixel":
+      return a.to > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+    case "tf_half_pixel_for_nn":
+      return (x + 0.5) / a.scale;
+    case "align_corners":
+      return exact !== 1 ? (x * (a.from - 1)) / (exact - 1) : 0;
+    case "asymmetric":
+      return x / a.scale;
+    case "tf_crop_and_resize":
+      return a.to !== 1 ? a.roi[0] * (a.from - 1) + (x * (a.roi[1] - a.roi[0]) * (a.from - 1)) / (a.to - 1) : 0.5 * (a.roi[0] + a.roi[1]) * (a.from - 1);
+    default:
+      throw new OpwiseError("bad-onnx", `Resize has no coordinate transformation \`${transform}\``);
   }
 }
 
 function nearestOf(x: number, mode: string, scale: number): number {
   switch (mode) {
-    case "simple": return scale < 1 ? Math.ceil(x) : Math.floor(x);
-    case "round_prefer_floor": return Math.ceil(x - 0.5);
-    case "round_prefer_ceil": return Math.floor(x + 0.5);
-    case "floor": return Math.floor(x);
-    case "ceil": return Math.ceil(x);
-    default: throw new OpwiseError("bad-onnx", `Resize has no nearest mode \`${mode}\``);
+    case "simple":
+      return scale < 1 ? Math.ceil(x) : Math.floor(x);
+    case "round_prefer_floor":
+      return Math.ceil(x - 0.5);
+    case "round_prefer_ceil":
+      return Math.floor(x + 0.5);
+    case "floor":
+      return Math.floor(x);
+    case "ceil":
+      return Math.ceil(x);
+    default:
+      throw new OpwiseError("bad-onnx", `Resize has no nearest mode \`${mode}\``);
   }
 }
 
@@ -117,7 +131,11 @@ function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtyp
     return computeOf(ctx, "resize_nearest", `${axis},${crops}`, shape, [x, places, outside], dtype, ["index", "f64"], [taps.count, s.extrapolation], () => {
       const here = axes(x.rank);
       const at = new Num(load(1, "i32", [index(axis), constant(0, "index")])).to("index").re;
-      const parts = loadParts(0, x.dtype, here.map((e, i) => (i === axis ? at : e)));
+      const parts = loadParts(
+        0,
+        x.dtype,
+        here.map((e, i) => (i === axis ? at : e)),
+      );
       return { parts: crops ? parts.map((e) => select(load(2, "bool", [index(axis)]), value(e.type), e)) : parts };
     });
   }
@@ -128,7 +146,13 @@ function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtyp
     const [sum = zero] = fold(0, size(0), [zero], ([so = zero], trip) => {
       const at = new Num(load(1, "i32", [index(axis), trip])).to("index").re;
       const weight = new Num(load(3, "f64", [index(axis), trip]));
-      const v = new Num(load(0, computeType(x.dtype), here.map((e, i) => (i === axis ? at : e)))).to("f64");
+      const v = new Num(
+        load(
+          0,
+          computeType(x.dtype),
+          here.map((e, i) => (i === axis ? at : e)),
+        ),
+      ).to("f64");
       return [new Num(so).add(v.mul(weight)).re];
     });
     const result = new Num(crops ? select(load(2, "bool", [index(axis)]), scalar(1, "f64"), sum) : sum);
@@ -150,11 +174,16 @@ function resized(ctx: Context, x: Tensor, sizes: readonly (Axis | undefined)[], 
 function settingsOf(call: OnnxCall, transform: string, nearest: string): Settings {
   const { attributes } = call;
   const mode = attributes.string("mode", "nearest");
-  if (!["nearest", "linear", "bilinear", "cubic"].includes(mode)) throw new OpwiseError("bad-onnx", `Resize has no mode \`${mode}\``, { wanted: "nearest, linear or cubic" });
+  if (!["nearest", "linear", "bilinear", "cubic"].includes(mode))
+    throw new OpwiseError("bad-onnx", `Resize has no mode \`${mode}\``, { wanted: "nearest, linear or cubic" });
   return {
-    mode: mode === "bilinear" ? "linear" : mode, transform, nearest,
-    cubic: attributes.float("cubic_coeff_a", -0.75), antialias: attributes.int("antialias", 0) !== 0,
-    excludeOutside: attributes.int("exclude_outside", 0) !== 0, extrapolation: attributes.float("extrapolation_value", 0),
+    mode: mode === "bilinear" ? "linear" : mode,
+    transform,
+    nearest,
+    cubic: attributes.float("cubic_coeff_a", -0.75),
+    antialias: attributes.int("antialias", 0) !== 0,
+    excludeOutside: attributes.int("exclude_outside", 0) !== 0,
+    extrapolation: attributes.float("extrapolation_value", 0),
   };
 }
 
@@ -191,12 +220,20 @@ function* resize(ctx: Context, call: OnnxCall): Reading<Tensor> {
     scales = given;
     sizes = chosen.map((axis, i) => Math.floor(Math.fround((x.shape[axis] ?? 1) * (given[i] ?? 1)))); // the region does not count, in the reference and elsewhere
   } else throw new OpwiseError("bad-onnx", "Resize needs scales or sizes");
-  if (sizes.length !== chosen.length || scales.length !== chosen.length) throw new OpwiseError("shape-mismatch", "Resize needs one scale or size per axis", { wanted: String(chosen.length), got: String(sizes.length) });
+  if (sizes.length !== chosen.length || scales.length !== chosen.length)
+    throw new OpwiseError("shape-mismatch", "Resize needs one scale or size per axis", { wanted: String(chosen.length), got: String(sizes.length) });
   return resized(ctx, x, axesOf(x, chosen, sizes, scales, part, crops), s);
 }
 
 /** The axes that change. */
-function axesOf(x: Tensor, chosen: readonly number[], sizes: readonly number[], scales: readonly number[], roi: (i: number) => readonly [number, number], crops: boolean): (Axis | undefined)[] {
+function axesOf(
+  x: Tensor,
+  chosen: readonly number[],
+  sizes: readonly number[],
+  scales: readonly number[],
+  roi: (i: number) => readonly [number, number],
+  crops: boolean,
+): (Axis | undefined)[] {
   return x.shape.map((from, axis): Axis | undefined => {
     const i = chosen.indexOf(axis);
     if (i < 0) return undefined;
@@ -211,12 +248,24 @@ function axesOf(x: Tensor, chosen: readonly number[], sizes: readonly number[], 
 function* upsample(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const { attributes } = call;
-  const legacy = attributes.has("height_scale") || attributes.has("width_scale") ? [1, 1, attributes.float("height_scale", 1), attributes.float("width_scale", 1)] : undefined;
+  const legacy =
+    attributes.has("height_scale") || attributes.has("width_scale")
+      ? [1, 1, attributes.float("height_scale", 1), attributes.float("width_scale", 1)]
+      : undefined;
   const scales = legacy ?? attributes.floats("scales") ?? (yield* numbersAt(call, 1));
-  if (scales === undefined || scales.length !== x.rank) throw new OpwiseError("bad-onnx", "one scale per axis is needed", { wanted: String(x.rank), got: String(scales?.length ?? 0) });
+  if (scales === undefined || scales.length !== x.rank)
+    throw new OpwiseError("bad-onnx", "one scale per axis is needed", { wanted: String(x.rank), got: String(scales?.length ?? 0) });
   const all = x.shape.map((_, i) => i);
   const sizes = x.shape.map((n, i) => Math.floor(Math.fround(n * (scales[i] ?? 1))));
-  return resized(ctx, x, axesOf(x, all, sizes, scales, () => [0, 1], false), settingsOf(call, "asymmetric", "simple"));
+  return resized(
+    ctx,
+    x,
+    axesOf(x, all, sizes, scales, () => [0, 1], false),
+    settingsOf(call, "asymmetric", "simple"),
+  );
 }
 
-export const resizeOps: readonly OnnxOp[] = [onnxOp("Resize", { 10: { reads: upsample }, 11: { reads: resize } }), onnxOp("Upsample", { 1: { reads: upsample } })];
+export const resizeOps: readonly OnnxOp[] = [
+  onnxOp("Resize", { 10: { reads: upsample }, 11: { reads: resize } }),
+  onnxOp("Upsample", { 1: { reads: upsample } }),
+];

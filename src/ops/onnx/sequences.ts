@@ -49,12 +49,17 @@ function* splitToSequence(_ctx: Context, call: OnnxCall): Reading<Datum> {
   const given = maybeTensor(call, 1);
   const sizes = yield* integersAt(call, 1);
   if (given !== undefined && given.rank > 0) {
-    if ((sizes ?? []).reduce((a, b) => a + b, 0) !== length) throw new OpwiseError("shape-mismatch", `the parts do not add up to axis ${axis}`, { wanted: String(length), got: `[${(sizes ?? []).join(", ")}]` });
+    if ((sizes ?? []).reduce((a, b) => a + b, 0) !== length)
+      throw new OpwiseError("shape-mismatch", `the parts do not add up to axis ${axis}`, { wanted: String(length), got: `[${(sizes ?? []).join(", ")}]` });
     return listOf(splitSizes(x, sizes ?? [], axis));
   }
   const size = sizes?.[0] ?? 1;
   if (size < 1) throw new OpwiseError("bad-argument", "`split` must be positive", { got: String(size) });
-  const parts = splitSizes(x, Array.from({ length: Math.ceil(length / size) }, (_, i) => Math.min(size, length - i * size)), axis);
+  const parts = splitSizes(
+    x,
+    Array.from({ length: Math.ceil(length / size) }, (_, i) => Math.min(size, length - i * size)),
+    axis,
+  );
   return listOf(given === undefined && call.attributes.int("keepdims", 1) === 0 ? parts.map((t) => squeezed(t, [axis])) : parts);
 }
 

@@ -24,7 +24,8 @@ function* reshape(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const wanted = yield* listOf(call, 1, "shape");
   if (wanted === undefined) throw new OpwiseError("bad-onnx", "Reshape needs a shape");
   const keepZero = call.attributes.int("allowzero", 0) !== 0;
-  if (keepZero && wanted.includes(0) && wanted.includes(-1)) throw new OpwiseError("bad-onnx", "with `allowzero` a shape cannot have both 0 and -1", { got: `[${wanted.join(", ")}]` });
+  if (keepZero && wanted.includes(0) && wanted.includes(-1))
+    throw new OpwiseError("bad-onnx", "with `allowzero` a shape cannot have both 0 and -1", { got: `[${wanted.join(", ")}]` });
   const shape = wanted.map((size, i) => {
     if (size !== 0 || keepZero) return size;
     const own = x.shape[i];
@@ -43,9 +44,16 @@ function* squeeze(ctx: Context, call: OnnxCall): Reading<Tensor> {
   if (axes === undefined) return squeezed(x);
   const drop = axes.map((a) => axisOf(a, x.rank));
   for (const axis of drop) {
-    if (x.shape[axis] !== 1) throw new OpwiseError("shape-mismatch", `axis ${axis} of size ${x.shape[axis]} cannot be squeezed away`, { got: `[${x.shape.join(", ")}]` });
+    if (x.shape[axis] !== 1)
+      throw new OpwiseError("shape-mismatch", `axis ${axis} of size ${x.shape[axis]} cannot be squeezed away`, { got: `[${x.shape.join(", ")}]` });
   }
-  return drop.length === 0 ? x : reshaped(ctx, x, x.shape.filter((_, i) => !drop.includes(i)));
+  return drop.length === 0
+    ? x
+    : reshaped(
+        ctx,
+        x,
+        x.shape.filter((_, i) => !drop.includes(i)),
+      );
 }
 
 function* unsqueeze(_ctx: Context, call: OnnxCall): Reading<Tensor> {
@@ -89,7 +97,8 @@ function* slice(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const ends = yield* listOf(call, 2, "ends");
   const axes = yield* listOf(call, 3, "axes");
   const steps = yield* integersAt(call, 4);
-  if (starts === undefined || ends === undefined || starts.length !== ends.length) throw new OpwiseError("bad-onnx", "Slice needs as many starts as ends", { got: `${starts?.length ?? 0} and ${ends?.length ?? 0}` });
+  if (starts === undefined || ends === undefined || starts.length !== ends.length)
+    throw new OpwiseError("bad-onnx", "Slice needs as many starts as ends", { got: `${starts?.length ?? 0} and ${ends?.length ?? 0}` });
   starts.forEach((start, i) => {
     x = cut(ctx, x, { axis: axisOf(axes?.[i] ?? i, x.rank), start, end: ends[i] ?? 0, step: steps?.[i] ?? 1 });
   });
@@ -105,7 +114,11 @@ function* split(_ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const count = call.attributes.int("num_outputs", call.outputs);
   const size = call.version >= 18 ? Math.ceil(length / count) : length / count;
   if (!Number.isInteger(size)) throw new OpwiseError("shape-mismatch", `an axis of size ${length} does not split into ${count} equal parts`);
-  return splitSizes(x, Array.from({ length: count }, (_, i) => Math.min(size, Math.max(length - i * size, 0))), axis);
+  return splitSizes(
+    x,
+    Array.from({ length: count }, (_, i) => Math.min(size, Math.max(length - i * size, 0))),
+    axis,
+  );
 }
 
 function* expand(_ctx: Context, call: OnnxCall): Reading<Tensor> {
@@ -116,9 +129,27 @@ function* expand(_ctx: Context, call: OnnxCall): Reading<Tensor> {
 
 /** The tensor laid side by side: `[repeats, size]` per axis, written by one copy. */
 export function tiled(ctx: Context, x: Tensor, repeats: readonly number[]): Tensor {
-  if (repeats.length !== x.rank) throw new OpwiseError("shape-mismatch", "Tile needs one repeat per axis", { wanted: String(x.rank), got: String(repeats.length) });
-  const out = empty(ctx, x.shape.map((s, i) => s * (repeats[i] ?? 1)), x.dtype);
-  if (out.numel > 0) copyInto(ctx, reshaped(ctx, out, x.shape.flatMap((s, i) => [repeats[i] ?? 1, s])), reshaped(ctx, x, x.shape.flatMap((s) => [1, s])));
+  if (repeats.length !== x.rank)
+    throw new OpwiseError("shape-mismatch", "Tile needs one repeat per axis", { wanted: String(x.rank), got: String(repeats.length) });
+  const out = empty(
+    ctx,
+    x.shape.map((s, i) => s * (repeats[i] ?? 1)),
+    x.dtype,
+  );
+  if (out.numel > 0)
+    copyInto(
+      ctx,
+      reshaped(
+        ctx,
+        out,
+        x.shape.flatMap((s, i) => [repeats[i] ?? 1, s]),
+      ),
+      reshaped(
+        ctx,
+        x,
+        x.shape.flatMap((s) => [1, s]),
+      ),
+    );
   return out;
 }
 
@@ -127,7 +158,11 @@ function* tile(ctx: Context, call: OnnxCall): Reading<Tensor> {
   if (call.version >= 6) return tiled(ctx, x, (yield* integersAt(call, 1)) ?? []);
   const times = yield* integerAt(call, 1);
   const axis = axisOf((yield* integerAt(call, 2)) ?? 0, x.rank);
-  return tiled(ctx, x, x.shape.map((_, i) => (i === axis ? (times ?? 1) : 1)));
+  return tiled(
+    ctx,
+    x,
+    x.shape.map((_, i) => (i === axis ? (times ?? 1) : 1)),
+  );
 }
 
 /** Sizes of axes `start` to `end`, as int64. */
@@ -145,7 +180,10 @@ function depthToSpace(ctx: Context, call: OnnxCall): Tensor {
   const [n = 0, c = 0, h = 0, w = 0] = x.shape;
   const depth = c / (b * b);
   if (x.rank !== 4 || !Number.isInteger(depth)) throw new OpwiseError("shape-mismatch", `DepthToSpace by ${b} of shape [${x.shape.join(", ")}]`);
-  const wide = call.attributes.string("mode", "DCR") === "CRD" ? permuted(reshaped(ctx, x, [n, depth, b, b, h, w]), [0, 1, 4, 2, 5, 3]) : permuted(reshaped(ctx, x, [n, b, b, depth, h, w]), [0, 3, 4, 1, 5, 2]);
+  const wide =
+    call.attributes.string("mode", "DCR") === "CRD"
+      ? permuted(reshaped(ctx, x, [n, depth, b, b, h, w]), [0, 1, 4, 2, 5, 3])
+      : permuted(reshaped(ctx, x, [n, b, b, depth, h, w]), [0, 3, 4, 1, 5, 2]);
   return reshaped(ctx, wide, [n, depth, h * b, w * b]);
 }
 function spaceToDepth(ctx: Context, call: OnnxCall): Tensor {
@@ -215,7 +253,8 @@ export const shapeOps: readonly OnnxOp[] = [
         const x = tensorAt(call, 0);
         const perm = call.attributes.ints("perm") ?? x.shape.map((_, i) => x.rank - 1 - i);
         const axes = perm.map((a) => axisOf(a, x.rank));
-        if (axes.length !== x.rank || new Set(axes).size !== x.rank) throw new OpwiseError("bad-onnx", "`perm` is no permutation of the axes", { wanted: `${x.rank} axes`, got: `[${perm.join(", ")}]` });
+        if (axes.length !== x.rank || new Set(axes).size !== x.rank)
+          throw new OpwiseError("bad-onnx", "`perm` is no permutation of the axes", { wanted: `${x.rank} axes`, got: `[${perm.join(", ")}]` });
         return permuted(x, axes);
       },
     },

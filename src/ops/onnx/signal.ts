@@ -23,7 +23,8 @@ const complexOf = (dtype: DType): DType => (dtype === "float64" ? "complex128" :
 /** Both parts of element `at` of operand `slot`, whose last axis holds one part or two, in the type of `dtype`'s parts. */
 function partsAt(t: Tensor, at: readonly Expr[], dtype: DType, inside?: Expr): readonly [Expr, Expr] {
   const [own, type] = [computeType(t.dtype), computeType(dtype)];
-  const read = (part: number): Expr => cast(load(0, own, [...at, constant(part, "index")], 0, inside, inside === undefined ? undefined : new Num(constant(0, "f64")).to(own).re), type);
+  const read = (part: number): Expr =>
+    cast(load(0, own, [...at, constant(part, "index")], 0, inside, inside === undefined ? undefined : new Num(constant(0, "f64")).to(own).re), type);
   return [read(0), t.shape[t.rank - 1] === 2 ? read(1) : new Num(constant(0, "f64")).to(type).re];
 }
 
@@ -37,7 +38,12 @@ function signalOf(ctx: Context, x: Tensor, axis: number, n: number, halved: bool
     const at = here[axis] ?? zero;
     const mirrored = binary("gt", at, binary("quot", whole, constant(2, "index")));
     const place = halved ? select(mirrored, subOf(whole, at), at) : at;
-    const [re, im] = partsAt(x, here.map((e, i) => (i === axis ? place : e)), dtype, binary("lt", place, length));
+    const [re, im] = partsAt(
+      x,
+      here.map((e, i) => (i === axis ? place : e)),
+      dtype,
+      binary("lt", place, length),
+    );
     return { parts: [re, halved ? select(mirrored, unary("neg", im), im) : im] };
   });
 }
@@ -48,7 +54,8 @@ function* dft(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const given = yield* integerAt(call, 1);
   const axis = axisOf(call.version >= 20 ? ((yield* integerAt(call, 2)) ?? -2) : attributes.int("axis", 1), x.rank);
   const components = x.shape[x.rank - 1] ?? 0;
-  if (axis === x.rank - 1 || (components !== 1 && components !== 2)) throw new OpwiseError("shape-mismatch", "DFT wants real and imaginary parts as the last axis", { got: `axis ${axis} of [${x.shape.join(", ")}]` });
+  if (axis === x.rank - 1 || (components !== 1 && components !== 2))
+    throw new OpwiseError("shape-mismatch", "DFT wants real and imaginary parts as the last axis", { got: `axis ${axis} of [${x.shape.join(", ")}]` });
   const inverse = attributes.int("inverse", 0) !== 0;
   const onesided = attributes.int("onesided", 0) !== 0;
   const length = x.shape[axis] ?? 0;
@@ -68,8 +75,10 @@ function* stft(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const window = maybeTensor(call, 2);
   const [batch = 0, total = 0] = signal.shape;
   const length = (yield* integerAt(call, 3)) ?? window?.shape[0] ?? total;
-  if (signal.rank !== 3) throw new OpwiseError("shape-mismatch", "STFT wants a signal of shape [B, L, 1] or [B, L, 2]", { got: `[${signal.shape.join(", ")}]` });
-  if (window !== undefined && window.numel !== length) throw new OpwiseError("shape-mismatch", "the window is not as long as a frame", { wanted: String(length), got: String(window.numel) });
+  if (signal.rank !== 3)
+    throw new OpwiseError("shape-mismatch", "STFT wants a signal of shape [B, L, 1] or [B, L, 2]", { got: `[${signal.shape.join(", ")}]` });
+  if (window !== undefined && window.numel !== length)
+    throw new OpwiseError("shape-mismatch", "the window is not as long as a frame", { wanted: String(length), got: String(window.numel) });
   if (step < 1 || length > total) throw new OpwiseError("shape-mismatch", `frames of ${length}, ${step} apart, of a signal of ${total}`);
   const dtype = complexOf(signal.dtype);
   const shape = [batch, Math.floor((total - length) / step) + 1, length];

@@ -17,7 +17,14 @@ import { flattenedAt } from "./shapes.ts";
 function hardmax(ctx: Context, x: Tensor, axis: number): Tensor {
   const at = positionOf(ctx, x, axis, true, true, false);
   return computeOf(ctx, "hardmax", String(axis), x.shape, [at], x.dtype, [], [], () => {
-    const top = cast(load(0, "i64", axes(x.rank).map((e, i) => (i === axis ? zeroOf("index") : e))), "index");
+    const top = cast(
+      load(
+        0,
+        "i64",
+        axes(x.rank).map((e, i) => (i === axis ? zeroOf("index") : e)),
+      ),
+      "index",
+    );
     const type = computeType(x.dtype);
     return { parts: [select(binary("eq", index(axis), top), zeroOf(type, 1), zeroOf(type))] };
   });

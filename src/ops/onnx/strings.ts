@@ -34,7 +34,10 @@ function concatenated(ctx: Context, call: OnnxCall): Tensor {
   onHost(ctx, "string_concat", [expanded(a, out.shape), expanded(b, out.shape)], [out], ([x, y], results) => {
     if (x === undefined || y === undefined) return;
     const tails = textsOf(y);
-    writeTexts(first(results), textsOf(x).map((head, i) => head + (tails[i] ?? "")));
+    writeTexts(
+      first(results),
+      textsOf(x).map((head, i) => head + (tails[i] ?? "")),
+    );
   });
   return out;
 }
@@ -65,17 +68,24 @@ function* split(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const counts = empty(ctx, x.shape, "int64");
   if (x.numel === 0) return [empty(ctx, [...x.shape, 0], "string"), counts];
   onHost(ctx, "string_split_count", [x], [counts], (operands, results) => {
-    writeNumbers(first(results), "i64", textsOf(first(operands)).map((text) => parts(text, delimiter, limit).length));
+    writeNumbers(
+      first(results),
+      "i64",
+      textsOf(first(operands)).map((text) => parts(text, delimiter, limit).length),
+    );
   });
   const most = extremum(ctx, counts, null, false, true);
   yield most;
   const width = Number(most.item());
   const out = empty(ctx, [...x.shape, width], "string");
   onHost(ctx, "string_split", [x], [out], (operands, results) => {
-    writeTexts(first(results), textsOf(first(operands)).flatMap((text) => {
-      const pieces = parts(text, delimiter, limit);
-      return Array.from({ length: width }, (_, i) => pieces[i] ?? "");
-    }));
+    writeTexts(
+      first(results),
+      textsOf(first(operands)).flatMap((text) => {
+        const pieces = parts(text, delimiter, limit);
+        return Array.from({ length: width }, (_, i) => pieces[i] ?? "");
+      }),
+    );
   });
   return [out, counts];
 }
@@ -85,8 +95,10 @@ function* normalized(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const { attributes } = call;
   const action = attributes.string("case_change_action", "NONE");
-  if (!["NONE", "LOWER", "UPPER"].includes(action)) throw new OpwiseError("bad-onnx", "`case_change_action` is unknown", { wanted: "NONE, LOWER or UPPER", got: action });
-  if (x.rank < 1 || x.rank > 2 || (x.rank === 2 && x.shape[0] !== 1)) throw new OpwiseError("shape-mismatch", "StringNormalizer wants a vector of texts", { wanted: "[C] or [1, C]", got: `[${x.shape.join(", ")}]` });
+  if (!["NONE", "LOWER", "UPPER"].includes(action))
+    throw new OpwiseError("bad-onnx", "`case_change_action` is unknown", { wanted: "NONE, LOWER or UPPER", got: action });
+  if (x.rank < 1 || x.rank > 2 || (x.rank === 2 && x.shape[0] !== 1))
+    throw new OpwiseError("shape-mismatch", "StringNormalizer wants a vector of texts", { wanted: "[C] or [1, C]", got: `[${x.shape.join(", ")}]` });
   const sensitive = attributes.int("is_case_sensitive", 0) !== 0;
   const fold = (text: string): string => (sensitive ? text : text.toLowerCase());
   const stops = new Set((attributes.strings("stopwords") ?? []).map(fold));
@@ -94,7 +106,10 @@ function* normalized(ctx: Context, call: OnnxCall): Reading<Tensor> {
   onHost(ctx, "string_normalize", [x], [kept, count], (operands, [texts, number]) => {
     if (texts === undefined || number === undefined) return;
     const left = textsOf(first(operands)).filter((text) => !stops.has(fold(text)));
-    writeTexts(texts, left.map((text) => (action === "LOWER" ? text.toLowerCase() : action === "UPPER" ? text.toUpperCase() : text)));
+    writeTexts(
+      texts,
+      left.map((text) => (action === "LOWER" ? text.toLowerCase() : action === "UPPER" ? text.toUpperCase() : text)),
+    );
     writeNumbers(number, "i64", [Math.max(left.length, 1)]);
   });
   yield count;
@@ -106,7 +121,13 @@ function matches(ctx: Context, call: OnnxCall): Tensor {
   const x = tensorAt(call, 0);
   const matcher = fullMatcher(call.attributes.string("pattern"));
   const out = empty(ctx, x.shape, "bool");
-  onHost(ctx, "regex_full_match", [x], [out], (operands, results) => writeNumbers(first(results), "u8", textsOf(first(operands)).map((text) => Number(matcher(text)))));
+  onHost(ctx, "regex_full_match", [x], [out], (operands, results) =>
+    writeNumbers(
+      first(results),
+      "u8",
+      textsOf(first(operands)).map((text) => Number(matcher(text))),
+    ),
+  );
   return out;
 }
 

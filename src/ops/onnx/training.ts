@@ -32,7 +32,11 @@ function* adagrad(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const r = rate / (1 + count * attributes.float("decay_factor", 0));
   const [xs = [], gs = [], hs = []] = rolesOf(call, 3);
   const sums = xs.map((x, i) => updated(ctx, "adagrad_sum", [x, gs[i] ?? x, hs[i] ?? x], [norm], (v, g, h, c) => h.add(c.mul(v).add(g).square())));
-  const values = xs.map((x, i) => updated(ctx, "adagrad", [x, gs[i] ?? x, sums[i] ?? x], [norm, r, attributes.float("epsilon", 1e-6)], (v, g, h, c, by, eps) => v.sub(by.mul(c.mul(v).add(g)).div(h.sqrt().add(eps)))));
+  const values = xs.map((x, i) =>
+    updated(ctx, "adagrad", [x, gs[i] ?? x, sums[i] ?? x], [norm, r, attributes.float("epsilon", 1e-6)], (v, g, h, c, by, eps) =>
+      v.sub(by.mul(c.mul(v).add(g)).div(h.sqrt().add(eps))),
+    ),
+  );
   return [...values, ...sums];
 }
 
@@ -43,10 +47,16 @@ function* adam(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const norm = attributes.float("norm_coefficient", 0);
   const r = count > 0 ? (rate * Math.sqrt(1 - beta ** count)) / (1 - alpha ** count) : rate;
   const [xs = [], gs = [], vs = [], hs = []] = rolesOf(call, 4);
-  const firsts = xs.map((x, i) => updated(ctx, "adam_mean", [x, gs[i] ?? x, vs[i] ?? x], [norm, alpha], (v, g, m, c, a) => a.mul(m).add(a.lit(1).sub(a).mul(c.mul(v).add(g)))));
-  const seconds = xs.map((x, i) => updated(ctx, "adam_square", [x, gs[i] ?? x, hs[i] ?? x], [norm, beta], (v, g, h, c, b) => b.mul(h).add(b.lit(1).sub(b).mul(c.mul(v).add(g).square()))));
+  const firsts = xs.map((x, i) =>
+    updated(ctx, "adam_mean", [x, gs[i] ?? x, vs[i] ?? x], [norm, alpha], (v, g, m, c, a) => a.mul(m).add(a.lit(1).sub(a).mul(c.mul(v).add(g)))),
+  );
+  const seconds = xs.map((x, i) =>
+    updated(ctx, "adam_square", [x, gs[i] ?? x, hs[i] ?? x], [norm, beta], (v, g, h, c, b) => b.mul(h).add(b.lit(1).sub(b).mul(c.mul(v).add(g).square()))),
+  );
   const last = [r, attributes.float("epsilon", 1e-6), 1 - attributes.float("norm_coefficient_post", 0)];
-  const values = xs.map((x, i) => updated(ctx, "adam", [x, firsts[i] ?? x, seconds[i] ?? x], last, (v, m, h, by, eps, keep) => v.sub(by.mul(m).div(h.sqrt().add(eps))).mul(keep)));
+  const values = xs.map((x, i) =>
+    updated(ctx, "adam", [x, firsts[i] ?? x, seconds[i] ?? x], last, (v, m, h, by, eps, keep) => v.sub(by.mul(m).div(h.sqrt().add(eps))).mul(keep)),
+  );
   return [...values, ...firsts, ...seconds];
 }
 
@@ -57,7 +67,9 @@ function* momentum(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const beta = count > 0 ? attributes.float("beta") : 1;
   const nesterov = attributes.string("mode") === "nesterov";
   const [xs = [], gs = [], vs = []] = rolesOf(call, 3);
-  const moved = xs.map((x, i) => updated(ctx, "momentum_sum", [x, gs[i] ?? x, vs[i] ?? x], [norm, alpha, beta], (v, g, m, c, a, b) => a.mul(m).add(b.mul(c.mul(v).add(g)))));
+  const moved = xs.map((x, i) =>
+    updated(ctx, "momentum_sum", [x, gs[i] ?? x, vs[i] ?? x], [norm, alpha, beta], (v, g, m, c, a, b) => a.mul(m).add(b.mul(c.mul(v).add(g)))),
+  );
   const values = xs.map((x, i) => {
     if (!nesterov) return updated(ctx, "momentum", [x, moved[i] ?? x], [rate], (v, m, by) => v.sub(by.mul(m)));
     return updated(ctx, "nesterov", [x, gs[i] ?? x, moved[i] ?? x], [norm, alpha, rate], (v, g, m, c, a, by) => v.sub(by.mul(c.mul(v).add(g).add(a.mul(m)))));

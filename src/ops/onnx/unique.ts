@@ -18,8 +18,14 @@ const programs = memo<Program>();
 /** `result[operand[i]] = i`. */
 const inversion = (): Program =>
   programs("inverse", () => ({
-    name: "inverse_permutation", operands: ["int64"], scalars: [], messages: [],
-    outputs: [{ dtype: "int64", parts: [loadIndex(0, "int64", [index(0)])] }, { dtype: "int64", parts: [cast(index(0), "i64")] }],
+    name: "inverse_permutation",
+    operands: ["int64"],
+    scalars: [],
+    messages: [],
+    outputs: [
+      { dtype: "int64", parts: [loadIndex(0, "int64", [index(0)])] },
+      { dtype: "int64", parts: [cast(index(0), "i64")] },
+    ],
   }));
 
 /** Positions `[n]` in the order that sorts the rows `[n, m]`. */

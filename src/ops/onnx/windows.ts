@@ -17,14 +17,16 @@ export interface Windows {
 export function perAxis(call: OnnxCall, name: string, axes: number, otherwise: number): readonly number[] {
   const given = call.attributes.ints(name);
   if (given === undefined) return Array.from({ length: axes }, () => otherwise);
-  if (given.length !== axes) throw new OpwiseError("bad-onnx", `\`${name}\` does not fit ${axes} spatial axes`, { wanted: `${axes} ints`, got: `[${given.join(", ")}]` });
+  if (given.length !== axes)
+    throw new OpwiseError("bad-onnx", `\`${name}\` does not fit ${axes} spatial axes`, { wanted: `${axes} ints`, got: `[${given.join(", ")}]` });
   return given;
 }
 
-/** `pads` as beginnings and ends. */
-export function padsOf(call: OnnxCall, axes: number): readonly [readonly number[], readonly number[]] {
+/** `pads` as beginnings and ends: fresh lists. */
+export function padsOf(call: OnnxCall, axes: number): readonly [number[], number[]] {
   const pads = call.attributes.ints("pads") ?? [];
-  if (pads.length !== 0 && pads.length !== 2 * axes) throw new OpwiseError("bad-onnx", `\`pads\` does not fit ${axes} spatial axes`, { wanted: `${2 * axes} ints`, got: `[${pads.join(", ")}]` });
+  if (pads.length !== 0 && pads.length !== 2 * axes)
+    throw new OpwiseError("bad-onnx", `\`pads\` does not fit ${axes} spatial axes`, { wanted: `${2 * axes} ints`, got: `[${pads.join(", ")}]` });
   const side = (from: number): number[] => Array.from({ length: axes }, (_, i) => pads[from + i] ?? 0);
   return [side(0), side(axes)];
 }
@@ -41,10 +43,11 @@ export function windowsOf(call: OnnxCall, spatial: readonly number[], kernel: re
   if (kernel.length !== axes) throw new OpwiseError("bad-onnx", `a kernel of ${kernel.length} axes on ${axes} spatial ones`);
   const stride = perAxis(call, "strides", axes, 1);
   const dilation = perAxis(call, "dilations", axes, 1);
-  const [begin, end] = padsOf(call, axes).map((side) => [...side]) as [number[], number[]];
+  const [begin, end] = padsOf(call, axes);
   const mode = call.attributes.string("auto_pad", "NOTSET");
   const ceil = call.attributes.int("ceil_mode", 0) !== 0;
-  if (!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"].includes(mode)) throw new OpwiseError("bad-onnx", "`auto_pad` is unknown", { wanted: "NOTSET, SAME_UPPER, SAME_LOWER or VALID", got: mode });
+  if (!["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"].includes(mode))
+    throw new OpwiseError("bad-onnx", "`auto_pad` is unknown", { wanted: "NOTSET, SAME_UPPER, SAME_LOWER or VALID", got: mode });
   if ([...stride, ...dilation, ...kernel].some((v) => v < 1)) throw new OpwiseError("bad-onnx", "kernel, strides and dilations must be positive");
   const out = spatial.map((size, i) => {
     const [s, k] = [stride[i] ?? 1, ((kernel[i] ?? 1) - 1) * (dilation[i] ?? 1) + 1];
@@ -60,6 +63,7 @@ export function windowsOf(call: OnnxCall, spatial: readonly number[], kernel: re
     // A window that would start in the padding behind the input is left out.
     return (count - 1) * s >= size + (begin[i] ?? 0) ? count - 1 : count;
   });
-  if (out.some((n) => n < 1)) throw new OpwiseError("shape-mismatch", `no window of [${kernel.join(", ")}] fits into [${spatial.join(", ")}]`, { got: `${out.join(" x ")} windows` });
+  if (out.some((n) => n < 1))
+    throw new OpwiseError("shape-mismatch", `no window of [${kernel.join(", ")}] fits into [${spatial.join(", ")}]`, { got: `${out.join(" x ")} windows` });
   return { kernel, stride, dilation, padBegin: begin, padEnd: end, out };
 }
