@@ -3,8 +3,10 @@
 import type { OnnxOp } from "../define.ts";
 import { aliasOps } from "./aliases.ts";
 import { fusedAttentionOps } from "./attention.ts";
+import { blockQuantizedOps } from "./block-quantized.ts";
 import { fusedOps } from "./fused.ts";
 import { groupedAttentionOps } from "./grouped-attention.ts";
 import { fusedNormOps } from "./normalization.ts";
+import { quantizedOps } from "./quantized.ts";
 
-export const microsoftOps: readonly OnnxOp[] = [...aliasOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps];
+export const microsoftOps: readonly OnnxOp[] = [...aliasOps, ...blockQuantizedOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps, ...quantizedOps];
