@@ -4,6 +4,7 @@
  */
 
 import { type BinaryOp, binary, cast, check, constant, type Expr, type ExprType, isBigType, isFloatType, round, type RoundFormat, select, unary, type UnaryOp } from "./expr.ts";
+import { OpwiseError } from "../tensor/error.ts";
 
 /** A literal in the type of `like`. */
 function literal(value: number | bigint | boolean, type: ExprType): Expr {
@@ -44,12 +45,12 @@ export class Num {
     return this.im ?? literal(0, this.re.type);
   }
   #real(fn: UnaryOp): Num {
-    if (this.im !== undefined) throw new TypeError(`${fn} of a complex number`);
+    if (this.im !== undefined) throw new OpwiseError("dtype-mismatch", `\`${fn}\` has no meaning for complex numbers`);
     return new Num(unary(fn, this.re));
   }
   #both(fn: BinaryOp, other: Operand): Num {
     const b = this.lit(other);
-    if (this.im !== undefined || b.im !== undefined) throw new TypeError(`${fn} of complex numbers`);
+    if (this.im !== undefined || b.im !== undefined) throw new OpwiseError("dtype-mismatch", `\`${fn}\` has no meaning for complex numbers`);
     return new Num(binary(fn, this.re, b.re));
   }
 

@@ -123,12 +123,12 @@ function candidates(schema: Schema): string[] {
   const plain = name.endsWith("_") && !name.endsWith("__") ? name.slice(0, -1) : name;
   const dot = (o: string): string => (o === "" ? plain : `${plain}.${o}`);
   const stem = overload.replace(/_?out$/, "");
-  list.push(dot(overload), dot(stem), dot(`${stem === "" ? "" : stem}`), dot(""), dot("Tensor"), dot("default"), dot("Scalar"), dot("int"), dot("self"), dot("dim"), dot("dim_IntList"));
+  list.push(dot(overload), dot(stem), dot(`${stem === "" ? "" : stem}`), dot(""), dot("Tensor"), dot("default"), dot("Scalar"), dot("Tensor_Scalar"), dot("int"), dot("self"), dot("dim"), dot("dim_IntList"));
   return [...new Set(list)];
 }
 
 function sameArguments(a: readonly Argument[], b: readonly Argument[]): boolean {
-  return a.length === b.length && a.every((x, i) => x.name === b[i]?.name || x.type.kind === b[i]?.type.kind);
+  return a.length === b.length && a.every((x, i) => (x.name === b[i]?.name && (x.type.kind === "Tensor") === (b[i]?.type.kind === "Tensor")) || x.type.kind === b[i]?.type.kind);
 }
 
 function derive(schema: Schema, table: OpTable): Derived | undefined {

@@ -7,7 +7,10 @@ import { apply, elementwise } from "../elementwise.ts";
 
 const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
 
-const subtract = elementwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 });
+const subtract = elementwise("sub", (x, y, alpha) => {
+  if (x.type === "bool") throw new OpwiseError("dtype-mismatch", "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.");
+  return x.sub(y.mul(alpha));
+}, { promotes: 2 });
 const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 /** Integers go by their own division; floats divide first and round after. */
 const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
@@ -23,11 +26,16 @@ function divideBy(mode: string | null): typeof divTrue {
   throw new OpwiseError("bad-argument", `div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '${mode}'`);
 }
 
+const relu = pointwise("relu", (x) => {
+  if (x.type === "bool") throw new OpwiseError("dtype-mismatch", "Boolean inputs not supported for relu");
+  return x.max(0);
+});
+
 export const arithmetic: readonly Op[] = [
   op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }), quantised: "requantise" }),
   op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }) }),
-  op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
-  op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2 }) }),
+  op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
+  op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
   op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: (ctx, self, other, alpha) => apply(ctx, subtract, [other, self, alpha]) }),
   op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
   op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
@@ -48,5 +56,5 @@ export const arithmetic: readonly Op[] = [
   ]),
   op("aten::divide.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
   op("aten::divide.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
-  op("aten::relu(Tensor self) -> Tensor", { run: pointwise("relu", (x) => x.max(0)), quantised: "codes" }),
+  op("aten::relu(Tensor self) -> Tensor", { run: relu, quantised: "codes" }),
 ];

@@ -198,7 +198,14 @@ export const binary: readonly Op[] = [
     },
   }),
   op("aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", { run: { kind: "pointwise", elementwise: lerp } }),
-  op("aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", { run: { kind: "pointwise", elementwise: lerp } }),
+  op("aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", {
+    run: (ctx, self, end, weight) => {
+      for (const [name, t] of [["end", end], ["weight", weight]] as const) {
+        if (t.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `expected dtype ${self.dtype} for \`${name}\` but got dtype ${t.dtype}`);
+      }
+      return apply(ctx, lerp, [self, end, weight]);
+    },
+  }),
   op("aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", { run: addcmul }),
   op("aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor", {
     run: (ctx, self, a, b, value) => {

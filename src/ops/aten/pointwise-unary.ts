@@ -3,7 +3,7 @@
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
-import { dtypeInfo } from "../../tensor/dtype.ts";
+import { dtypeInfo, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
@@ -63,16 +63,26 @@ const logitClamped = elementwise("logit", (x, eps) => {
   return z.div(z.lit(1).sub(z)).log();
 }, { promotion: "float" });
 
+const conjugate = elementwise("conj_physical", (x) => x.conj());
+
 export const unary: readonly Op[] = [
   ...family("real", { "abs absolute": (x) => x.abs() }),
   ...family("default", {
     floor: (x) => x.floor(), ceil: (x) => x.ceil(), "trunc fix": (x) => x.trunc(), round: (x) => x.rint(),
     frac: (x) => x.sub(x.trunc()),
     // A number's sign; NaN has none and gives 0.
-    sign: (x) => x.sign(), sgn: (x) => x.sign(),
-    bitwise_not: (x) => x.bitnot(),
-    conj_physical: (x) => x.conj(), _conj_physical: (x) => x.conj(),
+    sign: (x) => {
+      if (x.isComplex) throw new OpwiseError("dtype-mismatch", "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.");
+      return x.sign();
+    },
+    sgn: (x) => x.sign(),
+    bitwise_not: (x) => {
+      if (x.isFloat) throw new OpwiseError("dtype-mismatch", `"bitwise_not_cpu" not implemented for ${x.isComplex ? "complex" : "float"} numbers`);
+      return x.bitnot();
+    },
+    _conj_physical: (x) => x.conj(),
   }),
+  op("aten::conj_physical(Tensor self) -> Tensor", { run: (ctx, self) => (isComplex(self.dtype) ? apply(ctx, conjugate, [self]) : self) }),
   op("aten::square(Tensor self) -> Tensor", { run: { kind: "pointwise", elementwise: squared } }),
   op("aten::positive(Tensor(a) self) -> Tensor(a)", {
     run: (_ctx, self) => {
