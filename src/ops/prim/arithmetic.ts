@@ -72,7 +72,8 @@ const floorQuotient = exactly((a, b) => Math.floor(a / b), (a, b) => {
   const q = a / b;
   return a % b !== 0n && a < 0n !== b < 0n ? q - 1n : q;
 });
-const pythonRemainder = exactly((a, b) => (((a % b) + b) % b), (a, b) => (((a % b) + b) % b));
+// The sum wraps before the second remainder, as it does in C++.
+const pythonRemainder = exactly((a, b) => ((a % b) + b) % b, (a, b) => BigInt.asIntN(64, (a % b) + b) % b);
 const quotient = exactly((a, b) => Math.trunc(a / b), (a, b) => a / b);
 /** Doubles divide exactly only while the quotient's error cannot cross an integer. */
 const safe = (x: Int): boolean => typeof x === "number" && Math.abs(x) < 2 ** 51;

@@ -37,6 +37,11 @@ export function numberTensor(value: Datum | undefined): Tensor {
   }
 }
 
+/** A part of a complex number made of two; ints go through C's own int in LibTorch. */
+function part(value: Datum | undefined, type: string | undefined): number {
+  return type === "int" ? Number(BigInt.asIntN(32, BigInt(intOf(value)))) : floatOf(value);
+}
+
 const PAIRS = ["int_bool", "bool_int", "float_bool", "bool_float", "float_int", "int_float", "int_int", "bool_bool", "float_float"] as const;
 
 /** All of them. */
@@ -45,7 +50,9 @@ export const conversions: readonly Op[] = [
   dataOp("aten::Int.float(float a) -> int", ([a]) => truncated(floatOf(a))),
   dataOp("aten::Int.Scalar(Scalar a) -> int", ([a]) => {
     const s = scalarOf(a);
-    return s.kind === "float" ? truncated(s.value) : intOf(s);
+    if (s.kind !== "float") return intOf(s);
+    if (!(Math.abs(s.value) <= 2 ** 63)) throw raised("value cannot be converted to type int without overflow");
+    return truncated(s.value);
   }),
   dataOp("aten::Int.str(str a) -> int", ([a]) => parsedInt(textOf(a))),
   dataOp("aten::Float.int(int a) -> float", ([a]) => floatOf(a)),
@@ -60,7 +67,7 @@ export const conversions: readonly Op[] = [
   }),
   ...PAIRS.map((pair) => {
     const [x, y] = pair.split("_");
-    return dataOp(`aten::Complex.${pair}(${x} x, ${y} y) -> complex`, ([re, im]) => complex(floatOf(re), floatOf(im)));
+    return dataOp(`aten::Complex.${pair}(${x} x, ${y} y) -> complex`, ([re, im]) => complex(part(re, x), part(im, y)));
   }),
   dataOp("prim::NumToTensor.Scalar(Scalar a) -> Tensor", ([a]) => numberTensor(a)),
   dataOp("prim::NumToTensor.bool(bool a) -> Tensor", ([a]) => numberTensor(a)),

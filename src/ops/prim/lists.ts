@@ -1,6 +1,6 @@
 /** Lists of Python values. A list is shared by its names: these change it in place. */
 
-import { canonicalInt, type Complex, type Datum, keyOf, makeList } from "../../ir/datum.ts";
+import { type Complex, type Datum, keyOf, makeList } from "../../ir/datum.ts";
 import { T } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -50,11 +50,25 @@ function order(items: readonly Datum[]): (a: Datum, b: Datum) => number {
     return x < y ? -1 : x > y ? 1 : 0;
   };
 }
-function sorted(items: readonly Datum[], reverse: boolean): Datum[] {
-  for (const item of items) {
-    if (typeof item === "object") throw new OpwiseError("unsupported-op", "a list of objects is sorted by a method of its elements, which only the machine can call", { got: "a list of objects or tuples" });
+/** Tuples compare item by item. */
+function tupleOrder(a: Datum, b: Datum): number {
+  const [x, y] = [tupleItems(a), tupleItems(b)];
+  if (x === undefined || y === undefined) return order([a])(a, b);
+  for (let i = 0; i < Math.min(x.length, y.length); i++) {
+    const d = tupleOrder(x[i] ?? null, y[i] ?? null);
+    if (d !== 0) return d;
   }
-  const compare = order(items);
+  return x.length - y.length;
+}
+function tupleItems(value: Datum): readonly Datum[] | undefined {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : undefined;
+}
+
+function sorted(items: readonly Datum[], reverse: boolean): Datum[] {
+  const compare = items.some((item) => tupleItems(item) !== undefined) ? tupleOrder : order(items);
+  for (const item of items) {
+    if (typeof item === "object" && tupleItems(item) === undefined) throw new OpwiseError("unsupported-op", "a list of objects is sorted by a method of its elements, which only the machine can call", { got: "a list of objects or tuples" });
+  }
   return [...items].sort(reverse ? (a, b) => compare(b, a) : compare);
 }
 
@@ -171,7 +185,7 @@ const general: readonly Op[] = [
     return null;
   }),
   dataOp("aten::sorted.any(t[](a) self) -> t[]", ([l]) => makeList(listOf(l).elem, sorted(listOf(l).items, false))),
-  dataOp("aten::sum.int(int[] self) -> int", ([l]) => canonicalInt(listOf(l).items.reduce((sum: bigint, x) => sum + BigInt(intOf(x)), 0n))),
+  dataOp("aten::sum.int(int[] self) -> int", ([l]) => Number(BigInt.asIntN(32, listOf(l).items.reduce((sum: bigint, x) => sum + BigInt(intOf(x)), 0n)))), // C's own int holds the sum
   dataOp("aten::sum.complex(complex[] self) -> complex", ([l]) => listOf(l).items.reduce((sum: Complex, x) => ({ kind: "complex", re: sum.re + complexOf(x).re, im: sum.im + complexOf(x).im }), { kind: "complex", re: 0, im: 0 })),
   dataOp("aten::sum.float(float[] self) -> float", ([l]) => listOf(l).items.reduce((sum: number, x) => sum + floatOf(x), 0)),
   dataOp("aten::sum.bool(bool[] self) -> int", ([l]) => listOf(l).items.filter((x) => boolOf(x)).length),
@@ -180,7 +194,12 @@ const general: readonly Op[] = [
     dataOp(`aten::any.${type}(${type}[] self) -> bool`, ([l]) => listOf(l).items.some((x) => floatOf(x) !== 0)),
     dataOp(`aten::all.${type}(${type}[] self) -> bool`, ([l]) => listOf(l).items.every((x) => floatOf(x) !== 0)),
   ]),
-  dataOp("prim::rangelist(int n) -> int[]", ([n]) => makeList(T.int, Array.from({ length: Math.max(smallOf(n), 0) }, (_, i) => i))),
+  dataOp("prim::rangelist(int n) -> int[]", ([n]) => {
+    const count = smallOf(n);
+    if (count < 0) throw raised("vector::reserve");
+    if (count > 2 ** 28) throw new OpwiseError("limit-exceeded", `a list of ${count} items`, { wanted: "at most 2^28 items" });
+    return makeList(T.int, Array.from({ length: count }, (_, i) => i));
+  }),
   dataOp("aten::Size(int[] sizes) -> int[]", ([l]) => l ?? null),
   dataOp("aten::__range_length(int lo, int hi, int step) -> int", ([lo, hi, step]) => {
     const by = smallOf(step);

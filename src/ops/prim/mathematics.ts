@@ -1,8 +1,8 @@
 /** Functions of Python numbers: `math.sqrt`, `abs`, `max`, rounding and their kin, on every kind of number that their overloads take. */
 
-import { canonicalInt, type Datum } from "../../ir/datum.ts";
+import { canonicalInt, type Complex, type Datum } from "../../ir/datum.ts";
 import {
-  complexAbs, complexAcos, complexAcosh, complexAngle, complexAsin, complexAsinh, complexAtan, complexAtanh, complexCos, complexCosh, complexExp,
+  complexAbs, complexAcos, complexAcosh, complexAngle, complexAsin, complexAsinh, complexAtan, complexAtanh, complexCos, complexCosh, complexDiv, complexExp,
   complexLog, complexLog10, complexSin, complexSinh, complexSqrt, complexTan, complexTanh, type Pair,
 } from "../../numeric/complex.ts";
 import { erf, erfc, gamma, lgamma } from "../../numeric/special.ts";
@@ -47,11 +47,17 @@ function unaries(): Op[] {
     ops.push(dataOp(`aten::${name}.Scalar(Scalar a) -> Scalar`, ([a]) => {
       const x = scalarOf(a);
       if (x.kind === "complex" && onComplex !== undefined) return onComplex(x);
-      // LibTorch keeps single precision of a function of a boxed int.
-      return { kind: "float", value: x.kind === "int" ? Math.fround(real(floatOf(x))) : real(floatOf(x)) };
+      // Of a boxed number LibTorch keeps single precision.
+      return { kind: "float", value: Math.fround(real(floatOf(x))) };
     }));
   }
   return ops;
+}
+
+/** To an int of C's own width, which is what rounding a boxed number gives in LibTorch. */
+function narrowInt(x: Int): number {
+  if (typeof x === "bigint" || Number.isSafeInteger(x)) return Number(BigInt.asIntN(32, BigInt(x)));
+  return -2147483648;
 }
 
 /** To an int: the rounded value must be one. */
@@ -65,12 +71,13 @@ function toInt(round: Real): (x: number) => Int {
 }
 
 function roundings(): Op[] {
-  return ([["floor", toInt(Math.floor)], ["ceil", toInt(Math.ceil)]] as const).flatMap(([name, f]) => [
-    dataOp(`aten::${name}.int(int a) -> int`, ([a]) => intOf(a)),
-    dataOp(`aten::${name}.float(float a) -> int`, ([a]) => f(floatOf(a))),
+  return ([["floor", Math.floor], ["ceil", Math.ceil]] as const).flatMap(([name, f]) => [
+    // Ints pass through a double, as in LibTorch.
+    dataOp(`aten::${name}.int(int a) -> int`, ([a]) => truncated(floatOf(a))),
+    dataOp(`aten::${name}.float(float a) -> int`, ([a]) => toInt(f)(floatOf(a))),
     dataOp(`aten::${name}.Scalar(Scalar a) -> Scalar`, ([a]) => {
       const x = scalarOf(a);
-      return { kind: "int", value: x.kind === "float" ? f(x.value) : intOf(x) };
+      return { kind: "int", value: narrowInt(x.kind === "float" ? toInt(f)(x.value) : truncated(floatOf(x))) };
     }),
   ]);
 }
@@ -86,7 +93,7 @@ function signs(): Op[] {
     dataOp("aten::neg.Scalar(Scalar a) -> Scalar", ([a]) => {
       const x = scalarOf(a);
       if (x.kind === "complex") return complex(-x.re, -x.im);
-      return x.kind === "float" ? { kind: "float", value: -x.value } : { kind: "int", value: negated(intOf(x)) };
+      return x.kind === "float" ? { kind: "float", value: Math.fround(-x.value) } : { kind: "int", value: narrowInt(negated(intOf(x))) };
     }),
     dataOp("prim::abs.int(int a) -> int", ([a]) => magnitude(intOf(a))),
     dataOp("prim::abs.float(float a) -> float", ([a]) => Math.abs(floatOf(a))),
@@ -94,19 +101,19 @@ function signs(): Op[] {
     dataOp("prim::abs.Scalar(Scalar a) -> Scalar", ([a]) => {
       const x = scalarOf(a);
       if (x.kind === "complex") return { kind: "float", value: complexAbs(x.re, x.im) };
-      return x.kind === "float" ? { kind: "float", value: Math.abs(x.value) } : { kind: "int", value: magnitude(intOf(x)) };
+      return x.kind === "float" ? { kind: "float", value: Math.fround(Math.abs(x.value)) } : { kind: "int", value: narrowInt(magnitude(intOf(x))) };
     }),
     dataOp("aten::angle.int(int a) -> float", ([a]) => (floatOf(a) < 0 ? Math.PI : 0)),
     dataOp("aten::angle.float(float a) -> float", ([a]) => realAngle(floatOf(a))),
     dataOp("aten::angle.complex(complex a) -> float", ([a]) => complexAngle(complexOf(a).re, complexOf(a).im)),
     dataOp("aten::angle.Scalar(Scalar a) -> Scalar", ([a]) => {
       const x = scalarOf(a);
-      return { kind: "float", value: x.kind === "complex" ? complexAngle(x.re, x.im) : realAngle(floatOf(x)) };
+      return { kind: "float", value: x.kind === "complex" ? complexAngle(x.re, x.im) : Math.fround(realAngle(floatOf(x))) };
     }),
   ];
 }
 function realAngle(x: number): number {
-  return Number.isNaN(x) ? x : x < 0 ? Math.PI : 0;
+  return Number.isNaN(x) ? x : x < 0 || Object.is(x, -0) ? Math.PI : 0;
 }
 
 /** IEEE remainder: `x - n y` with n the nearest integer, ties to even. */
@@ -145,11 +152,14 @@ function binaries(): Op[] {
 function logarithms(): Op[] {
   const ops: Op[] = [];
   const real = ([a, b]: readonly Datum[]): Datum => Math.log(floatOf(a)) / Math.log(floatOf(b));
-  const log = onPair(complexLog);
+  /** A real number's logarithm stays real: NaN below zero. */
+  const logOf = (x: Datum | undefined): Complex => (typeof x === "number" || typeof x === "bigint" ? complex(Math.log(Number(x)), 0) : complexOf(onPair(complexLog)(x)));
   const pairs = ([a, b]: readonly Datum[]): Datum => {
-    const [x, y] = [complexOf(log(a)), complexOf(log(b))];
-    const d = y.re * y.re + y.im * y.im;
-    return complex((x.re * y.re + x.im * y.im) / d, (x.im * y.re - x.re * y.im) / d);
+    const [x, y] = [logOf(a), logOf(b)];
+    if (y.im === 0) return complex(x.re / y.re, x.im / y.re);
+    const out: Pair = [0, 0];
+    complexDiv(x.re, x.im, y.re, y.im, out);
+    return complex(out[0], out[1]);
   };
   for (const [x, y] of [["int", "int"], ["float", "float"], ["int", "float"], ["float", "int"]] as const) ops.push(dataOp(`aten::log.${x}_${y}(${x} a, ${y} b) -> float`, real));
   for (const [x, y] of [["complex", "complex"], ["int", "complex"], ["complex", "int"], ["float", "complex"], ["complex", "float"]] as const) {

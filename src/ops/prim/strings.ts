@@ -25,18 +25,20 @@ const TESTS: Readonly<Record<string, (s: string) => boolean>> = {
   isspace: (s) => /^[ \t\n\v\f\r]+$/.test(s), isalpha: (s) => /^[A-Za-z]+$/.test(s), isdigit: (s) => /^[0-9]+$/.test(s), isnumeric: (s) => /^[0-9]+$/.test(s),
   isdecimal: (s) => /^[0-9]+$/.test(s), isalnum: (s) => /^[A-Za-z0-9]+$/.test(s), isupper: (s) => /[A-Z]/.test(s) && !/[a-z]/.test(s),
   islower: (s) => /[a-z]/.test(s) && !/[A-Z]/.test(s), istitle: (s) => /[A-Za-z]/.test(s) && title(s) === s, isprintable: (s) => /^[ -~]*$/.test(s),
-  isidentifier: (s) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(s),
+  isidentifier: (s) => /^[A-Za-z][A-Za-z0-9]*$/.test(s),
 };
 
-/** The bytes `[start, end)` of a search; a negative end counts from after the last byte. */
-function range(s: string, start: Datum | undefined, end: Datum | undefined): { readonly from: number; readonly to: number } {
+/** The bytes `[start, end)` of a search; a negative end counts from after the last byte. `lenient`: an empty range may start beyond the string. */
+function range(s: string, start: Datum | undefined, end: Datum | undefined, lenient = false): { readonly from: number; readonly to: number } {
   const size = s.length;
   const [a, b] = [smallOf(start ?? 0), smallOf(end ?? -1)];
-  return { from: a < 0 ? Math.max(size + a, 0) : a, to: Math.min(b < 0 ? Math.max(size + b + 1, 0) : b, size) };
+  const from = a < 0 ? Math.max(size + a, 0) : a;
+  if (from > size && !(lenient && (b < 0 ? Math.max(size + b + 1, 0) : b) <= from)) throw raised(`basic_string::substr: __pos (which is ${from}) > this->size() (which is ${size})`);
+  return { from, to: Math.min(b < 0 ? Math.max(size + b + 1, 0) : b, size) };
 }
 function findIn(args: readonly Datum[], last: boolean): number {
   const [s, sub] = [bytesOf(args[0]), bytesOf(args[1])];
-  const { from, to } = range(s, args[2], args[3]);
+  const { from, to } = range(s, args[2], args[3], true);
   if (from > to) return -1;
   const at = last ? s.slice(from, to).lastIndexOf(sub) : s.slice(from, to).indexOf(sub);
   return at < 0 ? -1 : at + from;
@@ -76,20 +78,9 @@ function splitRight(s: string, separator: string, max: number): string[] {
   }
   return [s.slice(0, to), ...out];
 }
-/** Splits at runs of white space, at most `max` times; no empty pieces. */
-function splitWords(s: string, max: number): string[] {
-  const out: string[] = [];
-  let rest = s.replace(/^[ \t\n\v\f\r]+/, "");
-  while (rest !== "") {
-    const at = max >= 0 && out.length >= max ? -1 : rest.search(/[ \t\n\v\f\r]/);
-    if (at < 0) {
-      out.push(rest);
-      break;
-    }
-    out.push(rest.slice(0, at));
-    rest = rest.slice(at).replace(/^[ \t\n\v\f\r]+/, "");
-  }
-  return out;
+/** Splits at runs of white space into pieces that are not empty; LibTorch leaves `max` out of account here. */
+function splitWords(s: string): string[] {
+  return s.split(/[ \t\n\v\f\r]+/).filter((word) => word !== "");
 }
 /** Each line break character ends a line by itself; with `keep` it is an item of its own. */
 function splitLines(s: string, keep: boolean): string[] {
@@ -175,8 +166,9 @@ export const strings: readonly Op[] = [
   dataOp(`aten::rindex(${RANGE}) -> int`, (args) => found(findIn(args, true))),
   dataOp(`aten::count(${RANGE}) -> int`, ([s, sub, start, end]) => {
     const bytes = bytesOf(s);
+    if (smallOf(start ?? 0) > bytes.length) return 0;
     const { from, to } = range(bytes, start, end);
-    return from > bytes.length || from > to ? 0 : occurrences(bytes.slice(from, to), bytesOf(sub));
+    return from > to ? 0 : occurrences(bytes.slice(from, to), bytesOf(sub));
   }),
   dataOp(`aten::startswith(${RANGE}) -> bool`, ([s, sub, start, end]) => {
     const bytes = bytesOf(s);
@@ -190,7 +182,7 @@ export const strings: readonly Op[] = [
   }),
   dataOp("aten::join(str self, str[] values) -> str", ([s, l]) => fromBytes(listOf(l).items.map(bytesOf).join(bytesOf(s)))),
   dataOp("aten::split.str(str self, str? separator=None, int max=-1) -> str[]", ([s, separator, max]) =>
-    texts(separator === null || separator === undefined ? splitWords(bytesOf(s), smallOf(max ?? -1)) : splitLeft(bytesOf(s), separatorOf(separator), smallOf(max ?? -1)))),
+    texts(separator === null || separator === undefined ? splitWords(bytesOf(s)) : splitLeft(bytesOf(s), separatorOf(separator), smallOf(max ?? -1)))),
   dataOp('aten::rsplit(str self, str separator=" ", int max=-1) -> str[]', ([s, separator, max]) => texts(splitRight(bytesOf(s), separatorOf(separator ?? " "), smallOf(max ?? -1)))),
   dataOp("aten::splitlines(str self, bool keepends=False) -> str[]", ([s, keep]) => texts(splitLines(bytesOf(s), boolOf(keep ?? false)))),
   dataOp("aten::partition(str self, str separator) -> (str, str, str)", ([s, separator]) => parted(bytesOf(s), separatorOf(separator), bytesOf(s).indexOf(bytesOf(separator)), false)),
@@ -218,7 +210,11 @@ export const strings: readonly Op[] = [
     if (bytes.length !== 1) throw raised(`String for ord() must be 1 character, found ${bytes.length}`);
     return bytes.charCodeAt(0);
   }),
-  dataOp("aten::chr(int i) -> str", ([i]) => fromBytes(String.fromCharCode(Number(BigInt.asUintN(8, BigInt(intOf(i))))))),
+  dataOp("aten::chr(int i) -> str", ([i]) => {
+    const code = intOf(i);
+    if (code < 0 || code >= 0x110000) throw raised(`chr() arg not in range(0x110000), found ${code}`);
+    return fromBytes(String.fromCharCode(Number(code) & 255)); // one byte, whatever the code
+  }),
   dataOp("aten::hex(int i) -> str", ([i]) => inBase(i, 16, "0x")),
   dataOp("aten::oct(int i) -> str", ([i]) => inBase(i, 8, "0o")),
   dataOp("aten::bin(int i) -> str", ([i]) => inBase(i, 2, "0b")),
