@@ -130,11 +130,11 @@ function attention(ctx: Context, call: OnnxCall): Tensor[] {
   const kvHeads = attributes.int("kv_num_heads", 0);
   const past = [maybeTensor(call, 4), maybeTensor(call, 5)] as const;
   if ((past[0] === undefined) !== (past[1] === undefined)) throw new OpwiseError("bad-onnx", "Attention wants both `past_key` and `past_value`, or neither");
-  const [k, v] = ([1, 2] as const).map((at) => {
+  const joinedWith = (old: Tensor | undefined, at: number): Tensor => {
     const fresh = headsOf(ctx, tensorAt(call, at), kvHeads);
-    const old = past[at - 1];
     return old === undefined ? fresh : cat(ctx, [old, fresh], 2);
-  }) as [Tensor, Tensor];
+  };
+  const [k, v] = [joinedWith(past[0], 1), joinedWith(past[1], 2)];
   const [batch = 0, , queries = 0, width = 1] = q.shape;
   const keys = k.shape[2] ?? 0;
   const given = attributes.float("scale", 0);
@@ -159,7 +159,7 @@ function attention(ctx: Context, call: OnnxCall): Tensor[] {
     const wide = opmathOf(q.dtype);
     const numbers = mask === undefined || mask.dtype === "bool" ? mask : castTo(ctx, mask, wide);
     const shaped = numbers === undefined || numbers.rank > 1 ? (numbers ?? null) : expanded(numbers, [queries, keys]);
-    const [a, b, c] = [q, k, v].map((t) => castTo(ctx, t, wide)) as [Tensor, Tensor, Tensor];
+    const [a, b, c] = [castTo(ctx, q, wide), castTo(ctx, k, wide), castTo(ctx, v, wide)];
     y = castTo(ctx, attend(ctx, a, b, c, { mask: shaped, causal: simpleCausal, scale, dropout: 0, grouped: true, wants: "output" }).out, q.dtype);
   }
   const joined = flat ? reshaped(ctx, permuted(y, [0, 2, 1, 3]), [batch, queries, (q.shape[1] ?? 0) * (v.shape[3] ?? 0)]) : y;

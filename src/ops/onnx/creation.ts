@@ -42,7 +42,7 @@ function* range(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const exact = type === "i64" || type === "u64";
   let count: number;
   if (exact) {
-    const [from, to, by] = [start, limit, delta].map((t) => BigInt(t.item() as number | bigint)) as [bigint, bigint, bigint];
+    const [from, to, by] = [BigInt(start.item()), BigInt(limit.item()), BigInt(delta.item())];
     if (by === 0n) throw new OpwiseError("bad-argument", "Range with a delta of 0");
     const span = to - from;
     const whole = span / by;
@@ -137,7 +137,8 @@ function* melWeightMatrix(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const upper = (yield* floatAt(call, 4)) ?? 0;
   const dtype = dtypeOfCode(call.attributes.int("output_datatype", 1));
   const bins = Math.floor(dftLength / 2) + 1;
-  const [low, high] = [lower, upper].map((hz) => 2595 * Math.log10(1 + hz / 700)) as [number, number];
+  const melOf = (hz: number): number => 2595 * Math.log10(1 + hz / 700);
+  const [low, high] = [melOf(lower), melOf(upper)];
   const step = (high - low) / (mels + 2);
   const edges = Array.from({ length: mels + 2 }, (_, i) => Math.floor(((dftLength + 1) * (700 * (10 ** ((low + i * step) / 2595) - 1))) / rate));
   const points = Tensor.from(Float64Array.from(edges), [mels + 2]);

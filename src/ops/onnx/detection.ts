@@ -94,6 +94,8 @@ function* nonMaxSuppression(ctx: Context, call: OnnxCall): Reading<Tensor> {
 }
 
 const f64 = (value: number): Num => new Num(constant(value, "f64"));
+/** A run-time number. */
+const number = (at: number): Num => new Num(scalar(at, "f64"));
 const asFloat = (e: Expr): Num => new Num(cast(e, "f64"));
 const asIndex = (x: Num): Expr => cast(x.re, "index");
 
@@ -109,7 +111,7 @@ function roiAlign(ctx: Context, call: OnnxCall): Tensor {
   const types: ExprType[] = ["f64", "f64", "f64", "f64", "f64", "f64"];
   const scalars = [attributes.float("spatial_scale", 1), attributes.int("sampling_ratio", 0), height, width, x.shape[2] ?? 0, x.shape[3] ?? 0];
   return computeOf(ctx, "roi_align", `${mode},${half}`, [count, channels, height, width], [x, rois, batches], x.dtype, types, scalars, () => {
-    const [scale, ratio, outHeight, outWidth, inHeight, inWidth] = types.map((_, i) => new Num(scalar(i, "f64"))) as [Num, Num, Num, Num, Num, Num];
+    const [scale, ratio, outHeight, outWidth, inHeight, inWidth] = [number(0), number(1), number(2), number(3), number(4), number(5)];
     const batch = loadIndex(2, batches.dtype, [index(0)]);
     const side = (k: number): Num =>
       new Num(load(1, computeType(rois.dtype), [index(0), constant(k, "index")]))
@@ -171,7 +173,7 @@ function maxRoiPool(ctx: Context, call: OnnxCall): Tensor {
   const types: ExprType[] = ["f64", "f64", "f64", "f64", "f64"];
   const scalars = [call.attributes.float("spatial_scale", 1), height, width, x.shape[2] ?? 0, x.shape[3] ?? 0];
   return computeOf(ctx, "max_roi_pool", "", [rois.shape[0] ?? 0, x.shape[1] ?? 0, height, width], [x, rois], x.dtype, types, scalars, () => {
-    const [scale, bins, columns, inHeight, inWidth] = types.map((_, i) => new Num(scalar(i, "f64"))) as [Num, Num, Num, Num, Num];
+    const [scale, bins, columns, inHeight, inWidth] = [number(0), number(1), number(2), number(3), number(4)];
     const entry = (k: number): Num => new Num(load(1, computeType(rois.dtype), [index(0), constant(k, "index")])).to("f64");
     // C's round: halves away from zero.
     const corner = (k: number): Num => {

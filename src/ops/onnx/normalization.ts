@@ -46,7 +46,7 @@ function running(ctx: Context, old: Tensor, now: Tensor, momentum: number): Tens
 
 /** With given statistics, or in training with those of the batch. Old versions tell training by `is_test` or by their outputs. */
 function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
-  const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((i) => tensorAt(call, i)) as [Tensor, Tensor, Tensor, Tensor, Tensor];
+  const [x, scale, bias, mean, variance] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2), tensorAt(call, 3), tensorAt(call, 4)];
   const { attributes, version } = call;
   const eps = attributes.float("epsilon", 1e-5);
   const momentum = attributes.float("momentum", 0.9);
@@ -197,7 +197,7 @@ function localResponse(ctx: Context, call: OnnxCall): Tensor {
         ).to("f64");
         return [new Num(so).add(v.square()).re];
       });
-      const [alpha, beta, bias] = [3, 4, 5].map((i) => new Num(scalar(i, "f64"))) as [Num, Num, Num];
+      const [alpha, beta, bias] = [new Num(scalar(3, "f64")), new Num(scalar(4, "f64")), new Num(scalar(5, "f64"))];
       const value = new Num(load(0, type, here)).to("f64").div(bias.add(alpha.mul(new Num(sum))).pow(beta));
       return { parts: outputParts(value, x.dtype) };
     },

@@ -1,7 +1,6 @@
 /** Arithmetic, comparisons, logic, bits and mathematics, element by element. */
 
 import type { Num } from "../../expr/num.ts";
-import { cast_, copyOf } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -11,6 +10,7 @@ import { clamp } from "../aten/comparison.ts";
 import { memo } from "../aten/memo.ts";
 import { type OnnxCall, type OnnxMeaning, type OnnxOp, onnxOp } from "./define.ts";
 import { float, maybeTensor, numberLike, tensorAt, tensorsFrom } from "./inputs.ts";
+import { mapOf } from "./programs.ts";
 
 /** Before version 7, `broadcast=1` laid the second operand along the first from `axis` on (default: the last axes). */
 function aligned(x: Tensor, y: Tensor, call: OnnxCall): Tensor {
@@ -71,16 +71,8 @@ function pow(ctx: Context, call: OnnxCall): Tensor {
   const x = tensorAt(call, 0);
   const y = aligned(x, tensorAt(call, 1), call);
   if (x.dtype === y.dtype) return apply(ctx, power, [x, y]);
-  const whole = dtypeInfo(x.dtype).class === "int" && dtypeInfo(y.dtype).class === "float";
-  if (!whole)
-    return apply(
-      ctx,
-      power,
-      [x, copyOf(ctx, y, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype)].map((t) =>
-        cast_(ctx, t, dtypeInfo(x.dtype).itemsize < 4 ? "float32" : x.dtype),
-      ) as [Tensor, Tensor],
-    );
-  return copyOf(ctx, apply(ctx, power, [copyOf(ctx, x, "float64"), copyOf(ctx, y, "float64")]), x.dtype);
+  // An integer to the power of a real number is computed in double precision and cut.
+  return mapOf(ctx, "pow", [x, y], x.dtype, (a, b) => (!a.isFloat && b.isFloat ? a.to("f64").pow(b.to("f64")) : a.pow(b.to(a.type))));
 }
 
 const shiftLeft = elementwise("shift_left", (x, y) => x.shl(y));

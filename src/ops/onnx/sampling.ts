@@ -60,7 +60,7 @@ function gridSample(ctx: Context, call: OnnxCall): Tensor {
     x.shape.slice(2).map(() => "index"),
     x.shape.slice(2),
     () => {
-      const [batch, channel, ...place] = axes(shape.length) as [Expr, Expr, ...Expr[]];
+      const [batch, channel, place] = [index(0), index(1), axes(shape.length, 2)];
       const type = computeType(grid.dtype);
       const lengths = Array.from({ length: n }, (_, i) => size(i));
       const bounds = (i: number, t: "f64"): readonly [Num, Num] => {

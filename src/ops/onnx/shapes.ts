@@ -3,7 +3,6 @@
 import { copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { expanded, permuted, reshaped, sliced, squeezed, unsqueezed } from "../../prims/views.ts";
-import { type DType } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -211,7 +210,7 @@ function concat(ctx: Context, call: OnnxCall): Tensor {
   for (const t of list) {
     if (t.rank !== rank) throw new OpwiseError("shape-mismatch", `Concat of tensors of rank ${rank} and ${t.rank}`);
   }
-  return cat(ctx, list, axis, list[0]?.dtype as DType);
+  return cat(ctx, list, axis, list[0]?.dtype);
 }
 
 /** The window of the wanted sizes in the middle of the axes; zeros around where it is larger. */
