@@ -78,7 +78,7 @@ function onnxDomainOp(schema: string, fn: OnnxFunction): CustomOp {
         const attributes: Record<string, AttributeValue> = {};
         for (const key of call.attributes.names) {
           const template = call.attributes.template(key);
-          if (template !== undefined) attributes[key] = attributeValue(template, call.attributes.tensor(key), full);
+          if (template !== undefined) attributes[key] = template.kind === "tensor" ? (call.attributes.tensor(key) ?? []) : attributeValue(template, full);
         }
         const value = fn(call.inputs, attributes, call.outputs);
         const values: readonly Input[] = Array.isArray(value) ? value : [value];
@@ -90,16 +90,15 @@ function onnxDomainOp(schema: string, fn: OnnxFunction): CustomOp {
   return { world: "onnx", domain, name, op };
 }
 
-function attributeValue(template: Template, tensor: Tensor | undefined, op: string): AttributeValue {
+function attributeValue(template: Template, op: string): AttributeValue {
   switch (template.kind) {
     case "int":
     case "float":
     case "str":
       return template.value;
     case "list":
-      return template.items.map((item) => attributeValue(item, undefined, op));
+      return template.items.map((item) => attributeValue(item, op));
     default:
-      if (tensor !== undefined) return tensor;
       throw new OpwiseError("unsupported-op", `\`${op}\` has an attribute that a custom op cannot take`, {
         wanted: "numbers, strings, tensors and lists of numbers or strings",
         got: template.kind,

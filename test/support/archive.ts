@@ -1,0 +1,63 @@
+/** Tiny models made in memory: TorchScript archives of program text, ONNX graphs of one node. */
+
+import { zipSync } from "fflate";
+import { MessageWriter } from "../../src/bytes/protobuf-writer.ts";
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Pickled attributes: strings, booleans, small non-negative ints, devices. */
+export type Attribute = string | number | boolean | { readonly device: string; readonly index: number };
+
+function pickled(attributes: Readonly<Record<string, Attribute>>): Uint8Array {
+  const out: number[] = [0x80, 2, ...utf8("c__torch__\nNet\n"), 0x29, 0x81, 0x7d, 0x28];
+  const write = (value: Attribute): void => {
+    if (typeof value === "boolean") out.push(value ? 0x88 : 0x89);
+    else if (typeof value === "number") out.push(0x4b, value);
+    else if (typeof value === "string") out.push(0x58, value.length, 0, 0, 0, ...utf8(value));
+    else {
+      out.push(...utf8("ctorch\ndevice\n"), 0x28);
+      write(value.device);
+      write(value.index);
+      out.push(0x74, 0x52);
+    }
+  };
+  for (const [name, value] of Object.entries(attributes)) {
+    write(name);
+    write(value);
+  }
+  return Uint8Array.from([...out, 0x75, 0x62, 0x2e]);
+}
+
+/** An archive whose root is `__torch__.Net` of the given class text, with attributes. */
+export function scriptArchive(code: string, attributes: Readonly<Record<string, Attribute>> = {}): Uint8Array {
+  const records: Readonly<Record<string, Uint8Array>> = {
+    "data.pkl": pickled(attributes),
+    "constants.pkl": Uint8Array.of(0x80, 2, 0x29, 0x2e),
+    version: utf8("3\n"),
+    "code/__torch__.py": utf8(code),
+  };
+  return zipSync(Object.fromEntries(Object.entries(records).map(([name, bytes]): [string, Uint8Array] => [`net/${name}`, bytes])), { level: 0 });
+}
+
+/** An ONNX model of one node: float inputs `x0`, `x1`…, outputs `y0`, `y1`…, one int and one float attribute. */
+export function onnxNode(domain: string, op: string, inputs: number, outputs: number, attributes: { readonly count: number; readonly by: number }): Uint8Array {
+  const float = (name: string) => (w: MessageWriter) => w.string(1, name).message(2, (type) => type.message(1, (tensor) => tensor.int(1, 1)));
+  return new MessageWriter()
+    .int(1, 8)
+    .message(7, (graph) => {
+      graph.message(1, (node) => {
+        for (let i = 0; i < inputs; i++) node.string(1, `x${i}`);
+        for (let i = 0; i < outputs; i++) node.string(2, `y${i}`);
+        node.string(4, op);
+        node.message(5, (a) => a.string(1, "count").int(3, attributes.count).int(20, 2));
+        node.message(5, (a) => a.string(1, "by").float(2, attributes.by).int(20, 1));
+        node.string(7, domain);
+      });
+      graph.string(2, "g");
+      for (let i = 0; i < inputs; i++) graph.message(11, float(`x${i}`));
+      for (let i = 0; i < outputs; i++) graph.message(12, float(`y${i}`));
+    })
+    .message(8, (o) => o.string(1, "").int(2, 17))
+    .message(8, (o) => o.string(1, domain).int(2, 2))
+    .finish();
+}
