@@ -21,6 +21,12 @@ export class Instantiator {
     return this.#storages.values();
   }
 
+  /** Whether some bytes can only be read by waiting. */
+  get waits(): boolean {
+    for (const template of this.#storages.keys()) if (template.source.readSync === undefined) return true;
+    return false;
+  }
+
   /** Bytes that wait to be read from sources which cannot be read at once (URLs, Blobs). */
   prefetch(): Promise<void>[] {
     const waits: Promise<void>[] = [];

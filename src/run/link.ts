@@ -229,6 +229,8 @@ export class Linker {
   #op(node: Node, common: { readonly node: Node; readonly results: readonly number[]; readonly kills: readonly number[] }): Instruction {
     const schema = node.schema ?? this.#ownSchema(node.op);
     if (schema === undefined) {
+      // Tensor attributes are made now, so that a session can fetch their bytes before it runs.
+      for (const t of Object.values(node.attributes)) if (t.kind === "tensor" || t.kind === "sparse") this.#env.constant(t);
       const run = bindOnnx(this.#env.onnx, node, (t) => this.#env.constant(t));
       const operands = this.#operands(node);
       return run === undefined ? { ...common, kind: "missing", operands } : { ...common, kind: "op", bound: run, operands };

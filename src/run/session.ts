@@ -88,7 +88,9 @@ export class Session {
   /** Makes the instance: values of the stored objects, then `__setstate__` where classes have one. Nothing of the model has run before. */
   static async create(program: Program, options: SessionOptions): Promise<Session> {
     const session = new Session(program, options);
-    if (program.main !== undefined) session.#linker.link(program.main); // its constants are weights: known before they are fetched
+    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
+    if (program.main !== undefined) session.#linker.link(program.main);
+    if (session.#instantiator.waits) for (const decl of functionsOf(program)) session.#linker.link(decl);
     await Promise.all(session.#instantiator.prefetch());
     for (const { instance, state } of session.#instantiator.pendingStates) {
       await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], {});
@@ -490,6 +492,12 @@ export class Session {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Functions and methods that have code in the archive. */
+function functionsOf(program: Program): FunctionDecl[] {
+  const methods = [...program.classes.values()].flatMap((cls) => (cls.kind === "Class" && !cls.name.startsWith("__torch__.torch.classes.") ? [...cls.methods.values()] : []));
+  return [...program.functions.values(), ...methods];
 }
 
 interface Job {
