@@ -133,3 +133,15 @@ export function fullMatcher(pattern: string): (text: string) => boolean {
   }
   return (text) => compiled.test(text);
 }
+
+/** All matches of an RE2 pattern in a text, from left to right; empty ones are left out. @throws bad-onnx for a pattern that cannot be read */
+export function tokenFinder(pattern: string): (text: string) => string[] {
+  const { source, flags } = translated(pattern);
+  let compiled: RegExp;
+  try {
+    compiled = new RegExp(source, `${flags}g`);
+  } catch (cause) {
+    throw new OpwiseError("bad-onnx", "the pattern is no regular expression", { got: pattern, cause });
+  }
+  return (text) => (text.match(compiled) ?? []).filter((token) => token !== "");
+}

@@ -4,9 +4,14 @@ import type { OnnxOp } from "../define.ts";
 import { aliasOps } from "./aliases.ts";
 import { fusedAttentionOps } from "./attention.ts";
 import { blockQuantizedOps } from "./block-quantized.ts";
+import { expertOps } from "./experts.ts";
 import { fusedOps } from "./fused.ts";
 import { groupedAttentionOps } from "./grouped-attention.ts";
 import { fusedNormOps } from "./normalization.ts";
 import { quantizedOps } from "./quantized.ts";
+import { textOps } from "./texts.ts";
+import { visionOps } from "./vision.ts";
 
-export const microsoftOps: readonly OnnxOp[] = [...aliasOps, ...blockQuantizedOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps, ...quantizedOps];
+export const microsoftOps: readonly OnnxOp[] = [
+  ...aliasOps, ...blockQuantizedOps, ...expertOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps, ...quantizedOps, ...textOps, ...visionOps,
+];
