@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { call } from "../../../test/support/eager.ts";
-import { cpu } from "../../backends/cpu/cpu.ts";
-import type { Datum } from "../../ir/datum.ts";
-import { makeList } from "../../ir/datum.ts";
-import { T } from "../../ir/type.ts";
-import { seedTwister } from "../../numeric/mt19937.ts";
-import { Executor } from "../../run/executor.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { call } from "./support/eager.ts";
+import { cpu } from "../src/backends/cpu/cpu.ts";
+import type { Datum } from "../src/ir/datum.ts";
+import { makeList } from "../src/ir/datum.ts";
+import { T } from "../src/ir/type.ts";
+import { seedTwister } from "../src/numeric/mt19937.ts";
+import { Executor } from "../src/run/executor.ts";
+import { Tensor } from "../src/tensor/tensor.ts";
 
 /** Elements of the op's result after `torch.manual_seed(7)`, to six places. */
 function drawn(name: string, args: readonly Datum[]): number[] {
