@@ -86,7 +86,7 @@ function sizesOf(name: string, x: Tensor, outputSize: Numbers, axes: number): Nu
   return sizes;
 }
 
-function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: number, kind: "max" | "avg"): Tensor[] {
+export function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: number, kind: "max" | "avg"): Tensor[] {
   const name = `adaptive_${kind}_pool${axes}d()`;
   const out = [...sizesOf(name, x, outputSize, axes)];
   const spatial = x.shape.slice(-axes);

@@ -11,13 +11,14 @@ import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, contiguousStrides, numelOf, sameShape } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
-import { op, type Op } from "../define.ts";
+import { op, type Op, type Result } from "../define.ts";
 import { apply, elementwise, outputParts } from "../elementwise.ts";
 import { dropout } from "./dropout.ts";
 import { stridesLike } from "./filling.ts";
 import { memo } from "./memo.ts";
 import { layerNorm } from "./normalization.ts";
 import { linear } from "./products.ts";
+import { softmax } from "./softmax.ts";
 
 const programs = memo<Program>();
 
@@ -219,6 +220,43 @@ function encoderLayer(
   return normFirst ? end : norm(end, normWeight2, normBias2);
 }
 
+/** The results of the CUDA kernels: beside output and logarithms, bookkeeping that inference leaves empty. */
+function deviceAttention(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options): Result[] {
+  const { out, logsumexp } = attend(ctx, q, k, v, o);
+  const none = (): Tensor => empty(ctx, [0], "int64");
+  return [out, logsumexp, none(), none(), q.shape[2] ?? 0, k.shape[2] ?? 0, empty(ctx, [2], "int64"), none(), empty(ctx, [0], q.dtype)];
+}
+
+/** Softmax over `dim` of the positions that the mask leaves: type 0 masks `[L, L]`, 1 pads `[B, L]`, 2 has x's shape. */
+function maskedSoftmax(ctx: Context, x: Tensor, mask: Tensor, dim: number | null, type: number | null): Tensor {
+  if (mask.dtype !== "bool") throw new OpwiseError("dtype-mismatch", "Mask should be a boolean tensor", { got: mask.dtype });
+  const axis = dim ?? x.rank - 1;
+  const [rows = 0, columns = 0] = mask.shape;
+  const wide = type === 1 && x.rank === 4 && mask.rank === 2 ? viewOf(mask, [rows, 1, 1, columns], [mask.strides[0] ?? 0, 0, 0, mask.strides[1] ?? 0], mask.offset) : mask;
+  const program = programs(`masked,${x.dtype}`, () => {
+    const [v, hidden] = [new Num(arg(0, computeType(x.dtype))), new Num(arg(1, "bool"))];
+    return { name: "masked_fill", operands: [x.dtype, "bool"], scalars: [], outputs: [{ dtype: x.dtype, parts: [hidden.where(v.lit(-Infinity), v).re] }], messages: [] };
+  });
+  const scores = map(ctx, program, [x, wide])[0] ?? unreachable("scores");
+  return softmax(ctx, scores, axis, false);
+}
+
+/** Queries, keys and values of packed projections `[B, T, 3 * D]` plus their bias, as heads; queries scaled for attention. */
+function rescaledHeads(ctx: Context, qkv: Tensor, bias: Tensor, count: number): Tensor[] {
+  const width = (qkv.shape[2] ?? 0) / 3;
+  const program = programs(`rescale,${qkv.dtype}`, () => {
+    const type = computeType(opmathOf(qkv.dtype));
+    const read = (slot: number): Num => new Num(arg(slot, computeType(qkv.dtype))).to(type);
+    return { name: "rescale_qkv", operands: [qkv.dtype, qkv.dtype], scalars: [type], outputs: [{ dtype: qkv.dtype, parts: outputParts(read(0).add(read(1)).mul(new Num(scalar(0, type))), qkv.dtype) }], messages: [] };
+  });
+  return [0, 1, 2].map((part) => {
+    const rows = viewOf(qkv, [...qkv.shape.slice(0, 2), width], qkv.strides, qkv.offset + part * width * (qkv.strides[2] ?? 1));
+    const own = viewOf(bias, [width], bias.strides, bias.offset + part * width * (bias.strides[0] ?? 1));
+    const sum = map(ctx, program, [rows, own], [part === 0 ? 1 / Math.sqrt(width / count) : 1])[0] ?? unreachable("heads");
+    return copyOf(ctx, heads(sum, count));
+  });
+}
+
 export const attention: readonly Op[] = [
   op("aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor", {
     run: (ctx, q, k, v, mask, p, causal, scale, gqa) => attend(ctx, q, k, v, options(mask, p, causal, scale, gqa, "output")).out,
@@ -239,4 +277,21 @@ export const attention: readonly Op[] = [
   op("aten::_fused_sdp_choice(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> int", { run: () => 1 }),
   op("aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)", { run: multiHead }),
   op("aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor", { run: encoderLayer }),
+  op("aten::_masked_softmax(Tensor self, Tensor mask, int? dim=None, int? mask_type=None) -> Tensor", { run: maskedSoftmax }),
+  op("aten::_transform_bias_rescale_qkv(Tensor qkv, Tensor qkv_bias, int num_heads) -> (Tensor, Tensor, Tensor)", { run: rescaledHeads }),
+  op("aten::_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, *, float? scale=None) -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)", {
+    run: (ctx, q, k, v, bias, wantsLogs, p, causal, scale) => {
+      const { out, logsumexp } = attend(ctx, q, k, v, options(bias, p, causal, scale, false, "logsumexp"));
+      return [out, wantsLogs ? logsumexp : empty(ctx, [q.shape[0] ?? 0, q.shape[1] ?? 0, 0], "float32"), empty(ctx, [], "int64"), empty(ctx, [], "int64")];
+    },
+  }),
+  op("aten::_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor rng_state, Tensor unused, Tensor debug_attn_mask)", {
+    run: (ctx, q, k, v, p, causal, _debug, scale) => deviceAttention(ctx, q, k, v, options(null, p, causal, scale, false, "logsumexp")),
+  }),
+  op("aten::_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)", {
+    run: (ctx, q, k, v, bias, _logs, p, causal, _debug, scale) => deviceAttention(ctx, q, k, v, options(bias, p, causal, scale, false, "logsumexp")),
+  }),
+  op("aten::_scaled_dot_product_fused_attention_overrideable(Tensor query, Tensor key, Tensor value, Tensor? attn_bias=None, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> (Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k, Tensor philox_seed, Tensor philox_offset, Tensor debug_attn_mask)", {
+    run: (ctx, q, k, v, bias, p, causal, _debug, scale) => deviceAttention(ctx, q, k, v, options(bias, p, causal, scale, false, "logsumexp")),
+  }),
 ];

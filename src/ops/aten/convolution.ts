@@ -7,6 +7,7 @@ import type { DType } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { apply, elementwise } from "../elementwise.ts";
 
 /** One value per spatial axis; a single one is for all. @throws bad-argument */
 export function perAxis(values: readonly number[], axes: number, what: string): readonly number[] {
@@ -117,7 +118,57 @@ function timeFirst(ctx: Context, x: Tensor, w: Tensor, bias: Tensor, pad: number
   return permuted(out, [2, 0, 1]);
 }
 
+const relu = elementwise("relu", (x) => x.max(0));
+const plusScaled = elementwise("add", (x, z, alpha) => x.add(z.mul(alpha)));
+
+/** What CUDA archives that were optimised for inference hold: a convolution with its addend and relu in one op. */
+const fused: readonly Op[] = [
+  op("aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor", {
+    run: (ctx, x, w, bias, stride, padding, dilation, groups) => apply(ctx, relu, [plain("convolution")(ctx, x, w, bias, stride, padding, dilation, groups)]),
+  }),
+  op("aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, SymInt groups) -> Tensor", {
+    run: (ctx, x, w, z, alpha, bias, stride, padding, dilation, groups) =>
+      apply(ctx, relu, [apply(ctx, plusScaled, [plain("convolution")(ctx, x, w, bias, stride, padding, dilation, groups), z, alpha ?? { kind: "int", value: 1 }])]),
+  }),
+  op("aten::cudnn_convolution(Tensor self, Tensor weight, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor", {
+    run: (ctx, x, w, padding, stride, dilation, groups) => plain("convolution")(ctx, x, w, null, stride, padding, dilation, groups),
+  }),
+  op("aten::cudnn_convolution_transpose(Tensor self, Tensor weight, SymInt[] padding, SymInt[] output_padding, SymInt[] stride, SymInt[] dilation, SymInt groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor", {
+    run: (ctx, x, w, padding, outputPadding, stride, dilation, groups) => transposed("convolution")(ctx, x, w, null, stride, padding, outputPadding, groups, dilation),
+  }),
+  op("aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, SymInt[] padding, SymInt[] stride, SymInt[] dilation, SymInt groups) -> Tensor", {
+    run: (ctx, x, w, bias, padding, stride, dilation, groups) => plain("convolution")(ctx, x, w, bias, stride, padding, dilation, groups),
+  }),
+];
+
+/** The names of PyTorch's own kernels, which decompositions show. */
+const kernels: readonly Op[] = [
+  op("aten::thnn_conv2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding) => plain("thnn_conv2d")(ctx, x, w, bias, stride, padding, [1], 1),
+  }),
+  op("aten::slow_conv3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding) => plain("slow_conv3d")(ctx, x, w, bias, stride, padding, [1], 1),
+  }),
+  op("aten::slow_conv3d_forward(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias, SymInt[3] stride, SymInt[3] padding) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding) => plain("slow_conv3d")(ctx, x, w, bias, stride, padding, [1], 1),
+  }),
+  op("aten::slow_conv_dilated2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding, dilation) => plain("slow_conv_dilated2d")(ctx, x, w, bias, stride, padding, dilation, 1),
+  }),
+  op("aten::slow_conv_dilated3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding, dilation) => plain("slow_conv_dilated3d")(ctx, x, w, bias, stride, padding, dilation, 1),
+  }),
+  op("aten::slow_conv_transpose2d(Tensor self, Tensor weight, SymInt[2] kernel_size, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt[2] dilation=[1, 1]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding, outputPadding, dilation) => transposed("slow_conv_transpose2d")(ctx, x, w, bias, stride, padding, outputPadding, 1, dilation),
+  }),
+  op("aten::slow_conv_transpose3d(Tensor self, Tensor weight, SymInt[3] kernel_size, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1]) -> Tensor", {
+    run: (ctx, x, w, _kernel, bias, stride, padding, outputPadding, dilation) => transposed("slow_conv_transpose3d")(ctx, x, w, bias, stride, padding, outputPadding, 1, dilation),
+  }),
+];
+
 export const convolutions: readonly Op[] = [
+  ...fused,
+  ...kernels,
   op("aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor", { run: plain("conv1d") }),
   op("aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor", { run: plain("conv2d") }),
   op("aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor", { run: plain("conv3d") }),

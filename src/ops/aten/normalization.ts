@@ -265,6 +265,19 @@ function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], we
   return [out, rstd];
 }
 
+/** Mean and biased variance of the batch; running statistics follow in place. */
+function updateStats(ctx: Context, x: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number): [Tensor, Tensor] {
+  const channels = x.shape[1] ?? 0;
+  const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
+  const [stats, count] = [opmathOf(x.dtype), countOf(x, axes)];
+  const mean = meanOf(ctx, x, axes, stats);
+  const variance = varianceOf(ctx, x, mean, axes, stats);
+  const flat = (t: Tensor): Tensor => viewOf(t, [channels], [1], t.offset);
+  if (runningMean !== null) updateRunning(ctx, runningMean, flat(mean), momentum, 1);
+  if (runningVar !== null) updateRunning(ctx, runningVar, flat(variance), momentum, count / (count - 1));
+  return [cast_(ctx, flat(mean), x.dtype), cast_(ctx, flat(variance), x.dtype)];
+}
+
 const native = (ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor] =>
   batchNorm(ctx, x, { weight, bias, runningMean, runningVar, training, momentum, eps });
 
@@ -313,5 +326,26 @@ export const normalization: readonly Op[] = [
   op("aten::_batch_norm_with_update(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, Tensor(b!) running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)", {
     // The last result is what cuDNN reserves for the gradient: nothing here.
     run: (ctx, x, weight, bias, mean, variance, momentum, eps) => [...native(ctx, x, weight, bias, mean, variance, true, momentum, eps), empty(ctx, [0], "uint8")],
+  }),
+  op("aten::_batch_norm_impl_index(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> (Tensor, Tensor, Tensor, Tensor, int)", {
+    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => [...native(ctx, x, weight, bias, mean, variance, training, momentum, eps), empty(ctx, [0], "uint8"), 0],
+  }),
+  op("aten::_batch_norm_with_update_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor, Tensor running_mean_out, Tensor running_var_out)", {
+    run: (ctx, x, weight, bias, mean, variance, momentum, eps) => {
+      const [m, v] = [copyOf(ctx, mean), copyOf(ctx, variance)];
+      return [...native(ctx, x, weight, bias, m, v, true, momentum, eps), empty(ctx, [0], "uint8"), m, v];
+    },
+  }),
+  op("aten::_batch_norm_no_update(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor, Tensor)", {
+    run: (ctx, x, weight, bias, mean, variance, momentum, eps) => [...native(ctx, x, weight, bias, mean, variance, false, momentum, eps), empty(ctx, [0], "uint8")],
+  }),
+  op("aten::batch_norm_stats(Tensor input, float eps) -> (Tensor, Tensor)", { run: (ctx, x, eps) => native(ctx, x, null, null, null, null, true, 0, eps).slice(1) }),
+  op("aten::batch_norm_update_stats(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum) -> (Tensor, Tensor)", { run: updateStats }),
+  op("aten::batch_norm_elemt(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor invstd, float eps) -> Tensor", {
+    run: (ctx, x, weight, bias, mean, invstd) => {
+      const out = likeOf(ctx, x);
+      if (x.numel > 0) normalise(ctx, x, perChannel(mean, x.rank), perChannel(invstd, x.rank), perChannelOrNull(weight, x.rank), perChannelOrNull(bias, x.rank), out);
+      return out;
+    },
   }),
 ];

@@ -2,7 +2,7 @@
 
 import { copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import { narrowed, permuted } from "../../prims/views.ts";
+import { narrowed, permuted, selected } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -69,6 +69,21 @@ export const packedSequences: readonly Op[] = [
       for (const { step, count, size, row } of runs(sizes)) copyInto(ctx, narrowed(narrowed(out, 0, step, count), 1, 0, size), block(data, row, count, size));
       const lengths = Array.from({ length: batch }, (_, b) => sizes.filter((n) => n > b).length);
       return [timeFirst(out, batchFirst), longs(lengths)];
+    },
+  }),
+  op('aten::pad_sequence(Tensor[] sequences, bool batch_first=False, float padding_value=0., str padding_side="right") -> Tensor', {
+    run: (ctx, sequences, batchFirst, value, side) => {
+      const [first] = sequences;
+      if (first === undefined) throw new OpwiseError("bad-argument", "received an empty list of sequences");
+      if (side !== "left" && side !== "right") throw new OpwiseError("bad-argument", `Expected padding_side to be one of left or right, but got ${side}.`);
+      const longest = sequences.reduce((n, t) => Math.max(n, t.shape[0] ?? 0), 0);
+      const tail = first.shape.slice(1);
+      const out = filled(ctx, batchFirst ? [sequences.length, longest, ...tail] : [longest, sequences.length, ...tail], first.dtype, { kind: "float", value });
+      sequences.forEach((t, i) => {
+        const length = t.shape[0] ?? 0;
+        copyInto(ctx, narrowed(selected(out, batchFirst ? 0 : 1, i), 0, side === "right" ? 0 : longest - length, length), t);
+      });
+      return out;
     },
   }),
 ];

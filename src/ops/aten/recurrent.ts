@@ -13,7 +13,7 @@ import { type DType, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
-import { outputParts } from "../elementwise.ts";
+import { apply, elementwise, outputParts } from "../elementwise.ts";
 import { dropout } from "./dropout.ts";
 import { memo } from "./memo.ts";
 import { linear } from "./products.ts";
@@ -225,6 +225,9 @@ function single(ctx: Context, cell: Cell, x: Tensor, h: Tensor, c: Tensor | unde
 }
 const cellOf = (cell: Cell) => (ctx: Context, x: Tensor, h: Tensor, wx: Tensor, wh: Tensor, bx: Tensor | null, bh: Tensor | null): Tensor | undefined => single(ctx, cell, x, h, undefined, wx, wh, bx, bh)[0];
 
+const plus = elementwise("add", (x, y) => x.add(y));
+const biased = (ctx: Context, gates: Tensor, bias: Tensor | null): Tensor => (bias === null ? gates : apply(ctx, plus, [gates, bias]));
+
 export const recurrent: readonly Op[] = [
   op("aten::lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)", {
     run: (ctx, x, hx, params, hasBiases, numLayers, p, train, bidirectional, batchFirst) => {
@@ -254,4 +257,18 @@ export const recurrent: readonly Op[] = [
   op("aten::gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor", { run: cellOf(GRU) }),
   op("aten::rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor", { run: cellOf(TANH) }),
   op("aten::rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor", { run: cellOf(RELU) }),
+  op("aten::_thnn_fused_lstm_cell(Tensor input_gates, Tensor hidden_gates, Tensor cx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor, Tensor)", {
+    run: (ctx, input, hidden, c, inputBias, hiddenBias) => {
+      const [h, cell] = [empty(ctx, c.shape, c.dtype), empty(ctx, c.shape, c.dtype)];
+      step(ctx, LSTM, biased(ctx, input, inputBias), biased(ctx, hidden, hiddenBias), c, c, [h, cell]);
+      return [h, cell, empty(ctx, [0], c.dtype)]; // the workspace serves training
+    },
+  }),
+  op("aten::_thnn_fused_gru_cell(Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor)", {
+    run: (ctx, input, hidden, h, inputBias, hiddenBias) => {
+      const out = empty(ctx, h.shape, h.dtype);
+      step(ctx, GRU, biased(ctx, input, inputBias), biased(ctx, hidden, hiddenBias), h, undefined, [out]);
+      return [out, empty(ctx, [0], h.dtype)];
+    },
+  }),
 ];

@@ -169,7 +169,8 @@ function antialiasProgram(filter: Filter, dtype: DType, axis: number): Program {
   });
 }
 
-function antialiased(ctx: Context, self: Tensor, size: readonly number[], filter: Filter, align: boolean, scales: readonly (number | null)[]): Tensor {
+/** The antialiased form of `[N, C, H, W]`. */
+export function antialiased(ctx: Context, self: Tensor, size: readonly number[], filter: Filter, align: boolean, scales: readonly (number | null)[]): Tensor {
   checked(self, size, `_upsample_${filter}2d_aa`);
   let x = self;
   for (const axis of [3, 2]) {
