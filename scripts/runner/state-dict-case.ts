@@ -38,9 +38,13 @@ export async function compareStateDict(name: string, file: string, spec: JsonObj
       }
       return undefined;
     }
-    if (items !== undefined || "size" in v) {
+    if ("size" in v) {
+      const want = array(v["size"]).map(Number);
+      return got.kind === "size" && sameShape(got.dims, want) ? undefined : `${path}: ${got.kind}, wanted a size of ${want.join(", ")}`;
+    }
+    if (items !== undefined) {
       if (!("items" in got)) return `${path}: ${got.kind}, wanted items`;
-      const want = array(items ?? v["size"]);
+      const want = array(items);
       if (got.items.length !== want.length) return `${path}: ${got.items.length} items, wanted ${want.length}`;
       for (const [i, item] of want.entries()) {
         const have = got.items[i];
