@@ -80,7 +80,7 @@ function overloads(type: string): Op[] {
       throw new OpwiseError("index-out-of-range", "popitem(): dictionary is empty");
     }),
     dataOp(`aten::update.${type}(${dict}(a!) self, ${dict}(a!) to_add) -> ()`, ([d, other]) => {
-      for (const [key, value] of [...dictOf(other).entries.values()]) store(d, key, value);
+      dictOf(other).entries.forEach(([key, value]) => store(d, key, value));
       return null;
     }),
     dataOp(`aten::clear.${type}(${dict}(a!) self) -> ()`, ([d]) => {

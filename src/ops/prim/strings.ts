@@ -59,24 +59,15 @@ function separatorOf(value: Datum | undefined): string {
   if (separator === "") throw new OpwiseError("bad-argument", "ValueError: empty separator");
   return separator;
 }
-/** Splits at most `max` times from the left. */
+/** Splits at most `max` times from the left, or everywhere where that is negative. */
 function splitLeft(s: string, separator: string, max: number): string[] {
-  const out: string[] = [];
-  let from = 0;
-  for (let at = s.indexOf(separator); at >= 0 && (max < 0 || out.length < max); at = s.indexOf(separator, from)) {
-    out.push(s.slice(from, at));
-    from = at + separator.length;
-  }
-  return [...out, s.slice(from)];
+  const parts = s.split(separator);
+  return max < 0 || parts.length <= max + 1 ? parts : [...parts.slice(0, max), parts.slice(max).join(separator)];
 }
+/** As `splitLeft`, from the right. */
 function splitRight(s: string, separator: string, max: number): string[] {
-  const out: string[] = [];
-  let to = s.length;
-  for (let at = s.lastIndexOf(separator); at >= 0 && (max < 0 || out.length < max); at = to - separator.length < 0 ? -1 : s.lastIndexOf(separator, to - separator.length)) {
-    out.unshift(s.slice(at + separator.length, to));
-    to = at;
-  }
-  return [s.slice(0, to), ...out];
+  const reversed = (text: string): string => [...text].reverse().join(""); // one unit per byte: no pair is torn
+  return splitLeft(reversed(s), reversed(separator), max).map(reversed).reverse();
 }
 /** Splits at runs of white space into pieces that are not empty; LibTorch leaves `max` out of account here. */
 function splitWords(s: string): string[] {
@@ -97,10 +88,10 @@ function splitLines(s: string, keep: boolean): string[] {
 }
 
 function stripped(s: string, chars: string, left: boolean, right: boolean): string {
-  let [from, to] = [0, s.length];
-  while (left && from < to && chars.includes(s.charAt(from))) from++;
-  while (right && to > from && chars.includes(s.charAt(to - 1))) to--;
-  return s.slice(from, to);
+  const bytes = [...s];
+  const first = left ? bytes.findIndex((c) => !chars.includes(c)) : 0;
+  const last = right ? bytes.findLastIndex((c) => !chars.includes(c)) : s.length - 1;
+  return first < 0 ? "" : s.slice(first, last + 1);
 }
 
 function padding(width: Datum | undefined, fill: Datum | undefined, s: string): { readonly missing: number; readonly fill: string } {

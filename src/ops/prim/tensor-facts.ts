@@ -116,7 +116,7 @@ export const tensorFacts: readonly Op[] = [
   dataOp("aten::_size_if_not_equal(int[] self_size, int[] other_size) -> int[]?", ([a, b]) => (sameShape(listOf(a).items.map(smallOf), listOf(b).items.map(smallOf)) ? null : (a ?? null))),
   dataOp("prim::ReductionSizes(int[] size, int[] red_axes, bool keepdim=False) -> int[]", ([size, axes, keepdim]) => {
     const sizes = listOf(size).items.map(smallOf);
-    const reduced = listOf(axes).items.map((a) => wrapDim(smallOf(a), sizes.length));
-    return ints(keepdim === true ? sizes.map((s, i) => (reduced.includes(i) ? 1 : s)) : sizes.filter((_, i) => !reduced.includes(i)));
+    const reduced = new Set(listOf(axes).items.map((a) => wrapDim(smallOf(a), sizes.length)));
+    return ints(keepdim === true ? sizes.map((s, i) => (reduced.has(i) ? 1 : s)) : sizes.filter((_, i) => !reduced.has(i)));
   }),
 ];

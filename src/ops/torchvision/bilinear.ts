@@ -1,7 +1,7 @@
 /** Bilinear reads of a picture at fractional places, as expressions. */
 
 import { binary, cast, constant, type Expr } from "../../expr/expr.ts";
-import { Num } from "../../expr/num.ts";
+import type { Num } from "../../expr/num.ts";
 
 const zero = constant(0, "index");
 export const toIndex = (x: Num): Expr => cast(x.re, "index");
