@@ -1,7 +1,7 @@
 /** Connectionist temporal classification: the forward recursion over time, one call per frame. */
 
 import { binary, cast, constant, type Expr, index, load, scalar, select, unary } from "../../expr/expr.ts";
-import { compute, empty } from "../../prims/calls.ts";
+import { cast_, compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { reshaped, selected, unsqueezed } from "../../prims/views.ts";
@@ -96,7 +96,7 @@ function forward(ctx: Context, given: Tensor, targets: Tensor, inputLengths: rea
     last = next;
   }
   const [losses = unreachable("losses")] = compute(ctx, lossProgram(given.dtype), [batch], [last, longs(targetLengths), longs(inputLengths)]);
-  return [given.rank === 2 ? viewOf(losses, [], [], 0) : losses, alpha];
+  return [given.rank === 2 ? viewOf(losses, [], [], 0) : losses, cast_(ctx, alpha, given.dtype)];
 }
 
 const finite = elementwise("ctc_zero_infinity", (x) => x.eq(Infinity).where(x.lit(0), x));

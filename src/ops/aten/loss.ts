@@ -34,13 +34,16 @@ const huber = elementwise("huber_loss", (x, y, delta) => {
 });
 /** Logarithms below -100 count as -100, so that the loss stays finite. */
 const LOWEST_LOG = -100;
-const entropy = elementwise("binary_cross_entropy", (p, y) => y.sub(1).mul(p.neg().log1p().max(LOWEST_LOG)).sub(y.mul(p.log().max(LOWEST_LOG))));
+const entropy = elementwise("binary_cross_entropy", (share, y) => {
+  const p = share.checked(share.ge(0).and(share.le(1)), 0);
+  return y.sub(1).mul(p.neg().log1p().max(LOWEST_LOG)).sub(y.mul(p.log().max(LOWEST_LOG)));
+}, { messages: ["all elements of input should be between 0 and 1"] });
 const softplusOfNegative = (x: Num): Num => x.abs().neg().exp().log1p().add(x.neg().max(0));
 const entropyOfLogits = elementwise("binary_cross_entropy_with_logits", (x, y) => x.lit(1).sub(y).mul(x).add(softplusOfNegative(x)));
 const weightedEntropyOfLogits = elementwise("binary_cross_entropy_with_logits", (x, y, w) => x.lit(1).sub(y).mul(x).add(w.sub(1).mul(y).add(1).mul(softplusOfNegative(x))));
 const times = elementwise("mul", (x, y) => x.mul(y));
-const divergence = elementwise("kl_div", (x, y) => y.isnan().where(y, y.eq(0).where(y.lit(0), y.mul(y.log()))).sub(y.mul(x)));
-const divergenceOfLogs = elementwise("kl_div", (x, y) => y.exp().mul(y.sub(x)));
+const divergence = elementwise("kl_div", (y, x) => y.isnan().where(y, y.eq(0).where(y.lit(0), y.mul(y.log()))).sub(y.mul(x)));
+const divergenceOfLogs = elementwise("kl_div", (y, x) => y.exp().mul(y.sub(x)));
 const hinge = elementwise("hinge_embedding_loss", (x, y, margin) => y.ne(1).where(margin.sub(x).max(0), x.lit(0)).add(y.ne(-1).where(x, x.lit(0))));
 const ranking = elementwise("margin_ranking_loss", (a, b, y, margin) => y.neg().mul(a.sub(b)).add(margin).max(0));
 // Step by step, as PyTorch composes it: half types round, and overflow, after each.
@@ -96,7 +99,7 @@ export const losses: readonly Op[] = [
     },
   }),
   op("aten::kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor", {
-    run: (ctx, self, target, reduction, logTarget) => reduced(ctx, apply(ctx, logTarget ? divergenceOfLogs : divergence, [self, target]), reduction),
+    run: (ctx, self, target, reduction, logTarget) => reduced(ctx, apply(ctx, logTarget ? divergenceOfLogs : divergence, [target, self]), reduction),
   }),
   op("aten::hinge_embedding_loss(Tensor self, Tensor target, float margin=1., int reduction=1) -> Tensor", {
     run: (ctx, self, target, margin, reduction) => reduced(ctx, apply(ctx, hinge, [self, target, float(margin)]), reduction),

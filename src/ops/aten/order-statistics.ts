@@ -109,6 +109,7 @@ const INTERPOLATIONS = ["linear", "lower", "higher", "midpoint", "nearest"];
 function quantile(ctx: Context, self: Tensor, q: Tensor | number, dim: number | null, keepdim: boolean, interpolation: string, ignoreNaN: boolean): Tensor {
   if (self.dtype !== "float32" && self.dtype !== "float64") throw new OpwiseError("dtype-mismatch", "quantile() input tensor must be either float or double dtype", { got: self.dtype });
   if (self.numel === 0) throw new OpwiseError("bad-argument", "quantile() input tensor must be non-empty");
+  if (typeof q === "number" && !(q >= 0 && q <= 1)) throw new OpwiseError("bad-argument", `quantile() q must be in the range [0, 1] but got ${q}`);
   if (!INTERPOLATIONS.includes(interpolation)) throw new OpwiseError("bad-argument", `quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got ${interpolation}`);
   const points = typeof q === "number" ? filled(ctx, [], self.dtype, { kind: "float", value: q }) : q;
   if (points.rank > 1) throw new OpwiseError("shape-mismatch", "quantile() q must be a scalar or 1D tensor");
