@@ -100,6 +100,7 @@ def build_tensor(spec: dict) -> torch.Tensor:
         out = torch.tensor([bool(v) for v in values], dtype=torch.bool).reshape(memory)
     else:
         out = torch.tensor([float(v) for v in values], dtype=torch.float64).to(getattr(torch, dtype)).reshape(memory)
+    out = out.clone()  # no view of anything: some ops refuse views
     return out.transpose(-1, -2) if swap else out
 
 

@@ -1,6 +1,6 @@
 /** Samples of casts, copies, fills and conversions to numbers. */
 
-import { aten, bool, complex, device, dtype, float, int, memoryFormat, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { aten, bool, complex, device, dtype, float, int, memoryFormat, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const x = t([2, 3]);
 const turned = t([2, 3], { transpose: true });
@@ -65,4 +65,15 @@ export const samples: readonly Sample[] = [
   aten("FloatImplicit", [t([], { dtype: "float64" })]),
   aten("ComplexImplicit", [t([], { dtype: "complex64" })]),
   aten("ScalarImplicit", [t([], { dtype: "int16" })]),
+  aten("is_same_size", [x, turned]),
+  aten("_assert_async", [tv([1], [1])]),
+  aten("_assert_async", [tv([1], [0])]),
+  aten("_assert_async.msg", [t([], { dtype: "bool" }), str("the mask has a hole")]),
+  aten("Complex.Tensor_Tensor", [tv([], [1]), tv([], [2])]),
+  aten("Complex.Tensor_float", [tv([], [1]), float(2)]),
+  aten("Complex.float_Tensor", [float(1), tv([], [2])]),
+  aten("Complex.Tensor_int", [tv([], [1]), int(2)]),
+  aten("Complex.int_Tensor", [int(1), tv([], [2])]),
+  aten("Complex.Tensor_bool", [tv([], [1]), bool(true)]),
+  aten("Complex.bool_Tensor", [bool(true), tv([], [2])]),
 ];

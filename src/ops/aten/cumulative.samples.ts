@@ -28,4 +28,5 @@ export const samples: readonly Sample[] = [
     aten(`${name}.dx`, [x], { dx: float(0.5) }),
     aten(`${name}.dx`, [t([1])]),
   ]),
+  ...["_cummax_helper", "_cummin_helper"].map((name) => aten(name, [x, t([2, 3]), t([2, 3], { dtype: "int64" }), int(1)])),
 ];

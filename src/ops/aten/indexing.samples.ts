@@ -1,6 +1,6 @@
 /** Samples of indexing, scatters, masks, sorting and searching. */
 
-import { aten, bool, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { aten, bool, float, int, list, none, type Sample, str, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const x = t([3, 4, 5]);
 const turned = t([3, 4, 5], { transpose: true });
@@ -55,4 +55,24 @@ export const samples: readonly Sample[] = [
   aten("isin.Tensor_Tensor", [t([2, 3], { dtype: "int64" }), t([3], { dtype: "int64" })]),
   aten("one_hot", [at([2, 2], 0, 3, 1, 0)]),
   aten("embedding_dense_backward", [t([4, 3]), tv([4], [1, 0, 1, 2], { dtype: "int64" }), int(4), int(2), bool(true)]),
+  ...["index.Tensor_hacked_twin", "_unsafe_index.Tensor", "_unsafe_index.Tensor_hacked_twin"].map((name) => aten(name, [x, list(at([2], 0, 2), at([2, 1], 1, -1))])),
+  ...["index_put.hacked_twin", "index_put_.hacked_twin", "_index_put_impl_", "_index_put_impl_.hacked_twin", "_index_put_impl", "_unsafe_index_put", "_unsafe_index_put.hacked_twin"].map((name) =>
+    aten(name, [t([3, 4]), list(at([3], 0, 2, 0), at([1], 1)), t([3]), bool(true)])),
+  aten("_unsafe_masked_index", [t([3, 4]), t([3], { dtype: "bool" }), list(at([3], 0, 2, 1), at([3], 1, 3, 0)), float(-1)]),
+  aten("_unsafe_masked_index_put_accumulate", [t([3, 4]), t([3], { dtype: "bool" }), list(at([3], 0, 2, 1), at([3], 1, 3, 0)), t([3])]),
+  aten("put_", [t([2, 3], { transpose: true }), at([3], 0, -1, 0), t([3]), bool(true)]),
+  aten("index.Tensor", [t([3]), list(at([1], 3))]),
+  aten("index_select", [t([0, 2]), int(1), at([0])]),
+  aten("gather", [t([2, 3]), int(0), at([1, 1], 2)]),
+  ...["masked_fill_.Scalar", "masked_fill_.Tensor"].map((name) => aten(name, [t([2, 3], { transpose: true }), t([3], { dtype: "bool" }), name.endsWith("Tensor") ? t([]) : float(-1)])),
+  aten("where", [t([2, 3], { dtype: "bool" })]),
+  aten("where", [t([])]),
+  aten("searchsorted.Scalar", [tv([4], [1, 2, 2, 5]), int(2)], { right: bool(true) }),
+  aten("bucketize.Scalar", [float(2), tv([3], [1, 2, 3])]),
+  aten("isin.Tensor_Scalar", [t([5], { dtype: "int64", low: 0, high: 3 }), int(1)]),
+  aten("isin.Scalar_Tensor", [int(1), t([5], { dtype: "int64", low: 0, high: 3 })], { invert: bool(true) }),
+  aten("repeat_interleave.Tensor", [at([3], 2, 0, 3)]),
+  aten("argsort", [t([2, 3], { distinct: true }), int(0), bool(true)]),
+  aten("_unique", [t([6], { dtype: "int64", low: 0, high: 3 }), bool(true), bool(true)]),
+  aten("unique_dim_consecutive", [tv([4, 2], [1, 2, 1, 2, 3, 4, 1, 2]), int(0), bool(true), bool(true)]),
 ];

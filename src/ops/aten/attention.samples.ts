@@ -1,0 +1,17 @@
+/** Samples of attention. */
+
+import { aten, bool, float, int, none, type Sample, t } from "../../../test/golden/sample-tensor.ts";
+
+const query = t([1, 2, 3, 2]);
+const key = t([1, 2, 2, 2]);
+const value = t([1, 2, 2, 2]);
+
+export const samples: readonly Sample[] = [
+  aten("scaled_dot_product_attention", [query, key, value]),
+  aten("scaled_dot_product_attention", [query, key, value, none, float(0), bool(true)], { scale: float(0.3) }),
+  aten("scaled_dot_product_attention", [query, key, value, t([3, 2], { dtype: "bool" })]),
+  aten("scaled_dot_product_attention", [t([1, 4, 2, 2]), t([1, 2, 2, 2]), t([1, 2, 2, 2])], { enable_gqa: bool(true) }),
+  aten("_scaled_dot_product_attention_math", [query, key, value, t([3, 2])]),
+  aten("_scaled_dot_product_flash_attention_for_cpu", [query, key, value]),
+  aten("_native_multi_head_attention", [t([1, 2, 2]), t([1, 2, 2]), t([1, 2, 2]), int(2), int(1), t([6, 2]), t([6]), t([2, 2]), t([2])]),
+];

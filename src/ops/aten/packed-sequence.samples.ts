@@ -1,0 +1,11 @@
+/** Samples of packing sequences of unlike lengths. */
+
+import { aten, bool, float, int, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+
+export const samples: readonly Sample[] = [
+  aten("_pack_padded_sequence", [t([3, 2, 2]), tv([2], [3, 1], { dtype: "int64" }), bool(false)]),
+  aten("_pack_padded_sequence", [t([2, 3]), tv([2], [2, 2], { dtype: "int64" }), bool(true)]),
+  aten("_pack_padded_sequence", [t([2, 3]), tv([2], [1, 2], { dtype: "int64" }), bool(true)]),
+  aten("_pad_packed_sequence", [t([4, 2]), tv([3], [2, 1, 1], { dtype: "int64" }), bool(false), float(-1), int(-1)]),
+  aten("_pad_packed_sequence", [t([4, 2]), tv([3], [2, 1, 1], { dtype: "int64" }), bool(true), int(0), int(5)]),
+];
