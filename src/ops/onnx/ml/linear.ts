@@ -8,7 +8,7 @@ import { computeType } from "../../../prims/program.ts";
 import { reshaped, transposed } from "../../../prims/views.ts";
 import { type DType, isFloat } from "../../../tensor/dtype.ts";
 import { OpwiseError } from "../../../tensor/error.ts";
-import { Tensor, type View } from "../../../tensor/tensor.ts";
+import type { Tensor, View } from "../../../tensor/tensor.ts";
 import { size } from "../../aten/memo.ts";
 import { matmul } from "../../aten/products.ts";
 import { castTo } from "../casts.ts";
@@ -16,7 +16,7 @@ import { type Attributes, type OnnxCall, type OnnxOp, onnxOp } from "../define.t
 import { tensorAt } from "../inputs.ts";
 import { computeOf, mapOf, onHost } from "../programs.ts";
 import { doubles, labelsIn, perNode } from "./attributes.ts";
-import { bestLabel, labelAbove, labelled, pairOf, transformed, transformOf } from "./scores.ts";
+import { bestLabel, labelAbove, labelled, oneSided, transformed, transformedPair, transformOf } from "./scores.ts";
 
 /** `[N, F]`; a vector is one row. Integers become double, floats stay. */
 function rowsOf(ctx: Context, x: Tensor): Tensor {
@@ -55,12 +55,7 @@ function classifier(ctx: Context, call: OnnxCall): Tensor[] {
   const scores = product(ctx, x, own, targets, "float32");
   if (targets > 1) return [bestLabel(ctx, labels, scores), transformed(ctx, scores, transform)];
   if (labels.numel !== 2) return [labelAbove(ctx, oneSided(labels), scores, 0), transformed(ctx, scores, transform)];
-  return [labelAbove(ctx, labels, scores, 0), transformed(ctx, pairOf(ctx, scores, "opposite"), transform)];
-}
-
-/** A single class label `l` means `l` or nothing: 0, or the empty text. */
-function oneSided(labels: Tensor): Tensor {
-  return labels.dtype === "string" ? Tensor.from(["", labels.strings()[0] ?? ""], [2], "string") : Tensor.from(BigInt64Array.of(0n, BigInt(labels.data[0] ?? 1)), [2], "int64");
+  return [labelAbove(ctx, labels, scores, 0), transformedPair(ctx, scores, "complement", transform)];
 }
 
 const KERNELS = ["LINEAR", "POLY", "RBF", "SIGMOID"] as const;
@@ -129,7 +124,7 @@ const classMachine = perNode((a) => {
   const flat = total > 0 ? machine.vectors : machine.coefficients;
   return {
     ...machine, labels, perClass, total, kernel: total > 0 ? machine.kernel : ("LINEAR" as const), vectors: doubles(flat, [rows, flat.length / rows]),
-    probA: a.floats("prob_a") ?? [], probB: a.floats("prob_b") ?? [], positive: machine.coefficients.every((c) => c >= 0),
+    probA: a.floats("prob_a") ?? [], probB: a.floats("prob_b") ?? [],
   };
 });
 type ClassMachine = ReturnType<typeof classMachine>;
@@ -226,7 +221,7 @@ function svmClassifier(ctx: Context, call: OnnxCall): Tensor[] {
 function finished(ctx: Context, m: ClassMachine, scores: Tensor, winners: Tensor | undefined, transform: ReturnType<typeof transformOf>): Tensor[] {
   const labels = winners === undefined ? bestLabel(ctx, m.labels, scores) : labelled(ctx, m.labels, winners);
   if (scores.shape[1] !== 1 || m.labels.numel !== 2) return [labels, transformed(ctx, scores, transform)];
-  return [labels, transformed(ctx, pairOf(ctx, scores, m.positive ? "complement" : "opposite"), transform)];
+  return [labels, transformedPair(ctx, scores, transform === "NONE" ? "opposite" : "complement", transform)];
 }
 
 export const linearOps: readonly OnnxOp[] = [

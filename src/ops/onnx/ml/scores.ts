@@ -6,7 +6,7 @@ import type { Context } from "../../../prims/context.ts";
 import { computeType } from "../../../prims/program.ts";
 import { reshaped } from "../../../prims/views.ts";
 import { OpwiseError } from "../../../tensor/error.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
+import { Tensor } from "../../../tensor/tensor.ts";
 import { indexSelect } from "../../aten/indexing.ts";
 import { extremum, sum } from "../../aten/reduction.ts";
 import { softmax } from "../../aten/softmax.ts";
@@ -66,11 +66,24 @@ export function labelAbove(ctx: Context, labels: Tensor, score: Tensor, threshol
   return labelled(ctx, labels, mapOf(ctx, "above", [score], "int64", (v, t) => v.to("f64").gt(t).to("i64"), [threshold]));
 }
 
-/** One score `[N, 1]` as those of both classes, `[N, 2]`: `[1 - s, s]` or `[-s, s]`. */
-export function pairOf(ctx: Context, score: Tensor, kind: "complement" | "opposite"): Tensor {
+/** One score `[N, 1]` as those of both classes, `[N, 2]`: `[1 - s, s]`, `[-s, s]`, `[0, s]` or `[s, 0]`. */
+export type Pair = "complement" | "opposite" | "second" | "first";
+export function pairOf(ctx: Context, score: Tensor, kind: Pair): Tensor {
   return computeOf(ctx, "score_pair", kind, [score.shape[0] ?? 0, 2], [score], score.dtype, [], [], () => {
     const s = new Num(load(0, computeType(score.dtype), [index(0), constant(0, "index")]));
-    const first = kind === "complement" ? s.lit(1).sub(s) : s.neg();
-    return { parts: [select(binary("eq", index(1), constant(0, "index")), first.re, s.re)] };
+    const [first, second] = kind === "complement" ? [s.lit(1).sub(s), s] : kind === "opposite" ? [s.neg(), s] : kind === "second" ? [s.lit(0), s] : [s, s.lit(0)];
+    return { parts: [select(binary("eq", index(1), constant(0, "index")), first.re, second.re)] };
   });
+}
+
+/** The pair after the post transform: as onnxruntime has it, only LOGISTIC and PROBIT change one that was made of a single score. */
+export function transformedPair(ctx: Context, score: Tensor, kind: "complement" | "opposite", transform: Transform): Tensor {
+  if (transform === "LOGISTIC") return transformed(ctx, pairOf(ctx, score, "opposite"), transform);
+  if (transform === "PROBIT") return transformed(ctx, pairOf(ctx, score, "complement"), transform);
+  return pairOf(ctx, score, kind);
+}
+
+/** A single class label `l` means `l` or nothing: 0, or the empty text. */
+export function oneSided(labels: Tensor): Tensor {
+  return labels.dtype === "string" ? Tensor.from(["", labels.strings()[0] ?? ""], [2], "string") : Tensor.from(BigInt64Array.of(0n, BigInt(labels.data[0] ?? 1)), [2], "int64");
 }

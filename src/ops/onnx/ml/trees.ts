@@ -17,7 +17,7 @@ import { type Attributes, type OnnxCall, type OnnxOp, onnxOp } from "../define.t
 import { floatsOf, integersOf, tensorAt } from "../inputs.ts";
 import { computeOf, mapOf } from "../programs.ts";
 import { doubles, integers, labelsIn, numbersIn, perNode } from "./attributes.ts";
-import { bestLabel, labelAbove, pairOf, transformed, transformOf } from "./scores.ts";
+import { bestLabel, labelAbove, oneSided, pairOf, type Transform, transformed, transformedPair, transformOf } from "./scores.ts";
 
 const MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER", "LEAF"] as const;
 const MEMBER = 6;
@@ -275,17 +275,23 @@ const classification = perNode((a) => {
   const weights = numbersIn(a, "class_weights");
   return {
     forest: pairedForest(a, "class"), labels: labelsIn(a, "classlabels_int64s", "classlabels_strings"), bases: numbersIn(a, "base_values"),
-    oneClass: new Set(a.ints("class_ids") ?? []).size <= 1, positive: weights.every((w) => w >= 0),
+    oneClass: new Set(a.ints("class_ids") ?? []).size <= 1, only: a.ints("class_ids")?.[0] ?? 0, positive: weights.every((w) => w >= 0),
   };
 });
+type Classification = ReturnType<typeof classification>;
 
-/** Two classes whose weights are all of one of them: its score decides by 0.5 (a share of votes) or by its sign. */
-function twoClasses(ctx: Context, leaves: Tensor, c: ReturnType<typeof classification>, transform: ReturnType<typeof transformOf>): Tensor[] {
+/**
+ * Two classes whose weights are all of one of them: its score decides by 0.5 (a share of votes) or by its sign. A score of the first class stands for
+ * both, as onnxruntime has it; one of the second stands beside 0, and so does one with two base values.
+ */
+function twoClasses(ctx: Context, leaves: Tensor, c: Classification, transform: Transform): Tensor[] {
   const [sums] = scoresOf(ctx, leaves, c.forest, 1, "SUM", true);
-  const scores = based(ctx, sums, doubles(c.bases.length > 0 ? [c.bases[c.bases.length - 1] ?? 0] : []), "float32");
+  const base = c.bases[c.only === 1 && c.bases.length > 1 ? 1 : 0];
+  const scores = based(ctx, sums, doubles(base === undefined ? [] : [base]), "float32");
   const label = labelAbove(ctx, c.labels, scores, c.positive ? 0.5 : 0);
-  const pair = pairOf(ctx, scores, c.positive ? "complement" : "opposite");
-  return [label, c.positive && transform === "LOGISTIC" ? pair : transformed(ctx, pair, transform)];
+  if (c.only === 1) return [label, transformed(ctx, pairOf(ctx, scores, "second"), transform)];
+  if (c.bases.length > 1) return [label, transformed(ctx, pairOf(ctx, scores, "first"), transform)];
+  return [label, transformedPair(ctx, scores, c.positive ? "complement" : "opposite", transform)];
 }
 
 function classifier(ctx: Context, call: OnnxCall): Tensor[] {
@@ -298,7 +304,8 @@ function classifier(ctx: Context, call: OnnxCall): Tensor[] {
   const scores = based(ctx, sums, doubles(own.bases), "float32");
   // A class that got no weight at all cannot win, unless base values give it one.
   const contest = own.bases.length > 0 ? scores : mapOf(ctx, "tree_contest", [scores, has], "float32", (v, h) => h.where(v, v.lit(-Infinity)));
-  return [bestLabel(ctx, own.labels, contest), transformed(ctx, scores, transform)];
+  const label = count === 1 ? labelAbove(ctx, oneSided(own.labels), scores, 0) : bestLabel(ctx, own.labels, contest);
+  return [label, transformed(ctx, scores, transform)];
 }
 
 export const treeOps: readonly OnnxOp[] = [
