@@ -112,7 +112,7 @@ async function elementwise(): Promise<void> {
     await medians({
       "printed loops": () => call("aten::gelu", [a, "tanh"], printed),
       "composed closures": () => call("aten::gelu", [a, "tanh"], composed),
-      "a plain loop": plain((i) => 0.5 * at(x, i) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (at(x, i) + 0.044715 * at(x, i) ** 3)))),
+      "a plain loop": plain((i) => 0.5 * at(x, i) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (at(x, i) + 0.044715 * at(x, i) * at(x, i) * at(x, i))))),
     }),
   );
 }
