@@ -125,6 +125,7 @@ function pairedForest(a: Attributes, prefix: "target" | "class"): Forest {
       roots.push(i);
     }
   });
+  if (rooted.size !== new Set(trees).size) throw bad("has a tree without a root: every node of it comes back to its own");
   const [weightTrees, weightNodes, targets] = [a.ints(`${prefix}_treeids`) ?? [], a.ints(`${prefix}_nodeids`) ?? [], a.ints(`${prefix}_ids`) ?? []];
   const numbers = numbersIn(a, `${prefix}_weights`);
   const byNode = new Map<number, Weight[]>();
