@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { load } from "../src/model.ts";
 import type { MachineEvent } from "../src/run/event.ts";
-import { Machine } from "../src/run/machine.ts";
+import { type Machine } from "../src/run/machine.ts";
 import { takeSnapshot } from "../src/run/snapshot.ts";
 import { isOpwiseError } from "../src/tensor/error.ts";
 import { Tensor } from "../src/tensor/tensor.ts";

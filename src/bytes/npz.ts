@@ -32,7 +32,7 @@ export async function readNpz(source: Source, limits?: Limits): Promise<Map<stri
 
 /** The bytes of a .npz file, stored as `numpy.savez` stores them; the same arrays give the same bytes. @throws bad-argument, unsupported-dtype */
 export function writeNpz(arrays: ReadonlyMap<string, NpyArray> | Readonly<Record<string, NpyArray>>): Uint8Array {
-  const entries = arrays instanceof Map ? [...arrays] : Object.entries(arrays);
+  const entries: (readonly [string, NpyArray])[] = arrays instanceof Map ? [...(arrays as ReadonlyMap<string, NpyArray>)] : Object.entries(arrays as Readonly<Record<string, NpyArray>>); // a record is what is no Map
   const files = entries.map(([name, array]): [string, Uint8Array] => [name + SUFFIX, writeNpy(array)]);
   // Noon on the first day that zip can write, so that no time zone leaves its range.
   return zipSync(Object.fromEntries(files), { level: 0, mtime: new Date(1980, 0, 1, 12) });

@@ -123,7 +123,7 @@ function candidates(schema: Schema): string[] {
   const plain = name.endsWith("_") && !name.endsWith("__") ? name.slice(0, -1) : name;
   const dot = (o: string): string => (o === "" ? plain : `${plain}.${o}`);
   const stem = overload.replace(/_?out$/, "");
-  list.push(dot(overload), dot(stem), dot(`${stem === "" ? "" : stem}`), dot(""), dot("Tensor"), dot("default"), dot("Scalar"), dot("Tensor_Scalar"), dot("int"), dot("self"), dot("dim"), dot("dim_IntList"));
+  list.push(dot(overload), dot(stem), dot((stem === "" ? "" : stem)), dot(""), dot("Tensor"), dot("default"), dot("Scalar"), dot("Tensor_Scalar"), dot("int"), dot("self"), dot("dim"), dot("dim_IntList"));
   return [...new Set(list)];
 }
 
@@ -216,7 +216,7 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
     const values: readonly Result[] = Array.isArray(value) ? value : [value];
     into.forEach((t, i) => {
       const v = values[i];
-      if (v instanceof Tensor) form === "out" ? writeOut(ctx, t, v) : copyInto(ctx, t, v);
+      if (v instanceof Tensor) (form === "out" ? writeOut : copyInto)(ctx, t, v);
     });
     return schema.returns.length === 0 ? [] : into;
   };

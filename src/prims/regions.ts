@@ -57,4 +57,8 @@ export const REGIONS: Readonly<Record<string, RegionFacts>> = {
   index_select: { operands: "x, positions [K]", results: "out, with K on the axis", params: { axis: "the axis selected on" }, meaning: "slices of x at the positions; outside is an error" },
   embedding: { operands: "weight [V, D], indices", results: "out [..., D]", params: {}, meaning: "rows of the weight" },
   gather: { operands: "x, positions", results: "out, of the positions' shape", params: { axis: "the axis picked from" }, meaning: "x at each position along the axis" },
+  matmul_nbits: {
+    operands: "x [..., K], packed codes of the weight, scales, [zero points], [group index], [bias]", results: "out [..., N]",
+    params: { bits: "of one code", block: "elements along K that share a scale" }, meaning: "x times the dequantised weight, transposed",
+  },
 };

@@ -10,7 +10,7 @@ import { typeOf } from "./instance-of.ts";
 
 /** What callers pass: tensors, numbers, strings, nested arrays, plain objects and Maps; a boxed `{kind, value}` where a number's kind matters. */
 export type Input =
-  | Datum | Tensor | number | bigint | boolean | string | null | undefined
+  | Datum | undefined
   | { readonly kind: "int" | "float" | "bool" | "complex" } | readonly Input[] | ReadonlyMap<Input, Input> | { readonly [key: string]: Input };
 
 /** What callers get back. Tuples and lists are arrays; named tuples and dicts with string keys are objects; other dicts are Maps. */
@@ -131,7 +131,7 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
     case "Dict": {
       if (typeof value !== "object") return mismatch(where, type, value);
       const entries: Iterable<readonly [Input, Input]> = value instanceof Map ? value : Object.entries(value);
-      return makeDict(type.key, type.value, [...entries].map(([k, v]) => [toDatum(k, type.key, `key of ${where}`, borrowed), toDatum(v, type.value, `${where}[${String(k)}]`, borrowed)] as const));
+      return makeDict(type.key, type.value, [...entries].map(([k, v]) => [toDatum(k, type.key, `key of ${where}`, borrowed), toDatum(v, type.value, `${where}[${typeof k === "string" || typeof k === "number" ? k : "key"}]`, borrowed)] as const));
     }
     default: return mismatch(where, type, value);
   }
@@ -153,7 +153,7 @@ export function fromDatum(value: Datum): Output {
     }
     case "dict": {
       const entries = [...value.entries.values()].map(([k, v]) => [fromDatum(k), fromDatum(v)] as const);
-      if (entries.every(([k]) => typeof k === "string")) return Object.fromEntries(entries.map(([k, v]) => [String(k), v]));
+      if (entries.every(([k]) => typeof k === "string")) return Object.fromEntries(entries.map(([k, v]) => [typeof k === "string" ? k : "", v]));
       return new Map(entries);
     }
     case "device": return value.name;

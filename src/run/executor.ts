@@ -10,7 +10,7 @@ import { OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { isContiguous, numelOf } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
-import { Tensor, type View } from "../tensor/tensor.ts";
+import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
 
 /** One line of `session.placement()`. */

@@ -308,7 +308,7 @@ function enumOf(value: Datum): { readonly name: string; readonly value: Datum } 
 /** `container[key]` of a ModuleList or ModuleDict: submodules are attributes named by their key. */
 function containerItem(container: Datum, key: Datum): Datum {
   if (typeof container !== "object" || container === null || !("kind" in container) || container.kind !== "instance") return unreachable("a module container was expected");
-  let name = String(key);
+  let name = typeof key === "string" || typeof key === "number" ? String(key) : unreachable("a container key");
   if (typeof key === "number" && key < 0) name = String(container.class.attributes.filter((a) => /^\d+$/.test(a.name)).length + key);
   const slot = container.class.slots.get(name);
   if (slot === undefined) throw new OpwiseError("index-out-of-range", `module container has no entry ${name}`);

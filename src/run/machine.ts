@@ -197,7 +197,7 @@ export class Machine {
       case "raise": {
         const message = read(registers, instruction.operands[0]);
         const raised = instruction.operands[1] === undefined ? null : read(registers, instruction.operands[1]);
-        throw new OpwiseError("model-raised", typeof message === "string" ? message : String(message), typeof raised === "string" ? { raisedClass: raised } : {});
+        throw new OpwiseError("model-raised", typeof message === "string" ? message : "an exception without a text", typeof raised === "string" ? { raisedClass: raised } : {});
       }
       case "missing":
         throw new OpwiseError("unsupported-op", `\`${instruction.node.op}\` is not in this build`, {

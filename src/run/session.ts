@@ -528,7 +528,7 @@ function spread(values: readonly Datum[], hooked: readonly Datum[]): readonly Da
 /** Carries a list's changes back to the array it was made of. */
 function returnItems(array: readonly Input[], items: readonly Datum[]): void {
   if (!Array.isArray(array) || Object.isFrozen(array)) return;
-  const target: Input[] = array;
+  const target = array as Input[]; // the caller gave a plain, mutable array
   const changed = target.length !== items.length || items.some((item, i) => typeof item !== "object" && item !== target[i]);
   if (changed) target.splice(0, target.length, ...items.map((item): Input => fromDatum(item)));
 }

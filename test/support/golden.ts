@@ -14,7 +14,7 @@ import { bindOnnx, onnxTableOf } from "../../src/ops/onnx/define.ts";
 import { onnxFamilies } from "../../src/ops/onnx/index.ts";
 import { torchFamilies } from "../../src/ops/families.ts";
 import { bind, type BoundOp, parsedSchema, tableOf } from "../../src/ops/registry.ts";
-import { Executor } from "../../src/run/executor.ts";
+import { type Executor } from "../../src/run/executor.ts";
 import { type DType, torchOfDtype } from "../../src/tensor/dtype.ts";
 import { isContiguous } from "../../src/tensor/shape.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";

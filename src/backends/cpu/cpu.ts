@@ -31,7 +31,8 @@ export interface CpuOptions {
 function canPrint(): boolean {
   if (typeof process === "undefined" || process.versions?.node === undefined) return false;
   try {
-    return new Function("return 1")() === 1;
+    const one: unknown = new Function("return 1");
+    return typeof one === "function";
   } catch {
     return false; // --disallow-code-generation-from-strings
   }
@@ -44,16 +45,16 @@ class KernelCache {
 
   of(program: Program, variant: string | number, make: () => Kernel): Kernel {
     let kernels = this.#byProgram.get(program);
-    if (kernels === undefined) this.#byProgram.set(program, (kernels = new Map()));
+    if (kernels === undefined) this.#byProgram.set(program, (kernels = new Map<string | number, Kernel>()));
     let kernel = kernels.get(variant);
     if (kernel === undefined) kernels.set(variant, (kernel = make()));
     return kernel;
   }
   combined(program: Program, combiner: Combiner, variant: string, make: () => Kernel): Kernel {
     let combiners = this.#byCombiner.get(program);
-    if (combiners === undefined) this.#byCombiner.set(program, (combiners = new Map()));
+    if (combiners === undefined) this.#byCombiner.set(program, (combiners = new Map<Combiner, Map<string, Kernel>>()));
     let kernels = combiners.get(combiner);
-    if (kernels === undefined) combiners.set(combiner, (kernels = new Map()));
+    if (kernels === undefined) combiners.set(combiner, (kernels = new Map<string, Kernel>()));
     let kernel = kernels.get(variant);
     if (kernel === undefined) kernels.set(variant, (kernel = make()));
     return kernel;

@@ -6,9 +6,8 @@
 import { cast, constant, type Expr, operandsOf } from "../../expr/expr.ts";
 import type { Backend } from "../../prims/backend.ts";
 import type { ComputeCall } from "../../prims/call.ts";
-import type { Program } from "../../prims/program.ts";
+import type { Output, Program } from "../../prims/program.ts";
 import { binary } from "../../expr/expr.ts";
-import type { DType } from "../../tensor/dtype.ts";
 import { itemsize } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { contiguousStrides, numelOf } from "../../tensor/shape.ts";
@@ -100,14 +99,14 @@ function hostProgram(s: Split, call: ComputeCall): Program {
   if (program === undefined) {
     if (s.programs.size > 256) s.programs.clear();
     const index = (value: number): Expr => constant(value, "index");
-    const offsets = s.gathers.map((g) => {
+    const offsets = s.gathers.map((g): Output => {
       const view = call.operands[g.operand] ?? unreachable("operand");
       let at: Expr = index(view.offset);
       g.at.forEach((e, axis) => (at = binary("add", at, binary("mul", e.type === "index" ? e : cast(e, "index"), index(view.strides[axis] ?? 0)))));
       if (g.inside !== undefined) at = binary("mul", cast(g.inside, "index"), at);
-      return { dtype: "int32" as DType, parts: [cast(at, "i32")] };
+      return { dtype: "int32", parts: [cast(at, "i32")] };
     });
-    const values = s.values.map((e) => ({ dtype: (e.type === "bool" ? "bool" : e.type === "i32" ? "int32" : "float32") as DType, parts: [e.type === "f64" ? cast(e, "f32") : e] }));
+    const values = s.values.map((e): Output => ({ dtype: e.type === "bool" ? "bool" : e.type === "i32" ? "int32" : "float32", parts: [e.type === "f64" ? cast(e, "f32") : e] }));
     program = { ...call.program, name: `${call.program.name} coordinates`, outputs: [...offsets, ...values] };
     s.programs.set(key, program);
   }

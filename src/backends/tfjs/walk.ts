@@ -89,7 +89,7 @@ const verdicts = new WeakMap<Program, Map<string, string>>();
 /** Why the program cannot be walked on this engine, or undefined. Remembered per program and engine. */
 export function refusesProgram(engine: Engine, program: Program): string | undefined {
   let byEngine = verdicts.get(program);
-  if (byEngine === undefined) verdicts.set(program, (byEngine = new Map()));
+  if (byEngine === undefined) verdicts.set(program, (byEngine = new Map<string, string>()));
   const name = engine.tf.getBackend();
   let verdict = byEngine.get(name);
   if (verdict === undefined) byEngine.set(name, (verdict = judge(engine, program) ?? ""));

@@ -1,6 +1,6 @@
 /** Complex numbers as pairs: parts, conjugates (lazy flags on views), and building them from reals. */
 
-import { Num } from "../../expr/num.ts";
+import { type Num } from "../../expr/num.ts";
 import { empty, map, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";

@@ -30,7 +30,7 @@ const squeezed = (t: Tensor): Tensor => (t.numel === 1 ? viewOf(t, [], [], t.off
 
 /** Covariance of the rows of `[V, N]` (or of one row), with repeat counts and weights per observation. */
 function cov(ctx: Context, self: Tensor, correction: number, counts: Tensor | null, weights: Tensor | null): Tensor {
-  if (self.rank > 2) throw new OpwiseError("shape-mismatch", "cov(): expected input to have two or fewer dimensions but got an input with " + `${self.rank} dimensions`);
+  if (self.rank > 2) throw new OpwiseError("shape-mismatch", `cov(): expected input to have two or fewer dimensions but got an input with ${self.rank} dimensions`);
   if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", "cov(): bool dtype is not supported for input");
   const own = isFloat(self.dtype) || isComplex(self.dtype) ? self : copyOf(ctx, self, ctx.defaultDtype);
   const rows = own.rank < 2 ? reshaped(ctx, own, [1, own.numel]) : own;

@@ -41,7 +41,7 @@ function fractionalProgram(dtype: DType, spatial: number): Program {
       const [best, where] = state;
       if (best === undefined || where === undefined) throw new TypeError("state");
       const v = load(0, own, [n, c, ...at]);
-      const flat = at.reduce((sum, e, k) => addOf(mulOf(sum, size(3 * k)), e), constant(0, "index") as Expr);
+      const flat = at.reduce((sum, e, k) => addOf(mulOf(sum, size(3 * k)), e), constant(0, "index"));
       const better = binary("or", binary("lt", where, constant(0, "index")), isFloat(dtype) ? binary("or", binary("gt", v, best), unary("isnan", v)) : binary("gt", v, best));
       return [select(better, v, best), select(better, flat, where)];
     };

@@ -113,7 +113,7 @@ const limited = elementwise("renorm", (n, limit) => n.gt(limit).where(limit.div(
 
 /** Slices along `dim` whose p-norm is above the limit are scaled down to it. */
 function renorm(ctx: Context, self: Tensor, p: Scalar, dim: number, limit: Scalar): Tensor {
-  if (self.rank < 2) throw new OpwiseError("shape-mismatch", "renorm: input needs at least 2 dimensions, got " + `${self.rank} dimensions`);
+  if (self.rank < 2) throw new OpwiseError("shape-mismatch", `renorm: input needs at least 2 dimensions, got ${self.rank} dimensions`);
   const axis = wrapDim(dim, self.rank);
   const norms = vectorNorm(ctx, self, floatOf(p), self.shape.map((_, i) => i).filter((i) => i !== axis), true);
   const factors = apply(ctx, limited, [norms, limit]);

@@ -17,7 +17,7 @@ function runs(sizes: readonly number[]): { readonly step: number; readonly count
   let row = 0;
   sizes.forEach((size, step) => {
     const last = out[out.length - 1];
-    if (last !== undefined && last.size === size) last.count++;
+    if (last?.size === size) last.count++;
     else out.push({ step, count: 1, size, row });
     row += size;
   });

@@ -10,7 +10,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import { type DType, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { sameShape, wrapDim } from "../../tensor/shape.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { type Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { resultType } from "../promotion.ts";
 import { dtypeOfScalar } from "./element.ts";

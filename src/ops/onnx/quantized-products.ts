@@ -26,7 +26,7 @@ export function perRow(t: Tensor | undefined): Tensor | undefined {
 }
 /** The same of the columns of the right one: a vector lies as it is. */
 export function perColumn(t: Tensor | undefined): Tensor | undefined {
-  return t !== undefined && t.numel === 1 ? viewOf(t, [], [], t.offset) : t;
+  return t?.numel === 1 ? viewOf(t, [], [], t.offset) : t;
 }
 
 /** Sums times `left * right / scale`, plus the zero point, as codes of `dtype`. */

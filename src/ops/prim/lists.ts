@@ -5,7 +5,7 @@ import { T } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, type Op } from "../define.ts";
-import { boolOf, complexOf, floatOf, intOf, listOf, raised, smallOf, wrapIndex } from "./data.ts";
+import { boolOf, complexOf, floatOf, intOf, listOf, raised, smallOf, textOf, wrapIndex } from "./data.ts";
 import { readableText } from "./text.ts";
 
 function outOfRange(): never {
@@ -43,7 +43,10 @@ const sameItems = (a: readonly Datum[], b: readonly Datum[]): boolean => a.lengt
 
 /** Sorts as C++'s stable sort with `<` on the element type does; NaN last. */
 function order(items: readonly Datum[]): (a: Datum, b: Datum) => number {
-  if (typeof items[0] === "string") return (a, b) => (String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0);
+  if (typeof items[0] === "string") return (a, b) => {
+      const [x, y] = [textOf(a), textOf(b)];
+      return x < y ? -1 : x > y ? 1 : 0;
+    };
   return (a, b) => {
     const [x, y] = [intOf(a), intOf(b)];
     if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));

@@ -10,7 +10,7 @@ import { computeType, type Program } from "../../../prims/program.ts";
 import { reshaped } from "../../../prims/views.ts";
 import { type DType, isFloat } from "../../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../../tensor/error.ts";
-import { Tensor } from "../../../tensor/tensor.ts";
+import { type Tensor } from "../../../tensor/tensor.ts";
 import { addOf, memo, size } from "../../aten/memo.ts";
 import { castTo } from "../casts.ts";
 import { type Attributes, type OnnxCall, type OnnxOp, onnxOp } from "../define.ts";
