@@ -19,7 +19,7 @@ const CONSTANTS: Readonly<Record<string, Datum>> = {
   "aten::is_autocast_enabled() -> bool": false, "aten::is_autocast_cpu_enabled() -> bool": false, "aten::get_autocast_dtype(str device_type) -> ScalarType": torchOfDtype("bfloat16"),
   "aten::_nnpack_available() -> bool": false, "aten::is_vulkan_available() -> bool": false, "aten::_use_cudnn_rnn_flatten_weight() -> bool": false, "aten::_get_cpu_capability() -> str": "DEFAULT",
   "aten::set_grad_enabled(bool val) -> ()": null, "prim::AddStatValue(str key, int val) -> ()": null, "prim::BailoutTemplate() -> int": 1,
-  "aten::sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()": null, "aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()": null,
+  "aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()": null,
 };
 
 const DEVICES = ["cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"] as const;
@@ -87,6 +87,11 @@ function unwrapped(value: Datum | undefined): Datum {
 /** All of them. */
 export const environment: readonly Op[] = [
   ...Object.entries(CONSTANTS).map(([schema, value]) => dataOp(schema, () => value)),
+  dataOp("aten::sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()", ([size, min, max]) => {
+    const [value, low, high] = [floatOf(size), min === null ? -Infinity : floatOf(min), max === null ? Infinity : floatOf(max)];
+    if (value < low || value > high) throw new OpwiseError("bad-argument", `Invalid value range for ${value} between [${low}, ${high}].`);
+    return null;
+  }),
   dataOp("prim::TimePoint() -> int", () => Math.round(performance.now() * 1e6)),
   dataOp("aten::__is__(t1 self, t2 obj) -> bool", ([a, b]) => isSame(a, b)),
   dataOp("aten::__isnot__(t1 self, t2 obj) -> bool", ([a, b]) => !isSame(a, b)),
