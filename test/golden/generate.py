@@ -29,6 +29,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # archives list constants in hash o
 
 import numpy as np
 import onnx
+import onnx.reference
 import onnxruntime
 import torch
 

@@ -32,4 +32,12 @@ export const samples: readonly Sample[] = [
   aten("conv_transpose2d.input", [plane, t([2, 1, 2, 2]), t([1]), ints(2, 1), ints(1, 0), ints(1, 0)]),
   aten("conv_transpose3d.input", [t([1, 1, 2, 2, 2]), t([1, 2, 2, 1, 2]), none, ints(1, 2, 1)]),
   aten("conv_tbc", [t([5, 1, 2]), t([2, 2, 3]), t([3]), int(1)]),
+  aten("mkldnn_convolution", [plane, t([2, 2, 2, 2]), t([2]), ints(0, 1), ints(1, 1), ints(1, 1), int(1)]),
+  aten("thnn_conv2d", [plane, t([2, 2, 2, 2]), ints(2, 2), t([2]), ints(1, 2)]),
+  aten("slow_conv3d", [space, t([2, 1, 2, 1, 2]), ints(2, 1, 2)]),
+  aten("slow_conv3d_forward", [space, t([2, 1, 2, 1, 2]), ints(2, 1, 2), none, ints(1, 1, 1), ints(0, 1, 0)]),
+  aten("slow_conv_dilated2d", [plane, t([1, 2, 2, 2]), ints(2, 2), none, ints(1, 1), ints(0, 0), ints(1, 2)]),
+  aten("slow_conv_dilated3d", [space, t([1, 1, 2, 1, 2]), ints(2, 1, 2)]),
+  aten("slow_conv_transpose2d", [plane, t([2, 1, 2, 2]), ints(2, 2), none, ints(2, 1)]),
+  aten("slow_conv_transpose3d", [t([1, 1, 2, 2, 2]), t([1, 2, 2, 1, 2]), ints(2, 1, 2)]),
 ];

@@ -28,4 +28,8 @@ export const samples: readonly Sample[] = [
   aten("rms_norm", [x, ints(4), t([4])]),
   aten("rms_norm", [t([2, 3], { dtype: "float64" }), ints(2, 3), none, float(0.1)]),
   aten("_fused_rms_norm", [x, ints(4), t([4]), float(1e-5)]),
+  aten("_batch_norm_impl_index", [x, weight, bias, mean, variance, bool(false), float(0.1), float(1e-5), bool(false)], {}, { check: "shape_dtype", note: "the reserve is the backend's own" }),
+  aten("_batch_norm_with_update_functional", [x, weight, bias, mean, variance, float(0.1), float(1e-5)]),
+  aten("_batch_norm_no_update", [x, weight, bias, mean, variance, float(0.1), float(1e-5)]),
+  aten("batch_norm_update_stats", [x, mean, variance, float(0.1)]),
 ];

@@ -53,6 +53,7 @@ export const samples: readonly Sample[] = [
   aten("div.Tensor_mode", [whole, tv([1], [0], { dtype: "int32" })], { rounding_mode: str("floor") }),
   aten("div.Tensor_mode", [a, a], { rounding_mode: str("up") }),
   aten("div_.Tensor", [whole, divisors]),
+  aten("div_.Tensor", [t([2, 3], { transpose: true }), t([3])]),
   aten("floor_divide", [whole, divisors]),
   aten("floor_divide", [a, t([3])]),
   aten("floor_divide.Scalar", [whole, int(-4)]),

@@ -53,4 +53,5 @@ export const samples: readonly Sample[] = [
   ...["exp", "sqrt", "neg", "tanh"].flatMap((name) => [aten(name, [t([])]), aten(name, [t([0, 3])]), aten(name, [t([3], { dtype: "float16" })]), aten(name, [t([3], { dtype: "bfloat16" })])]),
   ...["exp_", "neg_", "sigmoid_", "round_"].map((name) => aten(name, [turned])),
   aten("exp_", [whole]),
+  aten("special_round", [tv([4], [1.2345, -2.5, 1234.5, "nan"])], { decimals: int(1) }),
 ];

@@ -21,4 +21,5 @@ export const samples: readonly Sample[] = [
   aten("polygamma", [int(-1), positive]),
   ...["mvlgamma", "special_multigammaln"].flatMap((name) => [aten(name, [t([2, 2], { low: 2, high: 6 }), int(2)]), aten(name, [t([2], { dtype: "float64", low: 2, high: 6 }), int(3)])]),
   aten("erf", [t([3], { dtype: "bfloat16" })]),
+  aten("polygamma_", [positive, int(2)]),
 ];
