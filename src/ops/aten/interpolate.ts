@@ -25,8 +25,8 @@ function interpolate(ctx: Context, x: Tensor, size: number | Numbers | null, sca
   }
   const out = given ?? (factors ?? []).map((f, i) => Math.floor((x.shape[i + 2] ?? 0) * f));
   if (out.length !== axes) throw new OpwiseError("shape-mismatch", `Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of ${x.shape.slice(2).join(", ")} and output size of ${out.join(", ")}`);
-  // Recomputed factors are the sizes' ratio; else the caller's count.
-  const scales = recompute === true || factors === null ? [] : factors;
+  // The caller's factors count where recomputing is switched off; else the sizes' ratio does.
+  const scales = recompute !== false || factors === null ? [] : factors;
   const wanted: Readonly<Record<string, number>> = { linear: 1, bilinear: 2, bicubic: 2, trilinear: 3 };
   if (smooth) {
     if (axes !== 2 || (mode !== "bilinear" && mode !== "bicubic")) throw new OpwiseError("bad-argument", "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input");
