@@ -6,10 +6,9 @@ import { declaredOps, goldens } from "../support/golden.ts";
 /** PyTorch's own runtime cannot be asked: by the op's name or its schema. */
 const EXEMPT: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   { pattern: /\((?:.*[ (])?(?:t\d?|tVal)(?:\(|\[|\?| )/, reason: "generic in a type that torch.ops cannot bind" },
-  { pattern: /\bDict\(|AnyEnumType|AnyClassType|\bAny\(|\bGenerator (?:self|\w+)\b|Generator\(a!\)|-> Generator$|\.\.\./, reason: "takes a value that torch.ops cannot make" },
-  { pattern: /^aten::(?:device\.with_index|Complex\.Tensor|as_tensor\.list|dict|_fw_primal_copy)\(|^prim::(?:name|type|index)\(/, reason: "torch.ops refuses every call, or has no such overload" },
-  { pattern: /^aten::__(?:interpolate|upsample)/, reason: "exists in scripts only; the ops that it calls have samples" },
-  { pattern: /cudnn|_flash_attention\(|_efficient_attention|_overrideable|_depthwise[23]d|batch_norm_(?:stats|elemt)|_thnn_fused|^aten::cuda\(|_transformer_encoder_layer_fwd|_fused_sdp_choice/, reason: "for devices that the recording machine lacks, or its answer depends on the machine" },
+  { pattern: /\bDict\(|AnyEnumType|AnyClassType|\bGenerator (?:self|\w+)\b|Generator\(a!\)|-> Generator$|\.\.\./, reason: "takes a value that torch.ops cannot make" },
+  { pattern: /^aten::(?:device\.with_index|Complex\.Tensor|as_tensor\.list|dict|_fw_primal_copy)\(|^prim::name\(/, reason: "torch.ops refuses every call, or has no such overload" },
+  { pattern: /cudnn|_flash_attention\(|_efficient_attention|_overrideable|_depthwise[23]d|batch_norm_(?:stats|elemt)|_thnn_fused|^aten::cuda\(|_transformer_encoder_layer_fwd|_fused_sdp_choice/, reason: "for devices that the recording machine lacks, or the answer depends on the machine" },
   { pattern: /^aten::(?:_nnpack_available|_use_cudnn_rnn_flatten_weight|_get_cpu_capability|get_autocast_dtype|set_grad_enabled|manual_seed|warn|_print)\(|^prim::(?:AddStatValue|BailoutTemplate|TimePoint)\(/, reason: "about the process, not about values" },
   { pattern: /^torchvision::/, reason: "torchvision is not recorded here; the TorchScript corpus holds its ops" },
   { pattern: /^opwise::/, reason: "our own, made by lowering ONNX's Scan" },

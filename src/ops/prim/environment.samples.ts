@@ -1,6 +1,6 @@
 /** Samples of questions about where a program runs. */
 
-import { aten, int, ints, type Sample, str, t } from "../../../test/golden/sample-tensor.ts";
+import { aten, bool, device, int, ints, prim, type Sample, str, t } from "../../../test/golden/sample-tensor.ts";
 
 const questions = ["is_scripting", "is_grad_enabled", "_get_tracing_state", "is_autocast_enabled", "is_autocast_cpu_enabled", "is_vulkan_available"];
 
@@ -14,4 +14,8 @@ export const samples: readonly Sample[] = [
   aten("_assert_tensor_metadata", [t([2, 3]), ints(2, 3)]),
   aten("_assert_tensor_metadata", [t([2, 3]), ints(2, 4)]),
   aten("device", [str("cuda:1")]),
+  prim("type", [device("cuda:1")]),
+  prim("index", [device("cuda:1")]),
+  prim("index", [device("cpu")]),
+  prim("IfThenElse", [bool(false), int(1), int(2)]),
 ];
