@@ -7,7 +7,7 @@ import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable } from "../ops/registry.ts";
 import { copyInto } from "../prims/calls.ts";
 import type { Backend } from "../prims/backend.ts";
-import { OpwiseError, unreachable } from "../tensor/error.ts";
+import { isOpwiseError, OpwiseError, unreachable } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -301,6 +301,8 @@ export class Session {
       let out = await this.#loop(fn, values, options);
       for (const hook of hooked?.class.forwardHooks ?? []) out = await this.#loop(this.#linker.method(hooked?.class ?? unreachable("hook"), hook), [values[0] ?? null, tupleOf(values), out[0] ?? null], options);
       return out;
+    } catch (error) {
+      throw this.#placed(error);
     } finally {
       this.#running = false;
     }
@@ -314,9 +316,19 @@ export class Session {
       let out = this.#loopSync(fn, values, options);
       for (const hook of hooked?.class.forwardHooks ?? []) out = this.#loopSync(this.#linker.method(hooked?.class ?? unreachable("hook"), hook), [values[0] ?? null, tupleOf(values), out[0] ?? null], options);
       return out;
+    } catch (error) {
+      throw this.#placed(error);
     } finally {
       this.#running = false;
     }
+  }
+
+  /** The error with the file's name, and the line of the archive's text where there is one. */
+  #placed(error: unknown): unknown {
+    if (!isOpwiseError(error)) return error;
+    const { record, line } = error.where;
+    const text = record === undefined || line === undefined ? undefined : this.program.sourceText?.(record)?.split("\n")[line - 1];
+    return error.at({ file: this.program.name, text });
   }
 
   async #loop(fn: LinkedFunction, args: readonly Datum[], options: RunOptions): Promise<readonly Datum[]> {
