@@ -54,7 +54,8 @@ export async function compareStateDict(name: string, file: string, spec: JsonObj
       }
       return undefined;
     }
-    const text = "int" in v ? v["int"] : "big" in v ? v["big"] : "float" in v ? v["float"] : "str" in v ? v["str"] : "bool" in v ? v["bool"] : "dtype" in v ? v["dtype"] : "device" in v ? v["device"] : undefined;
+    const text = "int" in v ? v["int"] : "big" in v ? v["big"] : "float" in v ? v["float"] : "str" in v ? v["str"] : "bool" in v ? v["bool"] : "device" in v ? v["device"] : undefined;
+    if ("dtype" in v) return got.kind === "dtype" && got.dtype === String(v["dtype"]).replace(/^torch\./, "") ? undefined : `${path}: ${got.kind}, wanted dtype ${String(v["dtype"])}`;
     if ("none" in v) return got.kind === "none" ? undefined : `${path}: ${got.kind}, wanted None`;
     if ("complex" in v) return got.kind === "complex" && got.re === Number(array(v["complex"])[0]) && got.im === Number(array(v["complex"])[1]) ? undefined : `${path}: complex`;
     if (!("value" in got)) return `${path}: ${got.kind}, wanted ${JSON.stringify(json)}`;
