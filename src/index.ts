@@ -27,6 +27,7 @@ export type { Progress, SourceLike } from "./bytes/source.ts";
 export type { Limits } from "./bytes/limits.ts";
 export { decodePng, type Picture, type PngOptions } from "./codecs/png.ts";
 export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
+export { wasm } from "./backends/wasm/wasm.ts";
 export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";
 export type { TensorFlow, TfTensor } from "./backends/tfjs/tensorflow.ts";
 export type { Backend } from "./prims/backend.ts";

@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Backend, cpu, OpwiseError, type TensorFlow, tfjs } from "../index.ts";
+import { type Backend, cpu, OpwiseError, type TensorFlow, tfjs, wasm } from "../index.ts";
 import { UsageError } from "./arguments.ts";
 
 /** Packages that bring an engine, the fastest first. */
@@ -13,7 +13,7 @@ const ENGINES: readonly { readonly name: string; readonly package: string; reado
   { name: "tfjs-cpu", package: "@tensorflow/tfjs-backend-cpu", engine: "cpu" },
 ];
 
-export const BACKEND_NAMES: string = ["cpu", "tfjs", ...ENGINES.map((e) => e.name)].join(", ");
+export const BACKEND_NAMES: string = ["cpu", "wasm", "tfjs", ...ENGINES.map((e) => e.name)].join(", ");
 
 interface WholeTensorFlow extends TensorFlow {
   setBackend(name: string): Promise<boolean>;
@@ -41,6 +41,7 @@ function isInstalled(require: NodeJS.Require, name: string): boolean {
 /** The backend of that name. @throws UsageError for an unknown name, bad-argument where its packages are not installed */
 export async function makeBackend(name: string): Promise<Backend> {
   if (name === "cpu") return cpu();
+  if (name === "wasm") return wasm();
   const wanted = ENGINES.filter((e) => name === "tfjs" || e.name === name);
   if (wanted.length === 0) throw new UsageError(`there is no backend \`${name}\`; there are ${BACKEND_NAMES}`);
   const require = createRequire(join(process.cwd(), "package.json"));

@@ -141,7 +141,7 @@ export class Executor implements Context {
       if (wait instanceof Promise) waits.push(wait);
     };
     for (const view of call.operands) if (refusal !== undefined || this.backend.readsOnHost(call, view)) fetch(view);
-    if (refusal !== undefined) for (const view of call.results) if (!coversAll(view)) fetch(view);
+    if (refusal !== undefined) for (const view of call.results) if (keepsOld(call, view)) fetch(view);
     if (waits.length > 0) return Promise.all(waits).then(() => undefined);
     if (refusal === undefined) {
       this.#bring(call);
@@ -163,7 +163,7 @@ export class Executor implements Context {
       this.fresh.push(view.storage); // a sweep gives its device copy back when nothing holds it
     };
     for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);
-    for (const view of what.results) if (!coversAll(view)) need(view);
+    for (const view of what.results) if (keepsOld(what, view)) need(view);
     for (const view of what.results) view.storage.beginDeviceWrite();
   }
 
@@ -181,6 +181,11 @@ export class Executor implements Context {
 /** Whether writing the view replaces all bytes of its storage. */
 export function coversAll(view: View): boolean {
   return isContiguous(view.shape, view.strides) && numelOf(view.shape) * itemsize(view.dtype) >= view.storage.nbytes;
+}
+
+/** Whether bytes of the result's storage outlive the call: it writes a part of them, or (scatter) only what it hits. */
+function keepsOld(what: Call | Region, view: View): boolean {
+  return what.kind === "scatter" || !coversAll(view);
 }
 
 /** The call with its views as they are now: a tensor's record may change before the call runs. */

@@ -7,6 +7,7 @@ import { makeBackend } from "../../scripts/runner/backend.ts";
 export const BACKENDS: readonly { readonly name: string; readonly make: () => Promise<Backend> }[] = [
   { name: "cpu", make: () => Promise.resolve(cpu()) },
   { name: "cpu, composed", make: () => Promise.resolve(cpu({ print: false })) },
+  { name: "wasm", make: () => makeBackend("wasm") },
   { name: "tfjs (wasm)", make: () => makeBackend("tfjs") },
   { name: "tfjs (cpu)", make: () => makeBackend("tfjs-cpu") },
 ];

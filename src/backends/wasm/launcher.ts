@@ -1,0 +1,211 @@
+/** Brings calls into the form that kernels take, finds or makes the kernel, and launches it. */
+
+import { operandsOf } from "../../expr/expr.ts";
+import type { Call, ComputeCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
+import type { Combiner } from "../../prims/combiner.ts";
+import type { Program } from "../../prims/program.ts";
+import { dtypeInfo } from "../../tensor/dtype.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { numelOf } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { coalesce, permuteLike } from "../cpu/launch.ts";
+import { type Launch, writeArguments } from "./arguments.ts";
+import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
+import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
+
+/** Address of a view's storage. */
+export type AddressOf = (view: View) => number;
+
+/** Kernels by program, or by program and combiner, and what varies besides. */
+class KernelCache {
+  readonly #programs = new WeakMap<object, Map<string, Kernel>>();
+  readonly #combiners = new WeakMap<object, WeakMap<object, Map<string, Kernel>>>();
+  readonly #runtime: KernelRuntime;
+
+  constructor(runtime: KernelRuntime) {
+    this.#runtime = runtime;
+  }
+  #in(kernels: Map<string, Kernel>, variant: string, make: () => Emit): Kernel {
+    let kernel = kernels.get(variant);
+    if (kernel === undefined) kernels.set(variant, (kernel = this.#runtime.kernel(make())));
+    return kernel;
+  }
+  of(program: Program, variant: string, make: () => Emit): Kernel {
+    let kernels = this.#programs.get(program);
+    if (kernels === undefined) this.#programs.set(program, (kernels = new Map<string, Kernel>()));
+    return this.#in(kernels, variant, make);
+  }
+  combined(program: Program, combiner: Combiner, variant: string, make: () => Emit): Kernel {
+    let combiners = this.#combiners.get(program);
+    if (combiners === undefined) this.#combiners.set(program, (combiners = new WeakMap<object, Map<string, Kernel>>()));
+    let kernels = combiners.get(combiner);
+    if (kernels === undefined) combiners.set(combiner, (kernels = new Map<string, Kernel>()));
+    return this.#in(kernels, variant, make);
+  }
+}
+
+const indexUse = new WeakMap<Program, boolean>();
+function usesIndex(program: Program): boolean {
+  let known = indexUse.get(program);
+  if (known === undefined) {
+    const seen = new Set<object>();
+    const walk = (e: Program["outputs"][number]["parts"][number]): boolean => {
+      if (seen.has(e)) return false;
+      seen.add(e);
+      return e.op === "index" || operandsOf(e).some(walk);
+    };
+    indexUse.set(program, (known = program.outputs.some((o) => o.parts.some(walk))));
+  }
+  return known;
+}
+
+const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
+const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesPer(view));
+
+/** Views that a kernel can take: the argument block holds so many words. */
+const MAX_WORDS = 250;
+
+export class Launcher {
+  readonly #runtime: KernelRuntime;
+  readonly #cache: KernelCache;
+
+  constructor(runtime: KernelRuntime) {
+    this.#runtime = runtime;
+    this.#cache = new KernelCache(runtime);
+  }
+
+  refuses(what: Call | Region): string | undefined {
+    if (what.kind === "region") return "bodies run call by call";
+    switch (what.kind) {
+      case "map":
+      case "compute":
+      case "reduce":
+      case "scan":
+      case "scatter": {
+        const views = [...what.operands, ...what.results];
+        const words = views.reduce((n, v) => n + 1 + v.shape.length, 0) + 16 + 2 * what.scalars.length;
+        return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
+      }
+      default:
+        return `no kernel for ${what.kind}`;
+    }
+  }
+
+  run(call: Call, addressOf: AddressOf): void {
+    switch (call.kind) {
+      case "map":
+        return this.#map(call, addressOf);
+      case "compute":
+        return this.#compute(call, addressOf);
+      case "reduce":
+        return this.#reduce(call, addressOf);
+      case "scan":
+        return this.#scan(call, addressOf);
+      case "scatter":
+        return this.#scatter(call, addressOf);
+      default:
+        return unreachable(`a claimed ${call.kind}`);
+    }
+  }
+
+  #launch(
+    program: Program,
+    kernel: Kernel,
+    views: readonly View[],
+    shape: readonly number[],
+    strides: Launch["strides"],
+    scalars: Launch["scalars"],
+    addressOf: AddressOf,
+    offsets?: readonly number[],
+  ): void {
+    const addresses = views.map((v, k) => addressOf(v) + v.offset * bytesPer(v) + (offsets?.[k] ?? 0));
+    writeArguments(this.#runtime.memory, { shape, addresses, strides, scalars, types: program.scalars });
+    const code = kernel();
+    if (code !== 0) throw new OpwiseError("index-out-of-range", program.messages[code - 1] ?? `check ${code - 1} of ${program.name} failed`);
+  }
+
+  #map(call: MapCall, addressOf: AddressOf): void {
+    const views = [...call.operands, ...call.results];
+    const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
+    const { shape, strides } = coalesce(ordered.shape, ordered.strides);
+    const kernel = this.#cache.of(call.program, `m${shape.length}`, () => mapKernel(call.program, shape.length, this.#runtime));
+    this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
+  }
+
+  #compute(call: ComputeCall, addressOf: AddressOf): void {
+    const views = [...call.operands, ...call.results];
+    const shape = call.results[0]?.shape ?? [];
+    const ranks = call.operands.map((v) => v.shape.length);
+    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}`, () => computeKernel(call.program, shape.length, ranks, this.#runtime));
+    this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf);
+  }
+
+  #reduce(call: ReduceCall, addressOf: AddressOf): void {
+    const { program, combiner } = call;
+    const views = [...call.operands, ...call.results];
+    const all = views.map(byteStrides);
+    const axes = call.shape.map((_, i) => i);
+    const kept = axes.filter((i) => !call.axes.includes(i));
+    const reduced = axes.filter((i) => call.axes.includes(i));
+    const count = call.operands.length;
+    const pick = (chosen: readonly number[], views: number): { shape: number[]; strides: number[][] } => ({
+      shape: chosen.map((a) => call.shape[a] ?? 1),
+      strides: all.slice(0, views).map((s) => chosen.map((a) => s[a] ?? 0)),
+    });
+    let outer = pick(kept, views.length);
+    let inner = pick(reduced, count);
+    const loopOf = new Array<number>(call.shape.length);
+    if (usesIndex(program)) [...kept, ...reduced].forEach((axis, loop) => (loopOf[axis] = loop));
+    else {
+      outer = kept.length === 0 ? outer : coalesce(outer.shape, outer.strides);
+      inner = coalesce(inner.shape, inner.strides);
+    }
+    if (inner.shape.length === 0) inner = { shape: [1], strides: inner.strides.map(() => [0]) };
+    const dtypes = call.results.map((r) => r.dtype);
+    const [nk, nr] = [outer.shape.length, inner.shape.length];
+    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")}`, () =>
+      reduceKernel(program, combiner, dtypes, nk, nr, loopOf, this.#runtime),
+    );
+    const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
+    this.#launch(program, kernel, views, [...outer.shape, ...inner.shape], strides, call.scalars, addressOf);
+  }
+
+  #scan(call: ScanCall, addressOf: AddressOf): void {
+    const { program, combiner } = call;
+    const views = [...call.operands, ...call.results];
+    const shape = call.operands[0]?.shape ?? [];
+    const rank = Math.max(shape.length, 1);
+    const axes = [...shape.map((_, i) => i).filter((i) => i !== call.axis), ...(shape.length === 0 ? [0] : [call.axis])];
+    const loopOf = new Array<number>(rank);
+    axes.forEach((axis, loop) => (loopOf[axis] = loop));
+    const own = views.map(byteStrides);
+    const back = call.reverse ? -1 : 1;
+    const strides = own.map((s) => axes.map((a, i) => (i === rank - 1 ? back : 1) * (s[a] ?? 0)));
+    const offsets = own.map((s) => (call.reverse ? ((shape[call.axis] ?? 1) - 1) * (s[call.axis] ?? 0) : 0));
+    const dtypes = call.results.map((r) => r.dtype);
+    const kernel = this.#cache.combined(program, combiner, `s${rank},${call.exclusive},${call.reverse},${dtypes.join(",")},${loopOf.join(".")}`, () =>
+      scanKernel(program, combiner, dtypes, rank - 1, call.exclusive, call.reverse, loopOf, this.#runtime),
+    );
+    this.#launch(
+      program,
+      kernel,
+      views,
+      axes.map((a) => shape[a] ?? 1),
+      strides,
+      call.scalars,
+      addressOf,
+      offsets,
+    );
+  }
+
+  #scatter(call: ScatterCall, addressOf: AddressOf): void {
+    const { program } = call;
+    const views = [...call.operands, ...call.results];
+    const result = call.results[0] ?? unreachable("scatter without a result");
+    const ranks = call.operands.map((v) => v.shape.length);
+    const kernel = this.#cache.of(program, `x${call.combine},${call.shape.length},${result.shape.length},${result.dtype},${ranks.join(",")}`, () =>
+      scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime),
+    );
+    if (numelOf(call.shape) > 0) this.#launch(program, kernel, views, call.shape, views.map(byteStrides), call.scalars, addressOf);
+  }
+}

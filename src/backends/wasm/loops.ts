@@ -1,0 +1,266 @@
+/** Kernels printed from programs: map, compute, reduce, scan and scatter, at any rank, dtype and stride. One thread, one element at a time. */
+
+import type { Combiner } from "../../prims/combiner.ts";
+import { computeType, type Program } from "../../prims/program.ts";
+import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
+import { unreachable } from "../../tensor/error.ts";
+import type { Code, Local, Value } from "../../wasm/code.ts";
+import { ArgumentBlock, emitLoops } from "./arguments.ts";
+import { emitLoad, emitStore, partBytes } from "./element.ts";
+import { type Place, Printer, reachable, type Runtime } from "./printer.ts";
+import { type CallHost, emitBinary, emitCast, type Push, valueType } from "./scalar.ts";
+import type { Emit, KernelRuntime } from "./runtime.ts";
+
+type Pointers = ReadonlyMap<number, Local<"i32">>;
+const NOWHERE: Pointers = new Map();
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const noIndex = (): never => unreachable("an index where there is none");
+const noOperand = (): never => unreachable("an operand in a combiner");
+
+/** Pointers as the printer asks for addresses. */
+const at =
+  (c: Code, pointers: Pointers) =>
+  (view: number): Push<"i32"> => {
+    const local = pointers.get(view) ?? unreachable(`pointer of view ${view}`);
+    return () => c.get(local);
+  };
+/** A trip counter as an index. */
+const indexOf = (c: Code, trip: Local<"i32"> | undefined): Push<"i64"> => {
+  const held = c.hold(c.op("i64.extend_i32_s", c.get(trip ?? unreachable("trip"))));
+  return () => c.get(held);
+};
+
+/** Writes a program's outputs at the pointers of the views from `first` on. */
+function storeOutputs(c: Code, program: Program, values: readonly Push[], first: number, address: (view: number) => Push<"i32">, host: CallHost): void {
+  let slot = 0;
+  program.outputs.forEach((output, j) => {
+    output.parts.forEach((_, part) => {
+      emitStore(c, output.dtype, address(first + j), part * partBytes(output.dtype), values[slot++] ?? unreachable("value"), host);
+    });
+  });
+}
+
+const partsOf = (program: Program): Program["outputs"][number]["parts"] => program.outputs.flatMap((o) => o.parts);
+
+/** Kernel of a map over `rank` merged axes. */
+export function mapKernel(program: Program, rank: number, runtime: KernelRuntime): Emit {
+  return (c, host) => {
+    const views = range(program.operands.length + program.outputs.length);
+    const block = new ArgumentBlock(
+      c,
+      rank,
+      views.map(() => rank),
+      program.scalars,
+    );
+    emitLoops(c, block, views, 0, rank, NOWHERE, (pointers) => {
+      const place: Place = { address: at(c, pointers), stride: block.strideOf, index: noIndex, scalar: block.scalar };
+      // All values first: a result may be an operand's memory.
+      const values = new Printer(c, program, place, { host, table: runtime.table }).evaluate(partsOf(program));
+      storeOutputs(c, program, values, program.operands.length, at(c, pointers), host);
+    });
+    c.i32(0);
+  };
+}
+
+/** Kernel of a compute over results of rank `rank`; operands have their own ranks. */
+export function computeKernel(program: Program, rank: number, operandRanks: readonly number[], runtime: KernelRuntime): Emit {
+  return (c, host) => {
+    const count = program.operands.length;
+    const results = range(program.outputs.length).map((j) => count + j);
+    const block = new ArgumentBlock(c, rank, [...operandRanks, ...results.map(() => rank)], program.scalars);
+    emitLoops(c, block, results, 0, rank, NOWHERE, (pointers, trips) => {
+      const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
+      const printer = new Printer(c, program, place, { host, table: runtime.table });
+      const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : at(c, pointers)(view));
+      let slot = 0;
+      const values = printer.evaluate(partsOf(program));
+      program.outputs.forEach((output, j) => {
+        output.parts.forEach((_, part) =>
+          emitStore(c, output.dtype, address(count + j), part * partBytes(output.dtype), values[slot++] ?? unreachable("value"), host),
+        );
+      });
+    });
+    c.i32(0);
+  };
+}
+
+/** A combiner's state in locals, and its steps. */
+class State {
+  readonly #c: Code;
+  readonly #combiner: Combiner;
+  readonly #program: Program;
+  readonly #runtime: Runtime;
+  readonly #scalar: Place["scalar"];
+  readonly #locals: Local[];
+
+  constructor(c: Code, combiner: Combiner, program: Program, runtime: Runtime, scalar: Place["scalar"]) {
+    this.#c = c;
+    this.#combiner = combiner;
+    this.#program = program;
+    this.#runtime = runtime;
+    this.#scalar = scalar;
+    this.#locals = combiner.init.map((e) => c.local(valueType(e.type)));
+  }
+
+  #printer(element: readonly Push[]): Printer {
+    const place: Place = { address: noOperand, stride: noOperand, index: noIndex, scalar: this.#scalar };
+    const printer = new Printer(this.#c, this.#program, place, this.#runtime);
+    for (const e of reachable([...this.#combiner.init, ...this.#combiner.combine, ...this.#combiner.finish])) {
+      if (e.op === "acc") {
+        const local = this.#locals[e.part] ?? unreachable("state");
+        printer.bind(e, () => this.#c.get(local));
+      }
+      if (e.op === "val") printer.bind(e, element[e.part] ?? (() => unreachable("combiner takes more than the program gives")));
+    }
+    return printer;
+  }
+
+  #assign(values: readonly Push[]): void {
+    const held = values.map((push) => this.#c.hold(push()));
+    this.#locals.forEach((local, i) => this.#c.set(local, this.#c.get(held[i] ?? unreachable("state"))));
+  }
+
+  start(): void {
+    this.#assign(this.#printer([]).evaluate(this.#combiner.init));
+  }
+  step(element: readonly Push[]): void {
+    this.#assign(this.#printer(element).evaluate(this.#combiner.combine));
+  }
+  /** Stores the finished state, converted to the results' dtypes. Complex results take two states. */
+  finish(dtypes: readonly DType[], first: number, address: (view: number) => Push<"i32">): void {
+    const values = this.#printer([]).evaluate(this.#combiner.finish);
+    let slot = 0;
+    dtypes.forEach((dtype, j) => {
+      for (let part = 0; part < dtypeInfo(dtype).lanes; part++, slot++) {
+        const from = this.#combiner.finish[slot] ?? unreachable("more results than states");
+        const held = this.#c.hold(emitCast(this.#c, from.type, computeType(dtype), false, values[slot] ?? unreachable("state"), this.#runtime.host));
+        emitStore(this.#c, dtype, address(first + j), part * partBytes(dtype), () => this.#c.get(held), this.#runtime.host);
+      }
+    });
+  }
+}
+
+/** Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop. */
+export function reduceKernel(
+  program: Program,
+  combiner: Combiner,
+  dtypes: readonly DType[],
+  kept: number,
+  reduced: number,
+  loopOf: readonly number[],
+  runtime: KernelRuntime,
+): Emit {
+  return (c, host) => {
+    const count = program.operands.length;
+    const rank = kept + reduced;
+    const operands = range(count);
+    const results = dtypes.map((_, j) => count + j);
+    const block = new ArgumentBlock(c, rank, [...operands.map(() => rank), ...results.map(() => kept)], program.scalars);
+    const own: Runtime = { host, table: runtime.table };
+    const state = new State(c, combiner, program, own, block.scalar);
+    emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
+      state.start();
+      emitLoops(c, block, operands, kept, rank, outer, (inner, innerTrips) => {
+        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : at(c, inner)(view));
+        const place: Place = {
+          address,
+          stride: block.strideOf,
+          scalar: block.scalar,
+          index: (axis) => {
+            const loop = loopOf[axis] ?? axis;
+            return indexOf(c, loop < kept ? outerTrips[loop] : innerTrips[loop]);
+          },
+        };
+        state.step(new Printer(c, program, place, own).evaluate(partsOf(program)));
+      });
+      state.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : at(c, outer)(view)));
+    });
+    c.i32(0);
+  };
+}
+
+/** Kernel of a scan: `outer` axes, then the scanned one. `reverse`: its index runs backwards. */
+export function scanKernel(
+  program: Program,
+  combiner: Combiner,
+  dtypes: readonly DType[],
+  outer: number,
+  exclusive: boolean,
+  reverse: boolean,
+  loopOf: readonly number[],
+  runtime: KernelRuntime,
+): Emit {
+  return (c, host) => {
+    const count = program.operands.length;
+    const rank = outer + 1;
+    const views = range(count + dtypes.length);
+    const block = new ArgumentBlock(
+      c,
+      rank,
+      views.map(() => rank),
+      program.scalars,
+    );
+    const own: Runtime = { host, table: runtime.table };
+    const state = new State(c, combiner, program, own, block.scalar);
+    emitLoops(c, block, views, 0, outer, NOWHERE, (before, outerTrips) => {
+      state.start();
+      emitLoops(c, block, views, outer, rank, before, (pointers, innerTrips) => {
+        const place: Place = {
+          address: at(c, pointers),
+          stride: block.strideOf,
+          scalar: block.scalar,
+          index: (axis) => {
+            const loop = loopOf[axis] ?? axis;
+            if (loop < outer) return indexOf(c, outerTrips[loop]);
+            if (!reverse) return indexOf(c, innerTrips[outer]);
+            const back = c.hold(c.op("i32.sub", c.op("i32.sub", c.get(block.size(outer)), c.i32(1)), c.get(innerTrips[outer] ?? unreachable("trip"))));
+            return indexOf(c, back);
+          },
+        };
+        const element = new Printer(c, program, place, own).evaluate(partsOf(program));
+        if (exclusive) state.finish(dtypes, count, at(c, pointers));
+        state.step(element);
+        if (!exclusive) state.finish(dtypes, count, at(c, pointers));
+      });
+    });
+    c.i32(0);
+  };
+}
+
+/** Kernel of a scatter over a space of rank `rank` into one result of rank `target`. */
+export function scatterKernel(
+  program: Program,
+  combine: "set" | "add" | "mul" | "min" | "max",
+  dtype: DType,
+  rank: number,
+  target: number,
+  operandRanks: readonly number[],
+  runtime: KernelRuntime,
+): Emit {
+  return (c, host) => {
+    const count = program.operands.length;
+    const block = new ArgumentBlock(c, rank, [...operandRanks, target], program.scalars);
+    emitLoops(c, block, [], 0, rank, NOWHERE, (_, trips) => {
+      const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
+      const parts = partsOf(program);
+      const values = new Printer(c, program, place, { host, table: runtime.table }).evaluate(parts);
+      let address: Value<"i32"> = c.get(block.base(count));
+      for (let d = 0; d < target; d++) {
+        const index = emitCast(c, parts[d]?.type ?? "index", "index", false, values[d] ?? unreachable("position"), host) as Value<"i64">; // indices are i64
+        address = c.op("i32.add", address, c.op("i32.mul", c.op("i32.wrap_i64", index), c.get(block.stride(count, d))));
+      }
+      const where = c.hold(address);
+      const type = computeType(dtype);
+      values.slice(target).forEach((value, part) => {
+        const offset = part * partBytes(dtype);
+        const push: Push<"i32"> = () => c.get(where);
+        if (combine === "set") return emitStore(c, dtype, push, offset, value, host);
+        const old = c.hold(emitLoad(c, dtype, push, offset, runtime.table));
+        const joined = c.hold(emitBinary(c, combine, type, () => c.get(old), value, host));
+        emitStore(c, dtype, push, offset, () => c.get(joined), host);
+      });
+    });
+    c.i32(0);
+  };
+}

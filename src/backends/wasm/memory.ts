@@ -1,0 +1,102 @@
+/** The backend's linear memory and its allocator: size classes with free lists, since kernels ask for the same sizes again and again. */
+
+import { PAGE_BYTES } from "../../wasm/module.ts";
+import { OpwiseError } from "../../tensor/error.ts";
+
+/** Below this address lie the argument block of the running kernel and tables. */
+const HEAP_START = 2 * PAGE_BYTES;
+/** Pages a memory may have: 4 GiB less one page, so that sizes stay below 2^32. */
+const MAX_PAGES = 65_535;
+/** Every block starts at a multiple of this: a cache line, and four vectors. */
+const ALIGNMENT = 64;
+/** Above this, a block keeps its own size (rounded to pages): doubling would waste too much. */
+const LARGE = 4 * 2 ** 20;
+
+/** A range of memory that holds one storage's bytes. */
+export interface Block {
+  readonly address: number;
+  /** Bytes reserved; at least what was asked for. */
+  readonly size: number;
+}
+
+/** Sizes go up by quarters of a power of two, so that at most a fifth of a block is unused. */
+function sizeClass(bytes: number): number {
+  if (bytes <= ALIGNMENT) return ALIGNMENT;
+  if (bytes > LARGE) return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+  const quarter = 2 ** Math.max(6, Math.floor(Math.log2(bytes - 1)) - 2);
+  return Math.ceil(bytes / quarter) * quarter;
+}
+
+export class LinearMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly #free = new Map<number, number[]>();
+  #end = HEAP_START;
+  #u8: Uint8Array<ArrayBuffer>;
+  #live = 0;
+  #bytes = 0;
+  #peak = 0;
+
+  constructor() {
+    this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES });
+    this.#u8 = new Uint8Array(this.memory.buffer);
+  }
+
+  /** All bytes. Growing detaches the array: ask again after every `allocate`. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#u8.length === 0) this.#u8 = new Uint8Array(this.memory.buffer);
+    return this.#u8;
+  }
+
+  /** Blocks in use, their bytes, and the most bytes there ever were. */
+  get usage(): { readonly blocks: number; readonly bytes: number; readonly peak: number } {
+    return { blocks: this.#live, bytes: this.#bytes, peak: this.#peak };
+  }
+
+  /** A block of at least `bytes`; its contents are arbitrary. @throws out-of-memory */
+  allocate(bytes: number): Block {
+    const size = sizeClass(bytes);
+    const address = this.#free.get(size)?.pop() ?? this.#extend(size);
+    this.#live++;
+    this.#bytes += size;
+    this.#peak = Math.max(this.#peak, this.#bytes);
+    return { address, size };
+  }
+
+  free(block: Block): void {
+    const list = this.#free.get(block.size);
+    if (list === undefined) this.#free.set(block.size, [block.address]);
+    else list.push(block.address);
+    this.#live--;
+    this.#bytes -= block.size;
+  }
+
+  #extend(size: number): number {
+    const address = this.#end;
+    const end = address + size;
+    const pages = Math.ceil(end / PAGE_BYTES);
+    const have = this.memory.buffer.byteLength / PAGE_BYTES;
+    if (pages > have) {
+      // Growing by an eighth keeps the number of times small that views have to be made anew.
+      const wanted = Math.min(MAX_PAGES, Math.max(pages, Math.ceil(have * 1.125)));
+      if (pages > MAX_PAGES || (!this.#grow(wanted - have) && !this.#grow(pages - have))) {
+        throw new OpwiseError("out-of-memory", "WebAssembly memory is used up", {
+          wanted: `${size} bytes more`,
+          got: `${this.#bytes} bytes in use of at most ${MAX_PAGES * PAGE_BYTES}`,
+          hint: "run on `cpu`, or with smaller inputs",
+        });
+      }
+      this.#u8 = new Uint8Array(this.memory.buffer);
+    }
+    this.#end = end;
+    return address;
+  }
+
+  #grow(pages: number): boolean {
+    try {
+      this.memory.grow(pages);
+      return true;
+    } catch {
+      return false; // the engine has no more: the caller asks for less, or says so
+    }
+  }
+}

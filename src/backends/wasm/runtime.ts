@@ -1,0 +1,160 @@
+/** What kernels find around them: the memory, decoding tables, host functions, and the block that arguments are passed in. */
+
+import type { ExprType, RoundFormat } from "../../expr/expr.ts";
+import { codec, encoder } from "../../numeric/codec.ts";
+import { unreachable } from "../../tensor/error.ts";
+import type { Callable, Code, Value } from "../../wasm/code.ts";
+import { ModuleBuilder } from "../../wasm/module.ts";
+import type { ValueType } from "../../wasm/instructions.ts";
+import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
+import { roundTo } from "../cpu/element.ts";
+import { type LinearMemory } from "./memory.ts";
+import { type HostFunction, type Push, valueType } from "./scalar.ts";
+
+/** Where a kernel finds its arguments. */
+export const ARGUMENTS = 1024;
+/** Bytes of arguments that a kernel may have. */
+export const ARGUMENT_BYTES = 60_000;
+
+/** A kernel: returns 0, or 1 + the code of the check that failed. */
+export type Kernel = () => number;
+
+interface Signature {
+  readonly params: readonly ExprType[];
+  readonly result: ExprType;
+  readonly run: (...args: Scalar[]) => Scalar;
+}
+
+function signatureOf(fn: HostFunction): Signature {
+  switch (fn.kind) {
+    case "unary": {
+      const predicate = fn.fn === "signbit" || fn.fn === "isnan" || fn.fn === "isinf" || fn.fn === "isfinite" || fn.fn === "not";
+      return { params: [fn.type], result: predicate ? "bool" : fn.type, run: UNARY[fn.fn].make(fn.type) as Signature["run"] };
+    }
+    case "binary":
+      return { params: [fn.type, fn.type], result: fn.type, run: BINARY[fn.fn].make(fn.type) as Signature["run"] };
+    case "cast":
+      return { params: [fn.from], result: fn.to, run: castFn(fn.from, fn.to, fn.saturate) as Signature["run"] };
+    case "round":
+      return { params: [fn.type], result: fn.type, run: (x) => roundTo(fn.format, fn.saturate, Number(x)) };
+    case "encode": {
+      const encode = codec(fn.format)?.encode ?? encoder(fn.format, false);
+      return { params: ["f32"], result: "i32", run: (x) => encode(Number(x)) };
+    }
+    default:
+      return fn satisfies never;
+  }
+}
+
+/** A value as wasm hands it over, as the expression language has it. */
+function fromWasm(type: ExprType): ((x: number | bigint) => Scalar) | undefined {
+  switch (type) {
+    case "bool":
+      return (x) => x !== 0;
+    case "u32":
+      return (x) => Number(x) >>> 0;
+    case "u64":
+      return (x) => BigInt.asUintN(64, BigInt(x));
+    case "index":
+      return Number;
+    default:
+      return undefined;
+  }
+}
+function toWasm(type: ExprType): ((x: Scalar) => number | bigint) | undefined {
+  if (type === "bool") return Number;
+  return type === "index" ? (x) => BigInt(Math.trunc(Number(x))) : undefined;
+}
+
+/** The host function as wasm calls it. */
+function adapted({ params, result, run }: Signature): (...args: (number | bigint)[]) => unknown {
+  const [first, second] = params.map(fromWasm);
+  const back = toWasm(result);
+  if (first === undefined && second === undefined && back === undefined) return run;
+  return (...args) => {
+    const a = args[0] ?? 0;
+    const x = first === undefined ? a : first(a);
+    const b = args[1];
+    const value = b === undefined ? run(x) : run(x, second === undefined ? b : second(b));
+    return back === undefined ? value : back(value);
+  };
+}
+
+function keyOf(fn: HostFunction): string {
+  switch (fn.kind) {
+    case "unary":
+    case "binary":
+      return `${fn.fn}.${fn.type}`;
+    case "cast":
+      return `cast.${fn.from}.${fn.to}.${fn.saturate}`;
+    case "round":
+      return `round.${fn.format}.${fn.saturate}.${fn.type}`;
+    case "encode":
+      return `encode.${fn.format}`;
+    default:
+      return fn satisfies never;
+  }
+}
+
+/** Emits one kernel's body. */
+export type Emit = (c: Code, host: (fn: HostFunction, args: readonly Push[]) => Value) => void;
+
+export class KernelRuntime {
+  readonly memory: LinearMemory;
+  readonly #tables = new Map<RoundFormat, number>();
+  readonly #functions = new Map<string, (...args: (number | bigint)[]) => unknown>();
+
+  constructor(memory: LinearMemory) {
+    this.memory = memory;
+  }
+
+  /** Address of the table of a format's values by their bits. */
+  readonly table = (format: RoundFormat): number => {
+    let at = this.#tables.get(format);
+    if (at === undefined) {
+      const { table } = codec(format) ?? unreachable(`no codec for ${format}`);
+      at = this.memory.allocate(table.byteLength).address;
+      this.memory.bytes.set(new Uint8Array(table.buffer, table.byteOffset, table.byteLength), at);
+      this.#tables.set(format, at);
+    }
+    return at;
+  };
+
+  /** Compiles a kernel. Its body leaves an i32 on the stack. */
+  kernel(emit: Emit): Kernel {
+    // Imports come before the function that uses them, and are known after its body: it is printed twice, first to see what it calls.
+    const used = new Map<string, HostFunction>();
+    emit(draft(), (fn, args) => {
+      args.forEach((push) => push());
+      used.set(keyOf(fn), fn);
+      return { type: valueType(signatureOf(fn).result) };
+    });
+    const module = new ModuleBuilder();
+    module.importMemory("env", "memory", { initial: 1 });
+    const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
+    const imports: Record<string, WebAssembly.ImportValue> = { memory: this.memory.memory };
+    for (const [key, fn] of used) {
+      const signature = signatureOf(fn);
+      callables.set(key, module.importFunction("env", key, signature.params.map(valueType), valueType(signature.result)));
+      let adaptedFunction = this.#functions.get(key);
+      if (adaptedFunction === undefined) this.#functions.set(key, (adaptedFunction = adapted(signature)));
+      imports[key] = adaptedFunction;
+    }
+    module.func("kernel", [], "i32", (c) => {
+      emit(c, (fn, args) => {
+        const callee = callables.get(keyOf(fn)) ?? unreachable("a function that the draft did not call");
+        return c.call(callee, ...args.map((push) => push()));
+      });
+    });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: imports });
+    return exports["kernel"] as Kernel; // the function built above
+  }
+}
+
+function draft(): Code {
+  let code: Code | undefined;
+  new ModuleBuilder().func(undefined, [], undefined, (c) => {
+    code = c;
+  });
+  return code ?? unreachable("a function without a body");
+}

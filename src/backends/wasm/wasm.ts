@@ -1,0 +1,76 @@
+/**
+ * The backend over WebAssembly kernels that are emitted when they are first needed. Every dtype lives in its linear memory; what
+ * it has no kernel for (sorting, factorisations, random numbers, host work) is refused with the reason and runs on the cpu.
+ */
+
+import type { Backend } from "../../prims/backend.ts";
+import type { Call, Region } from "../../prims/call.ts";
+import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import type { Buffer } from "../../tensor/storage.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { type Block, LinearMemory } from "./memory.ts";
+import { Launcher } from "./launcher.ts";
+import { KernelRuntime } from "./runtime.ts";
+
+/** A storage's bytes in linear memory. */
+export class WasmBuffer {
+  readonly block: Block;
+  constructor(block: Block) {
+    this.block = block;
+  }
+}
+
+/** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
+const MAX_BYTES = 2 ** 31;
+
+/** A backend on WebAssembly: SIMD, one thread. @throws unsupported-environment where WebAssembly may not run */
+export function wasm(): Backend {
+  if (typeof WebAssembly === "undefined") {
+    throw new OpwiseError("bad-argument", "there is no WebAssembly here", { hint: "run on `cpu`; a page's Content-Security-Policy needs 'wasm-unsafe-eval'" });
+  }
+  const memory = new LinearMemory();
+  const launcher = new Launcher(new KernelRuntime(memory));
+  const alive = new Set<WasmBuffer>();
+
+  const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));
+  const allocate = (bytes: number): WasmBuffer => {
+    const buffer = new WasmBuffer(memory.allocate(bytes));
+    alive.add(buffer);
+    return buffer;
+  };
+  /** The address of a view's first element's storage; a result that has no memory yet gets some. */
+  const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
+
+  const backend: Backend = {
+    name: "wasm",
+    onHost: false,
+    limits: { maxBytes: MAX_BYTES },
+    upload: (bytes) => {
+      const buffer = allocate(bytes.byteLength);
+      memory.bytes.set(bytes, buffer.block.address);
+      return buffer;
+    },
+    download: (handle, nbytes) => {
+      const { address } = bufferOf(handle).block;
+      return memory.bytes.slice(address, address + nbytes);
+    },
+    release: (handle) => {
+      const buffer = bufferOf(handle);
+      if (alive.delete(buffer)) memory.free(buffer.block);
+    },
+    readsOnHost: () => false,
+    refuses: (what: Call | Region) => launcher.refuses(what),
+    run: (what) => {
+      if (what.kind === "region") return unreachable("a claimed region");
+      for (const view of what.results) if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes));
+      launcher.run(what, addressOf);
+      // The device's copy is now the only valid one.
+      for (const view of what.results) view.storage.deviceWritten(backend, bufferOf(view.storage.bufferOn(backend)));
+    },
+    live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
+    dispose: () => {
+      for (const buffer of [...alive]) backend.release(buffer);
+    },
+  };
+  return backend;
+}
