@@ -1,7 +1,7 @@
 /** Brings calls into the form that kernels take, finds or makes the kernel, and launches it. */
 
 import { operandsOf } from "../../expr/expr.ts";
-import type { Call, ComputeCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
+import type { Call, ComputeCall, ContractCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import type { Program } from "../../prims/program.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
@@ -11,6 +11,8 @@ import type { View } from "../../tensor/tensor.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
+import { denseKernels } from "./dense.ts";
+import { type Packed, Products } from "./products.ts";
 import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
@@ -68,9 +70,11 @@ const MAX_WORDS = 250;
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache: KernelCache;
+  readonly #products: Products;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
+    this.#products = new Products(runtime.memory, denseKernels(runtime.memory));
     this.#cache = new KernelCache(runtime);
   }
 
@@ -86,13 +90,25 @@ export class Launcher {
         const words = views.reduce((n, v) => n + 1 + v.shape.length, 0) + 16 + 2 * what.scalars.length;
         return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
       }
+      case "contract":
+        return this.#products.refusesContract(what);
+      case "convolve":
+        return this.#products.refusesConvolve(what);
+      case "window":
+        return this.#products.refusesWindow(what);
       default:
         return `no kernel for ${what.kind}`;
     }
   }
 
-  run(call: Call, addressOf: AddressOf): void {
+  run(call: Call, addressOf: AddressOf, packed: Packed): void {
     switch (call.kind) {
+      case "contract":
+        return this.#contract(call, addressOf, packed);
+      case "convolve":
+        return this.#products.convolve(call, addressOf, packed);
+      case "window":
+        return this.#products.window(call, addressOf);
       case "map":
         return this.#map(call, addressOf);
       case "compute":
@@ -106,6 +122,13 @@ export class Launcher {
       default:
         return unreachable(`a claimed ${call.kind}`);
     }
+  }
+
+  #contract(call: ContractCall, addressOf: AddressOf, packed: Packed): void {
+    this.#products.contract(call, addressOf, packed);
+    const out = call.results[0] ?? unreachable("result");
+    if (call.epilogue === undefined) return;
+    this.#map({ kind: "map", program: call.epilogue, operands: [out, ...call.operands.slice(2)], results: [out], scalars: call.scalars }, addressOf);
   }
 
   #launch(

@@ -73,7 +73,8 @@ export class LinearMemory {
   #extend(size: number): number {
     const address = this.#end;
     const end = address + size;
-    const pages = Math.ceil(end / PAGE_BYTES);
+    // One page lies behind the last block: vectors may be read past an end, though never used there.
+    const pages = Math.ceil(end / PAGE_BYTES) + 1;
     const have = this.memory.buffer.byteLength / PAGE_BYTES;
     if (pages > have) {
       // Growing by an eighth keeps the number of times small that views have to be made anew.

@@ -29,12 +29,12 @@ function signatureOf(fn: HostFunction): Signature {
   switch (fn.kind) {
     case "unary": {
       const predicate = fn.fn === "signbit" || fn.fn === "isnan" || fn.fn === "isinf" || fn.fn === "isfinite" || fn.fn === "not";
-      return { params: [fn.type], result: predicate ? "bool" : fn.type, run: UNARY[fn.fn].make(fn.type) as Signature["run"] };
+      return { params: [fn.type], result: predicate ? "bool" : fn.type, run: UNARY[fn.fn].make(fn.type) };
     }
     case "binary":
-      return { params: [fn.type, fn.type], result: fn.type, run: BINARY[fn.fn].make(fn.type) as Signature["run"] };
+      return { params: [fn.type, fn.type], result: fn.type, run: BINARY[fn.fn].make(fn.type) };
     case "cast":
-      return { params: [fn.from], result: fn.to, run: castFn(fn.from, fn.to, fn.saturate) as Signature["run"] };
+      return { params: [fn.from], result: fn.to, run: castFn(fn.from, fn.to, fn.saturate) };
     case "round":
       return { params: [fn.type], result: fn.type, run: (x) => roundTo(fn.format, fn.saturate, Number(x)) };
     case "encode": {

@@ -10,13 +10,18 @@ import type { Buffer } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
 import { Launcher } from "./launcher.ts";
+import type { Packed } from "./products.ts";
 import { KernelRuntime } from "./runtime.ts";
 
 /** A storage's bytes in linear memory. */
 export class WasmBuffer {
   readonly block: Block;
-  constructor(block: Block) {
+  /** Whether the bytes came from the host and have not been written since: a weight, whose packed forms are worth keeping. */
+  constant: boolean;
+  readonly packed: Map<string, Block> = new Map();
+  constructor(block: Block, constant: boolean) {
     this.block = block;
+    this.constant = constant;
   }
 }
 
@@ -33,12 +38,27 @@ export function wasm(): Backend {
   const alive = new Set<WasmBuffer>();
 
   const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));
-  const allocate = (bytes: number): WasmBuffer => {
-    const buffer = new WasmBuffer(memory.allocate(bytes));
+  const allocate = (bytes: number, constant: boolean): WasmBuffer => {
+    const buffer = new WasmBuffer(memory.allocate(bytes), constant);
     alive.add(buffer);
     return buffer;
   };
-  /** The address of a view's first element's storage; a result that has no memory yet gets some. */
+  const unpack = (buffer: WasmBuffer): void => {
+    for (const block of buffer.packed.values()) memory.free(block);
+    buffer.packed.clear();
+  };
+  /** Packed forms that end with the running call. */
+  const temporaries: Block[] = [];
+  const packed: Packed = (view, key, bytes, pack) => {
+    const buffer = bufferOf(view.storage.bufferOn(backend));
+    const known = buffer.packed.get(key);
+    if (known !== undefined) return known;
+    const block = memory.allocate(bytes);
+    pack(block.address);
+    if (buffer.constant) buffer.packed.set(key, block);
+    else temporaries.push(block);
+    return block;
+  };
   const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
 
   const backend: Backend = {
@@ -46,7 +66,7 @@ export function wasm(): Backend {
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
     upload: (bytes) => {
-      const buffer = allocate(bytes.byteLength);
+      const buffer = allocate(bytes.byteLength, true);
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
@@ -56,16 +76,28 @@ export function wasm(): Backend {
     },
     release: (handle) => {
       const buffer = bufferOf(handle);
-      if (alive.delete(buffer)) memory.free(buffer.block);
+      if (!alive.delete(buffer)) return;
+      unpack(buffer);
+      memory.free(buffer.block);
     },
     readsOnHost: () => false,
     refuses: (what: Call | Region) => launcher.refuses(what),
     run: (what) => {
-      if (what.kind === "region") return unreachable("a claimed region");
-      for (const view of what.results) if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes));
-      launcher.run(what, addressOf);
-      // The device's copy is now the only valid one.
-      for (const view of what.results) view.storage.deviceWritten(backend, bufferOf(view.storage.bufferOn(backend)));
+      if (what.kind === "region") throw new OpwiseError("internal", `region ${what.name} was refused`);
+      for (const view of what.results)
+        if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes, false));
+      try {
+        launcher.run(what, addressOf, packed);
+      } finally {
+        for (const block of temporaries.splice(0)) memory.free(block);
+      }
+      // The device's copy is now the only valid one, and no longer what was packed.
+      for (const view of what.results) {
+        const buffer = bufferOf(view.storage.bufferOn(backend));
+        buffer.constant = false;
+        unpack(buffer);
+        view.storage.deviceWritten(backend, buffer);
+      }
     },
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
     dispose: () => {

@@ -1,0 +1,27 @@
+/** The kernels that are not printed from programs: one module, compiled with the backend. */
+
+import { ModuleBuilder } from "../../wasm/module.ts";
+import { features } from "./features.ts";
+import { emitGemm, type GemmFunctions } from "./gemm.ts";
+import type { LinearMemory } from "./memory.ts";
+import { emitPatches, type PatchFunctions } from "./patches.ts";
+import { emitPools } from "./pool.ts";
+import { emitVectorProducts, type VectorProductFunctions } from "./vector-product.ts";
+
+type Pools = ReturnType<typeof emitPools>;
+
+/** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
+export type DenseKernels = { readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & Pools)]: (...args: number[]) => void };
+
+/** Compiles the module over a memory. */
+export function denseKernels(memory: LinearMemory): DenseKernels {
+  const { fusedMultiplyAdd } = features();
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { initial: 1 });
+  emitGemm(module, fusedMultiplyAdd);
+  emitVectorProducts(module, fusedMultiplyAdd);
+  emitPatches(module, fusedMultiplyAdd);
+  emitPools(module);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
+  return exports as unknown as DenseKernels; // exported under the names that the types have
+}

@@ -1,0 +1,261 @@
+/**
+ * Products of packed float32 panels. A is packed in panels of 4 rows `[k][4]`, B in panels of 8 columns `[k][8]`; a tile of
+ * 4 x 8 sums stays in 8 registers. V8 keeps 15 vectors, and up to 12.4 holds everything a loop body loads at once: 4 rows + 2
+ * vectors of columns + 8 sums are 14. Unrolling k, or a larger tile, falls to half the speed.
+ */
+
+import type { Callable, Code, Value } from "../../wasm/code.ts";
+import type { ModuleBuilder } from "../../wasm/module.ts";
+import { advance, FLOAT, type I32, multiplyAdd, SPILL, type V128 } from "./emit.ts";
+
+/** Rows and columns of a tile. */
+export const ROWS = 4;
+export const COLUMNS = 8;
+
+export interface GemmFunctions {
+  /** (to, from, count, depth, byte stride of count, byte stride of depth): panels of 4. */
+  readonly packRows: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  readonly packColumns: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /**
+   * (a, b, c, rows, columns, depth, byte stride of rows in c, bytes between panels of a, of b, add): c += or = the product of packed
+   * panels. One block of depth; the caller loops over blocks.
+   */
+  readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+}
+
+const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
+/** Packs `count` rows (or columns) of `depth` elements into panels of `width`; the last panel is filled with zeros. */
+function emitPack(m: ModuleBuilder, name: string, width: 4 | 8): GemmFunctions["packRows"] {
+  return m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, from, count, depth, countStride, depthStride) => {
+    const left = c.hold(c.get(count));
+    const panel = c.local("i32");
+    const k = c.local("i32");
+    const source = c.local("i32");
+    c.block((done) => {
+      c.loop((again) => {
+        c.brIf(done, c.op("i32.le_s", c.get(left), c.i32(0)));
+        c.set(panel, c.get(from));
+        c.if(
+          c.op("i32.ge_s", c.get(left), c.i32(width)),
+          () => {
+            c.if(
+              c.op("i32.eq", c.get(countStride), c.i32(FLOAT)),
+              () => {
+                c.for(k, 0, depth, 1, () => {
+                  for (let i = 0; i < width; i += 4) {
+                    const at = c.get(to);
+                    c.store("v128.store", at, c.load("v128.load", c.get(panel), i * FLOAT), i * FLOAT);
+                  }
+                  advance(c, panel, c.get(depthStride));
+                  advance(c, to, c.i32(width * FLOAT));
+                });
+              },
+              () => emitTransposed(c, width, { to, panel, depth, countStride, depthStride, k }),
+            );
+          },
+          () => {
+            c.for(k, 0, depth, 1, () => {
+              c.set(source, c.get(panel));
+              for (let i = 0; i < width; i++) {
+                c.if(
+                  c.op("i32.gt_s", c.get(left), c.i32(i)),
+                  () => {
+                    const at = c.get(to);
+                    c.store("f32.store", at, c.load("f32.load", c.get(source)), i * FLOAT);
+                    advance(c, source, c.get(countStride));
+                  },
+                  () => {
+                    const at = c.get(to);
+                    c.store("f32.store", at, c.f32(0), i * FLOAT);
+                  },
+                );
+              }
+              advance(c, panel, c.get(depthStride));
+              advance(c, to, c.i32(width * FLOAT));
+            });
+          },
+        );
+        advance(c, from, c.op("i32.mul", c.get(countStride), c.i32(width)));
+        c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
+        c.br(again);
+      });
+    });
+  });
+}
+
+interface PanelLocals {
+  readonly to: I32;
+  readonly panel: I32;
+  readonly depth: I32;
+  readonly countStride: I32;
+  readonly depthStride: I32;
+  readonly k: I32;
+}
+
+/** A full panel whose rows lie apart: four steps of depth at a time are transposed in registers where depth is contiguous. */
+function emitTransposed(c: Code, width: 4 | 8, { to, panel, depth, countStride, depthStride, k }: PanelLocals): void {
+  const pointers: I32[] = [];
+  for (let i = 0; i < width; i++) pointers.push(c.hold(i === 0 ? c.get(panel) : c.op("i32.add", c.get(pointers[i - 1] ?? panel), c.get(countStride))));
+  c.set(k, c.i32(0));
+  c.if(c.op("i32.eq", c.get(depthStride), c.i32(FLOAT)), () => {
+    const rows = [0, 1, 2, 3].map(() => c.local("v128"));
+    const halves = [0, 1, 2, 3].map(() => c.local("v128"));
+    c.block((done) => {
+      c.loop((again) => {
+        c.brIf(done, c.op("i32.gt_s", plus(c, k, 4), c.get(depth)));
+        for (let group = 0; group < width; group += 4) {
+          rows.forEach((row, i) => c.set(row, c.load("v128.load", c.get(pointers[group + i] ?? panel))));
+          emitTranspose4(c, rows, halves);
+          rows.forEach((row, i) => {
+            const at = c.get(to);
+            c.store("v128.store", at, c.get(row), (i * width + group) * FLOAT);
+          });
+        }
+        for (const pointer of pointers) advance(c, pointer, c.i32(16));
+        advance(c, to, c.i32(4 * width * FLOAT));
+        advance(c, k, c.i32(4));
+        c.br(again);
+      });
+    });
+  });
+  c.block((done) => {
+    c.loop((again) => {
+      c.brIf(done, c.op("i32.ge_s", c.get(k), c.get(depth)));
+      pointers.forEach((pointer, i) => {
+        const at = c.get(to);
+        c.store("f32.store", at, c.load("f32.load", c.get(pointer)), i * FLOAT);
+        advance(c, pointer, c.get(depthStride));
+      });
+      advance(c, to, c.i32(width * FLOAT));
+      advance(c, k, c.i32(1));
+      c.br(again);
+    });
+  });
+}
+
+/** Four vectors as the rows of a 4 x 4 matrix, transposed in place. */
+export function emitTranspose4(c: Code, rows: readonly V128[], halves: readonly V128[]): void {
+  const [a, b, d, e] = rows;
+  const [w, x, y, z] = halves;
+  if (a === undefined || b === undefined || d === undefined || e === undefined || w === undefined || x === undefined || y === undefined || z === undefined)
+    return;
+  c.set(w, c.shuffle32(c.get(a), c.get(b), [0, 4, 1, 5]));
+  c.set(x, c.shuffle32(c.get(a), c.get(b), [2, 6, 3, 7]));
+  c.set(y, c.shuffle32(c.get(d), c.get(e), [0, 4, 1, 5]));
+  c.set(z, c.shuffle32(c.get(d), c.get(e), [2, 6, 3, 7]));
+  c.set(a, c.shuffle32(c.get(w), c.get(y), [0, 1, 4, 5]));
+  c.set(b, c.shuffle32(c.get(w), c.get(y), [2, 3, 6, 7]));
+  c.set(d, c.shuffle32(c.get(x), c.get(z), [0, 1, 4, 5]));
+  c.set(e, c.shuffle32(c.get(x), c.get(z), [2, 3, 6, 7]));
+}
+
+/** `(a, b, c, depth, row stride of c, add)`: one tile, whole. */
+function emitTile(m: ModuleBuilder, fused: boolean): Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined> {
+  return m.func(undefined, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, a, b, out, depth, rowStride, add) => {
+    const sums: V128[] = [];
+    for (let i = 0; i < 8; i++) sums.push(c.local("v128"));
+    const rows = [0, 1, 2, 3].map(() => c.local("v128"));
+    const [left, right] = [c.local("v128"), c.local("v128")];
+    c.block((done) => {
+      c.brIf(done, c.op("i32.le_s", c.get(depth), c.i32(0)));
+      c.loop((again) => {
+        rows.forEach((row, r) => c.set(row, c.load("v128.load32_splat", c.get(a), r * FLOAT)));
+        c.set(left, c.load("v128.load", c.get(b)));
+        c.set(right, c.load("v128.load", c.get(b), 16));
+        rows.forEach((row, r) => {
+          [left, right].forEach((column, j) => {
+            const sum = sums[2 * r + j] ?? left;
+            c.set(
+              sum,
+              multiplyAdd(
+                c,
+                fused,
+                () => c.get(row),
+                () => c.get(column),
+                () => c.get(sum),
+              ),
+            );
+          });
+        });
+        advance(c, a, c.i32(ROWS * FLOAT));
+        advance(c, b, c.i32(COLUMNS * FLOAT));
+        c.brIf(again, c.tee(depth, c.op("i32.sub", c.get(depth), c.i32(1))));
+      });
+    });
+    for (let r = 0; r < ROWS; r++) {
+      const [first, second] = [sums[2 * r] ?? left, sums[2 * r + 1] ?? left];
+      c.if(c.get(add), () => {
+        c.set(first, c.op("f32x4.add", c.get(first), c.load("v128.load", c.get(out))));
+        c.set(second, c.op("f32x4.add", c.get(second), c.load("v128.load", c.get(out), 16)));
+      });
+      const at = c.get(out);
+      c.store("v128.store", at, c.get(first));
+      const next = c.get(out);
+      c.store("v128.store", next, c.get(second), 16);
+      advance(c, out, c.get(rowStride));
+    }
+  });
+}
+
+/** Adds the packed product to a module. */
+export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
+  const packRows = emitPack(m, "packRows", ROWS);
+  const packColumns = emitPack(m, "packColumns", COLUMNS);
+  const tile = emitTile(m, fused);
+  const multiply = m.func(
+    "multiply",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add) => {
+      const [i, j, x, y, at, from, high, wide] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32"));
+      if (
+        i === undefined ||
+        j === undefined ||
+        x === undefined ||
+        y === undefined ||
+        at === undefined ||
+        from === undefined ||
+        high === undefined ||
+        wide === undefined
+      )
+        return;
+      const bPanel = c.hold(c.get(b));
+      const outPanel = c.hold(c.get(out));
+      c.for(j, 0, columns, COLUMNS, () => {
+        const aPanel = c.hold(c.get(a));
+        c.set(at, c.get(outPanel));
+        c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
+        c.for(i, 0, rows, ROWS, () => {
+          c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
+          c.if(
+            c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
+            () => c.run(tile, c.get(aPanel), c.get(bPanel), c.get(at), c.get(depth), c.get(rowStride), c.get(add)),
+            () => {
+              c.run(tile, c.get(aPanel), c.get(bPanel), c.i32(SPILL), c.get(depth), c.i32(COLUMNS * FLOAT), c.i32(0));
+              c.if(c.op("i32.gt_s", c.get(high), c.i32(ROWS)), () => c.set(high, c.i32(ROWS)));
+              const width = c.hold(c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))));
+              const row = c.hold(c.get(at));
+              c.for(y, 0, high, 1, () => {
+                c.set(from, c.op("i32.add", c.i32(SPILL), c.op("i32.shl", c.get(y), c.i32(5))));
+                const cell = c.hold(c.get(row));
+                c.for(x, 0, width, 1, () => {
+                  const target = c.get(cell);
+                  const sum = c.load("f32.load", c.get(from));
+                  c.store("f32.store", target, c.op("f32.add", sum, c.select(c.load("f32.load", c.get(cell)), c.f32(0), c.get(add))));
+                  advance(c, from, c.i32(FLOAT));
+                  advance(c, cell, c.i32(FLOAT));
+                });
+                advance(c, row, c.get(rowStride));
+              });
+            },
+          );
+          advance(c, aPanel, c.get(aStep));
+          advance(c, at, c.op("i32.shl", c.get(rowStride), c.i32(2)));
+        });
+        advance(c, bPanel, c.get(bStep));
+        advance(c, outPanel, c.i32(COLUMNS * FLOAT));
+      });
+    },
+  );
+  return { packRows, packColumns, multiply };
+}

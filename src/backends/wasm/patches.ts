@@ -1,0 +1,293 @@
+/** What convolutions need besides the product: padded planes, packed patches, depthwise filters, and the sums of a transposed one. */
+
+import type { Callable } from "../../wasm/code.ts";
+import type { ModuleBuilder } from "../../wasm/module.ts";
+import { advance, FLOAT, multiplyAdd, storeLanes, type V128 } from "./emit.ts";
+import { COLUMNS } from "./gemm.ts";
+
+type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
+
+export interface PatchFunctions {
+  /** (to, from, planes, rows, columns, byte strides of planes, rows, columns in `from`; bytes of a padded row, of a padded plane; offset of the first element): to is zero already. */
+  readonly copyPlanes: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]>, undefined>;
+  /** (to, base, byte offsets of `count` columns, count, byte offsets of depth, depth): panels of 8, zeros where the last sticks out. */
+  readonly packPatches: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
+  /** (to, values of `rows` rows or 0, rows, columns): every row filled with its value. */
+  readonly fillRows: Callable<I32s<[0, 1, 2, 3]>, undefined>;
+  /** (to, padded plane, weights, bias or 0, rows, columns, kernel rows, kernel columns; bytes between output rows, kernel rows, kernel columns in the plane; stride of columns, 1 or 2). */
+  readonly depthwise: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
+  /** (to, from, rows, columns, first row in `to`, step of rows, first column, step of columns, where two words say rows and columns of `to`): adds a plane; what falls outside is lost. */
+  readonly addPlane: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8]>, undefined>;
+}
+
+export function emitPatches(m: ModuleBuilder, fused: boolean): PatchFunctions {
+  const copyPlanes = m.func(
+    "copyPlanes",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, to, from, planes, rows, columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, first) => {
+      const [p, y, x] = [c.local("i32"), c.local("i32"), c.local("i32")];
+      advance(c, to, c.get(first));
+      c.for(p, 0, planes, 1, () => {
+        const source = c.hold(c.get(from));
+        const target = c.hold(c.get(to));
+        c.for(y, 0, rows, 1, () => {
+          c.if(
+            c.op("i32.eq", c.get(columnStride), c.i32(FLOAT)),
+            () => c.memoryCopy(c.get(target), c.get(source), c.op("i32.shl", c.get(columns), c.i32(2))),
+            () => {
+              const [read, write] = [c.hold(c.get(source)), c.hold(c.get(target))];
+              c.for(x, 0, columns, 1, () => {
+                const at = c.get(write);
+                c.store("f32.store", at, c.load("f32.load", c.get(read)));
+                advance(c, read, c.get(columnStride));
+                advance(c, write, c.i32(FLOAT));
+              });
+            },
+          );
+          advance(c, source, c.get(rowStride));
+          advance(c, target, c.get(paddedRow));
+        });
+        advance(c, from, c.get(planeStride));
+        advance(c, to, c.get(paddedPlane));
+      });
+    },
+  );
+
+  const packPatches = m.func("packPatches", ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, base, columns, count, depths, depth) => {
+    const left = c.hold(c.get(count));
+    const at = Array.from({ length: COLUMNS }, () => c.local("i32"));
+    const [k, table, here] = [c.local("i32"), c.local("i32"), c.local("i32")];
+    const [span, vectors] = [c.local("i32"), [c.local("v128"), c.local("v128"), c.local("v128"), c.local("v128")] as const];
+    const first = at[0] ?? k;
+    /** Runs `body` for each step of depth, with the address of the first column in `here`. */
+    const overDepth = (body: () => void): void => {
+      c.set(table, c.get(depths));
+      c.for(k, 0, depth, 1, () => {
+        c.set(here, c.load("i32.load", c.get(table)));
+        body();
+        advance(c, table, c.i32(FLOAT));
+        advance(c, to, c.i32(COLUMNS * FLOAT));
+      });
+    };
+    c.block((done) => {
+      c.loop((again) => {
+        c.brIf(done, c.op("i32.le_s", c.get(left), c.i32(0)));
+        at.forEach((local, i) => {
+          // Columns past the last one read what the first one reads; the product of their sums is thrown away.
+          c.set(
+            local,
+            c.op(
+              "i32.add",
+              c.get(base),
+              c.load("i32.load", c.op("i32.add", c.get(columns), c.select(c.i32(i * FLOAT), c.i32(0), c.op("i32.gt_s", c.get(left), c.i32(i))))),
+            ),
+          );
+        });
+        c.set(span, c.op("i32.sub", c.get(at[7] ?? k), c.get(first)));
+        const even = at
+          .slice(1)
+          .reduce(
+            (all, local, i) =>
+              c.op(
+                "i32.and",
+                all,
+                c.op("i32.eq", c.op("i32.mul", c.op("i32.sub", c.get(local), c.get(first)), c.i32(7)), c.op("i32.mul", c.get(span), c.i32(i + 1))),
+              ),
+            c.i32(1),
+          );
+        const regular = c.hold(even);
+        c.if(
+          c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32(7 * FLOAT))),
+          () =>
+            overDepth(() => {
+              advance(c, here, c.get(first));
+              const low = c.get(to);
+              c.store("v128.store", low, c.load("v128.load", c.get(here)));
+              const high = c.get(to);
+              c.store("v128.store", high, c.load("v128.load", c.get(here), 16), 16);
+            }),
+          () =>
+            c.if(
+              c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32(14 * FLOAT))),
+              () =>
+                overDepth(() => {
+                  advance(c, here, c.get(first));
+                  vectors.forEach((vector, i) => c.set(vector, c.load("v128.load", c.get(here), 16 * i)));
+                  const low = c.get(to);
+                  c.store("v128.store", low, c.shuffle32(c.get(vectors[0]), c.get(vectors[1]), [0, 2, 4, 6]));
+                  const high = c.get(to);
+                  c.store("v128.store", high, c.shuffle32(c.get(vectors[2]), c.get(vectors[3]), [0, 2, 4, 6]), 16);
+                }),
+              () =>
+                overDepth(() => {
+                  at.forEach((local, i) => {
+                    const target = c.get(to);
+                    c.store("f32.store", target, c.load("f32.load", c.op("i32.add", c.get(here), c.get(local))), i * FLOAT);
+                  });
+                }),
+            ),
+        );
+        advance(c, columns, c.i32(COLUMNS * FLOAT));
+        c.set(left, c.op("i32.sub", c.get(left), c.i32(COLUMNS)));
+        c.br(again);
+      });
+    });
+  });
+
+  const fillRows = m.func("fillRows", ["i32", "i32", "i32", "i32"], undefined, (c, to, values, rows, columns) => {
+    const [y, left, value] = [c.local("i32"), c.local("i32"), c.local("v128")];
+    c.for(y, 0, rows, 1, () => {
+      c.if(c.get(values), () => {
+        c.set(value, c.load("v128.load32_splat", c.get(values)));
+        advance(c, values, c.i32(FLOAT));
+      });
+      c.set(left, c.get(columns));
+      c.block((done) => {
+        c.loop((again) => {
+          c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(4)));
+          const at = c.get(to);
+          c.store("v128.store", at, c.get(value));
+          advance(c, to, c.i32(16));
+          c.set(left, c.op("i32.sub", c.get(left), c.i32(4)));
+          c.br(again);
+        });
+      });
+      c.block((done) => {
+        c.loop((again) => {
+          c.brIf(done, c.op("i32.eqz", c.get(left)));
+          const at = c.get(to);
+          c.store("f32.store", at, c.extract("f32x4.extract_lane", c.get(value), 0));
+          advance(c, to, c.i32(FLOAT));
+          c.set(left, c.op("i32.sub", c.get(left), c.i32(1)));
+          c.br(again);
+        });
+      });
+    });
+  });
+
+  const depthwise = m.func(
+    "depthwise",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, to, plane, weights, bias, rows, columns, kernelRows, kernelColumns, rowStep, kernelRowStep, kernelColumnStep, stride) => {
+      const [y, ky, kx, left, at, corner, tap, line, weight] = Array.from({ length: 9 }, () => c.local("i32"));
+      if (
+        y === undefined ||
+        ky === undefined ||
+        kx === undefined ||
+        left === undefined ||
+        at === undefined ||
+        corner === undefined ||
+        tap === undefined ||
+        line === undefined ||
+        weight === undefined
+      )
+        return;
+      const [start, factor] = [c.local("v128"), c.local("v128")];
+      c.if(c.get(bias), () => c.set(start, c.load("v128.load32_splat", c.get(bias))));
+      /** `vectors` times four outputs from `corner` on. */
+      const strip = (vectors: number, step: 1 | 2, store: (sums: readonly V128[]) => void): void => {
+        const sums = sumsOf(vectors);
+        sums.forEach((sum) => c.set(sum, c.get(start)));
+        c.set(line, c.get(corner));
+        c.set(weight, c.get(weights));
+        c.for(ky, 0, kernelRows, 1, () => {
+          c.set(tap, c.get(line));
+          c.for(kx, 0, kernelColumns, 1, () => {
+            c.set(factor, c.load("v128.load32_splat", c.get(weight)));
+            sums.forEach((sum, i) => {
+              const value =
+                step === 1
+                  ? () => c.load("v128.load", c.get(tap), 16 * i)
+                  : () => c.shuffle32(c.load("v128.load", c.get(tap), 32 * i), c.load("v128.load", c.get(tap), 32 * i + 16), [0, 2, 4, 6]);
+              c.set(
+                sum,
+                multiplyAdd(
+                  c,
+                  fused,
+                  () => c.get(factor),
+                  value,
+                  () => c.get(sum),
+                ),
+              );
+            });
+            advance(c, weight, c.i32(FLOAT));
+            advance(c, tap, c.get(kernelColumnStep));
+          });
+          advance(c, line, c.get(kernelRowStep));
+        });
+        store(sums);
+      };
+      const sumsOf = (vectors: number): V128[] => Array.from({ length: vectors }, () => c.local("v128"));
+      const row = (step: 1 | 2): void => {
+        for (const vectors of [4, 1]) {
+          c.block((done) => {
+            c.loop((again) => {
+              c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(vectors === 1 ? 1 : 4 * vectors)));
+              strip(vectors, step, (sums) => {
+                if (vectors === 1) {
+                  storeLanes(c, at, sums[0] ?? factor, left);
+                  return;
+                }
+                sums.forEach((sum, i) => {
+                  const target = c.get(at);
+                  c.store("v128.store", target, c.get(sum), 16 * i);
+                });
+              });
+              advance(c, at, c.i32(16 * vectors));
+              advance(c, corner, c.i32(16 * vectors * step));
+              c.set(left, c.op("i32.sub", c.get(left), c.i32(4 * vectors)));
+              c.br(again);
+            });
+          });
+        }
+      };
+      c.for(y, 0, rows, 1, () => {
+        c.set(corner, c.get(plane));
+        c.set(at, c.get(to));
+        c.set(left, c.get(columns));
+        c.if(
+          c.op("i32.eq", c.get(stride), c.i32(1)),
+          () => row(1),
+          () => row(2),
+        );
+        advance(c, plane, c.get(rowStep));
+        advance(c, to, c.op("i32.shl", c.get(columns), c.i32(2)));
+      });
+    },
+  );
+
+  const addPlane = m.func(
+    "addPlane",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, to, from, rows, columns, firstRow, rowStep, firstColumn, columnStep, size) => {
+      // `size` points to two words: rows and columns of `to`.
+      const [y, x, row, column] = [c.local("i32"), c.local("i32"), c.hold(c.get(firstRow)), c.local("i32")];
+      const height = c.hold(c.load("i32.load", c.get(size)));
+      const width = c.hold(c.load("i32.load", c.get(size), 4));
+      const cell = c.local("i32");
+      c.for(y, 0, rows, 1, () => {
+        c.if(
+          c.op("i32.lt_u", c.get(row), c.get(height)),
+          () => {
+            c.set(column, c.get(firstColumn));
+            c.for(x, 0, columns, 1, () => {
+              c.if(c.op("i32.lt_u", c.get(column), c.get(width)), () => {
+                c.set(cell, c.op("i32.add", c.get(to), c.op("i32.shl", c.op("i32.add", c.op("i32.mul", c.get(row), c.get(width)), c.get(column)), c.i32(2))));
+                const at = c.get(cell);
+                c.store("f32.store", at, c.op("f32.add", c.load("f32.load", c.get(cell)), c.load("f32.load", c.get(from))));
+              });
+              advance(c, from, c.i32(FLOAT));
+              advance(c, column, c.get(columnStep));
+            });
+          },
+          () => advance(c, from, c.op("i32.shl", c.get(columns), c.i32(2))),
+        );
+        advance(c, row, c.get(rowStep));
+      });
+    },
+  );
+  return { copyPlanes, packPatches, fillRows, depthwise, addPlane };
+}
