@@ -2,7 +2,8 @@
  * A function body. Every method emits at once and returns a token of the value's type, so that kernels nest as formulas do:
  * JavaScript evaluates arguments from left to right, which is the order of a stack machine.
  * `c.set(sum, c.op("f32.add", c.get(sum), c.load("f32.load", c.get(at))))`.
- * A token may be used once, at the place where it was made; the compiler checks types, the engine's validator the rest.
+ * A token is a place on the stack: it may be used once, as the next operand. A value that is made early or used twice goes through
+ * a local (`hold`). Operands out of order would compute something else without a word; `Code` throws at once.
  */
 
 import { ByteWriter } from "./bytes.ts";
@@ -46,13 +47,6 @@ export interface Callable<P extends readonly ValueType[] = readonly ValueType[],
 /** Arguments for parameter types. */
 export type ValuesOf<P extends readonly ValueType[]> = { readonly [K in keyof P]: Value<P[K]> };
 
-const TOKENS: { readonly [T in ValueType]: Value<T> } = {
-  i32: { type: "i32" },
-  i64: { type: "i64" },
-  f32: { type: "f32" },
-  f64: { type: "f64" },
-  v128: { type: "v128" },
-};
 export const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY = 0x40;
 const ATOMIC = 0xfe;
@@ -64,9 +58,25 @@ export class Code {
   readonly #params: readonly ValueType[];
   readonly #locals: ValueType[] = [];
   #depth = 0;
+  readonly #stack: Value[] = [];
 
   constructor(params: readonly ValueType[]) {
     this.#params = params;
+  }
+
+  #push<T extends ValueType>(type: T): Value<T> {
+    const value: Value<T> = { type };
+    this.#stack.push(value);
+    return value;
+  }
+
+  /** Takes operands off the stack. @throws RangeError where they are not the last ones, in this order */
+  #pop(operands: readonly Value[]): void {
+    const from = this.#stack.length - operands.length;
+    operands.forEach((operand, i) => {
+      if (this.#stack[from + i] !== operand) throw new RangeError(`operand ${i + 1} of ${operands.length} was not made here: hold it in a local`);
+    });
+    this.#stack.length = from;
   }
 
   /** A new local variable; zero at the start of the function (not of a loop's trip). */
@@ -78,19 +88,21 @@ export class Code {
   get<T extends ValueType>(local: Local<T>): Value<T> {
     this.#out.byte(0x20);
     this.#out.u32(local.index);
-    return TOKENS[local.type];
+    return this.#push(local.type);
   }
 
-  set<T extends ValueType>(local: Local<T>, _value: Value<T>): void {
+  set<T extends ValueType>(local: Local<T>, value: Value<T>): void {
+    this.#pop([value]);
     this.#out.byte(0x21);
     this.#out.u32(local.index);
   }
 
   /** Sets a local and leaves the value on the stack. */
-  tee<T extends ValueType>(local: Local<T>, _value: Value<T>): Value<T> {
+  tee<T extends ValueType>(local: Local<T>, value: Value<T>): Value<T> {
+    this.#pop([value]);
     this.#out.byte(0x22);
     this.#out.u32(local.index);
-    return TOKENS[local.type];
+    return this.#push(local.type);
   }
 
   /** A new local that holds the value. */
@@ -103,29 +115,29 @@ export class Code {
   i32(value: number): Value<"i32"> {
     this.#out.byte(0x41);
     this.#out.i32(value);
-    return TOKENS.i32;
+    return this.#push("i32");
   }
   i64(value: bigint): Value<"i64"> {
     this.#out.byte(0x42);
     this.#out.i64(value);
-    return TOKENS.i64;
+    return this.#push("i64");
   }
   f32(value: number): Value<"f32"> {
     this.#out.byte(0x43);
     this.#out.f32(value);
-    return TOKENS.f32;
+    return this.#push("f32");
   }
   f64(value: number): Value<"f64"> {
     this.#out.byte(0x44);
     this.#out.f64(value);
-    return TOKENS.f64;
+    return this.#push("f64");
   }
   /** Sixteen bytes, lowest first. */
   v128(bytes: ArrayLike<number>): Value<"v128"> {
     if (bytes.length !== 16) throw new RangeError(`a v128 constant has 16 bytes, not ${bytes.length}`);
     this.#out.bytes([0xfd, 12]);
     this.#out.bytes(bytes);
-    return TOKENS.v128;
+    return this.#push("v128");
   }
   /** Four equal floats. */
   f32x4(value: number): Value<"v128"> {
@@ -137,19 +149,23 @@ export class Code {
   }
 
   /** Any instruction without immediates. */
-  op<N extends InstructionName>(name: N, ..._args: ValuesOf<ParamsOf<N>>): Value<ResultOf<N>> {
+  op<N extends InstructionName>(name: N, ...args: ValuesOf<ParamsOf<N>>): Value<ResultOf<N>> {
+    this.#pop(args);
     const { opcode, result } = encodingOf(INSTRUCTIONS[name]);
     this.#out.bytes(opcode);
-    return TOKENS[result as ResultOf<N>]; // the row's text is the type
+    return this.#push(result as ResultOf<N>); // the row's text is the type
   }
 
   /** What lies `base + offset` bytes into memory, at any alignment: weights lie at any byte. */
-  load<N extends keyof typeof LOADS>(name: N, _base: Value<"i32">, offset = 0): Value<MovedBy<(typeof LOADS)[N]>> {
+  load<N extends keyof typeof LOADS>(name: N, base: Value<"i32">, offset = 0): Value<MovedBy<(typeof LOADS)[N]>> {
+    this.#pop([base]);
     return this.#access(LOADS[name], offset);
   }
 
-  store<N extends keyof typeof STORES>(name: N, _base: Value<"i32">, _value: Value<MovedBy<(typeof STORES)[N]>>, offset = 0): void {
+  store<N extends keyof typeof STORES>(name: N, base: Value<"i32">, value: Value<MovedBy<(typeof STORES)[N]>>, offset = 0): void {
+    this.#pop([base, value]);
     this.#access(STORES[name], offset);
+    this.#stack.pop(); // a store leaves nothing
   }
 
   #access<S extends string>(row: S, offset: number): Value<MovedBy<S>> {
@@ -157,31 +173,35 @@ export class Code {
     this.#out.bytes(opcode);
     this.#out.u32(opcode[0] === ATOMIC ? WORD : 0); // only atomics have to state an alignment
     this.#out.u32(offset);
-    return TOKENS[result as MovedBy<S>]; // the row's text is the type
+    return this.#push(result as MovedBy<S>); // the row's text is the type
   }
 
-  extract<N extends keyof typeof EXTRACTS>(name: N, _vector: Value<"v128">, at: number): Value<MovedBy<(typeof EXTRACTS)[N]>> {
+  extract<N extends keyof typeof EXTRACTS>(name: N, vector: Value<"v128">, at: number): Value<MovedBy<(typeof EXTRACTS)[N]>> {
+    this.#pop([vector]);
     return this.#lane(EXTRACTS[name], at);
   }
 
-  replace<N extends keyof typeof REPLACES>(name: N, _vector: Value<"v128">, at: number, _value: Value<MovedBy<(typeof REPLACES)[N]>>): Value<"v128"> {
+  replace<N extends keyof typeof REPLACES>(name: N, vector: Value<"v128">, at: number, value: Value<MovedBy<(typeof REPLACES)[N]>>): Value<"v128"> {
+    this.#pop([vector, value]);
     this.#lane(REPLACES[name], at);
-    return TOKENS.v128;
+    this.#stack.pop(); // the lane\'s type; the result is the vector
+    return this.#push("v128");
   }
 
   #lane<S extends string>(row: S, at: number): Value<MovedBy<S>> {
     const { opcode, result } = encodingOf(row);
     this.#out.bytes(opcode);
     this.#out.byte(at);
-    return TOKENS[result as MovedBy<S>]; // the row's text is the type
+    return this.#push(result as MovedBy<S>); // the row's text is the type
   }
 
   /** Sixteen bytes picked out of the thirty-two of both. */
-  shuffle(_a: Value<"v128">, _b: Value<"v128">, lanes: ArrayLike<number>): Value<"v128"> {
+  shuffle(a: Value<"v128">, b: Value<"v128">, lanes: ArrayLike<number>): Value<"v128"> {
+    this.#pop([a, b]);
     if (lanes.length !== 16) throw new RangeError(`a shuffle picks 16 bytes, not ${lanes.length}`);
     this.#out.bytes([0xfd, 13]);
     this.#out.bytes(lanes);
-    return TOKENS.v128;
+    return this.#push("v128");
   }
 
   /** As `shuffle`, of four lanes of 32 bits out of eight. */
@@ -194,25 +214,29 @@ export class Code {
   }
 
   /** `condition ? a : b`, both evaluated. Arguments in the order of the stack. */
-  select<T extends ValueType>(a: Value<T>, _b: Value<T>, _condition: Value<"i32">): Value<T> {
+  select<T extends ValueType>(a: Value<T>, b: Value<T>, condition: Value<"i32">): Value<T> {
+    this.#pop([a, b, condition]);
     if (a.type === "v128") this.#out.bytes([0x1c, 1, TYPE_CODES.v128]);
     else this.#out.byte(0x1b);
-    return a;
+    return this.#push(a.type);
   }
 
-  call<P extends readonly ValueType[], R extends ValueType>(callee: Callable<P, R>, ..._args: ValuesOf<P>): Value<R> {
+  call<P extends readonly ValueType[], R extends ValueType>(callee: Callable<P, R>, ...args: ValuesOf<P>): Value<R> {
+    this.#pop(args);
     this.#out.byte(0x10);
     this.#out.u32(callee.index);
-    return TOKENS[callee.result];
+    return this.#push(callee.result);
   }
 
   /** As `call`, of a function without a result. */
-  run<P extends readonly ValueType[]>(callee: Callable<P, undefined>, ..._args: ValuesOf<P>): void {
+  run<P extends readonly ValueType[]>(callee: Callable<P, undefined>, ...args: ValuesOf<P>): void {
+    this.#pop(args);
     this.#out.byte(0x10);
     this.#out.u32(callee.index);
   }
 
-  drop(_value: Value): void {
+  drop(value: Value): void {
+    this.#pop([value]);
     this.#out.byte(0x1a);
   }
 
@@ -238,12 +262,14 @@ export class Code {
     this.#out.byte(0x0c);
     this.#out.u32(this.#depth - label.depth);
   }
-  brIf(label: Label, _condition: Value<"i32">): void {
+  brIf(label: Label, condition: Value<"i32">): void {
+    this.#pop([condition]);
     this.#out.byte(0x0d);
     this.#out.u32(this.#depth - label.depth);
   }
 
-  if(_condition: Value<"i32">, then: () => void, otherwise?: () => void): void {
+  if(condition: Value<"i32">, then: () => void, otherwise?: () => void): void {
+    this.#pop([condition]);
     this.#out.bytes([0x04, EMPTY]);
     this.#depth++;
     then();
@@ -270,23 +296,43 @@ export class Code {
   }
 
   /** Ends the function; with its result where it has one. */
-  return(_value?: Value): void {
+  return(value?: Value): void {
+    if (value !== undefined) this.#pop([value]);
     this.#out.byte(0x0f);
   }
 
   /** Moves bytes within memory; ranges may overlap. */
-  memoryCopy(_to: Value<"i32">, _from: Value<"i32">, _count: Value<"i32">): void {
+  memoryCopy(to: Value<"i32">, from: Value<"i32">, count: Value<"i32">): void {
+    this.#pop([to, from, count]);
     this.#out.bytes([0xfc, 10, 0, 0]);
   }
-  memoryFill(_at: Value<"i32">, _byte: Value<"i32">, _count: Value<"i32">): void {
+  memoryFill(at: Value<"i32">, byte: Value<"i32">, count: Value<"i32">): void {
+    this.#pop([at, byte, count]);
     this.#out.bytes([0xfc, 11, 0]);
   }
 
   /** The old value at an address of shared memory, after adding to it. */
-  atomicAdd(_base: Value<"i32">, _value: Value<"i32">, offset = 0): Value<"i32"> {
+  atomicAdd(base: Value<"i32">, value: Value<"i32">, offset = 0): Value<"i32"> {
+    this.#pop([base, value]);
     this.#out.bytes([ATOMIC, 0x1e, WORD]);
     this.#out.u32(offset);
-    return TOKENS.i32;
+    return this.#push("i32");
+  }
+
+  /** A zero of any type. */
+  zero<T extends ValueType>(type: T): Value<T> {
+    if (type === "i32") this.i32(0);
+    else if (type === "i64") this.i64(0n);
+    else if (type === "f32") this.f32(0);
+    else if (type === "f64") this.f64(0);
+    else this.f32x4(0);
+    this.#stack.pop();
+    return this.#push(type);
+  }
+
+  /** Values left on the stack: the result's, at the end. */
+  get left(): readonly Value[] {
+    return this.#stack;
   }
 
   /** The body as the code section has it: locals, then instructions. */

@@ -66,6 +66,8 @@ export class ModuleBuilder {
     const index = this.#imports.length + this.#functions.length - 1;
     const locals = params.map((type, i): Local => ({ index: i, type })) as unknown as LocalsOf<P>; // a mapped tuple: `map` forgets its length
     emit(code, ...locals);
+    const left = code.left.map((value) => value.type).join(" ");
+    if (left !== (result ?? "")) throw new RangeError(`the body of ${name ?? "a function"} leaves (${left}), not (${result ?? ""})`);
     return { index, params, result };
   }
 

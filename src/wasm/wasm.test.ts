@@ -10,18 +10,14 @@ function instantiate(module: ModuleBuilder, imports: WebAssembly.Imports = {}): 
   return exports as Record<string, (...args: (number | bigint)[]) => unknown>;
 }
 
-const zero = (c: Code, type: Value["type"]): Value =>
-  type === "i32" ? c.i32(0) : type === "i64" ? c.i64(0n) : type === "f32" ? c.f32(0) : type === "f64" ? c.f64(0) : c.f32x4(0);
-
 describe("instructions", () => {
   test.each(Object.entries(INSTRUCTIONS).filter(([name]) => !name.includes("relaxed")))("the engine accepts %s with its operands and result", (name, row) => {
     const instruction = encodingOf(row);
     const m = new ModuleBuilder();
     m.func(undefined, [], undefined, (c) => {
-      for (const type of instruction.params) zero(c, type);
-      // The operands were pushed above, by types that only the table knows.
+      // The operands have types that only the table knows.
       const emit = c.op.bind(c) as (name: InstructionName, ...args: unknown[]) => Value;
-      const result = emit(name as InstructionName);
+      const result = emit(name as InstructionName, ...instruction.params.map((type) => c.zero(type)));
       expect(result.type).toBe(instruction.result);
       c.drop(c.get(c.hold(result)));
     });
@@ -35,12 +31,12 @@ describe("instructions", () => {
       for (const name of Object.keys(LOADS) as (keyof typeof LOADS)[]) c.drop(c.load(name, c.i32(64), 4));
       for (const name of Object.keys(STORES) as (keyof typeof STORES)[]) {
         const address = c.i32(64);
-        c.store(name, address, zero(c, encodingOf(STORES[name]).result), 4);
+        c.store(name, address, c.zero(encodingOf(STORES[name]).result) as Value<never>, 4);
       }
       for (const name of Object.keys(EXTRACTS) as (keyof typeof EXTRACTS)[]) c.drop(c.extract(name, c.f32x4(0), 1));
       for (const name of Object.keys(REPLACES) as (keyof typeof REPLACES)[]) {
         const vector = c.f32x4(0);
-        c.drop(c.replace(name, vector, 0, zero(c, encodingOf(REPLACES[name]).result) as Value<never>));
+        c.drop(c.replace(name, vector, 0, c.zero(encodingOf(REPLACES[name]).result) as Value<never>));
       }
       c.drop(c.atomicAdd(c.i32(0), c.i32(1)));
     });
@@ -117,6 +113,22 @@ test("vectors are shuffled by lanes", () => {
     c.op("f32.sub", c.extract("f32x4.extract_lane", c.get(mixed), 0), c.extract("f32x4.extract_lane", c.get(mixed), 3));
   });
   expect(instantiate(m)["pick"]?.(5, 3)).toBe(2);
+});
+
+test("operands that were made too early, twice or not at all are refused", () => {
+  const m = new ModuleBuilder();
+  const body = (emit: (c: Code) => void) => () => m.func(undefined, [], undefined, emit);
+  const early = (c: Code): void => {
+    const late = c.i32(1);
+    c.drop(c.op("i32.sub", c.i32(2), late));
+  };
+  const twice = (c: Code): void => {
+    const one = c.i32(1);
+    c.drop(c.op("i32.add", one, one));
+  };
+  expect(body(early)).toThrow(/operand 1 of 2 was not made here/);
+  expect(body(twice)).toThrow(RangeError);
+  expect(body((c) => void c.i32(1))).toThrow(/leaves \(i32\), not \(\)/);
 });
 
 test("what would make no valid module is refused while it is built", () => {

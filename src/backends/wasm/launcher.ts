@@ -13,6 +13,8 @@ import { type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
 import { denseKernels } from "./dense.ts";
 import { type Packed, Products } from "./products.ts";
+import { features } from "./features.ts";
+import { isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
@@ -61,6 +63,22 @@ function usesIndex(program: Program): boolean {
   return known;
 }
 
+/** How operands lie along the innermost axis, where a map can go four elements at a time. */
+function lanesOf(program: Program, shape: readonly number[], strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
+  if (!isVectorizable(program)) return undefined;
+  const inner = shape.length - 1;
+  const count = program.operands.length;
+  const lanes: Lane[] = [];
+  for (let k = 0; k < strides.length; k++) {
+    const dtype = k < count ? program.operands[k] : program.outputs[k - count]?.dtype;
+    const step = strides[k]?.[inner];
+    if (step === (dtype === "bool" ? 1 : 4)) lanes.push("contiguous");
+    else if (k < count && step === 0) lanes.push("same");
+    else return undefined;
+  }
+  return lanes;
+}
+
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
 const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesPer(view));
 
@@ -71,6 +89,7 @@ export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache: KernelCache;
   readonly #products: Products;
+  readonly #fused = features().fusedMultiplyAdd;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
@@ -151,7 +170,11 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
-    const kernel = this.#cache.of(call.program, `m${shape.length}`, () => mapKernel(call.program, shape.length, this.#runtime));
+    const lanes = lanesOf(call.program, shape, strides);
+    const kernel =
+      lanes === undefined
+        ? this.#cache.of(call.program, `m${shape.length}`, () => mapKernel(call.program, shape.length, this.#runtime))
+        : this.#cache.of(call.program, `v${shape.length},${lanes.join(",")}`, () => vectorMapKernel(call.program, shape.length, lanes, this.#fused));
     this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
   }
 

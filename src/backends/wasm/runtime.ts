@@ -3,7 +3,7 @@
 import type { ExprType, RoundFormat } from "../../expr/expr.ts";
 import { codec, encoder } from "../../numeric/codec.ts";
 import { unreachable } from "../../tensor/error.ts";
-import type { Callable, Code, Value } from "../../wasm/code.ts";
+import { type Callable, Code, type Value } from "../../wasm/code.ts";
 import { ModuleBuilder } from "../../wasm/module.ts";
 import type { ValueType } from "../../wasm/instructions.ts";
 import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
@@ -124,10 +124,11 @@ export class KernelRuntime {
   kernel(emit: Emit): Kernel {
     // Imports come before the function that uses them, and are known after its body: it is printed twice, first to see what it calls.
     const used = new Map<string, HostFunction>();
-    emit(draft(), (fn, args) => {
-      args.forEach((push) => push());
+    const draft = new Code([]);
+    emit(draft, (fn, args) => {
+      for (const push of args) draft.drop(push());
       used.set(keyOf(fn), fn);
-      return { type: valueType(signatureOf(fn).result) };
+      return draft.zero(valueType(signatureOf(fn).result));
     });
     const module = new ModuleBuilder();
     module.importMemory("env", "memory", { initial: 1 });
@@ -149,12 +150,4 @@ export class KernelRuntime {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: imports });
     return exports["kernel"] as Kernel; // the function built above
   }
-}
-
-function draft(): Code {
-  let code: Code | undefined;
-  new ModuleBuilder().func(undefined, [], undefined, (c) => {
-    code = c;
-  });
-  return code ?? unreachable("a function without a body");
 }
