@@ -73,6 +73,14 @@ const blocks = fc
   });
 
 describe("printed graphs", () => {
+  it.each([-Infinity, Infinity, NaN, -0, 1e-300])("keep a complex constant with the part %s", (im) => {
+    const builder = new GraphBuilder();
+    builder.open();
+    const [value] = builder.node("prim::Constant", [], [{ type: T.complex }], { attributes: { value: { kind: "complex", re: 1, im } } });
+    const block = builder.close([value as Value]);
+    expect(parseBlock(printBlock(block), { schemaOf }).nodes[0]?.attributes["value"]).toEqual({ kind: "complex", re: 1, im });
+  });
+
   it("read back as they were", () => {
     fc.assert(
       fc.property(blocks, (block) => {

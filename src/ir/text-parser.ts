@@ -200,9 +200,9 @@ class TextParser {
           return { kind: "bool", value: word === "True" };
         case "complex": {
           this.#want("(");
-          const re = this.#float(this.#match(/-?[\d.e+-]+|-?inf|nan/y) ?? this.fail("a float"));
+          const re = this.#float(this.#match(/-?inf|nan|-?[\d.e+-]+/y) ?? this.fail("a float"));
           this.#want(",");
-          const im = this.#float(this.#match(/-?[\d.e+-]+|-?inf|nan/y) ?? this.fail("a float"));
+          const im = this.#float(this.#match(/-?inf|nan|-?[\d.e+-]+/y) ?? this.fail("a float"));
           this.#want(")");
           return { kind: "complex", re, im };
         }

@@ -22,7 +22,14 @@ function ulps(got: number, exact: number): number {
   return Math.abs(got - exact) / 2 ** (exponent - 23);
 }
 
-const CASES: readonly { readonly name: string; readonly f: VectorFunction; readonly exact: (x: number) => number; readonly from: number; readonly to: number; readonly bound: number }[] = [
+const CASES: readonly {
+  readonly name: string;
+  readonly f: VectorFunction;
+  readonly exact: (x: number) => number;
+  readonly from: number;
+  readonly to: number;
+  readonly bound: number;
+}[] = [
   { name: "exp", f: vectorExp, exact: Math.exp, from: -104, to: 88.7, bound: 1.5 },
   { name: "log", f: vectorLog, exact: Math.log, from: 1e-38, to: 1e4, bound: 1.5 },
   { name: "log near 1", f: vectorLog, exact: Math.log, from: 0.5, to: 2, bound: 1.5 },

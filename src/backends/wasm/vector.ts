@@ -18,7 +18,15 @@ export type Lane = "contiguous" | "same";
 const ARITHMETIC = { add: "f32x4.add", sub: "f32x4.sub", mul: "f32x4.mul", div: "f32x4.div", min: "f32x4.min", max: "f32x4.max" } as const;
 const COMPARE = { eq: "f32x4.eq", ne: "f32x4.ne", lt: "f32x4.lt", le: "f32x4.le", gt: "f32x4.gt", ge: "f32x4.ge" } as const;
 const LOGIC = { and: "v128.and", or: "v128.or", xor: "v128.xor" } as const;
-const UNARY = { neg: "f32x4.neg", abs: "f32x4.abs", sqrt: "f32x4.sqrt", floor: "f32x4.floor", ceil: "f32x4.ceil", trunc: "f32x4.trunc", rint: "f32x4.nearest" } as const;
+const UNARY = {
+  neg: "f32x4.neg",
+  abs: "f32x4.abs",
+  sqrt: "f32x4.sqrt",
+  floor: "f32x4.floor",
+  ceil: "f32x4.ceil",
+  trunc: "f32x4.trunc",
+  rint: "f32x4.nearest",
+} as const;
 const FUNCTIONS: Partial<Record<UnaryOp, VectorFunction>> = { exp: vectorExp, log: vectorLog, tanh: vectorTanh, erf: vectorErf };
 type Arithmetic = (typeof ARITHMETIC)[keyof typeof ARITHMETIC] | (typeof COMPARE)[keyof typeof COMPARE] | (typeof LOGIC)[keyof typeof LOGIC];
 
@@ -64,7 +72,10 @@ export function isVectorizable(program: Program): boolean {
       return vectorizable(e) && operandsOf(e).every(walk);
     };
     const plain = (dtype: string): boolean => dtype === "float32" || dtype === "bool";
-    yes = program.operands.every(plain) && program.scalars.every((t) => t === "f32") && program.outputs.every((o) => plain(o.dtype) && o.parts.length === 1 && o.parts.every(walk));
+    yes =
+      program.operands.every(plain) &&
+      program.scalars.every((t) => t === "f32") &&
+      program.outputs.every((o) => plain(o.dtype) && o.parts.length === 1 && o.parts.every(walk));
     known.set(program, yes);
   }
   return yes;
@@ -144,8 +155,17 @@ class VectorPrinter {
 export function vectorMapKernel(program: Program, rank: number, lanes: readonly Lane[], fused: boolean): Emit {
   return (c) => {
     const count = program.operands.length;
-    const views = [...program.operands, ...program.outputs.map((o) => o.dtype)].map((dtype, k) => ({ k, bytes: dtype === "bool" ? 1 : 4, lane: lanes[k] ?? "contiguous" }));
-    const block = new ArgumentBlock(c, rank, views.map(() => rank), program.scalars);
+    const views = [...program.operands, ...program.outputs.map((o) => o.dtype)].map((dtype, k) => ({
+      k,
+      bytes: dtype === "bool" ? 1 : 4,
+      lane: lanes[k] ?? "contiguous",
+    }));
+    const block = new ArgumentBlock(
+      c,
+      rank,
+      views.map(() => rank),
+      program.scalars,
+    );
     const scalars = program.scalars.map((_, slot) => c.hold(c.op("f32x4.splat", block.scalar(slot)() as Value<"f32">))); // all are f32
     const outer = views.map(({ k }) => k);
     emitLoops(c, block, outer, 0, rank - 1, new Map(), (pointers) => {
@@ -153,7 +173,11 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
       const pointer = (k: number): Local<"i32"> => at[k] ?? unreachable("pointer");
       const same = views.map(({ k, lane, bytes }) => {
         if (k >= count || lane !== "same") return undefined;
-        return c.hold(bytes === 1 ? c.op("i32x4.splat", c.op("i32.sub", c.i32(0), c.load("i32.load8_u", c.get(pointer(k))))) : c.load("v128.load32_splat", c.get(pointer(k))));
+        return c.hold(
+          bytes === 1
+            ? c.op("i32x4.splat", c.op("i32.sub", c.i32(0), c.load("i32.load8_u", c.get(pointer(k)))))
+            : c.load("v128.load32_splat", c.get(pointer(k))),
+        );
       });
       const left = c.hold(c.get(block.size(rank - 1)));
       const trip = (width: 4 | 1): void => {
@@ -164,7 +188,9 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
           const bytes = width === 4 ? c.load("v128.load32_zero", c.get(pointer(k))) : c.op("i32x4.splat", c.load("i32.load8_u", c.get(pointer(k))));
           return c.op("i32x4.ne", c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", bytes)), c.i32x4(0));
         };
-        const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar")).evaluate(program.outputs.map((o) => o.parts[0] ?? unreachable("part")));
+        const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar")).evaluate(
+          program.outputs.map((o) => o.parts[0] ?? unreachable("part")),
+        );
         values.forEach((value, j) => {
           const to = c.get(pointer(count + j));
           if (program.outputs[j]?.dtype === "bool") {
@@ -176,7 +202,8 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
           } else if (width === 4) c.store("v128.store", to, c.get(value));
           else c.store("f32.store", to, c.extract("f32x4.extract_lane", c.get(value), 0));
         });
-        for (const { k, bytes, lane } of views) if (k >= count || lane === "contiguous") c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), c.i32(bytes * width)));
+        for (const { k, bytes, lane } of views)
+          if (k >= count || lane === "contiguous") c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), c.i32(bytes * width)));
         c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
       };
       for (const width of [4, 1] as const) {
