@@ -1,7 +1,7 @@
 /** Loading a model, and making sessions of it. */
 
 import { cpu } from "./backends/cpu/cpu.ts";
-import { type Limits, limitsWith } from "./bytes/limits.ts";
+import { DEFAULT_LIMITS, type Limits, limitsWith } from "./bytes/limits.ts";
 import { openSource, type Progress, type SourceLike } from "./bytes/source.ts";
 import { customOps, type CustomOp } from "./custom-op.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
@@ -15,7 +15,7 @@ import { onnxFamilies } from "./ops/onnx/index.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
 import { machineOps } from "./run/link.ts";
-import { Session } from "./run/session.ts";
+import { type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
 import { OpwiseError } from "./tensor/error.ts";
 
@@ -38,7 +38,8 @@ export interface LoadOptions {
   readonly name?: string;
 }
 
-export interface SessionChoice {
+/** Besides the below: bounds of what making a session runs (`__setstate__`); `maxSteps` there has `Limits.maxSetupSteps` as default. */
+export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> {
   /** Default: a new `cpu()`. */
   readonly backend?: Backend | "cpu";
   /** Seed of the session's random generator (torch.manual_seed); default 0x9e3779b9 as PyTorch's is unspecified. */
@@ -65,14 +66,15 @@ let builtinOnnx: OnnxTable | undefined;
 export async function load(what: SourceLike, options: LoadOptions = {}): Promise<Model> {
   const source = await openSource(what, options);
   const ops = customOps(options.ops);
+  const limits = limitsWith(options.limits);
   const program = await loadProgram(source, {
     mapLocation: options.mapLocation,
     format: options.format,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
     customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
-    limits: limitsWith(options.limits),
+    limits,
   });
-  return new Model(program, ops);
+  return new Model(program, ops, limits);
 }
 
 /** A loaded model. Sessions made of it are independent. */
@@ -80,8 +82,10 @@ export class Model {
   readonly program: Program;
   readonly #ops: OpTable;
   readonly #onnx: OnnxTable;
+  readonly #limits: Limits;
 
-  constructor(program: Program, custom: readonly CustomOp[] = []) {
+  constructor(program: Program, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
+    this.#limits = limits;
     this.program = program;
     builtinOps ??= tableOf(torchFamilies);
     builtinOnnx ??= onnxTableOf(onnxFamilies);
@@ -109,6 +113,7 @@ export class Model {
     return Session.create(this.program, {
       backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx,
       generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print,
+      setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });
   }
 

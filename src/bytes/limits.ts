@@ -29,6 +29,8 @@ export interface Limits {
   readonly maxTensorBytes: number;
   /** Bytes of a file that is downloaded or read whole into memory. */
   readonly maxFileBytes: number;
+  /** Instructions that one `__setstate__` may take while a session is made. */
+  readonly maxSetupSteps: number;
 }
 
 const MIB = 1024 * 1024;
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxNodes: 4_000_000,
   maxTensorBytes: 8192 * MIB,
   maxFileBytes: 8192 * MIB,
+  maxSetupSteps: 10_000_000,
 };
 
 /** `DEFAULT_LIMITS` with some fields replaced. */

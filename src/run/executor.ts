@@ -12,6 +12,7 @@ import { isContiguous, numelOf } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
 import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
+import { workOf } from "./work.ts";
 
 /** One line of `session.placement()`. */
 export interface Placement {
@@ -54,6 +55,8 @@ export class Executor implements Context {
   readonly print: (text: string) => void;
   /** Bytes that this run may still allocate. */
   budget: number = Infinity;
+  /** Elements that this run's calls may still visit. */
+  work: number = Infinity;
   /** Storages made since the last sweep, for `sweep.ts`. */
   fresh: Storage[] = [];
   freshBytes = 0;
@@ -96,6 +99,7 @@ export class Executor implements Context {
   }
 
   run(call: Call): void {
+    if (this.work !== Infinity) this.#spend(workOf(call));
     if (this.#draining !== undefined) {
       this.#queue.push({ what: frozen(call) });
       return;
@@ -104,6 +108,16 @@ export class Executor implements Context {
     if (waiting === undefined) return;
     const kept = frozen(call);
     this.#draining = this.#settle(kept, waiting).then(() => this.#drain());
+  }
+
+  #spend(work: number): void {
+    this.work -= work;
+    if (this.work >= 0) return;
+    throw new OpwiseError("step-limit", "the run visits more elements than it may", {
+      wanted: `at most ${Math.max(0, this.work + work)} more`,
+      got: `${work} in one call`,
+      hint: "raise `maxWork`, or look for a tensor that was expanded too far",
+    });
   }
 
   /** Tries a call again until all it needs has arrived. */

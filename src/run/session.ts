@@ -29,6 +29,8 @@ export interface SessionOptions {
   readonly generator: GeneratorState;
   /** Gets each line the model prints. */
   readonly print?: ((text: string) => void) | undefined;
+  /** Bounds of what making the session runs: every `__setstate__`. */
+  readonly setup?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> | undefined;
 }
 
 /** Options of one run. */
@@ -39,6 +41,8 @@ export interface RunOptions {
   readonly maxSteps?: number | undefined;
   /** Bytes the run may allocate in all, else `out-of-memory`. */
   readonly maxBytes?: number | undefined;
+  /** Elements that the run's calls may visit in all, else `step-limit`: a view of stride 0 has any number of them in no memory. */
+  readonly maxWork?: number | undefined;
   /** Gets every event of the machine. */
   readonly listener?: Listener | undefined;
 }
@@ -93,7 +97,7 @@ export class Session {
     if (session.#instantiator.waits) for (const decl of functionsOf(program)) session.#linker.link(decl);
     await Promise.all(session.#instantiator.prefetch());
     for (const { instance, state } of session.#instantiator.pendingStates) {
-      await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], {});
+      await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], options.setup ?? {});
     }
     return session;
   }
@@ -285,6 +289,7 @@ export class Session {
 
   #newMachine(options: RunOptions): Machine {
     this.executor.budget = options.maxBytes ?? Infinity;
+    this.executor.work = options.maxWork ?? Infinity;
     return new Machine({ executor: this.executor, listener: options.listener, maxSteps: options.maxSteps });
   }
 

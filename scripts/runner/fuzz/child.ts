@@ -1,0 +1,20 @@
+/** The fuzzer's child process: takes files, tries them, tells what happened and how much memory the process has had at most. */
+
+import { probe, type Verdict } from "./probe.ts";
+
+export interface Request {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+export interface Reply extends Verdict {
+  /** Bytes of memory that the process has had at most so far. */
+  readonly peak: number;
+}
+
+process.on("message", (request: Request) => {
+  void probe(request.bytes, request.name).then((verdict) => {
+    const reply: Reply = { ...verdict, peak: process.resourceUsage().maxRSS * 1024 };
+    process.send?.(reply);
+  });
+});
+process.on("disconnect", () => process.exit());
