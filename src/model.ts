@@ -17,7 +17,7 @@ import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts
 import { machineOps } from "./run/link.ts";
 import { type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
-import { OpwiseError } from "./tensor/error.ts";
+import { OpwiseError, typedError } from "./tensor/error.ts";
 
 export interface LoadOptions {
   /** Bytes received and in all; only sources that are downloaded report it. */
@@ -67,14 +67,23 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   const source = await openSource(what, options);
   const ops = customOps(options.ops);
   const limits = limitsWith(options.limits);
-  const program = await loadProgram(source, {
+  const program = await typed(loadProgram(source, {
     mapLocation: options.mapLocation,
     format: options.format,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
     customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
     limits,
-  });
+  }));
   return new Model(program, ops, limits);
+}
+
+/** The promise's value. @throws OpwiseError, whatever it is rejected with */
+async function typed<X>(work: Promise<X>): Promise<X> {
+  try {
+    return await work;
+  } catch (error) {
+    throw typedError(error);
+  }
 }
 
 /** A loaded model. Sessions made of it are independent. */

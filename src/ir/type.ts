@@ -1,6 +1,7 @@
 /** Static types of the IR, and their rules: equality, subtyping, printing. */
 
 import type { DType } from "../tensor/dtype.ts";
+import { OpwiseError } from "../tensor/error.ts";
 import { type Dim, printDim } from "./dim.ts";
 import type { ClassType, EnumType, InterfaceType } from "./class-type.ts";
 
@@ -42,15 +43,61 @@ export const T: {
   AnyClass: simple("AnyClass"), AnyEnum: simple("AnyEnum"),
 };
 
-export const listOf = (elem: Type): ListType => ({ kind: "List", elem });
-export const tupleOf = (elems: readonly Type[]): TupleType => ({ kind: "Tuple", elems });
-export const dictOf = (key: Type, value: Type): DictType => ({ kind: "Dict", key, value });
+export const listOf = (elem: Type): ListType => bounded({ kind: "List", elem });
+export const tupleOf = (elems: readonly Type[]): TupleType => bounded({ kind: "Tuple", elems });
+export const dictOf = (key: Type, value: Type): DictType => bounded({ kind: "Dict", key, value });
 export const futureOf = (elem: Type): FutureType => ({ kind: "Future", elem });
+
+/** Parts of one type, shared ones counted each time, and its depth: printing and comparing walk all of it. `x = (x, x)` doubles a type each time. */
+const MAX_TYPE_PARTS = 20_000;
+const MAX_TYPE_DEPTH = 500;
+const sizes = new WeakMap<Type, { readonly parts: number; readonly depth: number }>();
+
+function childrenOf(type: Type): readonly Type[] {
+  switch (type.kind) {
+    case "Optional": case "List": case "Future": case "Await": case "RRef": return [type.elem];
+    case "Tuple": case "NamedTuple": return type.elems;
+    case "Dict": return [type.key, type.value];
+    case "Union": return type.members;
+    default: return NO_TYPES;
+  }
+}
+const NO_TYPES: readonly Type[] = [];
+
+function sizeOf(type: Type): { readonly parts: number; readonly depth: number } {
+  const children = childrenOf(type);
+  if (children.length === 0) return ONE;
+  const known = sizes.get(type);
+  if (known !== undefined) return known;
+  let [parts, depth] = [1, 0];
+  for (const child of children) {
+    const size = sizeOf(child);
+    parts += size.parts;
+    depth = Math.max(depth, size.depth);
+  }
+  const size = { parts, depth: depth + 1 };
+  sizes.set(type, size);
+  return size;
+}
+const ONE = { parts: 1, depth: 1 };
+
+/** The type itself. @throws limit-exceeded where it is too large to be printed or compared */
+function bounded<X extends Type>(type: X): X {
+  const { parts, depth } = sizeOf(type);
+  if (parts > MAX_TYPE_PARTS || depth > MAX_TYPE_DEPTH) {
+    throw new OpwiseError("limit-exceeded", "a type is too large", {
+      wanted: `at most ${MAX_TYPE_PARTS} parts, ${MAX_TYPE_DEPTH} levels`,
+      got: `${parts} parts, ${depth} levels`,
+    });
+  }
+  return type;
+}
+
 /** `Optional[elem]`; Optional of an Optional, of None or of Any is that type itself. */
 export function optionalOf(elem: Type): Type {
   if (elem.kind === "Optional" || elem.kind === "None" || elem.kind === "Any") return elem;
   if (elem.kind === "Union") return unionOf([...elem.members, T.None]);
-  return { kind: "Optional", elem };
+  return bounded({ kind: "Optional", elem });
 }
 
 /** The union of `members`, flattened and without repeats; `Union[T, None]` is `Optional[T]`, int, float and complex are `number`, a single

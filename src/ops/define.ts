@@ -64,7 +64,25 @@ export function op<const S extends string>(schema: S, declaration: Declaration<A
 
 /** Declares an op on data other than tensors: scalars, strings, lists, dicts. */
 export function dataOp(schema: string, run: (args: readonly Datum[], ctx: Context) => Datum): Op {
-  return { name: nameOf(schema), schema, body: { kind: "raw", run }, quantised: undefined };
+  return { name: nameOf(schema), schema, body: { kind: "raw", run: counted(run) }, quantised: undefined };
+}
+
+/** Bytes of a string's or a list's own memory; what is inside was counted when it was made. */
+function ownBytes(value: Datum | undefined): number {
+  if (typeof value === "string") return 2 * value.length;
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "list" ? 8 * value.items.length : 0;
+}
+
+/** The meaning with what it makes and what it adds to its first list counted. */
+function counted(run: (args: readonly Datum[], ctx: Context) => Datum): (args: readonly Datum[], ctx: Context) => Datum {
+  return (args, ctx) => {
+    const [first] = args;
+    const before = ownBytes(first);
+    const out = run(args, ctx);
+    const more = ownBytes(first) - before + (args.includes(out) ? 0 : ownBytes(out));
+    if (more > 0) ctx.charge(more);
+    return out;
+  };
 }
 
 /** A pointwise meaning: `pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6))`. */

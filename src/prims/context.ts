@@ -13,6 +13,8 @@ export interface Context {
   region(region: Region, body: () => void): void;
   /** Memory for a result; counted against the run's `maxBytes`. @throws out-of-memory */
   allocate(nbytes: number): Storage;
+  /** Counts memory of Python data (strings, lists) against the run's `maxBytes`. @throws out-of-memory */
+  charge(nbytes: number): void;
   /** Makes the tensor's bytes readable on the host; a promise only where that takes waiting. Only for ops that are declared `reads`. */
   sync(tensor: Tensor): void | Promise<void>;
   /** The default random generator. */

@@ -137,28 +137,50 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
   }
 }
 
-/** A datum as JavaScript sees it. Script objects, futures and packed parameters have no form here. */
-export function fromDatum(value: Datum): Output {
+/**
+ * A datum as JavaScript sees it; containers met twice are one object, as in the model. Script objects and packed parameters have no form here.
+ */
+export function fromDatum(value: Datum, made: Map<Datum, Output> = new Map()): Output {
   if (value === null || typeof value !== "object" || value instanceof Tensor) return value;
+  const known = made.get(value);
+  if (known !== undefined) return known;
+  const keep = <O extends Output>(output: O): O => {
+    made.set(value, output);
+    return output;
+  };
   switch (value.kind) {
     case "int":
     case "float":
     case "bool": return value.value;
     case "complex": return value;
-    case "list": return value.items.map(fromDatum);
+    case "list": {
+      const items: Output[] = [];
+      keep(items); // before it is filled: a list may hold itself
+      for (const item of value.items) items.push(fromDatum(item, made));
+      return items;
+    }
     case "tuple": {
-      const items = value.items.map(fromDatum);
-      if (value.type?.kind !== "NamedTuple") return items;
-      return Object.fromEntries(value.type.fields.map((f, i) => [f, items[i] ?? null]));
+      const items = value.items.map((item) => fromDatum(item, made));
+      if (value.type?.kind !== "NamedTuple") return keep(items);
+      return keep(Object.fromEntries(value.type.fields.map((f, i) => [f, items[i] ?? null])));
     }
     case "dict": {
-      const entries = [...value.entries.values()].map(([k, v]) => [fromDatum(k), fromDatum(v)] as const);
-      if (entries.every(([k]) => typeof k === "string")) return Object.fromEntries(entries.map(([k, v]) => [typeof k === "string" ? k : "", v]));
-      return new Map(entries);
+      const pairs = [...value.entries.values()];
+      if (pairs.every(([k]) => typeof k === "string")) {
+        const object: { [key: string]: Output } = {};
+        keep(object);
+        // Not by assignment: a key may be `__proto__`.
+        for (const [k, v] of pairs) Object.defineProperty(object, String(k), { value: fromDatum(v, made), enumerable: true, writable: true, configurable: true });
+        return object;
+      }
+      const map = new Map<Output, Output>();
+      keep(map);
+      for (const [k, v] of pairs) map.set(fromDatum(k, made), fromDatum(v, made));
+      return map;
     }
     case "device": return value.name;
     case "enum": return value.name;
-    case "future": return value.state.done && "value" in value.state ? fromDatum(value.state.value) : null;
+    case "future": return value.state.done && "value" in value.state ? fromDatum(value.state.value, made) : null;
     default: throw new OpwiseError("type-mismatch", `a result of kind ${value.kind} cannot leave the model`, { hint: "return its parts" });
   }
 }

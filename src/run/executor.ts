@@ -6,6 +6,7 @@
 import type { Backend } from "../prims/backend.ts";
 import type { Call, Region } from "../prims/call.ts";
 import type { Context } from "../prims/context.ts";
+import { checkRanks } from "../prims/ranks.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { isContiguous, numelOf } from "../tensor/shape.ts";
@@ -88,6 +89,15 @@ export class Executor implements Context {
     return storage;
   }
 
+  charge(nbytes: number): void {
+    this.budget -= nbytes;
+    if (this.budget >= 0) return;
+    throw new OpwiseError("out-of-memory", "strings and lists of the run take more than it may", {
+      got: `${nbytes} bytes more`,
+      hint: "raise `maxBytes` if the model really needs this much",
+    });
+  }
+
   sync(tensor: Tensor): void | Promise<void> {
     if (this.#draining !== undefined) return this.#draining.then(() => tensor.storage.sync());
     return tensor.storage.sync();
@@ -99,6 +109,7 @@ export class Executor implements Context {
   }
 
   run(call: Call): void {
+    checkRanks(call);
     if (this.work !== Infinity) this.#spend(workOf(call));
     if (this.#draining !== undefined) {
       this.#queue.push({ what: frozen(call) });

@@ -1,7 +1,7 @@
 /** Run-time type tests (`isinstance`) and `Tensor.tolist()`. */
 
 import { boxed, type Datum, makeList } from "../ir/datum.ts";
-import { isSubtype, T, type Type } from "../ir/type.ts";
+import { isSubtype, T, tupleOf, type Type } from "../ir/type.ts";
 import { dtypeInfo } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -27,7 +27,7 @@ export function typeOf(value: Datum, from: Type): Type {
     case "tuple": {
       if (value.type !== undefined) return value.type;
       const bare = from.kind === "Optional" ? from.elem : from;
-      return { kind: "Tuple", elems: value.items.map((item, i) => typeOf(item, bare.kind === "Tuple" ? (bare.elems[i] ?? T.Any) : T.Any)) };
+      return tupleOf(value.items.map((item, i) => typeOf(item, bare.kind === "Tuple" ? (bare.elems[i] ?? T.Any) : T.Any)));
     }
     case "instance": return value.class;
     case "enum": return value.type;

@@ -5,7 +5,7 @@ import type { ClassType } from "../ir/class-type.ts";
 import type { Block, FunctionDecl, Node, Program, Value } from "../ir/graph.ts";
 import type { Template } from "../ir/template.ts";
 import type { Schema } from "../ir/schema.ts";
-import { T, type Type } from "../ir/type.ts";
+import { T, tupleOf, type Type } from "../ir/type.ts";
 import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
 import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
 import { printedLine } from "../ops/prim/index.ts";
@@ -286,7 +286,7 @@ function templateType(template: Template): Type {
     case "int": return T.int;
     case "float": return T.float;
     case "bool": return T.bool;
-    case "tuple": return { kind: "Tuple", elems: template.items.map(templateType) };
+    case "tuple": return tupleOf(template.items.map(templateType));
     default: return T.Tensor; // no scalar: never boxed
   }
 }

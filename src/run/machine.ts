@@ -5,7 +5,7 @@
 
 import type { Datum, Future, Instance } from "../ir/datum.ts";
 import type { Node } from "../ir/graph.ts";
-import { OpwiseError, isOpwiseError, unreachable } from "../tensor/error.ts";
+import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import type { Listener, MachineEvent } from "./event.ts";
@@ -306,7 +306,7 @@ export class Machine {
 
   /** Ends the run with the error, or the task whose future keeps it. */
   #raise(error: unknown, node: Node): Status {
-    const placed = isOpwiseError(error) ? error.at(whereOf(node)) : new OpwiseError("internal", error instanceof Error ? error.message : String(error), { where: whereOf(node), cause: error });
+    const placed = typedError(error).at(whereOf(node));
     const kept = this.tasks.length > 1;
     if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
     this.#pending = undefined;

@@ -7,7 +7,7 @@ import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable } from "../ops/registry.ts";
 import { copyInto } from "../prims/calls.ts";
 import type { Backend } from "../prims/backend.ts";
-import { isOpwiseError, OpwiseError, unreachable } from "../tensor/error.ts";
+import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -60,6 +60,8 @@ export interface Returned {
   readonly type: Type;
 }
 
+/** Names of modules, shared ones counted once a path. */
+const MAX_NAMED_MODULES = 200_000;
 const SWEEP_BYTES = 64 * 2 ** 20;
 /** Milliseconds after which an asynchronous run lets the event loop have a turn. */
 const TURN_MS = 20;
@@ -330,10 +332,10 @@ export class Session {
 
   /** The error with the file's name, and the line of the archive's text where there is one. */
   #placed(error: unknown): unknown {
-    if (!isOpwiseError(error)) return error;
-    const { record, line } = error.where;
+    const typed = typedError(error);
+    const { record, line } = typed.where;
     const text = record === undefined || line === undefined ? undefined : this.program.sourceText?.(record)?.split("\n")[line - 1];
-    return error.at({ file: this.program.name, text });
+    return typed.at({ file: this.program.name, text });
   }
 
   async #loop(fn: LinkedFunction, args: readonly Datum[], options: RunOptions): Promise<readonly Datum[]> {
@@ -414,7 +416,10 @@ export class Session {
       });
       return out;
     }
+    let visits = 0;
     const visit = (instance: Instance, prefix: string, path: ReadonlySet<Instance>): void => {
+      // A shared module has a name on every path to it, which can be exponentially many.
+      if (++visits > MAX_NAMED_MODULES) throw new OpwiseError("limit-exceeded", "the modules have too many names", { wanted: `at most ${MAX_NAMED_MODULES}` });
       instance.class.attributes.forEach((a, i) => {
         const value = instance.slots[i];
         if (value instanceof Tensor) {

@@ -133,6 +133,22 @@ export function isOpwiseError(value: unknown): value is OpwiseError {
   return value instanceof Error && value.name === "OpwiseError" && "code" in value;
 }
 
+/**
+ * Any thrown value as a typed error. The platform's own ends are typed too: values too large for JavaScript, and nests too deep for its stack.
+ * Everything else is a defect of ours: `internal`.
+ */
+export function typedError(error: unknown): OpwiseError {
+  if (isOpwiseError(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof RangeError) {
+    if (/call stack/.test(message)) return new OpwiseError("limit-exceeded", "the model is nested too deep", { cause: error });
+    if (/Invalid (?:string|array|typed array|array buffer) length|allocation failed|maximum size exceeded/i.test(message)) {
+      return new OpwiseError("out-of-memory", "a value is too large for JavaScript", { got: message, cause: error });
+    }
+  }
+  return new OpwiseError("internal", message, { cause: error });
+}
+
 /** Throws: a state that the code rules out. */
 export function unreachable(what: string): never {
   throw new OpwiseError("internal", `unreachable: ${what}`, { hint: "this is a defect of opwise; please report it with the model" });

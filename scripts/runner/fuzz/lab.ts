@@ -29,7 +29,8 @@ export class Lab {
   async #start(): Promise<ChildProcess> {
     const child = fork(CHILD, [], { execArgv: ["--import", "tsx", `--max-old-space-size=${HEAP_MIB}`], serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
     this.#child = child;
-    await this.#ask(child, { name: "warm.onnx", bytes: Uint8Array.of(8, 7) }, 60_000);
+    const { reply, text } = await this.#ask(child, { name: "warm.onnx", bytes: Uint8Array.of(8, 7) }, 60_000);
+    if (reply === undefined) throw new Error(`the fuzzer's child process does not start: ${text}`);
     return child;
   }
 

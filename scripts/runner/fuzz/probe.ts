@@ -97,7 +97,8 @@ export async function probe(bytes: Uint8Array, name: string): Promise<Verdict> {
     await everything(new Uint8Array(Buffer.from(bytes)), name);
     return done("accepted", "");
   } catch (error) {
-    if (!isOpwiseError(error) || error.code === "internal") return done("fault", faultText(error));
+    // The net under stack overflows is for callers; here each of them is found.
+    if (!isOpwiseError(error) || error.code === "internal" || error.cause instanceof RangeError) return done("fault", faultText(error));
     const known: OpwiseError = error;
     // Making the text is part of reading the error.
     return done("refused", `${known.code} ${known.message.slice(0, 120)}`);

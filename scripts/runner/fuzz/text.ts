@@ -105,6 +105,7 @@ export const damageJson: Damage = (bytes, random) => {
   let root: Json;
   try {
     root = JSON.parse(decoder.decode(bytes)) as Json; // any JSON is one
+    JSON.stringify(root); // what an earlier piece nested too deep cannot be walked
   } catch {
     return damageText(bytes, random);
   }

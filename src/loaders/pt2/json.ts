@@ -9,8 +9,25 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 /** No text of a program starts with this; it marks an integer that a double cannot hold. */
 const BIG = "\u0000big:";
 
-/** Parses JSON text. @throws bad-model where it is not JSON */
+/** How deep objects and lists lie in each other; walks over the tree recurse along it. */
+const MAX_DEPTH = 1000;
+
+/** Refuses what is nested too deep before it is parsed: strings are skipped, brackets counted. */
+function checkDepth(text: string, record: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) {
+      for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
+    } else if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", "the record is nested too deep", { where: { record }, wanted: `at most ${MAX_DEPTH} levels` });
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+}
+
+/** Parses JSON text. @throws bad-model where it is not JSON, limit-exceeded where it is nested too deep */
 export function parseJson(text: string, record: string): Json {
+  checkDepth(text, record);
   const marked = /\d{16}/.test(text)
     ? text.replace(TOKEN, (token) => (/^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? JSON.stringify(BIG + token) : token))
     : text;

@@ -129,6 +129,8 @@ export class ObjectReader {
   readonly #storageOf: (ref: StorageRef) => StorageTemplate;
   readonly #mapDevice: (device: string) => string;
   readonly #made = new Map<PickleValue, Template>();
+  /** Tuples by the type that was wanted of them: one may stand in places of several types, and shared ones must not be multiplied out. */
+  readonly #tuples = new Map<PickleValue, Map<Type | undefined, Template>>();
   /** Where in the object tree the reader is, for messages. */
   readonly #path: string[] = [];
 
@@ -186,12 +188,17 @@ export class ObjectReader {
       case "string":
         return { kind: "str", value: value.value };
       case "tuple": {
+        const before = this.#tuples.get(value)?.get(wanted);
+        if (before !== undefined) return before;
         const type = expected(wanted, ["Tuple", "NamedTuple"]);
         const elems = type?.kind === "Tuple" || type?.kind === "NamedTuple" ? type.elems : [];
         if (type !== undefined && elems.length !== value.items.length)
           return this.#fail("bad-model", "a stored tuple has the wrong length", { wanted: printType(type), got: `${value.items.length} items` });
         const items = value.items.map((item, i) => this.#inside(`[${i}]`, () => this.read(item, elems[i])));
-        return { kind: "tuple", items, ...(type?.kind === "NamedTuple" ? { type } : {}) };
+        const made: Template = { kind: "tuple", items, ...(type?.kind === "NamedTuple" ? { type } : {}) };
+        const forms = this.#tuples.get(value) ?? new Map<Type | undefined, Template>();
+        this.#tuples.set(value, forms.set(wanted, made));
+        return made;
       }
       case "list":
         return this.#list(value, value.items, wanted);

@@ -101,7 +101,7 @@ class Parser {
   }
 
   /** Ends a node that began at `start` with the last token taken. */
-  #make(start: number, draft: Draft<Expr>, ...children: readonly (Expr | undefined)[]): Expr {
+  #make(start: number, draft: Draft<Expr>, children: readonly (Expr | undefined)[] = []): Expr {
     let depth = 0;
     for (const child of children) if (child !== undefined && child.depth > depth) depth = child.depth;
     const end = (this.#tokens[this.#at - 1] ?? this.#token).end;
@@ -124,7 +124,7 @@ class Parser {
       const test = this.#infix(0);
       this.#want("else");
       const otherwise = this.expression();
-      value = this.#make(start, { kind: "ternary", test, then: value, otherwise }, test, value, otherwise);
+      value = this.#make(start, { kind: "ternary", test, then: value, otherwise }, [test, value, otherwise]);
     }
     this.#depth--;
     return value;
@@ -141,7 +141,7 @@ class Parser {
       if (token.kind === "newline" || this.#is("=") || this.#is(")") || this.#is(":")) break;
       items.push(this.expression());
     }
-    return this.#make(start, { kind: "tuple", items }, ...items);
+    return this.#make(start, { kind: "tuple", items }, items);
   }
 
   #infix(power: number): Expr {
@@ -161,9 +161,9 @@ class Parser {
         op = "not in";
       }
       const right = this.#infix(op === "**" ? own - 1 : own);
-      if (op === "and" || op === "or") left = this.#make(start, { kind: "logical", op, left, right }, left, right);
-      else if (own === 4) left = this.#make(start, { kind: "compare", op: op as CompareOp, left, right }, left, right); // the power of comparisons
-      else left = this.#make(start, { kind: "binary", op: op as BinaryOp, left, right }, left, right); // what is left of POWERS
+      if (op === "and" || op === "or") left = this.#make(start, { kind: "logical", op, left, right }, [left, right]);
+      else if (own === 4) left = this.#make(start, { kind: "compare", op: op as CompareOp, left, right }, [left, right]); // the power of comparisons
+      else left = this.#make(start, { kind: "binary", op: op as BinaryOp, left, right }, [left, right]); // what is left of POWERS
     }
     this.#depth--;
     return left;
@@ -173,7 +173,7 @@ class Parser {
     const start = this.#token.start;
     if (this.#take("not")) {
       const value = this.#infix(NOT_POWER);
-      return this.#make(start, { kind: "unary", op: "not", value }, value);
+      return this.#make(start, { kind: "unary", op: "not", value }, [value]);
     }
     const token = this.#token;
     if (token.kind === "op" && (token.text === "-" || token.text === "+" || token.text === "~")) {
@@ -185,7 +185,7 @@ class Parser {
         return this.#postfix(start, this.#number(next, start, true));
       }
       const value = this.#infix(UNARY_POWER);
-      return this.#make(start, { kind: "unary", op: token.text, value }, value);
+      return this.#make(start, { kind: "unary", op: token.text, value }, [value]);
     }
     return this.#postfix(start, this.#atom());
   }
@@ -247,7 +247,7 @@ class Parser {
         items.push(this.expression());
       }
       this.#want(")");
-      return this.#make(start, { kind: "tuple", items }, ...items);
+      return this.#make(start, { kind: "tuple", items }, items);
     }
     if (this.#take("[")) {
       const items: Expr[] = [];
@@ -260,12 +260,12 @@ class Parser {
           if (this.#is("if")) this.#fail("a condition in a list comprehension is not part of the language");
           this.#want("]");
           const item = items[0] as Expr;
-          return this.#make(start, { kind: "comprehension", item, target, iterable }, item, target, iterable);
+          return this.#make(start, { kind: "comprehension", item, target, iterable }, [item, target, iterable]);
         }
         if (!this.#take(",")) break;
       }
       this.#want("]");
-      return this.#make(start, { kind: "list", items }, ...items);
+      return this.#make(start, { kind: "list", items }, items);
     }
     if (this.#take("{")) {
       const keys: Expr[] = [];
@@ -277,7 +277,7 @@ class Parser {
         if (!this.#take(",")) break;
       }
       this.#want("}");
-      return this.#make(start, { kind: "dict", keys, values }, ...keys, ...values);
+      return this.#make(start, { kind: "dict", keys, values }, [...keys, ...values]);
     }
     return this.#fail("syntax error", token, "an expression");
   }
@@ -289,10 +289,10 @@ class Parser {
         const token = this.#token;
         if (token.kind !== "name" && token.kind !== "keyword") this.#fail("syntax error", token, "a name after the dot");
         this.#at++;
-        value = this.#make(start, { kind: "attr", base: value, name: token.text }, value);
+        value = this.#make(start, { kind: "attr", base: value, name: token.text }, [value]);
       } else if (this.#take("(")) {
         const { args, kwargs } = this.#arguments();
-        value = this.#make(start, { kind: "call", callee: value, args, kwargs }, value, ...args, ...kwargs.map((k) => k.value));
+        value = this.#make(start, { kind: "call", callee: value, args, kwargs }, [value, ...args, ...kwargs.map((k) => k.value)]);
       } else if (this.#take("[")) {
         const indices: Expr[] = [];
         while (!this.#is("]")) {
@@ -301,7 +301,7 @@ class Parser {
         }
         const token = this.#want("]");
         if (indices.length === 0) this.#fail("an index is missing", token);
-        value = this.#make(start, { kind: "subscript", base: value, indices }, value, ...indices);
+        value = this.#make(start, { kind: "subscript", base: value, indices }, [value, ...indices]);
       } else return value;
     }
   }
@@ -317,7 +317,7 @@ class Parser {
         kwargs.push({ name: token.text, value: this.expression() });
       } else if (this.#take("*")) {
         const value = this.expression();
-        args.push(this.#make(token.start, { kind: "star", value }, value));
+        args.push(this.#make(token.start, { kind: "star", value }, [value]));
       } else {
         if (kwargs.length > 0) this.#fail("a positional argument follows a keyword argument");
         args.push(this.expression());
@@ -335,7 +335,7 @@ class Parser {
     if (!this.#take(":")) return from ?? this.#fail("syntax error", this.#token, "an index");
     const to = part();
     const step = this.#take(":") ? part() : undefined;
-    return this.#make(start, { kind: "slice", from, to, step }, from, to, step);
+    return this.#make(start, { kind: "slice", from, to, step }, [from, to, step]);
   }
 
   /** Names, attributes, subscripts and tuples of them; no operators. */
@@ -348,7 +348,7 @@ class Parser {
       if (this.#is("in") || this.#is("=")) break;
       items.push(this.#postfix(this.#token.start, this.#atom()));
     }
-    return this.#make(start, { kind: "tuple", items }, ...items);
+    return this.#make(start, { kind: "tuple", items }, items);
   }
 
   // Statements
@@ -365,7 +365,7 @@ class Parser {
       throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
     }
     const body: Stmt[] = [];
-    while (!this.#kind("dedent")) body.push(...this.statement());
+    while (!this.#kind("dedent")) for (const statement of this.statement()) body.push(statement);
     this.#blocks--;
     return body;
   }

@@ -75,9 +75,18 @@ function sorted(items: readonly Datum[], reverse: boolean): Datum[] {
   return [...items].sort(reverse ? (a, b) => compare(b, a) : compare);
 }
 
+/** JavaScript's arrays end near 2^27 items, and with the process where memory does. */
+const MAX_ITEMS = 2 ** 26;
+
+/** Before a list is made in one step. @throws limit-exceeded */
+function checkLength(count: number): void {
+  if (count > MAX_ITEMS) throw new OpwiseError("limit-exceeded", `a list of ${count} items`, { wanted: `at most ${MAX_ITEMS} items` });
+}
+
 /** Appends `more`, which may be the list itself. */
 function extend(items: Datum[], more: readonly Datum[]): void {
   const count = more.length;
+  checkLength(items.length + count);
   for (let i = 0; i < count; i++) items.push(more[i] ?? null);
 }
 
@@ -115,7 +124,7 @@ function typed(): Op[] {
 /** The items `n` times over. */
 function repeated(items: readonly Datum[], n: number): Datum[] {
   if (n < 0) throw raised("vector::reserve");
-  if (items.length * n > 2 ** 28) throw new OpwiseError("limit-exceeded", `a list of ${items.length * n} items`, { wanted: "at most 2^28 items" });
+  checkLength(items.length * n);
   return Array.from({ length: n }, () => items).flat();
 }
 
@@ -172,7 +181,10 @@ const general: readonly Op[] = [
     const { items, elem } = listOf(l);
     return makeList(elem, slicePositions(items.length, start, end, step ?? 1).map((i) => items[i] ?? null));
   }),
-  dataOp("aten::add.t(t[] a, t[] b) -> t[]", ([a, b]) => makeList(listOf(a).elem, listOf(a).items.concat(listOf(b).items))),
+  dataOp("aten::add.t(t[] a, t[] b) -> t[]", ([a, b]) => {
+    checkLength(listOf(a).items.length + listOf(b).items.length);
+    return makeList(listOf(a).elem, listOf(a).items.concat(listOf(b).items));
+  }),
   dataOp("aten::add_.t(t[](a!) self, t[] b) -> t[]", ([l, b]) => {
     extend(listOf(l).items, listOf(b).items);
     return l ?? null;
@@ -200,7 +212,7 @@ const general: readonly Op[] = [
   dataOp("prim::rangelist(int n) -> int[]", ([n]) => {
     const count = smallOf(n);
     if (count < 0) throw raised("vector::reserve");
-    if (count > 2 ** 28) throw new OpwiseError("limit-exceeded", `a list of ${count} items`, { wanted: "at most 2^28 items" });
+    checkLength(count);
     return makeList(T.int, Array.from({ length: count }, (_, i) => i));
   }),
   dataOp("aten::Size(int[] sizes) -> int[]", ([l]) => l ?? null),

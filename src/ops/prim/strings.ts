@@ -94,11 +94,17 @@ function stripped(s: string, chars: string, left: boolean, right: boolean): stri
   return first < 0 ? "" : s.slice(first, last + 1);
 }
 
+const MAX_LENGTH = 2 ** 28;
+/** Before a string is made in one step. @throws limit-exceeded */
+function checkLength(length: number): void {
+  if (length > MAX_LENGTH) throw new OpwiseError("limit-exceeded", `a string of ${length} characters`, { wanted: `at most ${MAX_LENGTH}` });
+}
+
 function padding(width: Datum | undefined, fill: Datum | undefined, s: string): { readonly missing: number; readonly fill: string } {
   const char = bytesOf(fill ?? " ");
   if (char.length !== 1) throw new OpwiseError("type-mismatch", "TypeError: The fill character must be exactly one character long");
   const missing = Math.max(smallOf(width) - s.length, 0);
-  if (missing > 2 ** 28) throw new OpwiseError("limit-exceeded", `a string padded by ${missing} characters`, { wanted: "at most 2^28" });
+  checkLength(s.length + missing);
   return { missing, fill: char };
 }
 function center(s: string, width: Datum | undefined, fill: Datum | undefined): string {
@@ -143,7 +149,10 @@ export const strings: readonly Op[] = [
   ...Object.entries(MAPS).map(([name, f]) => dataOp(`aten::${name}(str self) -> str`, ([s]) => fromBytes(f(bytesOf(s))))),
   ...Object.entries(TESTS).map(([name, f]) => dataOp(`aten::${name}(str self) -> bool`, ([s]) => f(bytesOf(s)))),
   dataOp("aten::len.str(str s) -> int", ([s]) => bytesOf(s).length),
-  dataOp("aten::add.str(str a, str b) -> str", ([a, b]) => fromBytes(bytesOf(a) + bytesOf(b))),
+  dataOp("aten::add.str(str a, str b) -> str", ([a, b]) => {
+    checkLength(textOf(a).length + textOf(b).length);
+    return fromBytes(bytesOf(a) + bytesOf(b));
+  }),
   dataOp("aten::__getitem__.str(str s, int index) -> str", ([s, index]) => byteAt(bytesOf(s), index)),
   dataOp("prim::StringIndex(str string, int index) -> str", ([s, index]) => byteAt(bytesOf(s), index)),
   dataOp("aten::slice.str(str string, int? start=None, int? end=None, int step=1) -> str", ([s, start, end, step]) => {

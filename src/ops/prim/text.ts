@@ -3,8 +3,12 @@
 import type { Datum } from "../../ir/datum.ts";
 import type { Type } from "../../ir/type.ts";
 import { type DType, realOf } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { elementsOf } from "../../tensor/text.ts";
+
+/** Values that one text may show, shared ones each time. */
+const MAX_TEXT_PARTS = 2 ** 22;
 
 /** C's `%.{digits}e`. */
 export function scientific(x: number, digits: number): string {
@@ -47,7 +51,8 @@ function numberText(value: number | bigint, type: Type | undefined): string {
 }
 
 /** The text of a value. `type` is its static type where the value does not carry its kind. Tensors must be readable. */
-export function readableText(value: Datum, type?: Type): string {
+export function readableText(value: Datum, type?: Type, budget: { parts: number } = { parts: MAX_TEXT_PARTS }): string {
+  if (--budget.parts < 0) throw new OpwiseError("limit-exceeded", "a value is too large to be shown", { wanted: `at most ${MAX_TEXT_PARTS} parts` });
   if (value === null) return "None";
   if (typeof value === "string") return value;
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -58,14 +63,14 @@ export function readableText(value: Datum, type?: Type): string {
     case "float": return floatText(value.value);
     case "bool": return value.value ? "True" : "False";
     case "complex": return complexText(value.re, value.im);
-    case "list": return `[${value.items.map((item) => readableText(item, value.elem)).join(", ")}]`;
+    case "list": return `[${value.items.map((item) => readableText(item, value.elem, budget)).join(", ")}]`;
     case "tuple": {
       const own = value.type ?? type;
       const elems = own?.kind === "Tuple" || own?.kind === "NamedTuple" ? own.elems : [];
-      const items = value.items.map((item, i) => readableText(item, elems[i]));
+      const items = value.items.map((item, i) => readableText(item, elems[i], budget));
       return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;
     }
-    case "dict": return `{${Array.from(value.entries.values(), ([k, v]) => `${readableText(k, value.key)}: ${readableText(v, value.value)}`).join(", ")}}`;
+    case "dict": return `{${Array.from(value.entries.values(), ([k, v]) => `${readableText(k, value.key, budget)}: ${readableText(v, value.value, budget)}`).join(", ")}}`;
     case "enum": return `Enum<${value.type.name}.${value.name}>`;
     case "device": return value.name;
     case "instance": return `<${value.class.name} object>`;
@@ -77,13 +82,14 @@ export function readableText(value: Datum, type?: Type): string {
 }
 
 /** The tensors inside a value, which have to be readable before its text is made. */
-export function* tensorsIn(value: Datum): Generator<Tensor, void, void> {
+export function* tensorsIn(value: Datum, seen: Set<Datum> = new Set()): Generator<Tensor, void, void> {
   if (value instanceof Tensor) yield value;
-  else if (typeof value === "object" && value !== null) {
-    if (value.kind === "list" || value.kind === "tuple") for (const item of value.items) yield* tensorsIn(item);
+  else if (typeof value === "object" && value !== null && !seen.has(value)) {
+    seen.add(value);
+    if (value.kind === "list" || value.kind === "tuple") for (const item of value.items) yield* tensorsIn(item, seen);
     else if (value.kind === "dict") for (const [k, v] of value.entries.values()) {
-      yield* tensorsIn(k);
-      yield* tensorsIn(v);
+      yield* tensorsIn(k, seen);
+      yield* tensorsIn(v, seen);
     }
   }
 }
