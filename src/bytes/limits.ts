@@ -48,7 +48,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxCodeBytes: 64 * MIB,
   maxNesting: 200,
   maxMessageDepth: 300,
-  maxNodes: 4_000_000,
+  maxNodes: 1_000_000,
   maxTensorBytes: 8192 * MIB,
   maxFileBytes: 8192 * MIB,
   maxSetupSteps: 10_000_000,

@@ -5,6 +5,7 @@
 
 import { type Expr, operandsOf } from "../expr/expr.ts";
 import { OpwiseError } from "../tensor/error.ts";
+import type { View } from "../tensor/tensor.ts";
 import type { Call } from "./call.ts";
 import type { Program } from "./program.ts";
 
@@ -36,8 +37,17 @@ function ranksOf(program: Program): Ranks {
   return ranks;
 }
 
-/** @throws shape-mismatch where the call's tensors have not the ranks that its program was made for */
+/** PyTorch's own bound of an operator's tensors; index arithmetic of more axes is no program that a backend compiles. */
+const MAX_RANK = 64;
+
+function checkRank(view: View): void {
+  if (view.shape.length > MAX_RANK) throw new OpwiseError("limit-exceeded", `tensor has too many (>${MAX_RANK}) dims`, { got: `${view.shape.length} dims` });
+}
+
+/** @throws limit-exceeded for more than 64 axes, shape-mismatch where the call's tensors have not the ranks that its program was made for */
 export function checkRanks(call: Call): void {
+  for (const view of call.operands) checkRank(view);
+  for (const view of call.results) checkRank(view);
   if (call.kind !== "compute" && call.kind !== "reduce" && call.kind !== "scatter" && call.kind !== "map" && call.kind !== "scan") return;
   const { space, loads } = ranksOf(call.program);
   const rank = call.kind === "reduce" || call.kind === "scatter" ? call.shape.length : (call.results[0]?.shape.length ?? 0);

@@ -1,5 +1,6 @@
 /** Tensors as PyTorch prints them (torch._tensor_str: 4 digits, 80 columns, summary beyond 1,000 elements). */
 
+import { OpwiseError } from "./error.ts";
 import { type DType, dtypeInfo } from "./dtype.ts";
 import { stringOf } from "./strings.ts";
 import type { Tensor } from "./tensor.ts";
@@ -42,8 +43,12 @@ export function decodeSmallFloat(dtype: DType, bits: number): number {
 /** An element as a JavaScript value: exact integers, complex numbers as pairs. */
 export type Element = number | bigint | boolean | string | readonly [number, number];
 
+/** JavaScript values of one tensor; an expanded one has any number of elements in no memory. */
+const MAX_ELEMENTS = 2 ** 26;
+
 /** The tensor's elements in row-major order as JavaScript values; complex ones as pairs, small floats as the numbers that their bits stand for. */
 export function elementsOf(tensor: Tensor): Element[] {
+  if (tensor.numel > MAX_ELEMENTS) throw new OpwiseError("out-of-memory", `${tensor.numel} elements as JavaScript values`, { wanted: `at most ${MAX_ELEMENTS}` });
   const info = dtypeInfo(tensor.dtype);
   const small = SMALL_FLOATS[tensor.dtype] !== undefined;
   const raw = Array.from(tensor.data as Iterable<number | bigint>, (v) => (small ? decodeSmallFloat(tensor.dtype, Number(v)) : v));

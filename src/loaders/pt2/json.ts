@@ -5,35 +5,58 @@ import { OpwiseError } from "../../tensor/error.ts";
 export type Json = null | boolean | number | bigint | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 /** No text of a program starts with this; it marks an integer that a double cannot hold. */
 const BIG = "\u0000big:";
 
 /** How deep objects and lists lie in each other; walks over the tree recurse along it. */
 const MAX_DEPTH = 1000;
 
-/** Refuses what is nested too deep before it is parsed: strings are skipped, brackets counted. */
-function checkDepth(text: string, record: string): void {
-  let depth = 0;
+/** Where the string that begins at `at` ends. */
+function endOfString(text: string, at: number): number {
+  for (let i = at + 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) return i;
+    if (code === 0x5c) i++;
+  }
+  return text.length;
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+const isOfNumber = (code: number): boolean => isDigit(code) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d;
+
+/**
+ * The text with integers that a double cannot hold as marked strings. One pass by hand: a hostile text may be nested deeper than `JSON.parse`'s
+ * result can be walked, and longer than a regular expression can go back.
+ * @throws limit-exceeded where it is nested too deep
+ */
+function marked(text: string, record: string): string {
+  const parts: string[] = [];
+  let [depth, done] = [0, 0];
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === 0x22) {
-      for (at++; at < text.length && text.charCodeAt(at) !== 0x22; at++) if (text.charCodeAt(at) === 0x5c) at++;
-    } else if (code === 0x5b || code === 0x7b) {
+    if (code === 0x22) at = endOfString(text, at);
+    else if (code === 0x5b || code === 0x7b) {
       if (++depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", "the record is nested too deep", { where: { record }, wanted: `at most ${MAX_DEPTH} levels` });
     } else if (code === 0x5d || code === 0x7d) depth--;
+    else if (code === 0x2d || isDigit(code)) {
+      const start = at;
+      while (at + 1 < text.length && isOfNumber(text.charCodeAt(at + 1))) at++;
+      if (at - start < 15 || at - start > 40) continue;
+      const token = text.slice(start, at + 1);
+      if (!/^-?\d{16,}$/.test(token) || Number.isSafeInteger(Number(token))) continue;
+      parts.push(text.slice(done, start), JSON.stringify(BIG + token));
+      done = at + 1;
+    }
   }
+  return parts.length === 0 ? text : parts.join("") + text.slice(done);
 }
 
 /** Parses JSON text. @throws bad-model where it is not JSON, limit-exceeded where it is nested too deep */
 export function parseJson(text: string, record: string): Json {
-  checkDepth(text, record);
-  const marked = /\d{16}/.test(text)
-    ? text.replace(TOKEN, (token) => (/^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token)) ? JSON.stringify(BIG + token) : token))
-    : text;
+  const plain = marked(text, record);
   try {
     const revive = (_key: string, value: unknown): unknown => (typeof value === "string" && value.startsWith(BIG) ? BigInt(value.slice(BIG.length)) : value);
-    return JSON.parse(marked, marked === text ? undefined : revive) as Json; // JSON.parse gives exactly these kinds
+    return JSON.parse(plain, plain === text ? undefined : revive) as Json; // JSON.parse gives exactly these kinds
   } catch (cause) {
     throw new OpwiseError("bad-model", "the record is not JSON", { where: { record }, cause, got: cause instanceof Error ? cause.message : undefined });
   }

@@ -1,14 +1,20 @@
 /** Symbolic sizes as sympy's `srepr` writes them: `Mul(Integer(2), Symbol('s17', positive=True, integer=True))`. */
 
+import { OpwiseError } from "../../tensor/error.ts";
 import { type Dim, type DimExpr, symbol } from "../../ir/dim.ts";
 
 const TOKEN = /\s*(?:([A-Za-z_][\w.]*)|(-?\d+)|'((?:[^'\\]|\\.)*)'|([(),=]))/y;
 /** Nesting of an expression that is still read. */
 const MAX_DEPTH = 200;
+/** Characters of one. */
+const MAX_LENGTH = 2 ** 16;
+/** Parts of one with shared ones multiplied out: powers of powers share, and whoever prints or evaluates a dim walks all of it. */
+const MAX_PARTS = 10_000;
 
 class Reader {
   readonly #text: string;
   #at = 0;
+  readonly #parts = new Map<Dim, number>();
   constructor(text: string) {
     this.#text = text;
   }
@@ -51,7 +57,17 @@ class Reader {
       args.push(arg);
       this.peekMark(",");
     }
-    return make(name, args);
+    const made = make(name, args);
+    return made !== undefined && this.#partsOf(made) > MAX_PARTS ? undefined : made;
+  }
+
+  #partsOf(dim: Dim): number {
+    if (typeof dim === "number") return 1;
+    const known = this.#parts.get(dim);
+    if (known !== undefined) return known;
+    const parts = dim.args.reduce((n: number, arg) => n + this.#partsOf(arg), 1);
+    this.#parts.set(dim, parts);
+    return parts;
   }
 }
 
@@ -91,5 +107,6 @@ function make(name: string, args: readonly Dim[]): Dim | undefined {
 
 /** The dim of an `srepr` text. What a dim cannot express becomes an opaque symbol: known to be a size, never checked. */
 export function parseSize(text: string): Dim {
+  if (text.length > MAX_LENGTH) throw new OpwiseError("limit-exceeded", "a size's expression is too long", { wanted: `at most ${MAX_LENGTH} characters` });
   return new Reader(text).expression(0) ?? symbol(`<${text}>`);
 }

@@ -9,6 +9,13 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { viewOp } from "./views.ts";
 
+/** Tensors of one list: a view of stride 0 can be cut into any number of pieces. */
+const MAX_PIECES = 2 ** 20;
+
+function checkPieces(count: number): void {
+  if (count > MAX_PIECES) throw new OpwiseError("limit-exceeded", `a tensor is split into ${count} pieces`, { wanted: `at most ${MAX_PIECES}` });
+}
+
 /** Pieces of `size` along `dim`, the last one smaller. @throws bad-argument */
 export function splitBy(t: Tensor, size: number, dim: number): Tensor[] {
   if (t.rank === 0) throw new OpwiseError("bad-argument", "split expects at least a 1-dimensional tensor");
@@ -17,6 +24,7 @@ export function splitBy(t: Tensor, size: number, dim: number): Tensor[] {
   const length = t.shape[axis] ?? 0;
   if (size === 0 && length !== 0) throw new OpwiseError("bad-argument", `split_size can only be 0 if dimension size is 0, but got dimension size of ${length}`);
   const count = size === 0 ? 1 : Math.max(Math.ceil(length / size), 1);
+  checkPieces(count);
   return Array.from({ length: count }, (_, i) => narrowed(t, axis, i * size, Math.min(size, length - i * size)));
 }
 
@@ -43,6 +51,7 @@ export function chunks(t: Tensor, count: number, dim: number): Tensor[] {
   if (!(count > 0)) throw new OpwiseError("bad-argument", `chunk expects \`chunks\` to be greater than 0, got: ${count}`);
   const length = t.shape[wrapDim(dim, t.rank)] ?? 0;
   const size = Math.ceil(length / count);
+  if (size === 0) checkPieces(count);
   if (size === 0) return splitSizes(t, new Array<number>(count).fill(0), dim);
   return splitBy(t, size, dim);
 }
@@ -53,6 +62,7 @@ function tensorSplitSections(t: Tensor, sections: number, dim: number): Tensor[]
   if (!(sections > 0)) throw new OpwiseError("bad-argument", `number of sections must be larger than 0, got ${sections}`);
   const length = t.shape[wrapDim(dim, t.rank)] ?? 0;
   const small = Math.floor(length / sections);
+  checkPieces(sections);
   return splitSizes(t, Array.from({ length: sections }, (_, i) => small + (i < length % sections ? 1 : 0)), dim);
 }
 
@@ -79,6 +89,7 @@ function needsRank(t: Tensor, rank: number, name: string): void {
 export function unbind(t: Tensor, dim: number): Tensor[] {
   if (t.rank === 0) throw new OpwiseError("index-out-of-range", "Dimension specified as 0 but tensor has no dimensions");
   const axis = wrapDim(dim, t.rank);
+  checkPieces(t.shape[axis] ?? 0);
   return Array.from({ length: t.shape[axis] ?? 0 }, (_, i) => selected(t, axis, i));
 }
 

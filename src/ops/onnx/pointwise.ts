@@ -33,12 +33,16 @@ function unary(name: string, build: (x: Num) => Num, promotion: Promotion = "def
   return onnxOp(name, { 1: { run: (ctx, call) => apply(ctx, e, [tensorAt(call, 0)]) } });
 }
 
+/** Operands of one program: it is one expression, as deep as they are many. */
+const MAX_OPERANDS = 512;
+
 /** Ops of any number of operands: one program per count, so that half types round once. */
 function variadic(name: string, build: (all: readonly Num[]) => Num): OnnxOp {
   const byCount = memo<Elementwise>();
   const meaning: OnnxMeaning = {
     run: (ctx, call) => {
       const operands = tensorsFrom(call);
+      if (operands.length > MAX_OPERANDS) throw new OpwiseError("limit-exceeded", `${name} of ${operands.length} tensors`, { wanted: `at most ${MAX_OPERANDS}` });
       return apply(
         ctx,
         byCount(String(operands.length), () => elementwise(name, (...all) => build(all))),

@@ -143,6 +143,7 @@ function matrixText(rows: readonly (readonly number[])[], indent: number): strin
 
 /** A tensor as `std::ostream` prints it. Complex ones show their real parts, as LibTorch does. */
 export function tensorText(t: Tensor): string {
+  if (t.numel > MAX_TEXT_PARTS) throw new OpwiseError("limit-exceeded", "a tensor is too large to be shown", { wanted: `at most ${MAX_TEXT_PARTS} elements`, got: `${t.numel}` });
   const values = elementsOf(t).map((e) => (typeof e === "object" ? e[0] : Number(e)));
   let body = "";
   const { shape } = t;
