@@ -23,10 +23,14 @@ function readVarint(bytes: Uint8Array, at: number): { value: number; next: numbe
   return undefined;
 }
 
-function parse(bytes: Uint8Array, depth: number): Field[] | undefined {
+/** Fields that one file is taken apart into; what is inside of more stays bytes. */
+const MAX_FIELDS = 50_000;
+
+function parse(bytes: Uint8Array, depth: number, budget: { fields: number }): Field[] | undefined {
   const out: Field[] = [];
   let at = 0;
   while (at < bytes.length) {
+    if (--budget.fields < 0) return undefined;
     const tag = readVarint(bytes, at);
     if (tag === undefined) return undefined;
     const number = Math.floor(tag.value / 8);
@@ -48,7 +52,7 @@ function parse(bytes: Uint8Array, depth: number): Field[] | undefined {
     } else return undefined;
     if (end > bytes.length) return undefined;
     const raw = bytes.slice(at, end);
-    out.push({ number, wire, raw, inner: wire === 2 && depth > 0 && raw.length > 1 ? parse(raw, depth - 1) : undefined });
+    out.push({ number, wire, raw, inner: wire === 2 && depth > 0 && raw.length > 1 ? parse(raw, depth - 1, budget) : undefined });
     at = end;
   }
   return out;
@@ -85,7 +89,7 @@ const WORDS = ["", "x", "Add", "If", "Loop", "Scan", "Reshape", "Expand", "Const
 
 /** One change to a message. */
 export const damageProtobuf: Damage = (bytes, random: Random) => {
-  const root = parse(bytes, 12);
+  const root = parse(bytes, 12, { fields: MAX_FIELDS });
   if (root === undefined || root.length === 0) return blind(bytes, random);
   const places = all(root);
   const { list, field } = random.of(places);

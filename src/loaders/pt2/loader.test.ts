@@ -13,6 +13,11 @@ describe("pt2 JSON", () => {
       d: -12,
     });
   });
+  it("reads texts of millions of characters, and refuses deep nests before they are parsed", () => {
+    expect(parseJson(`["${"\\u0041".repeat(2_000_000)}", 12345678901234567890]`, "r")).toMatchObject({ 1: 12345678901234567890n });
+    expect(() => parseJson(`${"[".repeat(50_000)}1${"]".repeat(50_000)}`, "r")).toThrow(expect.objectContaining({ code: "limit-exceeded" }) as Error);
+    expect(parseJson('["[[[{{{\\"[", {"a\\\\": 1}]', "r")).toEqual(['[[[{{{"[', { "a\\": 1 }]);
+  });
   it("says which record is no JSON", () => {
     let caught: unknown;
     try {
@@ -28,6 +33,10 @@ describe("sizes", () => {
   it("reads sympy's srepr", () => {
     expect(printDim(parseSize("Mul(Integer(2), Symbol('s17', positive=True, integer=True))"))).toBe("(2 * s17)");
     expect(printDim(parseSize("Add(FloorDiv(Symbol('s0', integer=True), Integer(3)), Integer(-1))"))).toBe("((s0 // 3) + -1)");
+  });
+  it("takes powers of powers, which share their parts, for opaque", () => {
+    expect(printDim(parseSize(`${"Pow(".repeat(30)}Symbol('s')${", Integer(8))".repeat(30)}`))).toMatch(/^<Pow/);
+    expect(() => parseSize("Add(".repeat(100_000))).toThrow(expect.objectContaining({ code: "limit-exceeded" }) as Error);
   });
   it("keeps what a dim cannot say as an opaque symbol", () => {
     expect(printDim(parseSize("Where(x, y)"))).toBe("<Where(x, y)>");

@@ -127,6 +127,11 @@ def g() -> int:
     expect(() => file(text)).toThrow(expect.objectContaining({ code: "bad-code" }) as Error);
   });
 
+  it("takes lists and calls of two hundred thousand items", () => {
+    expect(expression(`[${"1, ".repeat(200_000)}]`)).toMatchObject({ kind: "list", depth: 2 });
+    expect(expression(`f(${"x, ".repeat(200_000)})`)).toMatchObject({ kind: "call", depth: 2 });
+  });
+
   it("limits the nesting of blocks", () => {
     const text = `def f():\n${Array.from({ length: 1000 }, (_, i) => `${"  ".repeat(i + 1)}if x:\n`).join("")}${"  ".repeat(1001)}pass\n`;
     expect(() => file(text)).toThrow(expect.objectContaining({ code: "limit-exceeded" }) as Error);

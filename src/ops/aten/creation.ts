@@ -311,8 +311,11 @@ function permutedStrides(size: readonly number[], layout: readonly number[]): nu
 function tensorOf(ctx: Context, data: Datum, dtype: Datum, floats: boolean): Tensor {
   const { shape, flat } = nested(data);
   const scalars = flat.map((value) => (typeof value === "number" && floats ? ({ kind: "float", value } as const) : asScalar(value)));
-  // A list of numbers of several kinds has the widest.
-  const first = ["complex", "float", "int"].map((kind) => scalars.find((s) => s.kind === kind)).find((s) => s !== undefined) ?? scalars[0];
+  const [first] = scalars;
+  if (scalars.some((s) => s.kind !== first?.kind)) {
+    const kinds = [...new Set(scalars.map((s) => s.kind))].sort().join(", ");
+    throw new OpwiseError("runtime-error", `Add new condition, expected Float, Complex, Int, or Bool but gotUnion(${kinds})`);
+  }
   const natural = first === undefined ? ctx.defaultDtype : dtypeOfScalar(first, ctx.defaultDtype);
   const wanted = typeof dtype === "number" ? dtypeOfTorch(dtype) : natural;
   const lanes = dtypeInfo(natural).class === "complex" ? 2 : 1;
