@@ -37,7 +37,12 @@ const lab = new Lab(limitMs);
 const isBad = (result: Result): boolean => !["accepted", "refused"].includes(result.outcome);
 
 /** The round's file: a seed with one to four pieces of damage, some of which may be left out. */
-function fileOf(seed: Seed, seedNumber: number, round: number, without: ReadonlySet<number> = new Set()): { readonly bytes: Uint8Array; readonly pieces: number } {
+function fileOf(
+  seed: Seed,
+  seedNumber: number,
+  round: number,
+  without: ReadonlySet<number> = new Set(),
+): { readonly bytes: Uint8Array; readonly pieces: number } {
   const random = new Random(seedNumber * 8, round);
   const pieces = random.oneIn(2) ? 1 : 1 + random.below(MOST_PIECES);
   let bytes = seed.read();
@@ -54,22 +59,22 @@ function sameFault(a: Result, b: Result): boolean {
 
 /** The file with as few pieces of damage, then as few bytes, as still show the same. */
 async function shrink(seed: Seed, seedNumber: number, round: number, found: Result): Promise<{ readonly bytes: Uint8Array; readonly result: Result }> {
-  let tries = found.outcome === "hang" ? 6 : SHRINKS;
+  const left = { tries: found.outcome === "hang" ? 6 : SHRINKS };
   const { pieces, bytes } = fileOf(seed, seedNumber, round);
   let best = { bytes, result: found };
   const without = new Set<number>();
   const better = async (candidate: Uint8Array): Promise<boolean> => {
-    tries--;
+    left.tries--;
     const result = await lab.try(candidate, seed.name);
     if (!sameFault(result, found)) return false;
     best = { bytes: candidate, result };
     return true;
   };
-  for (let i = 0; i < pieces && tries > 0; i++) {
+  for (let i = 0; i < pieces && left.tries > 0; i++) {
     if (without.size + 1 < pieces && (await better(fileOf(seed, seedNumber, round, new Set([...without, i])).bytes))) without.add(i);
   }
-  for (let size = Math.floor(best.bytes.length / 2); size > 0 && tries > 0; size = Math.floor(size / 2)) {
-    for (let at = 0; at < best.bytes.length && tries > 0; at += size) {
+  for (let size = Math.floor(best.bytes.length / 2); size > 0 && left.tries > 0; size = Math.floor(size / 2)) {
+    for (let at = 0; at < best.bytes.length && left.tries > 0; at += size) {
       const shorter = new Uint8Array(best.bytes.length - Math.min(size, best.bytes.length - at));
       shorter.set(best.bytes.subarray(0, at));
       shorter.set(best.bytes.subarray(Math.min(best.bytes.length, at + size)), at);
@@ -128,11 +133,21 @@ for (let round = from; round < from + rounds && performance.now() < until; round
   const extension = /\.\w+$/.exec(seed.name)?.[0] ?? "";
   const file = join(out, `${seedNumber}-${round}${extension}`);
   writeFileSync(file, small.bytes);
-  writeFileSync(`${file}.json`, `${JSON.stringify({ seed: seedNumber, round, source: seed.name, outcome: result.outcome, text: small.result.text }, null, 1)}\n`);
+  writeFileSync(
+    `${file}.json`,
+    `${JSON.stringify({ seed: seedNumber, round, source: seed.name, outcome: result.outcome, text: small.result.text }, null, 1)}\n`,
+  );
   findings.set(place, file);
-  console.log(`FOUND ${result.outcome} in round ${round} of seed ${seedNumber}, ${seed.name} (${small.bytes.length} bytes): ${file}\n  ${result.text.split("\n").slice(0, 4).join("\n  ")}`);
+  console.log(
+    `FOUND ${result.outcome} in round ${round} of seed ${seedNumber}, ${seed.name} (${small.bytes.length} bytes): ${file}\n  ${result.text.split("\n").slice(0, 4).join("\n  ")}`,
+  );
 }
 lab.stop();
-console.log(`${[...counts].map(([k, n]) => `${n} ${k}`).join(", ")}; codes: ${[...codes].sort((a, b) => b[1] - a[1]).map(([k, n]) => `${k} ${n}`).join(", ")}`);
+console.log(
+  `${[...counts].map(([k, n]) => `${n} ${k}`).join(", ")}; codes: ${[...codes]
+    .sort((a, b) => b[1] - a[1])
+    .map(([k, n]) => `${k} ${n}`)
+    .join(", ")}`,
+);
 console.log(`${done - [...counts].filter(([k]) => k !== "accepted" && k !== "refused").reduce((n, [, c]) => n + c, 0)} passed, ${findings.size} failed`);
 process.exit(findings.size > 0 ? 1 : 0);

@@ -11,7 +11,12 @@ function grown(times: number, step: (type: Type) => Type): Type {
 it("a type may be as large as what a person writes", () => {
   const type = grown(10, (t) => tupleOf([t, t]));
   expect(printType(type)).toHaveLength(printType(grown(10, (t) => tupleOf([t, t]))).length);
-  expect(sameType(type, grown(10, (t) => tupleOf([t, t])))).toBe(true);
+  expect(
+    sameType(
+      type,
+      grown(10, (t) => tupleOf([t, t])),
+    ),
+  ).toBe(true);
 });
 
 it("a type that doubles or nests without end is refused before it is printed", () => {

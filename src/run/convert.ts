@@ -166,11 +166,12 @@ export function fromDatum(value: Datum, made: Map<Datum, Output> = new Map()): O
     }
     case "dict": {
       const pairs = [...value.entries.values()];
-      if (pairs.every(([k]) => typeof k === "string")) {
+      const keys = pairs.flatMap(([k]) => (typeof k === "string" ? [k] : []));
+      if (keys.length === pairs.length) {
         const object: { [key: string]: Output } = {};
         keep(object);
         // Not by assignment: a key may be `__proto__`.
-        for (const [k, v] of pairs) Object.defineProperty(object, String(k), { value: fromDatum(v, made), enumerable: true, writable: true, configurable: true });
+        for (const [i, key] of keys.entries()) Object.defineProperty(object, key, { value: fromDatum(pairs[i]?.[1] ?? null, made), enumerable: true, writable: true, configurable: true });
         return object;
       }
       const map = new Map<Output, Output>();

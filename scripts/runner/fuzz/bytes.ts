@@ -21,7 +21,22 @@ export function spliced(bytes: Uint8Array, from: number, to: number, middle: Uin
 
 /** Values at which counts, sizes and offsets go wrong. */
 export const BOUNDARIES: readonly bigint[] = [
-  0n, 1n, -1n, 2n ** 7n, 2n ** 15n - 1n, 2n ** 16n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 40n, 2n ** 53n, 2n ** 62n, 2n ** 63n - 1n, 2n ** 63n, -(2n ** 63n),
+  0n,
+  1n,
+  -1n,
+  2n ** 7n,
+  2n ** 15n - 1n,
+  2n ** 16n,
+  2n ** 31n - 1n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 40n,
+  2n ** 53n,
+  2n ** 62n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  -(2n ** 63n),
 ];
 
 export function varint(value: bigint): Uint8Array {

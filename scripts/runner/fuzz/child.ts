@@ -11,10 +11,11 @@ export interface Reply extends Verdict {
   readonly peak: number;
 }
 
-process.on("message", (request: Request) => {
-  void probe(request.bytes, request.name).then((verdict) => {
-    const reply: Reply = { ...verdict, peak: process.resourceUsage().maxRSS * 1024 };
-    process.send?.(reply);
-  });
-});
+async function answer(request: Request): Promise<void> {
+  const verdict = await probe(request.bytes, request.name);
+  const reply: Reply = { ...verdict, peak: process.resourceUsage().maxRSS * 1024 };
+  process.send?.(reply);
+}
+
+process.on("message", (request: Request) => void answer(request));
 process.on("disconnect", () => process.exit());

@@ -27,7 +27,11 @@ export class Lab {
 
   /** Starts a child and warms it up, so that code and tables do not count as growth. */
   async #start(): Promise<ChildProcess> {
-    const child = fork(CHILD, [], { execArgv: ["--import", "tsx", `--max-old-space-size=${HEAP_MIB}`], serialization: "advanced", stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const child = fork(CHILD, [], {
+      execArgv: ["--import", "tsx", `--max-old-space-size=${HEAP_MIB}`],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
     this.#child = child;
     const { reply, text } = await this.#ask(child, { name: "warm.onnx", bytes: Uint8Array.of(8, 7) }, 60_000);
     if (reply === undefined) throw new Error(`the fuzzer's child process does not start: ${text}`);
@@ -66,7 +70,9 @@ export class Lab {
         this.#peak = Math.max(this.#peak, reply.peak);
         done({ reply, text: "", hung: false });
       });
-      child.on("exit", (code, signal) => done({ text: `the process ended (${signal ?? String(code)}): ${stderr.trim().split("\n").slice(-3).join(" | ")}`, hung: false }));
+      child.on("exit", (code, signal) =>
+        done({ text: `the process ended (${signal ?? String(code)}): ${stderr.trim().split("\n").slice(-3).join(" | ")}`, hung: false }),
+      );
       child.on("error", (error) => done({ text: error.message, hung: false }));
       child.send(request);
     });

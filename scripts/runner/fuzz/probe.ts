@@ -1,7 +1,19 @@
 /** What is done with a damaged file: everything that a caller may do with one that it does not trust. */
 
 import { Buffer } from "node:buffer";
-import { decodePng, isOpwiseError, load, type Model, printProgram, readNpy, readNpz, readStateDict, Tensor, type Input, type OpwiseError } from "../../../src/index.ts";
+import {
+  decodePng,
+  isOpwiseError,
+  load,
+  type Model,
+  printProgram,
+  readNpy,
+  readNpz,
+  readStateDict,
+  Tensor,
+  type Input,
+  type OpwiseError,
+} from "../../../src/index.ts";
 import type { Type } from "../../../src/ir/type.ts";
 import { numelOf } from "../../../src/tensor/shape.ts";
 
@@ -27,14 +39,23 @@ function sample(type: Type, depth = 0): Input {
       const shape = type.shape?.map((d) => (typeof d === "number" ? d : 2)) ?? [1, 3];
       return numelOf(shape) > 10_000 || shape.some((n) => n < 0) ? null : Tensor.zeros(shape, type.dtype ?? "float32");
     }
-    case "int": case "number": return 1;
-    case "float": return 0.5;
-    case "bool": return true;
-    case "str": return "a";
-    case "List": return [sample(type.elem, depth + 1)];
-    case "Tuple": return type.elems.map((t) => sample(t, depth + 1));
-    case "Optional": return null;
-    default: return null;
+    case "int":
+    case "number":
+      return 1;
+    case "float":
+      return 0.5;
+    case "bool":
+      return true;
+    case "str":
+      return "a";
+    case "List":
+      return [sample(type.elem, depth + 1)];
+    case "Tuple":
+      return type.elems.map((t) => sample(t, depth + 1));
+    case "Optional":
+      return null;
+    default:
+      return null;
   }
 }
 
@@ -46,12 +67,22 @@ async function tryMethods(model: Model): Promise<void> {
     const root = model.program.root?.kind === "object" ? model.program.root.class : undefined;
     for (const method of session.methods.slice(0, 3)) {
       const params = root?.methods.get(method)?.params.slice(1) ?? [];
-      await session.call(method, params.map((p) => sample(p.type)), {}, limits);
+      await session.call(
+        method,
+        params.map((p) => sample(p.type)),
+        {},
+        limits,
+      );
     }
   } else if (model.format === "onnx") {
     await session.run(Object.fromEntries((model.program.inputs ?? []).map((i) => [i.name, sample(i.type)])), limits);
   } else {
-    await session.call("forward", (model.program.inputs ?? []).map((i) => sample(i.type)), {}, limits);
+    await session.call(
+      "forward",
+      (model.program.inputs ?? []).map((i) => sample(i.type)),
+      {},
+      limits,
+    );
   }
 }
 
@@ -87,7 +118,11 @@ function faultText(error: unknown): string {
   if (!(error instanceof Error)) return `threw ${String(error)}`;
   const { cause } = error;
   const inner = cause instanceof Error ? cause : error;
-  return `${inner.name}: ${inner.message.slice(0, 300)}\n${(inner.stack ?? "").split("\n").filter((l) => l.trimStart().startsWith("at ")).slice(0, 8).join("\n")}`;
+  return `${inner.name}: ${inner.message.slice(0, 300)}\n${(inner.stack ?? "")
+    .split("\n")
+    .filter((l) => l.trimStart().startsWith("at "))
+    .slice(0, 8)
+    .join("\n")}`;
 }
 
 export async function probe(bytes: Uint8Array, name: string): Promise<Verdict> {

@@ -85,7 +85,36 @@ function deep(number: number, depth: number): Uint8Array {
   return body;
 }
 
-const WORDS = ["", "x", "Add", "If", "Loop", "Scan", "Reshape", "Expand", "ConstantOfShape", "Range", "Tile", "Pad", "SequenceMap", "MatMul", "Conv", "Resize", "Einsum", "Gather", "../../../etc/passwd", "location", "\u0000", "Identity", "OneHot", "Constant", "NonZero", "Upsample", "Slice", "Cast"];
+const WORDS = [
+  "",
+  "x",
+  "Add",
+  "If",
+  "Loop",
+  "Scan",
+  "Reshape",
+  "Expand",
+  "ConstantOfShape",
+  "Range",
+  "Tile",
+  "Pad",
+  "SequenceMap",
+  "MatMul",
+  "Conv",
+  "Resize",
+  "Einsum",
+  "Gather",
+  "../../../etc/passwd",
+  "location",
+  "\u0000",
+  "Identity",
+  "OneHot",
+  "Constant",
+  "NonZero",
+  "Upsample",
+  "Slice",
+  "Cast",
+];
 
 /** One change to a message. */
 export const damageProtobuf: Damage = (bytes, random: Random) => {
@@ -98,20 +127,52 @@ export const damageProtobuf: Damage = (bytes, random: Random) => {
   const ints = places.filter((p) => p.field.wire === 0);
   const texts = places.filter((p) => p.field.wire === 2 && p.field.raw.length < 60 && p.field.raw.every((b) => b >= 32 && b < 127));
   switch (random.below(11)) {
-    case 0: list.splice(at, 1); break;
-    case 1: list.splice(at, 0, clone(field)); break;
-    case 2: list.splice(random.below(list.length + 1), 0, clone(other)); break;
-    case 3: if (ints.length > 0) random.of(ints).field.raw = varint(random.of([...BOUNDARIES, 1n, 2n, 3n, 5n, 7n, 9n, 11n, 16n, 22n])); break;
-    case 4: if (texts.length > 0) { const f = random.of(texts).field; f.inner = undefined; f.raw = new TextEncoder().encode(random.of(WORDS)); } break;
-    case 5: if (texts.length > 0) { const f = random.of(texts).field; f.inner = undefined; f.raw = random.of(texts).field.raw; } break;
-    case 6: field.number = random.of([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 25]); break;
-    case 7: if (field.inner === undefined) field.raw = blind(field.raw, random); else field.wire = random.of([0, 1, 2, 3, 4, 5]); break;
-    case 8: field.wire = 2; field.inner = undefined; field.raw = deep(random.of([1, 5, 6, 7, 9]), random.of([20, 200, 400, 2000])); break;
+    case 0:
+      list.splice(at, 1);
+      break;
+    case 1:
+      list.splice(at, 0, clone(field));
+      break;
+    case 2:
+      list.splice(random.below(list.length + 1), 0, clone(other));
+      break;
+    case 3:
+      if (ints.length > 0) random.of(ints).field.raw = varint(random.of([...BOUNDARIES, 1n, 2n, 3n, 5n, 7n, 9n, 11n, 16n, 22n]));
+      break;
+    case 4:
+      if (texts.length > 0) {
+        const f = random.of(texts).field;
+        f.inner = undefined;
+        f.raw = new TextEncoder().encode(random.of(WORDS));
+      }
+      break;
+    case 5:
+      if (texts.length > 0) {
+        const f = random.of(texts).field;
+        f.inner = undefined;
+        f.raw = random.of(texts).field.raw;
+      }
+      break;
+    case 6:
+      field.number = random.of([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 25]);
+      break;
+    case 7:
+      if (field.inner === undefined) field.raw = blind(field.raw, random);
+      else field.wire = random.of([0, 1, 2, 3, 4, 5]);
+      break;
+    case 8:
+      field.wire = 2;
+      field.inner = undefined;
+      field.raw = deep(random.of([1, 5, 6, 7, 9]), random.of([20, 200, 400, 2000]));
+      break;
     case 9: {
       for (let i = random.of([3, 100, 1000]); i > 0; i--) list.splice(at, 0, clone(field));
       break;
     }
-    default: { field.inner = undefined; field.raw = blind(field.raw, random); }
+    default: {
+      field.inner = undefined;
+      field.raw = blind(field.raw, random);
+    }
   }
   const out = write(root);
   return out.length > 8 << 20 ? bytes : out;

@@ -15,9 +15,9 @@ const MAX_RECORD = 4 << 20;
 function forRecord(name: string, bytes: Uint8Array): Damage {
   if (/\.(?:py|txt)$/.test(name)) return damageText;
   if (/\.pkl$|debug_pkl$/.test(name)) return damagePickle;
-  if (/\.json$/.test(name)) return damageJson;
-  if (/\.npy$/.test(name)) return damageNpy;
-  if (/\.onnx$/.test(name)) return damageProtobuf;
+  if (name.endsWith(".json")) return damageJson;
+  if (name.endsWith(".npy")) return damageNpy;
+  if (name.endsWith(".onnx")) return damageProtobuf;
   if (/(?:version|byteorder|archive_format|archive_version)$/.test(name)) return damageText;
   if (bytes[0] === 0x80 && bytes.at(-1) === 0x2e) return damagePickle;
   return blind;
@@ -44,9 +44,16 @@ const damageZip: Damage = (bytes, random) => {
       records[name] = swapped;
       break;
     }
-    case 1: delete records[name]; break;
-    case 2: records[`${name.slice(0, name.lastIndexOf("/") + 1)}${random.of(["0", "data.pkl", "constants.pkl", "../x", "version", "code/__torch__.py", "extra/a", "", "bytecode.pkl"])}`] = record; break;
-    default: records[name] = record.length === 0 ? Uint8Array.of(random.below(256)) : forRecord(name, record)(record, random);
+    case 1:
+      delete records[name];
+      break;
+    case 2:
+      records[
+        `${name.slice(0, name.lastIndexOf("/") + 1)}${random.of(["0", "data.pkl", "constants.pkl", "../x", "version", "code/__torch__.py", "extra/a", "", "bytecode.pkl"])}`
+      ] = record;
+      break;
+    default:
+      records[name] = record.length === 0 ? Uint8Array.of(random.below(256)) : forRecord(name, record)(record, random);
   }
   return zipSync(records, { level: random.oneIn(6) ? 6 : 0 });
 };
@@ -62,7 +69,7 @@ const damageNpy: Damage = (bytes, random) => {
 /** A chunk of a PNG changes, with its CRC. */
 const damagePng: Damage = (bytes, random) => {
   const chunks: { readonly from: number; readonly to: number }[] = [];
-  for (let at = 8; at + 12 <= bytes.length; ) {
+  for (let at = 8; at + 12 <= bytes.length;) {
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
     if (at + 12 + length > bytes.length) break;
     chunks.push({ from: at, to: at + 12 + length });
@@ -70,7 +77,8 @@ const damagePng: Damage = (bytes, random) => {
   }
   if (chunks.length === 0) return blind(bytes, random);
   const chunk = random.of(chunks);
-  if (random.oneIn(5)) return spliced(bytes, chunk.from, random.oneIn(2) ? chunk.to : chunk.from, random.oneIn(2) ? new Uint8Array() : bytes.slice(chunk.from, chunk.to));
+  if (random.oneIn(5))
+    return spliced(bytes, chunk.from, random.oneIn(2) ? chunk.to : chunk.from, random.oneIn(2) ? new Uint8Array() : bytes.slice(chunk.from, chunk.to));
   const type = bytes.slice(chunk.from + 4, chunk.from + 8);
   const body = blind(bytes.slice(chunk.from + 8, chunk.to - 4), random);
   const made = concat(new Uint8Array(4), type, body, new Uint8Array(4));
@@ -105,14 +113,23 @@ const damageSafetensors: Damage = (bytes, random) => {
 /** Damage that keeps a file's outer form, where it has a known one. */
 function structural(bytes: Uint8Array, name: string): Damage | undefined {
   switch (sniffFormat(bytes.subarray(0, 512), bytes.length)) {
-    case "zip": return damageZip;
-    case "onnx": return damageProtobuf;
-    case "torch-legacy": case "pickle": return damagePickle;
-    case "torch-mobile": return damageFlatbuffer;
-    case "npy": return damageNpy;
-    case "png": return damagePng;
-    case "safetensors": return damageSafetensors;
-    default: return name.endsWith(".onnx") ? damageProtobuf : undefined;
+    case "zip":
+      return damageZip;
+    case "onnx":
+      return damageProtobuf;
+    case "torch-legacy":
+    case "pickle":
+      return damagePickle;
+    case "torch-mobile":
+      return damageFlatbuffer;
+    case "npy":
+      return damageNpy;
+    case "png":
+      return damagePng;
+    case "safetensors":
+      return damageSafetensors;
+    default:
+      return name.endsWith(".onnx") ? damageProtobuf : undefined;
   }
 }
 

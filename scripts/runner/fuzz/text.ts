@@ -7,11 +7,89 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 const HOSTILE: readonly string[] = [
-  "9223372036854775807", "9223372036854775808", "-1", "0", "1e999", "1" + "0".repeat(400), "1j", "None", "True", "(", ")", "[", "]", "{", "}", ",", ":", ".", "...", "=", "-", "**", "//", "%", "<<",
-  "self", "x", "()", "[]", "{}", "(x,)", "[x, x]", "not", "and", "in", "is", "if", "else", "for", "while", "return", "def", "class", "with", "as", "raise", "assert", "pass", "break", "continue",
-  "\"\"", "'\\u0000'", "annotate(List[int], [])", "torch.zeros([1000000, 1000000])", "torch.expand(x, [1073741824, 1073741824])", "torch.cat([x, x])", "self.forward(x)", "int", "Tensor",
-  "List[List[int]]", "Optional[Tensor]", "Dict[str, Tensor]", "Tuple[int, int]", "Future[int]", "__torch__.Net", "\n", "  ", "    ", "#", "\\", "@", "\u0000", "é", "uninitialized(Tensor)", "unchecked_cast(int, x)",
-  "range(9223372036854775807)", "CONSTANTS.c0", "CONSTANTS.c999999", "ops.prim.data(x)", "fork(x)", "wait(x)", "\"a\" * 1000000000", "[0] * 1000000000",
+  "9223372036854775807",
+  "9223372036854775808",
+  "-1",
+  "0",
+  "1e999",
+  "1" + "0".repeat(400),
+  "1j",
+  "None",
+  "True",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  ",",
+  ":",
+  ".",
+  "...",
+  "=",
+  "-",
+  "**",
+  "//",
+  "%",
+  "<<",
+  "self",
+  "x",
+  "()",
+  "[]",
+  "{}",
+  "(x,)",
+  "[x, x]",
+  "not",
+  "and",
+  "in",
+  "is",
+  "if",
+  "else",
+  "for",
+  "while",
+  "return",
+  "def",
+  "class",
+  "with",
+  "as",
+  "raise",
+  "assert",
+  "pass",
+  "break",
+  "continue",
+  '""',
+  "'\\u0000'",
+  "annotate(List[int], [])",
+  "torch.zeros([1000000, 1000000])",
+  "torch.expand(x, [1073741824, 1073741824])",
+  "torch.cat([x, x])",
+  "self.forward(x)",
+  "int",
+  "Tensor",
+  "List[List[int]]",
+  "Optional[Tensor]",
+  "Dict[str, Tensor]",
+  "Tuple[int, int]",
+  "Future[int]",
+  "__torch__.Net",
+  "\n",
+  "  ",
+  "    ",
+  "#",
+  "\\",
+  "@",
+  "\u0000",
+  "é",
+  "uninitialized(Tensor)",
+  "unchecked_cast(int, x)",
+  "range(9223372036854775807)",
+  "CONSTANTS.c0",
+  "CONSTANTS.c999999",
+  "ops.prim.data(x)",
+  "fork(x)",
+  "wait(x)",
+  '"a" * 1000000000',
+  "[0] * 1000000000",
 ];
 
 function tokens(text: string): string[] {
@@ -20,7 +98,18 @@ function tokens(text: string): string[] {
 
 function nested(random: Random): string {
   const depth = random.of([10, 150, 1000, 30_000]);
-  const [open, close] = random.of([["(", ")"], ["[", "]"], ["List[", "]"], ["-", ""], ["not ", ""], ["x if x else ", ""], ["x.add(", ")"], ["Optional[", "]"], ["Tuple[int, ", "]"], ["x[", "]"]] as const);
+  const [open, close] = random.of([
+    ["(", ")"],
+    ["[", "]"],
+    ["List[", "]"],
+    ["-", ""],
+    ["not ", ""],
+    ["x if x else ", ""],
+    ["x.add(", ")"],
+    ["Optional[", "]"],
+    ["Tuple[int, ", "]"],
+    ["x[", "]"],
+  ] as const);
   return open.repeat(depth) + "x" + close.repeat(depth);
 }
 
@@ -32,18 +121,32 @@ export const damageText: Damage = (bytes, random) => {
   const words = parts.flatMap((p, i) => (/^\w/.test(p) ? [i] : []));
   const word = words.length > 0 ? random.of(words) : at;
   switch (random.below(11)) {
-    case 0: parts.splice(at, 1); break;
-    case 1: parts.splice(at, 0, parts[at] ?? ""); break;
-    case 2: parts[word] = random.of(HOSTILE); break;
-    case 3: parts.splice(at, 0, ` ${random.of(HOSTILE)} `); break;
-    case 4: parts[word] = parts[random.of(words.length > 0 ? words : [0])] ?? ""; break;
-    case 5: parts[word] = nested(random); break;
+    case 0:
+      parts.splice(at, 1);
+      break;
+    case 1:
+      parts.splice(at, 0, parts[at] ?? "");
+      break;
+    case 2:
+      parts[word] = random.of(HOSTILE);
+      break;
+    case 3:
+      parts.splice(at, 0, ` ${random.of(HOSTILE)} `);
+      break;
+    case 4:
+      parts[word] = parts[random.of(words.length > 0 ? words : [0])] ?? "";
+      break;
+    case 5:
+      parts[word] = nested(random);
+      break;
     case 6: {
       const from = random.below(parts.length);
       parts.splice(at, 0, ...parts.slice(from, from + random.size(200)));
       break;
     }
-    case 7: parts.splice(at, random.size(30)); break;
+    case 7:
+      parts.splice(at, random.size(30));
+      break;
     case 8: {
       const lines = parts.join("").split("\n");
       const line = random.below(lines.length);
@@ -65,7 +168,17 @@ export const damageText: Damage = (bytes, random) => {
     }
     default: {
       const digits = parts.flatMap((p, i) => (/^\d+$/.test(p) ? [i] : []));
-      parts[digits.length > 0 ? random.of(digits) : word] = random.of(["0", "-1", "2147483648", "9223372036854775807", "4294967296", "1000000000", "65536", "1.5", "3"]);
+      parts[digits.length > 0 ? random.of(digits) : word] = random.of([
+        "0",
+        "-1",
+        "2147483648",
+        "9223372036854775807",
+        "4294967296",
+        "1000000000",
+        "65536",
+        "1.5",
+        "3",
+      ]);
     }
   }
   return encoder.encode(parts.join(""));
@@ -120,11 +233,38 @@ export const damageJson: Damage = (bytes, random) => {
       if (Array.isArray(place.holder)) place.holder.splice(Number(place.key), 1);
       else delete place.holder[place.key];
       break;
-    case 1: set(place, random.of<Json>([null, true, -1, 0, 1e300, 2 ** 53, 1.5, "", "x", [], {}, [[]], { "": 1 }])); break;
-    case 2: if (numbers.length > 0) set(random.of(numbers), random.of([0, -1, 1, 2 ** 31, 2 ** 32, 2 ** 53, 1e18, -(2 ** 63), 1e308, 0.5, 65536])); break;
-    case 3: if (strings.length > 0) set(random.of(strings), get(random.of(strings))); break;
-    case 4: if (strings.length > 0) set(random.of(strings), random.of(["__proto__", "constructor", "", "s0", "((".repeat(2000), "Max(".repeat(500), "s0 + ".repeat(20_000), "2**2**2**99", "\u0000", "torch.ops.aten.add.Tensor", "9".repeat(500), "../../x"])); break;
-    case 5: set(place, structuredClone(get(other))); break;
+    case 1:
+      set(place, random.of<Json>([null, true, -1, 0, 1e300, 2 ** 53, 1.5, "", "x", [], {}, [[]], { "": 1 }]));
+      break;
+    case 2:
+      if (numbers.length > 0) set(random.of(numbers), random.of([0, -1, 1, 2 ** 31, 2 ** 32, 2 ** 53, 1e18, -(2 ** 63), 1e308, 0.5, 65536]));
+      break;
+    case 3:
+      if (strings.length > 0) set(random.of(strings), get(random.of(strings)));
+      break;
+    case 4:
+      if (strings.length > 0)
+        set(
+          random.of(strings),
+          random.of([
+            "__proto__",
+            "constructor",
+            "",
+            "s0",
+            "((".repeat(2000),
+            "Max(".repeat(500),
+            "s0 + ".repeat(20_000),
+            "2**2**2**99",
+            "\u0000",
+            "torch.ops.aten.add.Tensor",
+            "9".repeat(500),
+            "../../x",
+          ]),
+        );
+      break;
+    case 5:
+      set(place, structuredClone(get(other)));
+      break;
     case 6: {
       if (Array.isArray(place.holder)) place.holder.splice(Number(place.key), 0, structuredClone(get(other)));
       else place.holder[other.key] = structuredClone(get(other));
@@ -134,7 +274,10 @@ export const damageJson: Damage = (bytes, random) => {
       const depth = random.of([50, 1000, 50_000]);
       const mark = "\u0001deep\u0001";
       set(place, mark);
-      const [open, close] = random.of([["[", "]"], ["{\"a\":", "}"]] as const);
+      const [open, close] = random.of([
+        ["[", "]"],
+        ['{"a":', "}"],
+      ] as const);
       return encoder.encode(JSON.stringify(root).replace(JSON.stringify(mark), () => `${open.repeat(depth)}1${close.repeat(depth)}`));
     }
     default: {
