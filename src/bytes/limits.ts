@@ -19,7 +19,7 @@ export interface Limits {
   readonly maxPickleIntBytes: number;
   /** Bytes of one source file of an archive's `code/`. */
   readonly maxCodeBytes: number;
-  /** Nested expressions, types or blocks of program text. */
+  /** ONNX graphs inside graphs, and functions inside functions. */
   readonly maxNesting: number;
   /** Protobuf messages inside each other; a graph inside a graph is three of them. */
   readonly maxMessageDepth: number;

@@ -38,13 +38,13 @@ export class Lab {
     return child;
   }
 
-  async try(bytes: Uint8Array, name: string): Promise<Result> {
+  async try(bytes: Uint8Array, name: string, limitMs: number = this.#limitMs): Promise<Result> {
     const child = this.#child ?? (await this.#start());
     const before = this.#peak;
-    const { reply, text, hung } = await this.#ask(child, { name, bytes }, this.#limitMs);
+    const { reply, text, hung } = await this.#ask(child, { name, bytes }, limitMs);
     if (reply === undefined) {
       this.stop();
-      return { outcome: hung ? "hang" : "crash", text, time: this.#limitMs };
+      return { outcome: hung ? "hang" : "crash", text, time: limitMs };
     }
     const growth = reply.peak - before;
     if (growth > GROWTH + 16 * bytes.length) {
