@@ -235,3 +235,24 @@ describe("runs", () => {
     await expect(model.session({ maxSteps: Infinity, signal: controller.signal })).rejects.toMatchObject({ code: "aborted" });
   });
 });
+
+it("an ONNX op of an old version refuses an axis far outside its operand", async () => {
+  const float = (name: string) => (w: MessageWriter) => w.string(1, name).message(2, (t) => t.message(1, (tensor) => tensor.int(1, 1)));
+  const model = new MessageWriter()
+    .int(1, 3)
+    .message(7, (g) => {
+      g.message(1, (n) => {
+        n.string(1, "x").string(1, "x").string(2, "y").string(4, "Add");
+        n.message(5, (a) =>
+          a
+            .string(1, "axis")
+            .int(3, -(2 ** 50))
+            .int(20, 2),
+        );
+        n.message(5, (a) => a.string(1, "broadcast").int(3, 1).int(20, 2));
+      });
+      g.string(2, "g").message(11, float("x")).message(12, float("y"));
+    })
+    .message(8, (o) => o.string(1, "").int(2, 6));
+  expect(await outcome(model.finish())).toBe("shape-mismatch");
+});

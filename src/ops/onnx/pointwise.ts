@@ -16,8 +16,9 @@ import { mapOf } from "./programs.ts";
 function aligned(x: Tensor, y: Tensor, call: OnnxCall): Tensor {
   if (call.version >= 7 || call.attributes.int("broadcast", 0) === 0 || !call.attributes.has("axis")) return y;
   const axis = call.attributes.int("axis");
-  const after = x.rank - (axis < 0 ? axis + x.rank : axis) - y.rank;
-  if (after < 0) throw new OpwiseError("shape-mismatch", `an operand of rank ${y.rank} does not fit at axis ${axis} of one of rank ${x.rank}`);
+  const first = axis < 0 ? axis + x.rank : axis;
+  const after = x.rank - first - y.rank;
+  if (first < 0 || after < 0) throw new OpwiseError("shape-mismatch", `an operand of rank ${y.rank} does not fit at axis ${axis} of one of rank ${x.rank}`);
   const ones = new Array<number>(after).fill(1);
   return viewOf(y, [...y.shape, ...ones], [...y.strides, ...ones], y.offset);
 }
