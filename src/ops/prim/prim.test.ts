@@ -10,11 +10,14 @@ import { floatText, readableText, tensorText } from "./text.ts";
 
 const ops = new Map(primFamilies.flat().map((op) => [op.name, op]));
 
-/** Runs a data op that needs no context. */
+const charged = { bytes: 0 };
+const context = { charge: (nbytes: number): void => void (charged.bytes += nbytes) };
+
+/** Runs a data op that needs no context but to count its memory. */
 function run(name: string, ...args: Datum[]): Datum {
   const body = ops.get(name)?.body;
   if (body?.kind !== "raw") throw new Error(`no data op ${name}`);
-  return body.run(args, undefined as never); // none of the ops here prints or draws
+  return body.run(args, context as never); // none of the ops here prints or draws
 }
 const ints = (...items: (number | bigint)[]): Datum => makeList(T.int, items);
 
@@ -59,6 +62,20 @@ describe("data ops", () => {
     expect(() => run("aten::__getitem__.t", list, 9)).toThrow("list index out of range");
     expect(run("aten::slice.t", ints(1, 2, 3, 4), 3, 0, -1)).toEqual(ints(4, 3, 2));
     expect(run("prim::max.int_list", ints(3, 1), ints(3, 1, 0))).toEqual(ints(3, 1, 0));
+  });
+
+  it("count what they make and what they add to a list, and nothing twice", () => {
+    const cost = (name: string, ...args: Datum[]): number => {
+      charged.bytes = 0;
+      run(name, ...args);
+      return charged.bytes;
+    };
+    const list = makeList(T.int, [1, 2, 3]);
+    expect(cost("aten::append.t", list, 4)).toBe(8);
+    expect(cost("aten::extend.t", list, list)).toBe(32);
+    expect(cost("aten::add.t", list, list)).toBe(128);
+    expect(cost("aten::pop.t", list, 0)).toBe(0);
+    expect(cost("aten::add.str", "ab", "cd")).toBe(8);
   });
 
   it("sort tuples item by item", () => {
