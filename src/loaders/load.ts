@@ -21,7 +21,7 @@ export interface LoadOptions {
 }
 
 /** What a model file can be. */
-export type ModelFormat = "torchscript" | "onnx" | "pt2" | "mobile-flatbuffer" | "state-dict";
+export type ModelFormat = "torchscript" | "onnx" | "pt2" | "mobile" | "state-dict";
 
 /**
  * The format of a model file. @throws unsupported-format for anything else, bad-zip for a damaged archive
@@ -37,7 +37,7 @@ export async function detectFormat(source: Source, limits: Limits = DEFAULT_LIMI
     case "torch-legacy":
       return "state-dict";
     case "torch-mobile":
-      return "mobile-flatbuffer";
+      return "mobile";
     default:
       // A protobuf has no magic number: its fields may come in any order, so a file of that name is tried as one.
       if (/\.onnx$/i.test(source.name)) return "onnx";
@@ -65,6 +65,8 @@ function archiveFormat(zip: Zip): ModelFormat {
   const inRoot = (name: string): boolean =>
     zip.names.some((record) => record === name || (record.endsWith(`/${name}`) && record.indexOf("/") === record.length - name.length - 1));
   if (inRoot("archive_format") || zip.names.some((name) => name.endsWith("serialized_exported_program.json"))) return "pt2";
+  // Code is the better source where both are there: it has the author's names and places.
+  if (inRoot("bytecode.pkl") && !zip.names.some((name) => /^(?:[^/]+\/)?code\/.+\.py$/.test(name))) return "mobile";
   if (inRoot("constants.pkl") || zip.names.some((name) => /^(?:[^/]+\/)?code\//.test(name))) return "torchscript";
   if (inRoot("data.pkl")) return "state-dict";
   if (zip.names.length === 0) throw new OpwiseError("unsupported-format", "the archive is empty", { where: { file: zip.source.name } });
@@ -96,11 +98,8 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
       return (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps });
     case "pt2":
       return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas) });
-    case "mobile-flatbuffer":
-      throw new OpwiseError("unsupported-format", "the file is a PyTorch mobile flatbuffer", {
-        where: { file: source.name },
-        hint: "save it with `_save_for_lite_interpreter` in its zip form, or as TorchScript",
-      });
+    case "mobile":
+      return (await import("./mobile/loader.ts")).loadMobile(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
     case "state-dict":
       throw new OpwiseError("unsupported-format", "the file holds tensors and no program", {
         where: { file: source.name },

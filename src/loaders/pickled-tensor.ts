@@ -255,12 +255,21 @@ function strided(
   const ref = storageRef(persistent.id);
   const dtype = given ?? ref.dtype;
   if (dtype === undefined) throw new OpwiseError("bad-tensor", "a tensor over raw bytes has no dtype");
-  if (isQuantized(dtype) !== (quant !== undefined))
-    throw new OpwiseError("bad-tensor", `a tensor of ${dtype} ${quant === undefined ? "lacks its" : "has a"} quantizer`);
   const shape = itemsOf(size).map(safeIntOf);
   const strides = itemsOf(stride).map(safeIntOf);
   const offset = safeIntOf(offsetValue);
   const storage = storageOf(ref);
+  return stridedTensor({ storage, dtype, shape, strides, offset, requiresGrad, ...(quant === undefined ? {} : { quantizer: quant }) }, refBytes(ref));
+}
+
+/**
+ * The tensor, once its sizes, strides and offset are known to stay inside its storage's first `limit` bytes.
+ * @throws bad-tensor
+ */
+export function stridedTensor(tensor: TensorTemplate, claimed: number = tensor.storage.nbytes): TensorTemplate {
+  const { storage, dtype, shape, strides, offset } = tensor;
+  if (isQuantized(dtype) !== (tensor.quantizer !== undefined))
+    throw new OpwiseError("bad-tensor", `a tensor of ${dtype} ${tensor.quantizer === undefined ? "lacks its" : "has a"} quantizer`);
   const facts = { got: `sizes [${shape.join(", ")}], strides [${strides.join(", ")}], offset ${offset}` };
   if (shape.length !== strides.length) throw new OpwiseError("bad-tensor", "a tensor's sizes and strides differ in number", facts);
   if (shape.some((n) => n < 0) || strides.some((n) => n < 0) || offset < 0)
@@ -268,11 +277,11 @@ function strided(
   if (!Number.isSafeInteger(shape.includes(0) ? 0 : shape.reduce((n, dim) => n * dim, 1)))
     throw new OpwiseError("bad-tensor", "a tensor's sizes multiply beyond 2^53", facts);
   const extent = extentOf(shape, strides);
-  const limit = Math.min(storage.nbytes, refBytes(ref));
+  const limit = Math.min(storage.nbytes, claimed);
   if ((offset + (extent === undefined ? 0 : extent.high + 1)) * itemsize(dtype) > limit) {
     throw new OpwiseError("bad-tensor", "a tensor reaches beyond its storage", { ...facts, wanted: `at most ${limit} bytes, ${itemsize(dtype)} each` });
   }
-  return { storage, dtype, shape, strides, offset, requiresGrad, ...(quant === undefined ? {} : { quantizer: quant }) };
+  return tensor;
 }
 
 const QSCHEMES: ReadonlySet<string> = new Set(["torch.per_tensor_affine", "torch.per_channel_affine", "torch.per_channel_affine_float_qparams"]);

@@ -18,7 +18,6 @@ import { isSubtype, listOf, printType, sameType, T, type Type } from "../../ir/t
 import { torchOfDtype } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { dtypeOfGlobal, isTensor, isTensorGlobal, rebuildTensor, type StorageRef } from "../pickled-tensor.ts";
-import type { CodeUnit } from "./code-unit.ts";
 import { FOREIGN_PREFIX } from "./foreign.ts";
 import { intTemplate } from "./lowering.ts";
 import { typeOfTemplate } from "./overload.ts";
@@ -122,9 +121,21 @@ export function readArchivePickle(bytes: Uint8Array, record: string, limits: Lim
   return value;
 }
 
+/** What the reader asks of the archive's types. */
+export interface ObjectTypes {
+  typeNamed(name: string): Type | undefined;
+  typeOfText(text: string, record: string): Type;
+  /** Archives without code: the object declares its attributes, in slot order. */
+  declare?(cls: ClassType, slot: number, name: string, value: Template): void;
+  /** Archives without code: whether a class restores its own state. */
+  hasSetState?(cls: ClassType): boolean;
+  /** Archives without code: the member of an enum by its value. */
+  enumMember?(name: string, value: Template): Template;
+}
+
 /** Decodes one pickle record; storages are found by the caller. */
 export class ObjectReader {
-  readonly #unit: CodeUnit;
+  readonly #unit: ObjectTypes;
   readonly #record: string;
   readonly #storageOf: (ref: StorageRef) => StorageTemplate;
   readonly #mapDevice: (device: string) => string;
@@ -134,7 +145,7 @@ export class ObjectReader {
   /** Where in the object tree the reader is, for messages. */
   readonly #path: string[] = [];
 
-  constructor(unit: CodeUnit, record: string, storageOf: (ref: StorageRef) => StorageTemplate, mapDevice: (device: string) => string) {
+  constructor(unit: ObjectTypes, record: string, storageOf: (ref: StorageRef) => StorageTemplate, mapDevice: (device: string) => string) {
     this.#unit = unit;
     this.#record = record;
     this.#storageOf = storageOf;
@@ -287,6 +298,7 @@ export class ObjectReader {
       return this.#fail("bad-pickle", "an OrderedDict is no value of TorchScript", { hint: "this may be a state dict that torch.save wrote" });
     if (name === "torch.jit._pickle.build_tensor_from_id")
       return this.#fail("unsupported-format", "the tensors of this archive lie in another file", { hint: "save the model again with PyTorch 1.3 or later" });
+    if (name.startsWith("__torch__.") && this.#unit.enumMember !== undefined) return this.#unit.enumMember(name, this.read(value.args));
     const type = this.#unit.typeNamed(name);
     if (type?.kind === "Enum") {
       const given = this.read(value.args);
@@ -331,9 +343,9 @@ export class ObjectReader {
       return made;
     }
     const setState = type.methods.get("__setstate__");
-    if (setState !== undefined) {
+    if (setState !== undefined || this.#unit.hasSetState?.(type) === true) {
       const { state } = value;
-      made.state = this.#inside("__setstate__", () => this.read(state, setState.params[1]?.type));
+      made.state = this.#inside("__setstate__", () => this.read(state, setState?.params[1]?.type));
       return made;
     }
     this.#fields(made, type, value.state);
@@ -343,6 +355,14 @@ export class ObjectReader {
   #fields(made: ObjectTemplate, type: ClassType, state: PickleValue): void {
     if (state.kind !== "dict") return this.#fail("bad-model", `the state of a \`${type.name}\` is no dict`, { got: describePickle(state) });
     const given = stringEntries(state.entries);
+    if (this.#unit.declare !== undefined) {
+      for (const [name, value] of given) {
+        const field = this.#inside(name, () => this.read(value));
+        this.#unit.declare(type, made.fields.length, name, field);
+        made.fields.push(field);
+      }
+      return;
+    }
     for (const attribute of type.attributes) {
       const value = given.get(attribute.name);
       if (value === undefined) return this.#fail("bad-model", `the attribute \`${attribute.name}\` of \`${type.name}\` is not in the file`);
