@@ -82,6 +82,7 @@ function identity(l: BytecodeLowering, negated: boolean): void {
   if (result === undefined) return l.fail("an identity test has no result");
   l.push(result);
   const value = right.type.kind === "None" ? a : left.type.kind === "None" ? b : UNSET;
+  if (value !== UNSET && value.type.kind === "None") l.decided.set(result, !negated);
   if (value === UNSET || value.type.kind !== "Optional") return;
   const some = value.type.elem;
   l.tests.set(result, negated ? { value, holds: some, fails: undefined } : { value, holds: undefined, fails: some });
@@ -110,6 +111,8 @@ function not(l: BytecodeLowering): void {
   const [result] = callSchema(l, "aten::__not__", [value]);
   if (result === undefined) return l.fail("a negation has no result");
   l.push(result);
+  const decided = l.decided.get(value);
+  if (decided !== undefined) l.decided.set(result, !decided);
   const test = l.tests.get(value);
   if (test !== undefined) l.tests.set(result, { value: test.value, holds: test.fails, fails: test.holds });
 }

@@ -112,6 +112,8 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
       if (work < 0) throw new OpwiseError("limit-exceeded", "the types of the bytecode cannot be found in reasonable time");
     },
   };
+  // Named tuples are written out where they are made, and only named elsewhere.
+  for (const fn of functions) for (const text of fn.types) if (text.includes("[NamedTuple")) unit.typeOfText(text, fn.name);
   const byName = new Map<string, BytecodeFunction>();
   /** Bodies of the round at hand. */
   const bodies = new Map<FunctionDecl, Block>();

@@ -61,6 +61,8 @@ export class BytecodeLowering {
   readonly builder: GraphBuilder = new GraphBuilder();
   readonly tests: Map<Value, Test> = new Map();
   readonly constants: Map<Value, Template> = new Map();
+  /** Conditions that the types decide. */
+  readonly decided: Map<Value, boolean> = new Map();
   readonly #step: Step;
   readonly #stack: Slot[] = [];
   /** The stack of an open block must not shrink below this. */
@@ -264,6 +266,13 @@ export class BytecodeLowering {
     const end = otherwise - 1 + jump.x;
     if (end < otherwise || end > to) return this.fail("an if reaches out of its block");
     const condition = this.cast(this.pop(), T.bool);
+    const decided = this.decided.get(condition);
+    if (decided !== undefined) {
+      // The other arm may not even have types: it can unpack what is None here.
+      const raises = decided ? this.#range(pc + 1, otherwise - 1) : this.#range(otherwise, end);
+      this.#depth--;
+      return raises ? undefined : end;
+    }
     const test = this.tests.get(condition);
     const begin = (type: Type | undefined) => (): void => {
       this.builder.open();

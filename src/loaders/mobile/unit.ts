@@ -30,9 +30,13 @@ export function joinTypes(a: Type, b: Type): Type {
   return union.kind === "Union" && union.members.length > MAX_MEMBERS ? T.Any : union;
 }
 
+/** Slots of a class whose names no file tells. */
+const MAX_UNNAMED = 4096;
+
 export class MobileUnit {
   readonly classes: Map<string, Type> = new Map();
   /** Slots whose type nothing has told yet. */
+  readonly #texts = new Map<string, Type>();
   readonly #restoring = new Set<string>();
   readonly #unset = new Set<string>();
   /** Whether a type has grown since this was last cleared: what was lowered before may be wrong. */
@@ -55,7 +59,12 @@ export class MobileUnit {
   }
 
   typeOfText(text: string, record: string): Type {
-    return parseType(text, (name) => this.typeNamed(name), record);
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const type = parseType(text, (name) => this.typeNamed(name), record);
+    this.#texts.set(text, type);
+    if (type.kind === "NamedTuple") this.classes.set(type.name, type);
+    return type;
   }
 
   /** Gives a class its slot `slot`; all objects of a class have the same ones. @throws bad-model */
@@ -88,6 +97,8 @@ export class MobileUnit {
 
   /** Values of `type` are put into a slot: its type grows to hold them. */
   hold(cls: ClassType, slot: number, type: Type): void {
+    // A class that restores itself from a zip is known by the slots it stores to.
+    if (this.hasSetState(cls) && slot < MAX_UNNAMED) for (let next = cls.attributes.length; next <= slot; next++) this.addSlot(cls, next, `slot ${next}`);
     const attribute = cls.attributes[slot];
     if (attribute === undefined) throw new OpwiseError("bad-model", `\`${cls.name}\` has no slot ${slot}`);
     const wanted = this.#unset.delete(`${cls.name}.${slot}`) ? type : joinTypes(attribute.type, type);
