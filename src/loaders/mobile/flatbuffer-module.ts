@@ -39,6 +39,8 @@ export interface FlatTypes {
   classNamed(name: string): ClassType;
   typeOfText(text: string, record: string): Type;
   enumMember(name: string, value: Template): Template;
+  /** Objects of the class are restored by its `__setstate__`. */
+  restores(name: string): void;
   /** The attribute of an object that restores its own state. */
   addSlot(cls: ClassType, index: number, name: string): void;
   /** An object's attribute, in the file's order. @returns its slot */
@@ -203,6 +205,7 @@ export class FlatModule {
     this.#made[index] = made;
     const names = this.#attributeNames(typeIndex, type);
     if (kind === WITH_SETSTATE) {
+      this.#types.restores(name);
       // Its attributes get their types from what `__setstate__` stores.
       for (const [slot, attribute] of names.entries()) this.#types.addSlot(cls, slot, attribute);
       const method = this.#functionAt(object.u32(OBJECT.setState));

@@ -119,7 +119,7 @@ function not(l: BytecodeLowering): void {
 
 function getAttribute(l: BytecodeLowering, slot: number): void {
   const { value, cls } = asObject(l, l.pop());
-  const attribute = cls.attributes[slot] ?? l.fail(`\`${cls.name}\` has no slot ${slot}`);
+  const attribute = l.context.unit.attributeAt(cls, slot);
   const result = l.one("prim::GetAttr", [value], attribute.type, { name: { kind: "str", value: attribute.name } });
   result.name = attribute.name;
   l.push(result);
@@ -129,7 +129,7 @@ function setAttribute(l: BytecodeLowering, slot: number): void {
   const [object, given] = l.popMany(2) as [Slot, Slot]; // two were asked for
   const { value, cls } = asObject(l, object);
   if (given !== UNSET) l.context.unit.hold(cls, slot, given.type);
-  const attribute = cls.attributes[slot] ?? l.fail(`\`${cls.name}\` has no slot ${slot}`);
+  const attribute = l.context.unit.attributeAt(cls, slot);
   l.node("prim::SetAttr", [value, l.cast(given, attribute.type)], [], { attributes: { name: { kind: "str", value: attribute.name } } });
 }
 

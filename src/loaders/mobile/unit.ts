@@ -3,7 +3,7 @@
  * stores of the bytecode have in common.
  */
 
-import { addAttribute, type ClassType, type EnumType, makeClass } from "../../ir/class-type.ts";
+import { addAttribute, type ClassAttribute, type ClassType, type EnumType, makeClass } from "../../ir/class-type.ts";
 import type { Template } from "../../ir/template.ts";
 import { isSubtype, optionalOf, sameType, T, tupleOf, type Type, unionOf } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -95,12 +95,20 @@ export class MobileUnit {
     return slot;
   }
 
-  /** Values of `type` are put into a slot: its type grows to hold them. */
-  hold(cls: ClassType, slot: number, type: Type): void {
-    // A class that restores itself from a zip is known by the slots it stores to.
-    if (this.hasSetState(cls) && slot < MAX_UNNAMED) for (let next = cls.attributes.length; next <= slot; next++) this.addSlot(cls, next, `slot ${next}`);
+  /** The attribute in a slot. Of a class that restores itself the file tells no names: its slots are those that the code uses. @throws bad-model */
+  attributeAt(cls: ClassType, slot: number): ClassAttribute {
+    if (this.hasSetState(cls) && slot >= cls.attributes.length && slot < MAX_UNNAMED) {
+      for (let next = cls.attributes.length; next <= slot; next++) this.addSlot(cls, next, `slot ${next}`);
+      this.grown = true;
+    }
     const attribute = cls.attributes[slot];
     if (attribute === undefined) throw new OpwiseError("bad-model", `\`${cls.name}\` has no slot ${slot}`);
+    return attribute;
+  }
+
+  /** Values of `type` are put into a slot: its type grows to hold them. */
+  hold(cls: ClassType, slot: number, type: Type): void {
+    const attribute = this.attributeAt(cls, slot);
     const wanted = this.#unset.delete(`${cls.name}.${slot}`) ? type : joinTypes(attribute.type, type);
     if (sameType(wanted, attribute.type)) return;
     cls.attributes[slot] = { name: attribute.name, type: wanted };
