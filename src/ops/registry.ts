@@ -5,7 +5,8 @@ import { type Argument, fullName, parseSchema, type Schema } from "../ir/schema.
 import { T, type Type } from "../ir/type.ts";
 import { copyInto, empty } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
-import { canCast } from "../tensor/dtype.ts";
+import { reshaped } from "../prims/views.ts";
+import { canCast, torchOfDtype } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { contiguousStrides, numelOf, sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -113,7 +114,17 @@ export function resize(ctx: Context, t: Tensor, shape: readonly number[]): void 
 
 interface Derived {
   readonly op: Op;
-  readonly form: "plain" | "inplace" | "out";
+  /** `factory`: an `out` form whose dtype is `out`'s, where the functional op is told one. */
+  readonly form: "plain" | "inplace" | "out" | "factory";
+}
+
+/** Arguments that factories have besides those of their `out` forms. */
+const FACTORY: ReadonlySet<string> = new Set(["dtype", "layout", "device", "pin_memory"]);
+
+/** Whether `own` are `inputs` and what a factory is told of its result. */
+function isFactoryOf(own: readonly Argument[], inputs: readonly Argument[]): boolean {
+  const more = own.slice(inputs.length);
+  return more.some((a) => a.name === "dtype") && more.every((a) => FACTORY.has(a.name)) && own.slice(0, inputs.length).every((a, i) => a.name === inputs[i]?.name && a.type.kind === inputs[i]?.type.kind);
 }
 
 /** The name of the functional op that `name_.overload` or an out overload writes the result of. */
@@ -150,6 +161,7 @@ function derive(schema: Schema, table: OpTable): Derived | undefined {
     const own = parsedSchema(op).args;
     const same = own.length === inputs.length && own.every((x, i) => x.name === inputs[i]?.name && x.type.kind === inputs[i]?.type.kind);
     if (same) return { op, form: outs.length > 0 ? "out" : "inplace" };
+    if (outs.length === 1 && isFactoryOf(own, inputs)) return { op, form: "factory" };
   }
   return undefined;
 }
@@ -189,9 +201,9 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   const { op, form } = found;
   const { body } = op;
   const outs = schema.args.map((a, i) => (a.kwargOnly && a.alias?.write === true ? i : -1)).filter((i) => i >= 0);
-  const inputs = schema.args.map((_, i) => i).filter((i) => form !== "out" || !outs.includes(i));
+  const inputs = schema.args.map((_, i) => i).filter((i) => (form !== "out" && form !== "factory") || !outs.includes(i));
   const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type));
-  const plainArguments = form !== "out" && converters.every((c) => c === undefined);
+  const plainArguments = form !== "out" && form !== "factory" && converters.every((c) => c === undefined);
 
   if (body.kind === "raw") {
     const count = schema.returns.length;
@@ -207,7 +219,7 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   }
 
   const targets = (args: readonly Datum[]): Tensor[] => {
-    const picked = form === "inplace" ? [args[0]] : form === "out" ? outs.map((i) => args[i]) : [];
+    const picked = form === "inplace" ? [args[0]] : form === "out" || form === "factory" ? outs.map((i) => args[i]) : [];
     return picked.filter((t): t is Tensor => t instanceof Tensor);
   };
   const settle = (ctx: Context, value: Result, args: readonly Datum[]): readonly Datum[] => {
@@ -216,7 +228,11 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
     const values: readonly Result[] = Array.isArray(value) ? value : [value];
     into.forEach((t, i) => {
       const v = values[i];
-      if (v instanceof Tensor) (form === "out" ? writeOut : copyInto)(ctx, t, v);
+      if (!(v instanceof Tensor)) return;
+      // A sequence (arange, linspace) fills an `out` of as many elements whatever its shape.
+      const sequence = form === "factory" && v.rank === 1 && !schema.args.some((a) => a.type.kind === "List") && v.numel === t.numel;
+      if (sequence) copyInto(ctx, t, reshaped(ctx, v, t.shape));
+      else (form === "inplace" ? copyInto : writeOut)(ctx, t, v);
     });
     return schema.returns.length === 0 ? [] : into;
   };
@@ -228,6 +244,10 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
         const convertOne = converters[k];
         out[k] = convertOne === undefined ? value : convertOne(value);
       }
+    }
+    if (form === "factory") {
+      const [target] = targets(args);
+      for (const a of parsedSchema(op).args.slice(inputs.length)) out.push(a.name === "dtype" && target !== undefined ? torchOfDtype(target.dtype) : null);
     }
     return out;
   };

@@ -48,6 +48,14 @@ export const samples: readonly Sample[] = [
   aten("logspace.Tensor_Tensor", [tv([], [0]), tv([], [2]), int(4)]),
   aten("logspace.Tensor_Scalar", [tv([], [-1]), int(1), int(3), float(2)]),
   aten("logspace.Scalar_Tensor", [int(0), tv([], [2]), int(3)]),
+  // An `out` tells the dtype; of as many elements it keeps its shape where no size is given.
+  ...([[4], [2, 2], [0]] as const).flatMap((shape) => {
+    const out = t(shape, { dtype: "float64" });
+    return [aten("linspace.out", [int(0), int(1), int(4)], { out }), aten("logspace.out", [int(0), int(1), int(4), float(2)], { out }), aten("arange.start_out", [int(1), int(5)], { out })];
+  }),
+  aten("linspace.out", [float(0.5), int(3), int(4)], { out: t([4], { dtype: "int32" }) }),
+  aten("full.out", [ints(2, 2), int(3)], { out: t([4], { dtype: "int64" }) }),
+  aten("eye.m_out", [int(2), int(3)], { out: t([0]) }),
   aten("eye", [int(3)]),
   aten("eye", [int(0)], { dtype: dtype("bool") }),
   aten("eye.m", [int(2), int(4)], { dtype: dtype("int32") }),
