@@ -6,51 +6,20 @@
 import { describeFormat, SNIFF_BYTES, sniffFormat } from "../../bytes/format.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
 import { readPickle } from "../../bytes/pickle.ts";
-import { boolOf, describePickle, itemsOf, numberOf, type PickleEntry, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
+import { itemsOf, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
 import { readAll, subSource } from "../../bytes/source.ts";
 import { openZip, type Zip } from "../../bytes/zip.ts";
-import type { StorageTemplate, TensorTemplate } from "../../ir/template.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import type { StorageTemplate } from "../../ir/template.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
-import { dtypeOfGlobal, isTensor, isTensorGlobal, rebuildTensor, refBytes, type StorageRef, storageRefs } from "../pickled-tensor.ts";
+import { refBytes, type StorageRef, storageRefs } from "../pickled-tensor.ts";
+import { allowedInCheckpoint, convertPickle, isLittleEndian } from "./convert.ts";
+import type { SavedValue } from "./saved-value.ts";
 
-/** A value of a checkpoint. Containers that the file shares are one object here too. */
-export type SavedValue =
-  | { readonly kind: "none" }
-  | { readonly kind: "bool"; readonly value: boolean }
-  /** A safe number, else a bigint; of any size. */
-  | { readonly kind: "int"; readonly value: number | bigint }
-  | { readonly kind: "float"; readonly value: number }
-  | { readonly kind: "complex"; readonly re: number; readonly im: number }
-  | { readonly kind: "str"; readonly value: string }
-  | { readonly kind: "bytes"; readonly value: Uint8Array }
-  | { readonly kind: "tensor"; readonly tensor: TensorTemplate; readonly parameter: boolean }
-  | { readonly kind: "list" | "tuple" | "set"; readonly items: SavedValue[] }
-  | SavedDict
-  /** `torch.Size`. */
-  | { readonly kind: "size"; readonly dims: readonly number[] }
-  | { readonly kind: "dtype"; readonly dtype: DType }
-  | { readonly kind: "device"; readonly value: string };
-
-export interface SavedDict {
-  readonly kind: "dict";
-  /** A `collections.OrderedDict`. */
-  readonly ordered: boolean;
-  readonly entries: (readonly [SavedValue, SavedValue])[];
-}
+export type { SavedDict, SavedValue } from "./saved-value.ts";
 
 export interface CheckpointOptions {
   readonly limits?: Limits | undefined;
-}
-
-const COMPLEX = new Set(["builtins.complex", "__builtin__.complex"]);
-const SETS = new Set(["builtins.set", "__builtin__.set"]);
-
-function allowed(global: string): boolean {
-  return (
-    isTensorGlobal(global) || COMPLEX.has(global) || SETS.has(global) || global === "torch.Size" || global === "torch.device" || global === "_codecs.encode"
-  );
 }
 
 /**
@@ -90,7 +59,7 @@ async function readZipForm(zip: Zip, limits: Limits): Promise<SavedValue> {
     if (order !== "little")
       throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
   }
-  const { value } = readPickle(await zip.read(record), { allow: allowed, limits, record });
+  const { value } = readPickle(await zip.read(record), { allow: allowedInCheckpoint, limits, record });
   const storages = new Map<string, StorageTemplate>();
   for (const ref of storageRefs(value)) {
     if (storages.has(ref.key)) continue;
@@ -99,7 +68,7 @@ async function readZipForm(zip: Zip, limits: Limits): Promise<SavedValue> {
     if (bytes.size < refBytes(ref)) throw shortStorage(name, ref, bytes.size);
     storages.set(ref.key, { source: bytes, nbytes: bytes.size, device: ref.location });
   }
-  return convert(value, (ref) => need(storages, ref));
+  return convertPickle(value, { storageOf: (ref) => need(storages, ref) });
 }
 
 function shortStorage(record: string, ref: StorageRef, got: number): OpwiseError {
@@ -121,16 +90,14 @@ async function readLegacyForm(source: Source, limits: Limits): Promise<SavedValu
   const bytes = await readAll(source, limits.maxFileBytes);
   let at = 0;
   const next = (): PickleValue => {
-    const { value, end } = readPickle(bytes, { allow: allowed, limits, offset: at });
+    const { value, end } = readPickle(bytes, { allow: allowedInCheckpoint, limits, offset: at });
     at = end;
     return value;
   };
   next(); // the magic number, by which the format was recognised
   const protocol = safeIntOf(next());
   if (protocol !== 1001) throw new OpwiseError("unsupported-version", "the checkpoint is of another protocol", { wanted: "1001", got: String(protocol) });
-  const system = next();
-  const little = system.kind === "dict" ? system.entries.find(([key]) => key.kind === "string" && key.value === "little_endian")?.[1] : undefined;
-  if (little !== undefined && !boolOf(little)) throw new OpwiseError("unsupported-format", "the checkpoint's numbers are not little-endian");
+  if (!isLittleEndian(next())) throw new OpwiseError("unsupported-format", "the checkpoint's numbers are not little-endian");
   const value = next();
   const keys = itemsOf(next()).map(stringOf);
 
@@ -155,7 +122,7 @@ async function readLegacyForm(source: Source, limits: Limits): Promise<SavedValu
     at += nbytes;
   }
   const views = new Map<string, StorageTemplate>();
-  return convert(value, (ref) => {
+  const storageOf = (ref: StorageRef): StorageTemplate => {
     if (ref.view === undefined) return need(storages, ref);
     const known = views.get(ref.key);
     if (known !== undefined) return known;
@@ -164,117 +131,6 @@ async function readLegacyForm(source: Source, limits: Limits): Promise<SavedValu
     const part: StorageTemplate = { source: subSource(root.source, { offset, length: refBytes(ref) }), nbytes: refBytes(ref), device: ref.location };
     views.set(ref.key, part);
     return part;
-  });
-}
-
-/** Pickle data as saved values. Its depth was bounded when it was read. */
-function convert(root: PickleValue, storageOf: (ref: StorageRef) => StorageTemplate): SavedValue {
-  const made = new Map<PickleValue, SavedValue>();
-  const keep = (from: PickleValue, to: SavedValue): SavedValue => {
-    made.set(from, to);
-    return to;
   };
-  const fill = (entries: readonly PickleEntry[], dict: SavedDict): void => {
-    const at = new Map<unknown, number>();
-    for (const [key, value] of entries) {
-      const saved = visit(key);
-      // A later value of a key replaces the earlier in its place.
-      const name = "value" in saved ? `${saved.kind}:${String(saved.value)}` : saved;
-      const known = at.get(name);
-      if (known === undefined) {
-        at.set(name, dict.entries.length);
-        dict.entries.push([saved, visit(value)]);
-      } else dict.entries[known] = [saved, visit(value)];
-    }
-  };
-  const visit = (value: PickleValue): SavedValue => {
-    const known = made.get(value);
-    if (known !== undefined) return known;
-    switch (value.kind) {
-      case "none":
-      case "bool":
-      case "int":
-      case "float":
-      case "bytes":
-        return value;
-      case "string":
-        return { kind: "str", value: value.value };
-      case "tuple":
-        return keep(value, { kind: "tuple", items: value.items.map(visit) });
-      case "list":
-      case "set": {
-        const items: SavedValue[] = [];
-        const list = keep(value, { kind: value.kind, items });
-        for (const item of value.items) items.push(visit(item));
-        return list;
-      }
-      case "dict": {
-        const dict: SavedDict = { kind: "dict", ordered: false, entries: [] };
-        keep(value, dict);
-        fill(value.entries, dict);
-        return dict;
-      }
-      case "global": {
-        const dtype = dtypeOfGlobal(value.fullName);
-        if (dtype !== undefined) return { kind: "dtype", dtype };
-        throw new OpwiseError("unsafe-pickle", `the file holds ${describePickle(value)}, which is no data`);
-      }
-      case "reduce": {
-        if (isTensor(value)) {
-          const { tensor, parameter } = rebuildTensor(value, storageOf);
-          return keep(value, { kind: "tensor", tensor, parameter });
-        }
-        return called(value);
-      }
-      case "object":
-      case "persistent":
-        throw new OpwiseError("unsafe-pickle", `the file holds ${describePickle(value)}, which is no data`);
-      default:
-        return value satisfies never;
-    }
-  };
-  const called = (value: Extract<PickleValue, { kind: "reduce" }>): SavedValue => {
-    const name = value.callable.fullName;
-    const args = itemsOf(value.args);
-    const first = (): PickleValue => {
-      const [arg] = args;
-      if (arg === undefined) throw new OpwiseError("bad-pickle", `\`${name}\` is called without arguments`);
-      return arg;
-    };
-    if (name === "collections.OrderedDict") {
-      const dict: SavedDict = { kind: "dict", ordered: true, entries: [] };
-      keep(value, dict);
-      const [given] = args;
-      const pairs =
-        given === undefined
-          ? []
-          : itemsOf(given).map((pair): PickleEntry => {
-              const [key, item] = itemsOf(pair);
-              if (key === undefined || item === undefined) throw new OpwiseError("bad-pickle", "an OrderedDict is not made of pairs");
-              return [key, item];
-            });
-      fill([...pairs, ...(value.entries ?? [])], dict);
-      return dict;
-    }
-    if (COMPLEX.has(name)) {
-      const [re, im] = args;
-      return { kind: "complex", re: re === undefined ? 0 : numberOf(re), im: im === undefined ? 0 : numberOf(im) };
-    }
-    if (SETS.has(name)) {
-      const [items] = args;
-      return keep(value, { kind: "set", items: items === undefined ? [] : itemsOf(items).map(visit) });
-    }
-    if (name === "torch.Size") return keep(value, { kind: "size", dims: itemsOf(first()).map(safeIntOf) });
-    if (name === "torch.device") {
-      const [type, index] = args.map(visit);
-      if (type?.kind !== "str") throw new OpwiseError("bad-pickle", "a device has no name");
-      return { kind: "device", value: index?.kind === "int" ? `${type.value}:${index.value}` : type.value };
-    }
-    if (name === "_codecs.encode") {
-      // Protocol 2 writes bytes as a latin-1 text to be encoded.
-      return { kind: "bytes", value: Uint8Array.from(stringOf(first()), (letter) => letter.charCodeAt(0) & 0xff) };
-    }
-    throw new OpwiseError("unsafe-pickle", `the file holds a call of \`${name}\`, which is not read as data`);
-  };
-  return visit(root);
+  return convertPickle(value, { storageOf });
 }
