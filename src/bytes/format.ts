@@ -73,7 +73,7 @@ export function sniffFormat(head: Uint8Array, size: number = head.length): FileF
   if (startsWith(head, "ustar", 257)) return "tar";
   if (startsWith(head, "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 2) && head[0] === 0x80) return "torch-legacy";
   if (head[0] === 0x80 && (head[1] ?? 99) <= 5) return "pickle";
-  if (startsWith(head, "{\"", 8) && (head[7] ?? 1) === 0 && (head[6] ?? 1) === 0) return "safetensors";
+  if (startsWith(head, "{", 8) && (head[7] ?? 1) === 0 && (head[6] ?? 1) === 0) return "safetensors";
   if (looksLikeOnnx(head)) return "onnx";
   if (head.every((byte) => byte === 0)) return "zeros";
   return sniffText(head);

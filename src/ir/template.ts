@@ -35,6 +35,9 @@ export interface TensorTemplate {
   readonly offset: number;
   readonly requiresGrad: boolean;
   readonly quantizer?: QuantizerTemplate;
+  /** The storage holds the conjugates, or the negatives, of the elements. */
+  readonly conj?: boolean;
+  readonly neg?: boolean;
 }
 
 export type Template =

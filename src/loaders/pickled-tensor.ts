@@ -10,6 +10,7 @@ import {
   type PickleReduce,
   type PickleValue,
   safeIntOf,
+  stringEntries,
   stringOf,
 } from "../bytes/pickle-value.ts";
 import type { QuantizerTemplate, StorageTemplate, TensorTemplate } from "../ir/template.ts";
@@ -209,11 +210,11 @@ function rebuild(callable: string, args: readonly PickleValue[], storageOf: (ref
     case "torch._utils._rebuild_tensor":
       return { tensor: strided(args, false, undefined, undefined, storageOf), parameter: false };
     case "torch._utils._rebuild_tensor_v2":
-      return { tensor: strided(args, boolOf(arg(4)), undefined, undefined, storageOf), parameter: false };
+      return { tensor: withBits(strided(args, boolOf(arg(4)), undefined, undefined, storageOf), args[6]), parameter: false };
     case "torch._utils._rebuild_tensor_v3": {
       const dtype = dtypeOfGlobal(globalOf(arg(6)));
       if (dtype === undefined) throw new OpwiseError("unsupported-dtype", `\`${globalOf(arg(6))}\` is no dtype known here`);
-      return { tensor: strided(args, boolOf(arg(4)), dtype, undefined, storageOf), parameter: false };
+      return { tensor: withBits(strided(args, boolOf(arg(4)), dtype, undefined, storageOf), args[7]), parameter: false };
     }
     case "torch._utils._rebuild_qtensor":
       return {
@@ -237,6 +238,18 @@ function rebuild(callable: string, args: readonly PickleValue[], storageOf: (ref
     default:
       throw new OpwiseError("unsafe-pickle", `\`${callable}\` makes no tensor`);
   }
+}
+
+/** The tensor with what its metadata say: `{"conj": True}` and `{"neg": True}` are lazy bits. */
+function withBits(tensor: TensorTemplate, metadata: PickleValue | undefined): TensorTemplate {
+  if (metadata === undefined || metadata.kind === "none") return tensor;
+  if (metadata.kind !== "dict") throw new OpwiseError("bad-pickle", "the metadata of a tensor are no dict", { got: describePickle(metadata) });
+  const entries = stringEntries(metadata.entries);
+  const bit = (name: string): boolean => {
+    const value = entries.get(name);
+    return value !== undefined && boolOf(value);
+  };
+  return { ...tensor, ...(bit("conj") ? { conj: true } : {}), ...(bit("neg") ? { neg: true } : {}) };
 }
 
 function strided(

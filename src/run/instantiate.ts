@@ -43,6 +43,8 @@ export class Instantiator {
     if (known instanceof Tensor) return known;
     const tensor = new Tensor(this.#storage(template.storage, template.dtype), template.dtype, template.shape, template.strides, template.offset);
     tensor.requiresGrad = template.requiresGrad;
+    if (template.conj === true) tensor.conj = true;
+    if (template.neg === true) tensor.neg = true;
     const q = template.quantizer;
     if (q !== undefined) {
       tensor.quantizer = q.scheme === "per_tensor_affine" ? q : { scheme: q.scheme, axis: q.axis, scales: this.tensor(q.scales), zeroPoints: this.tensor(q.zeroPoints) };

@@ -1,6 +1,6 @@
 /**
- * Reads what `torch.save` writes (.pth, .pt without code), in the zip form and the legacy one, as inert data. Nothing is run:
- * a file that holds Python objects other than tensors and containers is refused.
+ * Reads checkpoints as inert data: what `torch.save` writes (the zip form, the stream of five pickles before PyTorch 1.6, the tar archive of
+ * 0.1), `.safetensors`, and indices of several such files. Nothing is run: a file that holds Python objects other than data is refused.
  */
 
 import { describeFormat, SNIFF_BYTES, sniffFormat } from "../../bytes/format.ts";
@@ -14,16 +14,21 @@ import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { refBytes, type StorageRef, storageRefs } from "../pickled-tensor.ts";
 import { allowedInCheckpoint, convertPickle, isLittleEndian } from "./convert.ts";
+import { readLegacyTar } from "./legacy-tar.ts";
+import { readSafetensors } from "./safetensors.ts";
 import type { SavedValue } from "./saved-value.ts";
+import { readSharded } from "./sharded.ts";
 
 export type { SavedDict, SavedValue } from "./saved-value.ts";
 
 export interface CheckpointOptions {
   readonly limits?: Limits | undefined;
+  /** The file is one of several that an index names. */
+  readonly inIndex?: boolean | undefined;
 }
 
 /**
- * The object that a `torch.save` file holds. Tensors are ranges of `source`.
+ * The object that a checkpoint holds. Tensors are ranges of `source`.
  * @throws unsupported-format, unsafe-pickle, bad-pickle, bad-tensor, bad-zip, missing-record, truncated, limit-exceeded
  */
 export async function readCheckpoint(source: Source, options: CheckpointOptions = {}): Promise<SavedValue> {
@@ -31,12 +36,24 @@ export async function readCheckpoint(source: Source, options: CheckpointOptions 
   try {
     const head = await source.read({ offset: 0, length: Math.min(SNIFF_BYTES, source.size) });
     const format = sniffFormat(head, source.size);
-    if (format === "zip") return await readZipForm(await openZip(source, limits), limits);
-    if (format === "torch-legacy") return await readLegacyForm(source, limits);
-    throw new OpwiseError("unsupported-format", "the file is not what torch.save writes", {
-      wanted: "a zip archive or a legacy checkpoint",
-      got: describeFormat(format),
-    });
+    if (format === "json" && options.inIndex !== true) {
+      return await readSharded(source, limits, (shard) => readCheckpoint(shard, { ...options, inIndex: true }));
+    }
+    switch (format) {
+      case "zip":
+        return await readZipForm(await openZip(source, limits), limits);
+      case "torch-legacy":
+        return await readLegacyForm(source, limits);
+      case "tar":
+        return await readLegacyTar(source, limits);
+      case "safetensors":
+        return (await readSafetensors(source, limits)).tensors;
+      default:
+        throw new OpwiseError("unsupported-format", "the file is no checkpoint", {
+          wanted: "what torch.save writes, .safetensors, or an index of them",
+          got: describeFormat(format),
+        });
+    }
   } catch (error) {
     if (!isOpwiseError(error)) throw error;
     const placed = error.at({ file: source.name });

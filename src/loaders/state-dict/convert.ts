@@ -4,7 +4,7 @@ import { boolOf, describePickle, itemsOf, numberOf, type PickleEntry, type Pickl
 import type { StorageTemplate, TensorTemplate } from "../../ir/template.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { dtypeOfGlobal, isTensor, isTensorGlobal, rebuildTensor, type StorageRef } from "../pickled-tensor.ts";
-import { numpyArray, numpyScalar } from "./numpy.ts";
+import { numpyArray, numpyBuffer, numpyScalar } from "./numpy.ts";
 import type { SavedDict, SavedValue } from "./saved-value.ts";
 
 /** The names that Python 2 and 3 give one thing. */
@@ -17,6 +17,7 @@ const FACTORIES = new Set(["list", "dict", "set", "int", "float", "str", "bool",
 const PATHS = new Set(["PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath", "Path", "PurePath"].flatMap((name) => [`pathlib.${name}`, `pathlib._local.${name}`]));
 const NAMESPACES = new Set(["argparse.Namespace", "types.SimpleNamespace"]);
 const RECONSTRUCT = new Set(["numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"]);
+const FROM_BUFFER = new Set(["numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"]);
 const SCALARS = new Set(["numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"]);
 const LAYOUT = "torch.serialization._get_layout";
 const META = "torch._utils._rebuild_meta_tensor_no_storage";
@@ -25,6 +26,8 @@ const NESTED = "torch._utils._rebuild_nested_tensor";
 const DEVICE_TENSORS = new Set([
   "torch._utils._rebuild_xla_tensor", "torch._utils._rebuild_device_tensor_from_numpy", "torch._utils._rebuild_device_tensor_from_cpu_tensor",
 ]);
+/** `torch.FloatTensor`: what a tensor's class was called; named by files of PyTorch 0.1. */
+const TENSOR_CLASS = /^torch\.(?:cuda\.)?(?:Float|Double|Half|Long|Int|Short|Char|Byte)Tensor$/;
 const SPARSE = "torch._utils._rebuild_sparse_tensor";
 const OTHERS = new Set([
   "torch.Size", "torch.device", "_codecs.encode", "collections.Counter", "collections.defaultdict", "collections.deque", "numpy.ndarray", "numpy.dtype",
@@ -36,7 +39,8 @@ export function allowedInCheckpoint(global: string): boolean {
   return (
     isTensorGlobal(global) ||
     OTHERS.has(global) ||
-    [COMPLEX, SETS, BYTEARRAYS, FACTORIES, PATHS, NAMESPACES, RECONSTRUCT, SCALARS, DEVICE_TENSORS].some((names) => names.has(global))
+    TENSOR_CLASS.test(global) ||
+    [COMPLEX, SETS, BYTEARRAYS, FACTORIES, PATHS, NAMESPACES, RECONSTRUCT, FROM_BUFFER, SCALARS, DEVICE_TENSORS].some((names) => names.has(global))
   );
 }
 
@@ -243,6 +247,7 @@ class Converter {
       if (value.state === undefined) throw new OpwiseError("bad-pickle", this.#named("a NumPy array has no data"));
       return this.#keep(value, numpyArray(value.state, (part) => this.visit(part)));
     }
+    if (FROM_BUFFER.has(name)) return this.#keep(value, numpyBuffer(args, (part) => this.visit(part)));
     if (SCALARS.has(name)) return numpyScalar(args, (part) => this.visit(part));
     if (name === "torch.Size") return this.#keep(value, { kind: "size", dims: itemsOf(first()).map(safeIntOf) });
     if (name === LAYOUT) return { kind: "str", value: stringOf(first()) };

@@ -41,15 +41,20 @@ function bytesOf(value: PickleValue, visit: Visit): Uint8Array {
 export function numpyArray(state: PickleValue, visit: Visit): SavedValue {
   const [, shapeValue, type, fortran, data] = itemsOf(state);
   if (shapeValue === undefined || type === undefined || fortran === undefined || data === undefined) throw new OpwiseError("bad-pickle", "a NumPy array's state is incomplete");
-  const dtype = dtypeOf(type);
-  const shape = itemsOf(shapeValue).map(safeIntOf);
-  const bytes = bytesOf(data, visit);
-  const order = boolOf(fortran) ? contiguousStrides([...shape].reverse()).reverse() : contiguousStrides(shape);
-  const tensor = stridedTensor({
-    storage: { source: bytesSource(bytes, "NumPy array"), nbytes: bytes.length, device: "cpu" },
-    dtype, shape, strides: order, offset: 0, requiresGrad: false,
-  });
-  return { kind: "tensor", tensor, parameter: false };
+  return over(bytesOf(data, visit), dtypeOf(type), itemsOf(shapeValue).map(safeIntOf), boolOf(fortran));
+}
+
+/** What protocol 5 has: `(bytes, dtype, shape, "C" or "F")`. @throws as `numpyArray` */
+export function numpyBuffer(args: readonly PickleValue[], visit: Visit): SavedValue {
+  const [data, type, shape, order] = args;
+  if (data === undefined || type === undefined || shape === undefined || order === undefined) throw new OpwiseError("bad-pickle", "a NumPy array's data are incomplete");
+  return over(bytesOf(data, visit), dtypeOf(type), itemsOf(shape).map(safeIntOf), stringOf(order) === "F");
+}
+
+function over(bytes: Uint8Array, dtype: DType, shape: readonly number[], fortran: boolean): SavedValue {
+  const strides = fortran ? contiguousStrides([...shape].reverse()).reverse() : contiguousStrides(shape);
+  const storage = { source: bytesSource(bytes, "NumPy array"), nbytes: bytes.length, device: "cpu" };
+  return { kind: "tensor", tensor: stridedTensor({ storage, dtype, shape, strides, offset: 0, requiresGrad: false }), parameter: false };
 }
 
 /** A NumPy scalar, as the number it is. @throws bad-pickle, unsupported-dtype */

@@ -11,7 +11,7 @@ export interface StateDictOptions extends CheckpointOptions {
 }
 
 /**
- * The tensors of a state dict by name, in its order; other values are left out.
+ * The tensors of a state dict by name, in its order; other values are left out. A sparse one gives its parts, `w.indices` and `w.values`.
  * @throws bad-argument where the file holds no state dict at `path`, and everything that `readCheckpoint` throws
  */
 export async function readStateDict(source: Source, options: StateDictOptions = {}): Promise<Map<string, TensorTemplate>> {
@@ -33,6 +33,8 @@ export async function readStateDict(source: Source, options: StateDictOptions = 
     value.kind === "dict"
       ? value.entries.flatMap(([key, item]) => (key.kind === "str" && item.kind === "dict" && tensorsOf(item).size > 0 ? [key.value] : []))
       : [];
+  // A tensor saved alone has no name.
+  if (value.kind === "tensor") return new Map([["", value.tensor]]);
   throw new OpwiseError("bad-argument", "the file holds no state dict: no tensors by name", {
     where: { file: source.name },
     got: value.kind === "dict" ? `a dict of ${keysOf(value).join(", ")}` : value.kind,
@@ -50,6 +52,10 @@ function keysOf(value: SavedValue): string[] {
 
 function tensorsOf(dict: SavedDict): Map<string, TensorTemplate> {
   const out = new Map<string, TensorTemplate>();
-  for (const [key, item] of dict.entries) if (key.kind === "str" && item.kind === "tensor") out.set(key.value, item.tensor);
+  for (const [key, item] of dict.entries) {
+    if (key.kind !== "str") continue;
+    if (item.kind === "tensor") out.set(key.value, item.tensor);
+    else if (item.kind === "sparse") for (const [part, tensor] of item.parts) out.set(`${key.value}.${part}`, tensor);
+  }
   return out;
 }
