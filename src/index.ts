@@ -6,8 +6,8 @@
  *     const y = await session.forward(Tensor.from(new Float32Array(150528), [1, 3, 224, 224]));
  */
 
-export { load, Model, type LoadOptions, type SessionChoice, type ModelSummary } from "./model.ts";
-export { readStateDict, type CheckpointChoice } from "./checkpoint.ts";
+export { formatOf, load, Model, type LoadOptions, type SessionChoice, type ModelSummary } from "./model.ts";
+export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, type CheckpointTensor, type CheckpointValue } from "./checkpoint.ts";
 export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
@@ -16,7 +16,7 @@ export type { MachineEvent, Listener } from "./run/event.ts";
 export { Machine, type Status } from "./run/machine.ts";
 export { takeSnapshot, type Snapshot } from "./run/snapshot.ts";
 export { Tensor, type TensorData, type Quantizer } from "./tensor/tensor.ts";
-export { DTYPES, type DType } from "./tensor/dtype.ts";
+export { DTYPES, itemsize as dtypeBytes, type DType } from "./tensor/dtype.ts";
 export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
 export type { Program } from "./ir/graph.ts";
 export type { Datum } from "./ir/datum.ts";

@@ -8,7 +8,7 @@ import type { FunctionDecl, Program } from "./ir/graph.ts";
 import { walkNodes } from "./ir/graph.ts";
 import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
-import { loadProgram } from "./loaders/load.ts";
+import { detectFormat, loadProgram, type ModelFormat } from "./loaders/load.ts";
 import { seedTwister } from "./numeric/mt19937.ts";
 import { torchFamilies } from "./ops/families.ts";
 import { onnxFamilies } from "./ops/onnx/index.ts";
@@ -33,7 +33,7 @@ export interface LoadOptions {
   readonly mapLocation?: (device: string) => string;
   readonly limits?: Partial<Limits>;
   /** The only format to take; left out: whatever the content is. */
-  readonly format?: "torchscript" | "onnx" | "pt2";
+  readonly format?: "torchscript" | "onnx" | "pt2" | "mobile";
   /** What to call the source in messages. */
   readonly name?: string;
 }
@@ -84,6 +84,14 @@ async function typed<X>(work: Promise<X>): Promise<X> {
   } catch (error) {
     throw typedError(error);
   }
+}
+
+/**
+ * What a file is, by its content: a model of one of four formats, or a checkpoint (`state-dict`), which has tensors and no program.
+ * @throws unsupported-format for anything else, bad-zip for a damaged archive
+ */
+export async function formatOf(what: SourceLike, options: Pick<LoadOptions, "fetch" | "signal" | "limits" | "name" | "siblings"> = {}): Promise<ModelFormat> {
+  return detectFormat(await openSource(what, options), limitsWith(options.limits));
 }
 
 /** A loaded model. Sessions made of it are independent. */

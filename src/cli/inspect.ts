@@ -1,6 +1,6 @@
 /** `opwise inspect`: what a model is, and whether this build runs it. */
 
-import { load } from "../index.ts";
+import { dtypeBytes, formatOf, load, readCheckpoint } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { progressLine } from "./progress.ts";
 
@@ -9,7 +9,28 @@ export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, v: unknown) => (typeof v === "bigint" ? v.toString() : v), 2);
 }
 
+/** A checkpoint: its tensors by name, and what they weigh. */
+async function inspectCheckpoint(args: Arguments): Promise<number> {
+  const { tensors } = await readCheckpoint(args.model, { onProgress: progressLine(args.model) });
+  const lines = tensors.map(({ name, tensor, parameter, device }) => ({
+    name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.numel * dtypeBytes(tensor.dtype), parameter, device,
+  }));
+  const bytes = lines.reduce((sum, line) => sum + line.bytes, 0);
+  if (args.flags.has("json")) {
+    console.log(toJson({ file: args.model, format: "state-dict", tensors: lines, bytes }));
+    return 0;
+  }
+  console.log(`${args.model}: checkpoint, ${lines.length} tensors, ${bytes.toLocaleString("en")} bytes`);
+  const width = Math.max(...lines.map((line) => line.name.length), 0);
+  for (const line of lines) {
+    const where = line.device === "cpu" ? "" : `  (saved on ${line.device})`;
+    console.log(`  ${line.name.padEnd(width)}  ${line.dtype} [${line.shape.join(", ")}]  ${line.bytes.toLocaleString("en")} bytes${where}`);
+  }
+  return 0;
+}
+
 export async function inspect(args: Arguments): Promise<number> {
+  if ((await formatOf(args.model)) === "state-dict") return inspectCheckpoint(args);
   const model = await load(args.model, { onProgress: progressLine(args.model) });
   const summary = model.summary();
   using session = await model.session();
@@ -25,7 +46,7 @@ export async function inspect(args: Arguments): Promise<number> {
   const code = missing.length === 0 ? 0 : 3;
   if (args.flags.has("json")) {
     const shapes = tensors.map(({ name, role, tensor }) => ({ name, role, dtype: tensor.dtype, shape: tensor.shape }));
-    console.log(toJson({ file: args.model, ...summary, ops, parameters, buffers, tensors: shapes, missing }));
+    console.log(toJson({ file: args.model, ...summary, ops, parameters, buffers, tensors: shapes, missing, extra: Object.fromEntries(model.extra) }));
     return code;
   }
   const total = (what: { readonly tensors: number; readonly elements: number }): string =>
@@ -36,6 +57,9 @@ export async function inspect(args: Arguments): Promise<number> {
   if (summary.methods.length > 0) console.log(`  methods     ${summary.methods.join(", ")}`);
   console.log(`  parameters  ${total(parameters)}`);
   console.log(`  buffers     ${total(buffers)}`);
+  if (args.flags.has("extra")) {
+    for (const [name, text] of model.extra) console.log(`  extra file  ${name}\n${text.replace(/^/gm, "    ")}`);
+  } else if (model.extra.size > 0) console.log(`  extra files ${[...model.extra.keys()].join(", ")} (--extra shows them)`);
   console.log(`  ${ops.length} kinds of op, by count, with the backends that run them (tfjs: natively, or on cpu as a counted fallback)`);
   const width = Math.max(...ops.map((op) => op.name.length), 0);
   for (const op of ops) console.log(`    ${String(op.count).padStart(5)}  ${op.name.padEnd(width)}  ${op.supported ? op.backends.join(" ") : "MISSING"}`);

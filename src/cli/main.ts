@@ -9,7 +9,9 @@ import { print } from "./print.ts";
 import { run } from "./run.ts";
 
 const USAGE = `usage:
-  opwise inspect MODEL [--json]    format, inputs and outputs, parameters, ops, and what this build lacks
+  opwise inspect FILE [--json] [--extra]
+                                   a model: format, inputs and outputs, parameters, ops, what this build lacks, extra files
+                                   a checkpoint (.pth, .safetensors, *.index.json): names, dtypes, shapes and bytes of its tensors
   opwise run MODEL [--input [NAME=]FILE]... [--output DIR] [--method NAME] [--backend NAME] [--json]
              [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
                                    inputs: .npy (a tensor), .npz (tensors by name), .json (any value)
@@ -45,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
     case "inspect":
-      return inspect(parseArguments(rest, { flags: ["json"], options: [], repeated: [] }));
+      return inspect(parseArguments(rest, { flags: ["json", "extra"], options: [], repeated: [] }));
     case "run":
       return run(
         parseArguments(rest, { flags: ["json"], options: ["output", "method", "backend", "seed", "max-steps", "tolerance"], repeated: ["input", "expect"] }),

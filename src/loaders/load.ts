@@ -35,7 +35,15 @@ export async function detectFormat(source: Source, limits: Limits = DEFAULT_LIMI
     case "onnx":
       return "onnx";
     case "torch-legacy":
+    case "safetensors":
       return "state-dict";
+    case "tar":
+      // PyTorch 0.1 saved tar archives; their members come in this order.
+      if (source.size > 512 && head[0] === 0x73 && new TextDecoder().decode(head.subarray(0, 9)) === "storages\0") return "state-dict";
+      return unsupported(source, describeFormat(format), formatHint(format), undefined);
+    case "json":
+      if (/\.index\.json$/i.test(source.name)) return "state-dict";
+      return unsupported(source, describeFormat(format), formatHint(format), undefined);
     case "torch-mobile":
       return "mobile";
     default:
@@ -104,8 +112,8 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
       throw new OpwiseError("unsupported-format", "the file holds tensors and no program", {
         where: { file: source.name },
         wanted: "a model",
-        got: "what torch.save writes",
-        hint: "read it as a state dict, or save the model with `torch.jit.script(model).save(path)`",
+        got: "a checkpoint",
+        hint: "read it with `readStateDict` or `readCheckpoint`, or save the model with `torch.jit.script(model).save(path)`",
       });
     default:
       return format satisfies never;
