@@ -72,6 +72,13 @@ function unsupported(source: Source, got: string, hint: string | undefined, caus
 function archiveFormat(zip: Zip): ModelFormat {
   const inRoot = (name: string): boolean =>
     zip.names.some((record) => record === name || (record.endsWith(`/${name}`) && record.indexOf("/") === record.length - name.length - 1));
+  if (zip.names.some((name) => /^(?:[^/]+\/)?\.data\/extern_modules$/.test(name))) {
+    const scripted = zip.names.some((name) => name.includes(".data/ts_code/"));
+    throw new OpwiseError("unsupported-format", "the archive is a package of torch.package: its models are Python code", {
+      where: { file: zip.source.name },
+      hint: `load it in Python with \`torch.package.PackageImporter(path).load_pickle(...)\`, then ${scripted ? "save the ScriptModule alone: `module.save(path)`" : "save the model with `torch.export.save` or `torch.jit.script(model).save(path)`"}`,
+    });
+  }
   if (inRoot("archive_format") || zip.names.some((name) => name.endsWith("serialized_exported_program.json"))) return "pt2";
   // Code is the better source where both are there: it has the author's names and places.
   if (inRoot("bytecode.pkl") && !zip.names.some((name) => /^(?:[^/]+\/)?code\/.+\.py$/.test(name))) return "mobile";

@@ -95,6 +95,9 @@ export function dtypeOfGlobal(global: string): DType | undefined {
   return Object.hasOwn(DTYPES, name) ? DTYPES[name] : undefined;
 }
 
+/** Dtypes of PyTorch that no tensor here has: files may name them, and are told so where a tensor is of one. */
+const FOREIGN_DTYPE = /^torch\.(?:u?int[1-7]|float4_e2m1fn_x2|quint4x2|quint2x4|bits\w+)$/;
+
 const REBUILD = new Set([
   "torch._utils._rebuild_tensor",
   "torch._utils._rebuild_tensor_v2",
@@ -111,6 +114,7 @@ export function isTensorGlobal(global: string): boolean {
     REBUILD.has(global) ||
     storageDType(global) !== undefined ||
     dtypeOfGlobal(global) !== undefined ||
+    FOREIGN_DTYPE.test(global) ||
     QSCHEMES.has(global) ||
     global === "torch._utils._rebuild_sparse_tensor" ||
     global === "torch.nn.parameter.Parameter" ||

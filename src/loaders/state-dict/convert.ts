@@ -142,6 +142,8 @@ class Converter {
       case "global": {
         const dtype = dtypeOfGlobal(value.fullName);
         if (dtype !== undefined) return { kind: "dtype", dtype };
+        // A dtype that is unknown here is data all the same, by its name.
+        if (value.module === "torch" && isTensorGlobal(value.fullName)) return { kind: "str", value: value.fullName };
         return this.#refuse(describePickle(value));
       }
       case "reduce":
