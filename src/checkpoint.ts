@@ -32,9 +32,19 @@ export async function readStateDict(what: SourceLike, options: CheckpointChoice 
 
 /** A value of a checkpoint. Dicts are `Map`s, tuples and lists arrays, `torch.Size` an array of numbers; ints beyond 2^53 are bigint. */
 export type CheckpointValue =
-  | null | boolean | number | bigint | string | Uint8Array | Tensor
-  | readonly CheckpointValue[] | ReadonlyMap<CheckpointValue, CheckpointValue> | ReadonlySet<CheckpointValue>
-  | { readonly dtype: DType } | { readonly device: string } | { readonly re: number; readonly im: number }
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Tensor
+  | readonly CheckpointValue[]
+  | ReadonlyMap<CheckpointValue, CheckpointValue>
+  | ReadonlySet<CheckpointValue>
+  | { readonly dtype: DType }
+  | { readonly device: string }
+  | { readonly re: number; readonly im: number }
   | { readonly layout: string; readonly shape: readonly number[]; readonly parts: ReadonlyMap<string, Tensor> };
 
 /** A tensor of a checkpoint by its place: keys and indices joined by dots, `optimizer.state.0.exp_avg`. */

@@ -13,7 +13,12 @@ export function toJson(value: unknown): string {
 async function inspectCheckpoint(args: Arguments): Promise<number> {
   const { tensors } = await readCheckpoint(args.model, { onProgress: progressLine(args.model) });
   const lines = tensors.map(({ name, tensor, parameter, device }) => ({
-    name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.numel * dtypeBytes(tensor.dtype), parameter, device,
+    name,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+    bytes: tensor.numel * dtypeBytes(tensor.dtype),
+    parameter,
+    device,
   }));
   const bytes = lines.reduce((sum, line) => sum + line.bytes, 0);
   if (args.flags.has("json")) {

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import onnx
@@ -145,6 +145,74 @@ class ControlFlow(nn.Module):
         for a, b in zip(seen, seen[1:]):
             total += a if a > b else -b
         return total, seen[-3:], total / len(seen)
+
+
+class Remembering(nn.Module):
+    """State that a mobile file types by its values alone: None, empty containers, an object that restores itself."""
+
+    last: Optional[Tensor]
+    history: List[int]
+    by_name: Dict[str, Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = None
+        self.history = []
+        self.by_name = {}
+        self.halved = Restored()
+
+    def forward(self, x: Optional[Tensor], name: str) -> Tensor:
+        before = self.last
+        if x is None:
+            if before is None:
+                raise ValueError("nothing is remembered under " + name)
+            x = before + 1
+        self.last = x
+        self.history.append(x.numel())
+        self.by_name[name] = self.halved(x)
+        return torch.cat([t.flatten() for t in self.by_name.values()])
+
+    @torch.jit.export
+    def told(self, kind: Any) -> Tuple[List[int], str]:
+        if isinstance(kind, int):
+            return self.history[:kind], "int {}".format(kind * 2)
+        if isinstance(kind, List[str]):
+            return [len(k) for k in kind], "-".join(kind)
+        return [], "other"
+
+
+class Restored(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = 0.5
+        self.bias = torch.arange(2, dtype=torch.float32)
+
+    @torch.jit.export
+    def __getstate__(self) -> Tuple[float, Tensor, bool]:
+        return self.factor * 4, self.bias + 1, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: Tuple[float, Tensor, bool]) -> None:
+        self.factor = state[0] / 4
+        self.bias = state[1] - 1
+        self.training = state[2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor + self.bias
+
+
+class Filled(nn.Module):
+    """Operators that give `out` after arguments left to their defaults."""
+
+    def forward(self, x: Tensor, kind: str) -> Tensor:
+        out = torch.zeros(4, dtype=torch.float64)
+        if kind == "linspace":
+            return torch.linspace(0, 1, 4, out=out)
+        elif kind == "add":
+            return torch.add(x, 2, out=torch.empty(0))
+        values, index = torch.topk(x, 2)
+        pair = (values, index, kind)
+        return pair[0] + pair[1] + len(pair[2:])
 
 
 @torch.jit.script
@@ -407,6 +475,15 @@ def without_debug(path: str) -> None:
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
 
+def without_code(path: str) -> None:
+    """Zips a mobile archive anew without its code, which the lite interpreter does not read."""
+    with zipfile.ZipFile(path) as archive:
+        records = [(info.filename, archive.read(info)) for info in archive.infolist() if "/code/" not in info.filename]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in records:
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+
+
 def write_case(folder: pathlib.Path, name: str, how: str, why: str, loaded, calls: list) -> None:
     tensors = Tensors()
     case = {"name": name, "category": "golden", "how": how, "why": why, "calls": record(loaded, calls, tensors)}
@@ -425,6 +502,19 @@ def scripted(name: str, why: str, module_type: type, calls: list):
         write_case(folder, name, "script", why, torch.jit.load("model.pt"), calls)
 
     return name, "model.pt", write
+
+
+def mobile(name: str, why: str, module_type: type, calls: list, flat: bool):
+    """A file of the lite interpreter: the flatbuffer form, or a zip archive of bytecode alone."""
+
+    def write(folder: pathlib.Path) -> None:
+        module = torch.jit.script(seeded(module_type))
+        module._save_for_lite_interpreter("model.ptl", _use_flatbuffer=flat)
+        if not flat:
+            without_code("model.ptl")
+        write_case(folder, name, "lite_flatbuffer" if flat else "lite_bytecode", why, module, calls)
+
+    return name, "model.ptl", write
 
 
 def traced(name: str, why: str, module_type: type, example: Tensor, calls: list):
@@ -537,6 +627,27 @@ def cases() -> list:
             grid(1, 2, 8, 8),
             [("forward", (grid(1, 2, 8, 8),)), ("forward", (grid(3, 2, 8, 8, seed=4),))],
         ),
+        *[
+            mobile(f"mobile_{form}_{name}", why, module_type, calls, flat=form == "flatbuffer")
+            for form in ("flatbuffer", "bytecode")
+            for name, why, module_type, calls in [
+                ("control_flow", "ifs and loops are read back from jumps", ControlFlow, [("forward", (27, 200)), ("forward", (1, 5)), ("forward", (8, 3))]),
+                (
+                    "state",
+                    "attributes that are None or empty when saved; a submodule that restores itself; tests of types narrow values",
+                    Remembering,
+                    [
+                        ("forward", (None, "first")),
+                        ("forward", (grid(2), "a")),
+                        ("forward", (None, "b")),
+                        ("told", (1,)),
+                        ("told", (["ab", "c"],)),
+                        ("told", (2.5,)),
+                    ],
+                ),
+                ("out", "arguments left to their defaults before `out`", Filled, [("forward", (grid(4), "linspace")), ("forward", (grid(4), "add")), ("forward", (grid(4), "top"))]),
+            ]
+        ],
         exported(
             "pt2_patches",
             "a straight graph with a dynamic batch",

@@ -15,8 +15,8 @@ import { typeOfTemplate } from "../torchscript/overload.ts";
 import { type BytecodeFunction, type BytecodeParam, type Instruction, OPCODES } from "./bytecode.ts";
 
 /** Fields of the tables, by their places in the vtable. */
-const MODULE = { bytecodeVersion: 4, extraFiles: 6, methods: 8, stateObject: 10, values: 12, storages: 16, objectTypes: 18, sources: 20, constants: 22, operatorVersion: 24 };
-const FUNCTION = { name: 4, instructions: 6, operators: 8, constants: 10, types: 12, schema: 16, classType: 20 };
+const MODULE = { bytecodeVersion: 4, extraFiles: 6, methods: 8, stateObject: 10, values: 12, storages: 16, objectTypes: 18, operatorVersion: 24 };
+const FUNCTION = { name: 4, instructions: 6, operators: 8, constants: 10, types: 12, schema: 16 };
 const OBJECT_TYPE = { name: 4, kind: 6, attributes: 8 };
 const OBJECT = { type: 4, state: 6, attributes: 8, setState: 10 };
 const TENSOR = { storage: 4, scalarType: 6, offset: 8, sizes: 10, strides: 12, requiresGrad: 14, quantizer: 16 };
@@ -24,8 +24,23 @@ const QUANTIZER = { scheme: 4, scale: 6, zeroPoint: 8, scales: 10, zeroPoints: 1
 
 /** Members of the value union. */
 const VALUE = {
-  none: 0, int: 1, bool: 2, double: 3, complex: 4, tensor: 5, string: 6, list: 7, tuple: 8, dict: 9, object: 10, intList: 11, doubleList: 12,
-  boolList: 13, device: 14, enum: 15, function: 16,
+  none: 0,
+  int: 1,
+  bool: 2,
+  double: 3,
+  complex: 4,
+  tensor: 5,
+  string: 6,
+  list: 7,
+  tuple: 8,
+  dict: 9,
+  object: 10,
+  intList: 11,
+  doubleList: 12,
+  boolList: 13,
+  device: 14,
+  enum: 15,
+  function: 16,
 } as const;
 const WITH_FIELDS = 1;
 const CUSTOM = 2;
@@ -81,19 +96,7 @@ export class FlatModule {
   }
 
   extra(): Map<string, string> {
-    return this.#files(MODULE.extraFiles);
-  }
-  /** Code that the file may carry beside the bytecode, by the name of its record. */
-  sources(): Map<string, string> {
-    return this.#files(MODULE.sources);
-  }
-  #files(field: number): Map<string, string> {
-    return new Map(this.#root.tables(field).map((file) => [file.string(4) ?? "", file.string(6) ?? ""]));
-  }
-
-  /** The constants of `sources`. */
-  constants(): Template[] {
-    return this.#root.u32s(MODULE.constants).map((index) => this.value(index));
+    return new Map(this.#root.tables(MODULE.extraFiles).map((file) => [file.string(4) ?? "", file.string(6) ?? ""]));
   }
 
   root(): Template {
@@ -152,9 +155,21 @@ export class FlatModule {
       case VALUE.intList:
         return { kind: "list", elem: T.int, items: content().i64s(4).map(intTemplate) };
       case VALUE.doubleList:
-        return { kind: "list", elem: T.float, items: content().f64s(4).map((value): Template => ({ kind: "float", value })) };
+        return {
+          kind: "list",
+          elem: T.float,
+          items: content()
+            .f64s(4)
+            .map((value): Template => ({ kind: "float", value })),
+        };
       case VALUE.boolList:
-        return { kind: "list", elem: T.bool, items: content().u8s(4).map((value): Template => ({ kind: "bool", value: value !== 0 })) };
+        return {
+          kind: "list",
+          elem: T.bool,
+          items: content()
+            .u8s(4)
+            .map((value): Template => ({ kind: "bool", value: value !== 0 })),
+        };
       case VALUE.list: {
         const list = content();
         const type = this.#annotation(list.string(6));
@@ -162,7 +177,12 @@ export class FlatModule {
         return { kind: "list", elem: type?.kind === "List" ? type.elem : commonType(items), items };
       }
       case VALUE.tuple:
-        return { kind: "tuple", items: content().u32s(4).map((item) => this.value(item)) };
+        return {
+          kind: "tuple",
+          items: content()
+            .u32s(4)
+            .map((item) => this.value(item)),
+        };
       case VALUE.dict: {
         const dict = content();
         const type = this.#annotation(dict.string(8));
@@ -214,7 +234,8 @@ export class FlatModule {
       return made;
     }
     const attributes = object.u32s(OBJECT.attributes);
-    if (attributes.length !== names.length) this.#fail(`an object of \`${name}\` has the wrong number of attributes`, `${attributes.length} for ${names.length}`);
+    if (attributes.length !== names.length)
+      this.#fail(`an object of \`${name}\` has the wrong number of attributes`, `${attributes.length} for ${names.length}`);
     for (const [slot, attribute] of attributes.entries()) {
       const value = this.value(attribute);
       made.fields[this.#types.declare(cls, slot, names[slot] as string, value)] = value; // as many names as attributes
@@ -264,7 +285,8 @@ export class FlatModule {
     if (scheme === "per_tensor_affine") return { scheme, scale: table.f64(QUANTIZER.scale), zeroPoint: table.i32(QUANTIZER.zeroPoint) };
     const [scales, zeroPoints] = [table.table(QUANTIZER.scales), table.table(QUANTIZER.zeroPoints)];
     if (scales === undefined || zeroPoints === undefined) return this.#fail("a per-channel quantizer lacks its scales");
-    const plain = (part: FlatTable): TensorTemplate => (part.at(TENSOR.quantizer) === undefined ? this.#tensor(part) : this.#fail("the scales of a quantizer are quantized"));
+    const plain = (part: FlatTable): TensorTemplate =>
+      part.at(TENSOR.quantizer) === undefined ? this.#tensor(part) : this.#fail("the scales of a quantizer are quantized");
     return { scheme, scales: plain(scales), zeroPoints: plain(zeroPoints), axis: table.i32(QUANTIZER.axis) };
   }
 

@@ -67,7 +67,8 @@ function asObject(l: BytecodeLowering, slot: Slot): { readonly value: Value; rea
 
 function tupleConstruct(l: BytecodeLowering, items: readonly Slot[], wanted?: Type): void {
   const elems = wanted?.kind === "NamedTuple" || wanted?.kind === "Tuple" ? wanted.elems : undefined;
-  if (elems !== undefined && elems.length !== items.length) l.fail("a tuple has the wrong number of elements", { wanted: `${elems.length}`, got: `${items.length}` });
+  if (elems !== undefined && elems.length !== items.length)
+    l.fail("a tuple has the wrong number of elements", { wanted: `${elems.length}`, got: `${items.length}` });
   const values = items.map((item, i) => l.cast(item, elems?.[i] ?? (item === UNSET ? T.Any : item.type)));
   const type = wanted ?? tupleOf(values.map((value) => value.type));
   if (sizeOf(type) > MAX_TYPE_SIZE) l.fail("a tuple's type is too large", {}, "limit-exceeded");
@@ -221,12 +222,18 @@ function form(l: BytecodeLowering, name: string, count: number | undefined): boo
     case "prim::ModuleContainerIndex": {
       const [container, key] = l.popMany(2) as [Slot, Slot]; // two were asked for
       const { value, cls } = asObject(l, container);
-      const type = cls.attributes.filter((a) => a.type.kind === "Class").reduce((sum: Type | undefined, a) => (sum === undefined ? a.type : joinTypes(sum, a.type)), undefined);
+      const type = cls.attributes
+        .filter((a) => a.type.kind === "Class")
+        .reduce((sum: Type | undefined, a) => (sum === undefined ? a.type : joinTypes(sum, a.type)), undefined);
       l.push(l.one("prim::ModuleContainerIndex", [value, l.cast(key, key === UNSET ? T.int : key.type)], type ?? T.Any));
       return true;
     }
     case "prim::Print":
-      l.node("prim::Print", l.popMany(count ?? 1).map((slot) => l.cast(slot, slot === UNSET ? T.None : slot.type)), []);
+      l.node(
+        "prim::Print",
+        l.popMany(count ?? 1).map((slot) => l.cast(slot, slot === UNSET ? T.None : slot.type)),
+        [],
+      );
       return true;
     default:
       return false;
@@ -275,7 +282,12 @@ export function step(l: BytecodeLowering, instruction: Instruction): void {
       const type = memberOf(list.type, ["List"]) ?? listOf(T.Any);
       if (x < 0 || x > l.context.limits.maxNodes) return l.fail("a list is unpacked into too many values", {}, "limit-exceeded");
       l.context.spend(x);
-      for (const item of l.node("prim::ListUnpack", [l.cast(list, type)], Array.from({ length: x }, () => type.elem))) l.push(item);
+      for (const item of l.node(
+        "prim::ListUnpack",
+        [l.cast(list, type)],
+        Array.from({ length: x }, () => type.elem),
+      ))
+        l.push(item);
       return;
     }
     case "TUPLE_CONSTRUCT":
@@ -285,7 +297,13 @@ export function step(l: BytecodeLowering, instruction: Instruction): void {
     case "LIST_CONSTRUCT": {
       const type = typeAt(l, x);
       if (type.kind !== "List") return l.fail("a list is made with another type", { got: printType(type) });
-      l.push(l.one("prim::ListConstruct", l.popMany(n).map((item) => l.cast(item, type.elem)), type));
+      l.push(
+        l.one(
+          "prim::ListConstruct",
+          l.popMany(n).map((item) => l.cast(item, type.elem)),
+          type,
+        ),
+      );
       return;
     }
     case "DICT_CONSTRUCT": {

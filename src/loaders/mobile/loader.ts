@@ -99,7 +99,8 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
   const schemas = new SchemaTable(options.schemas);
   const upgraders = new Upgraders(schemas, module.operatorVersion);
   const size = functions.reduce((n, fn) => n + fn.instructions.length, 0);
-  if (size > limits.maxNodes) throw new OpwiseError("limit-exceeded", "the module has too many instructions", { wanted: `at most ${limits.maxNodes}`, got: `${size}` });
+  if (size > limits.maxNodes)
+    throw new OpwiseError("limit-exceeded", "the module has too many instructions", { wanted: `at most ${limits.maxNodes}`, got: `${size}` });
   let work = 1_000_000 + size * WORK_PER_INSTRUCTION;
   const context: Context = {
     unit,
@@ -129,7 +130,8 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
     if (round >= MAX_ROUNDS) throw new OpwiseError("limit-exceeded", "the types of the attributes cannot be found");
     unit.grown = false;
     bodies.clear();
-    for (const cls of unit.classes.values()) if (cls.kind === "Class" && !cls.name.startsWith("__torch__.torch.classes.")) for (const decl of cls.methods.values()) decl.graph();
+    for (const cls of unit.classes.values())
+      if (cls.kind === "Class" && !cls.name.startsWith("__torch__.torch.classes.")) for (const decl of cls.methods.values()) decl.graph();
     if (!unit.grown) break;
   }
   const program: Program = {

@@ -98,7 +98,12 @@ export class BytecodeLowering {
 
   // Nodes
 
-  node(op: string, operands: readonly (Value | undefined)[], types: readonly Type[], facts: { attributes?: Node["attributes"]; schema?: Schema; blocks?: Node["blocks"] } = {}): Value[] {
+  node(
+    op: string,
+    operands: readonly (Value | undefined)[],
+    types: readonly Type[],
+    facts: { attributes?: Node["attributes"]; schema?: Schema; blocks?: Node["blocks"] } = {},
+  ): Value[] {
     return this.builder.node(
       op,
       operands,
@@ -186,7 +191,7 @@ export class BytecodeLowering {
     const results = this.popBlock();
     const [result] = results;
     if (result === undefined || results.length > 1) this.fail(`${results.length} values are returned`, { wanted: "one" });
-    return this.builder.close([this.cast(result as Slot, decl.returns)]); // just tested
+    return this.builder.close([this.cast(result, decl.returns)]);
   }
 
   /** Runs instructions from `from` up to `to`. @returns whether they always raise */
@@ -361,7 +366,8 @@ export class BytecodeLowering {
       this.#pc = pc;
       for (const [register, after] of arm.registers) {
         const before = this.#registers.get(register);
-        if (before !== undefined && this.#origin(after) !== this.#origin(before)) return this.fail(`a loop changes the register ${register}, which it does not carry`);
+        if (before !== undefined && this.#origin(after) !== this.#origin(before))
+          return this.fail(`a loop changes the register ${register}, which it does not carry`);
       }
       const [proceed, ...outputs] = arm.raises ? [UNSET, ...initial.map(() => UNSET)] : arm.outputs;
       if (proceed === undefined || outputs.length !== initial.length) {

@@ -43,7 +43,7 @@ function narrowed(actual: Type, formal: Type, bindings: Bindings): Type | undefi
   if (hasVariables(formal)) {
     if (actual.kind === "Optional") return narrowed(actual.elem, formal, bindings);
     if (actual.kind === "Union") {
-      const [member] = actual.members.filter((m) => m.kind === formal.kind);
+      const member = actual.members.find((m) => m.kind === formal.kind);
       return member === undefined ? undefined : narrowed(member, formal, bindings);
     }
     if (formal.kind === "List" && actual.kind === "List") {
@@ -95,7 +95,7 @@ function callWith(l: BytecodeLowering, schema: Schema, slots: readonly (Slot | u
     if (type === undefined) {
       l.fail(`an argument of \`${fullName(schema)}\` does not fit`, { wanted: `${printType(arg.type)} ${arg.name}`, got: typeText(slot) });
     }
-    return l.cast(slot, type as Type); // the line above throws
+    return l.cast(slot, type);
   });
   const others = rest.map((slot) => l.cast(slot, slot === UNSET ? T.None : slot.type));
   const given = (value: Value): { type: Type; value: Value } => ({ type: value.type, value });
@@ -120,7 +120,11 @@ export function callSchema(l: BytecodeLowering, name: string, slots: readonly Sl
 }
 
 function unknown(l: BytecodeLowering, name: string): never {
-  return l.fail(`unknown op \`${name}\``, { where: { op: name }, hint: "an op of a custom library needs its schema when the model is loaded" }, "unsupported-op");
+  return l.fail(
+    `unknown op \`${name}\``,
+    { where: { op: name }, hint: "an op of a custom library needs its schema when the model is loaded" },
+    "unsupported-op",
+  );
 }
 
 /** Arguments as they lie on the stack (the given ones, then `out` ones) by their place in the schema. */

@@ -124,7 +124,7 @@ export class MobileUnit {
       type = { kind: "Enum", name, value: typeOfTemplate(value), members: [] };
       this.classes.set(name, type);
     }
-    const label = "value" in value ? `value ${String(value.value)}` : value.kind;
+    const label = value.kind === "int" || value.kind === "float" || value.kind === "str" ? `value ${value.value}` : value.kind;
     if (!type.members.some((member) => member.name === label)) type.members.push({ name: label, value });
     return { kind: "enum", type, member: label };
   }

@@ -1,6 +1,17 @@
 /** Pickle data as saved values. Names beside tensors are those of data: containers, numbers, NumPy arrays, namespaces, paths. */
 
-import { boolOf, describePickle, itemsOf, numberOf, type PickleEntry, type PickleObject, type PickleReduce, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
+import {
+  boolOf,
+  describePickle,
+  itemsOf,
+  numberOf,
+  type PickleEntry,
+  type PickleObject,
+  type PickleReduce,
+  type PickleValue,
+  safeIntOf,
+  stringOf,
+} from "../../bytes/pickle-value.ts";
 import type { StorageTemplate, TensorTemplate } from "../../ir/template.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { dtypeOfGlobal, isTensor, isTensorGlobal, rebuildTensor, type StorageRef } from "../pickled-tensor.ts";
@@ -14,7 +25,9 @@ const SETS = new Set([...both("set"), ...both("frozenset")]);
 const BYTEARRAYS = new Set(both("bytearray"));
 /** Types that a defaultdict names to make its values. */
 const FACTORIES = new Set(["list", "dict", "set", "int", "float", "str", "bool", "tuple"].flatMap(both));
-const PATHS = new Set(["PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath", "Path", "PurePath"].flatMap((name) => [`pathlib.${name}`, `pathlib._local.${name}`]));
+const PATHS = new Set(
+  ["PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath", "Path", "PurePath"].flatMap((name) => [`pathlib.${name}`, `pathlib._local.${name}`]),
+);
 const NAMESPACES = new Set(["argparse.Namespace", "types.SimpleNamespace"]);
 const RECONSTRUCT = new Set(["numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"]);
 const FROM_BUFFER = new Set(["numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"]);
@@ -24,14 +37,29 @@ const META = "torch._utils._rebuild_meta_tensor_no_storage";
 const NESTED = "torch._utils._rebuild_nested_tensor";
 /** XLA, MAIA and the like; the first names are those of older files. */
 const DEVICE_TENSORS = new Set([
-  "torch._utils._rebuild_xla_tensor", "torch._utils._rebuild_device_tensor_from_numpy", "torch._utils._rebuild_device_tensor_from_cpu_tensor",
+  "torch._utils._rebuild_xla_tensor",
+  "torch._utils._rebuild_device_tensor_from_numpy",
+  "torch._utils._rebuild_device_tensor_from_cpu_tensor",
 ]);
 /** `torch.FloatTensor`: what a tensor's class was called; named by files of PyTorch 0.1. */
 const TENSOR_CLASS = /^torch\.(?:cuda\.)?(?:Float|Double|Half|Long|Int|Short|Char|Byte)Tensor$/;
 const SPARSE = "torch._utils._rebuild_sparse_tensor";
 const OTHERS = new Set([
-  "torch.Size", "torch.device", "_codecs.encode", "collections.Counter", "collections.defaultdict", "collections.deque", "numpy.ndarray", "numpy.dtype",
-  "copyreg._reconstructor", "copy_reg._reconstructor", "builtins.object", "__builtin__.object", LAYOUT, META, NESTED,
+  "torch.Size",
+  "torch.device",
+  "_codecs.encode",
+  "collections.Counter",
+  "collections.defaultdict",
+  "collections.deque",
+  "numpy.ndarray",
+  "numpy.dtype",
+  "copyreg._reconstructor",
+  "copy_reg._reconstructor",
+  "builtins.object",
+  "__builtin__.object",
+  LAYOUT,
+  META,
+  NESTED,
 ]);
 
 /** Names that a checkpoint may refer to. None of them is called: each is data that is read here. */
@@ -191,7 +219,8 @@ class Converter {
     const [layoutValue, data] = itemsOf(value.args);
     const layout = layoutValue === undefined ? undefined : this.visit(layoutValue);
     const names = layout?.kind === "str" ? SPARSE_PARTS[layout.value] : undefined;
-    if (layout?.kind !== "str" || names === undefined || data === undefined) throw new OpwiseError("bad-pickle", this.#named("a sparse tensor has no known layout"));
+    if (layout?.kind !== "str" || names === undefined || data === undefined)
+      throw new OpwiseError("bad-pickle", this.#named("a sparse tensor has no known layout"));
     const items = itemsOf(data);
     const size = items[names.length];
     if (size === undefined) throw new OpwiseError("bad-pickle", this.#named("a sparse tensor lacks parts"));
@@ -247,9 +276,16 @@ class Converter {
     if (PATHS.has(name)) return { kind: "str", value: args.map(stringOf).join("/").replace(/^\/\//, "/") };
     if (RECONSTRUCT.has(name)) {
       if (value.state === undefined) throw new OpwiseError("bad-pickle", this.#named("a NumPy array has no data"));
-      return this.#keep(value, numpyArray(value.state, (part) => this.visit(part)));
+      return this.#keep(
+        value,
+        numpyArray(value.state, (part) => this.visit(part)),
+      );
     }
-    if (FROM_BUFFER.has(name)) return this.#keep(value, numpyBuffer(args, (part) => this.visit(part)));
+    if (FROM_BUFFER.has(name))
+      return this.#keep(
+        value,
+        numpyBuffer(args, (part) => this.visit(part)),
+      );
     if (SCALARS.has(name)) return numpyScalar(args, (part) => this.visit(part));
     if (name === "torch.Size") return this.#keep(value, { kind: "size", dims: itemsOf(first()).map(safeIntOf) });
     if (name === LAYOUT) return { kind: "str", value: stringOf(first()) };
@@ -278,7 +314,10 @@ class Converter {
     const [copy, dtype] = [this.visit(data), this.visit(type)];
     if (copy.kind !== "tensor" || dtype.kind !== "dtype") throw new OpwiseError("bad-pickle", this.#named("a device's tensor is not (tensor, dtype, device)"));
     if (copy.tensor.dtype !== dtype.dtype) {
-      throw new OpwiseError("unsupported-dtype", this.#named("a device's tensor was saved under another dtype than its own"), { wanted: dtype.dtype, got: copy.tensor.dtype });
+      throw new OpwiseError("unsupported-dtype", this.#named("a device's tensor was saved under another dtype than its own"), {
+        wanted: dtype.dtype,
+        got: copy.tensor.dtype,
+      });
     }
     const requiresGrad = grad?.kind === "bool" && grad.value;
     return this.#keep(value, { kind: "tensor", tensor: { ...copy.tensor, requiresGrad }, parameter: false });

@@ -33,7 +33,7 @@ function textAt(bytes: Uint8Array, at: number, length: number): string {
 /** The members of a tar archive by name; the first of a name counts. @throws truncated, bad-zip */
 function membersOf(bytes: Uint8Array): Map<string, Member> {
   const members = new Map<string, Member>();
-  for (let at = 0; at + BLOCK <= bytes.length; ) {
+  for (let at = 0; at + BLOCK <= bytes.length;) {
     const name = textAt(bytes, at, 100);
     if (name === "") break;
     const digits = textAt(bytes, at + 124, 12).trim();
@@ -147,7 +147,8 @@ export async function readLegacyTar(source: Source, limits: Limits): Promise<Sav
     const root = storages.get(keyOf(rootKey));
     if (root === undefined || offset === undefined || numel === undefined) throw new OpwiseError("bad-tensor", "a view is of no storage");
     const range = { offset: safeIntOf(offset) * itemsize(root.dtype), length: safeIntOf(numel) * itemsize(root.dtype) };
-    if (range.offset < 0 || range.length < 0 || range.offset + range.length > root.storage.nbytes) throw new OpwiseError("bad-tensor", "a view reaches out of its storage");
+    if (range.offset < 0 || range.length < 0 || range.offset + range.length > root.storage.nbytes)
+      throw new OpwiseError("bad-tensor", "a view reaches out of its storage");
     storages.set(keyOf(target), {
       dtype: root.dtype,
       storage: { source: subSource(root.storage.source, range), nbytes: range.length, device: root.storage.device },

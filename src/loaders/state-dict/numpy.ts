@@ -11,8 +11,20 @@ import { stridedTensor } from "../pickled-tensor.ts";
 import type { SavedValue } from "./saved-value.ts";
 
 const DTYPES: Readonly<Record<string, DType>> = {
-  b1: "bool", i1: "int8", i2: "int16", i4: "int32", i8: "int64", u1: "uint8", u2: "uint16", u4: "uint32", u8: "uint64",
-  f2: "float16", f4: "float32", f8: "float64", c8: "complex64", c16: "complex128",
+  b1: "bool",
+  i1: "int8",
+  i2: "int16",
+  i4: "int32",
+  i8: "int64",
+  u1: "uint8",
+  u2: "uint16",
+  u4: "uint32",
+  u8: "uint64",
+  f2: "float16",
+  f4: "float32",
+  f8: "float64",
+  c8: "complex64",
+  c16: "complex128",
 };
 
 type Visit = (value: PickleValue) => SavedValue;
@@ -40,14 +52,16 @@ function bytesOf(value: PickleValue, visit: Visit): Uint8Array {
 /** The array of `state`, as a tensor over bytes of its own. @throws bad-pickle, bad-tensor, unsupported-dtype, unsupported-format */
 export function numpyArray(state: PickleValue, visit: Visit): SavedValue {
   const [, shapeValue, type, fortran, data] = itemsOf(state);
-  if (shapeValue === undefined || type === undefined || fortran === undefined || data === undefined) throw new OpwiseError("bad-pickle", "a NumPy array's state is incomplete");
+  if (shapeValue === undefined || type === undefined || fortran === undefined || data === undefined)
+    throw new OpwiseError("bad-pickle", "a NumPy array's state is incomplete");
   return over(bytesOf(data, visit), dtypeOf(type), itemsOf(shapeValue).map(safeIntOf), boolOf(fortran));
 }
 
 /** What protocol 5 has: `(bytes, dtype, shape, "C" or "F")`. @throws as `numpyArray` */
 export function numpyBuffer(args: readonly PickleValue[], visit: Visit): SavedValue {
   const [data, type, shape, order] = args;
-  if (data === undefined || type === undefined || shape === undefined || order === undefined) throw new OpwiseError("bad-pickle", "a NumPy array's data are incomplete");
+  if (data === undefined || type === undefined || shape === undefined || order === undefined)
+    throw new OpwiseError("bad-pickle", "a NumPy array's data are incomplete");
   return over(bytesOf(data, visit), dtypeOf(type), itemsOf(shape).map(safeIntOf), stringOf(order) === "F");
 }
 
@@ -66,22 +80,34 @@ export function numpyScalar(args: readonly PickleValue[], visit: Visit): SavedVa
   if (bytes.length !== itemsize(dtype)) throw new OpwiseError("bad-pickle", "a NumPy scalar has the wrong number of bytes");
   const view = new DataView(bytes.slice().buffer);
   switch (dtype) {
-    case "bool": return { kind: "bool", value: view.getUint8(0) !== 0 };
-    case "int8": return { kind: "int", value: view.getInt8(0) };
-    case "int16": return { kind: "int", value: view.getInt16(0, true) };
-    case "int32": return { kind: "int", value: view.getInt32(0, true) };
-    case "int64": return { kind: "int", value: canonicalInt(view.getBigInt64(0, true)) };
-    case "uint8": return { kind: "int", value: view.getUint8(0) };
-    case "uint16": return { kind: "int", value: view.getUint16(0, true) };
-    case "uint32": return { kind: "int", value: view.getUint32(0, true) };
+    case "bool":
+      return { kind: "bool", value: view.getUint8(0) !== 0 };
+    case "int8":
+      return { kind: "int", value: view.getInt8(0) };
+    case "int16":
+      return { kind: "int", value: view.getInt16(0, true) };
+    case "int32":
+      return { kind: "int", value: view.getInt32(0, true) };
+    case "int64":
+      return { kind: "int", value: canonicalInt(view.getBigInt64(0, true)) };
+    case "uint8":
+      return { kind: "int", value: view.getUint8(0) };
+    case "uint16":
+      return { kind: "int", value: view.getUint16(0, true) };
+    case "uint32":
+      return { kind: "int", value: view.getUint32(0, true) };
     case "uint64": {
       const value = view.getBigUint64(0, true);
       return { kind: "int", value: value <= 9007199254740991n ? Number(value) : value };
     }
-    case "float32": return { kind: "float", value: view.getFloat32(0, true) };
-    case "float64": return { kind: "float", value: view.getFloat64(0, true) };
-    case "complex64": return { kind: "complex", re: view.getFloat32(0, true), im: view.getFloat32(4, true) };
-    case "complex128": return { kind: "complex", re: view.getFloat64(0, true), im: view.getFloat64(8, true) };
+    case "float32":
+      return { kind: "float", value: view.getFloat32(0, true) };
+    case "float64":
+      return { kind: "float", value: view.getFloat64(0, true) };
+    case "complex64":
+      return { kind: "complex", re: view.getFloat32(0, true), im: view.getFloat32(4, true) };
+    case "complex128":
+      return { kind: "complex", re: view.getFloat64(0, true), im: view.getFloat64(8, true) };
     default: {
       // A float16 is read as the one element of a tensor would be.
       const half = view.getUint16(0, true);

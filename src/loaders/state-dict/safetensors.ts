@@ -14,9 +14,26 @@ import type { SavedDict } from "./saved-value.ts";
 const MAX_HEADER = 100_000_000;
 
 const DTYPES: Readonly<Record<string, DType>> = {
-  BOOL: "bool", U8: "uint8", I8: "int8", I16: "int16", U16: "uint16", I32: "int32", U32: "uint32", I64: "int64", U64: "uint64",
-  F16: "float16", BF16: "bfloat16", F32: "float32", F64: "float64", C64: "complex64", F8_E5M2: "float8_e5m2", F8_E4M3: "float8_e4m3fn", F8_E8M0: "float8_e8m0fnu",
-  F8_E4M3FNUZ: "float8_e4m3fnuz", F8_E5M2FNUZ: "float8_e5m2fnuz", F4: "float4_e2m1",
+  BOOL: "bool",
+  U8: "uint8",
+  I8: "int8",
+  I16: "int16",
+  U16: "uint16",
+  I32: "int32",
+  U32: "uint32",
+  I64: "int64",
+  U64: "uint64",
+  F16: "float16",
+  BF16: "bfloat16",
+  F32: "float32",
+  F64: "float64",
+  C64: "complex64",
+  F8_E5M2: "float8_e5m2",
+  F8_E4M3: "float8_e4m3fn",
+  F8_E8M0: "float8_e8m0fnu",
+  F8_E4M3FNUZ: "float8_e4m3fnuz",
+  F8_E5M2FNUZ: "float8_e5m2fnuz",
+  F4: "float4_e2m1",
 };
 /** Bits of an element in the file where they are fewer than in memory. */
 const PACKED: Readonly<Record<string, 4>> = { F4: 4 };
@@ -60,17 +77,27 @@ function templateOf(entry: Entry, source: Source, start: number): TensorTemplate
   const packed = Object.hasOwn(PACKED, entry.dtype) ? PACKED[entry.dtype] : undefined;
   const nbytes = packed === undefined ? numel * itemsize(dtype) : (numel * packed) / 8;
   if (!Number.isSafeInteger(numel) || end - begin !== nbytes) {
-    fail(`the bytes of \`${name}\` are not what its shape asks for`, { wanted: `${nbytes} bytes for ${entry.dtype} [${shape.join(", ")}]`, got: `${end - begin} bytes` });
+    fail(`the bytes of \`${name}\` are not what its shape asks for`, {
+      wanted: `${nbytes} bytes for ${entry.dtype} [${shape.join(", ")}]`,
+      got: `${end - begin} bytes`,
+    });
   }
   const data = subSource(source, { offset: start + begin, length: end - begin }, name);
   return {
     storage: { source: data, nbytes, device: "cpu", ...(packed === undefined ? {} : { packedBits: packed }) },
-    dtype, shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false,
+    dtype,
+    shape,
+    strides: contiguousStrides(shape),
+    offset: 0,
+    requiresGrad: false,
   };
 }
 
 /** The tensors, in the header's order, and the file's own notes (`__metadata__`). @throws bad-tensor, truncated, limit-exceeded, unsupported-dtype */
-export async function readSafetensors(source: Source, limits: Limits): Promise<{ readonly tensors: SavedDict; readonly metadata: ReadonlyMap<string, string> }> {
+export async function readSafetensors(
+  source: Source,
+  limits: Limits,
+): Promise<{ readonly tensors: SavedDict; readonly metadata: ReadonlyMap<string, string> }> {
   if (source.size < 8) throw new OpwiseError("truncated", "the file ends in its header's length");
   const head = await source.read({ offset: 0, length: 8 });
   const view = new DataView(head.buffer, head.byteOffset, 8);
@@ -89,17 +116,20 @@ export async function readSafetensors(source: Source, limits: Limits): Promise<{
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header)) {
     if (name !== "__metadata__") entries.push(entryOf(name, value));
-    else if (isRecord(value)) for (const [key, text] of Object.entries(value)) metadata.set(key, typeof text === "string" ? text : fail("the metadata are not texts by name"));
+    else if (isRecord(value))
+      for (const [key, text] of Object.entries(value)) metadata.set(key, typeof text === "string" ? text : fail("the metadata are not texts by name"));
     else fail("the metadata are no object");
   }
   if (entries.length > limits.maxRecords) throw new OpwiseError("limit-exceeded", "the file has too many tensors", { wanted: `at most ${limits.maxRecords}` });
   // Ranges follow each other and fill the file: nothing is read twice and nothing is hidden.
   let at = 0;
   for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (entry.begin !== at || entry.end < entry.begin) fail(`the bytes of \`${entry.name}\` overlap others, or leave a hole`, { wanted: `from ${at}`, got: `${entry.begin} to ${entry.end}` });
+    if (entry.begin !== at || entry.end < entry.begin)
+      fail(`the bytes of \`${entry.name}\` overlap others, or leave a hole`, { wanted: `from ${at}`, got: `${entry.begin} to ${entry.end}` });
     at = entry.end;
   }
-  if (start + at > source.size) throw new OpwiseError("truncated", "the file ends inside its tensors", { wanted: `${start + at} bytes`, got: `${source.size}` });
+  if (start + at > source.size)
+    throw new OpwiseError("truncated", "the file ends inside its tensors", { wanted: `${start + at} bytes`, got: `${source.size}` });
   if (start + at < source.size) fail("bytes follow the last tensor", { wanted: `${start + at} bytes`, got: `${source.size}` });
   return {
     metadata,

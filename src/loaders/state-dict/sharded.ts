@@ -32,14 +32,18 @@ function weightMap(text: string): ReadonlyMap<string, string> | undefined {
 export async function readSharded(source: Source, limits: Limits, read: (shard: Source) => Promise<SavedValue>): Promise<SavedDict> {
   const map = weightMap(new TextDecoder().decode(await readAll(source, limits.maxCodeBytes)));
   if (map === undefined) {
-    throw new OpwiseError("unsupported-format", "the JSON file is no index of a checkpoint", { wanted: "an object with `weight_map`: file names by tensor names" });
+    throw new OpwiseError("unsupported-format", "the JSON file is no index of a checkpoint", {
+      wanted: "an object with `weight_map`: file names by tensor names",
+    });
   }
   const files = new Map<string, ReadonlyMap<string, SavedValue>>();
   for (const file of new Set(map.values())) {
     if (files.size >= limits.maxRecords) throw new OpwiseError("limit-exceeded", "the index names too many files", { wanted: `at most ${limits.maxRecords}` });
     const path = checkSiblingPath(file, source.name).join("/");
     if (source.sibling === undefined) {
-      throw new OpwiseError("missing-file", `the file \`${path}\` is needed beside the index`, { hint: "pass it in `siblings`, or open the index by its path or URL" });
+      throw new OpwiseError("missing-file", `the file \`${path}\` is needed beside the index`, {
+        hint: "pass it in `siblings`, or open the index by its path or URL",
+      });
     }
     const shard = await read(await source.sibling(path));
     const tensors = new Map<string, SavedValue>();

@@ -127,4 +127,3 @@ export async function extraOf(archive: Archive): Promise<ReadonlyMap<string, str
   for (const name of archive.names) if (name.startsWith("extra/")) extra.set(name.slice("extra/".length), await archive.text(name));
   return extra;
 }
-

@@ -107,7 +107,8 @@ export function typeOfExpr(expr: Expr, lookup: TypeLookup, source: SourceText): 
         default: {
           // Bytecode writes a named tuple out: `__torch__.P[NamedTuple, [[a, Tensor], [b, int]]]`.
           const [kind, list] = items;
-          if (head === undefined || kind?.kind !== "name" || kind.name !== "NamedTuple" || list?.kind !== "list") return fail(`unknown type \`${head ?? "?"}[...]\``);
+          if (head === undefined || kind?.kind !== "name" || kind.name !== "NamedTuple" || list?.kind !== "list")
+            return fail(`unknown type \`${head ?? "?"}[...]\``);
           const fields = list.items.map((field) => {
             const [name, type] = field.kind === "list" ? field.items : [];
             return name?.kind === "name" && type !== undefined ? { name: name.name, type: of(type) } : fail("a named tuple's field is not [name, type]");
