@@ -7,7 +7,7 @@ import type { SavedValue } from "./loaders/state-dict/saved-value.ts";
 import { readStateDict as readTemplates } from "./loaders/state-dict/state-dict.ts";
 import type { LoadOptions } from "./model.ts";
 import { Instantiator } from "./run/instantiate.ts";
-import type { DType } from "./tensor/dtype.ts";
+import { type DType, itemsize } from "./tensor/dtype.ts";
 import type { Tensor } from "./tensor/tensor.ts";
 
 export interface CheckpointChoice extends Pick<LoadOptions, "fetch" | "signal" | "onProgress" | "limits" | "name" | "siblings"> {
@@ -51,6 +51,8 @@ export type CheckpointValue =
 export interface CheckpointTensor {
   readonly name: string;
   readonly tensor: Tensor;
+  /** Bytes of its elements; views of one storage count each. */
+  readonly bytes: number;
   /** An `nn.Parameter`. */
   readonly parameter: boolean;
   /** Where it lived when it was saved; here it is on the host. */
@@ -101,14 +103,14 @@ export async function readCheckpoint(what: SourceLike, options: Omit<CheckpointC
         return { device: value.value };
       case "tensor": {
         const tensor = instantiator.tensor(value.tensor);
-        tensors.push({ name: path, tensor, parameter: value.parameter, device: value.tensor.storage.device });
+        tensors.push({ name: path, tensor, bytes: tensor.numel * itemsize(tensor.dtype), parameter: value.parameter, device: value.tensor.storage.device });
         return keep(value, tensor);
       }
       case "sparse": {
         const parts = new Map<string, Tensor>();
         for (const [name, template] of value.parts) {
           const tensor = instantiator.tensor(template);
-          tensors.push({ name: join(path, name), tensor, parameter: false, device: template.storage.device });
+          tensors.push({ name: join(path, name), tensor, bytes: tensor.numel * itemsize(tensor.dtype), parameter: false, device: template.storage.device });
           parts.set(name, tensor);
         }
         return keep(value, { layout: value.layout, shape: value.shape, parts });

@@ -16,7 +16,7 @@ export type { MachineEvent, Listener } from "./run/event.ts";
 export { Machine, type Status } from "./run/machine.ts";
 export { takeSnapshot, type Snapshot } from "./run/snapshot.ts";
 export { Tensor, type TensorData, type Quantizer } from "./tensor/tensor.ts";
-export { DTYPES, itemsize as dtypeBytes, type DType } from "./tensor/dtype.ts";
+export { DTYPES, type DType } from "./tensor/dtype.ts";
 export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
 export type { Program } from "./ir/graph.ts";
 export type { Datum } from "./ir/datum.ts";

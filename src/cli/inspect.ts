@@ -1,6 +1,6 @@
 /** `opwise inspect`: what a model is, and whether this build runs it. */
 
-import { dtypeBytes, formatOf, load, readCheckpoint } from "../index.ts";
+import { formatOf, load, readCheckpoint } from "../index.ts";
 import type { Arguments } from "./arguments.ts";
 import { progressLine } from "./progress.ts";
 
@@ -12,11 +12,11 @@ export function toJson(value: unknown): string {
 /** A checkpoint: its tensors by name, and what they weigh. */
 async function inspectCheckpoint(args: Arguments): Promise<number> {
   const { tensors } = await readCheckpoint(args.model, { onProgress: progressLine(args.model) });
-  const lines = tensors.map(({ name, tensor, parameter, device }) => ({
+  const lines = tensors.map(({ name, tensor, bytes, parameter, device }) => ({
     name,
     dtype: tensor.dtype,
     shape: tensor.shape,
-    bytes: tensor.numel * dtypeBytes(tensor.dtype),
+    bytes,
     parameter,
     device,
   }));

@@ -62,4 +62,79 @@ describe("readStateDict", () => {
     await expect(readStateDict(bytesSource(bytes))).rejects.toMatchObject({ code: "bad-argument", hint: expect.stringContaining("model") as unknown });
     expect((await readStateDict(bytesSource(bytes), { path: ["model"] })).has("a")).toBe(true);
   });
+
+  it("reads what is data besides tensors: NumPy arrays and numbers, namespaces, counters, a meta tensor not", async () => {
+    const bytesOf = (value: string): string => `c_codecs\nencode\n${tuple(text(value), text("latin1"))}R`;
+    const dtype = (name: string): string => `cnumpy\ndtype\n${tuple(text(name), "\x89", "\x88")}R${tuple(byte(3), text("<"), "N", "N", "N")}b`;
+    const array = `cnumpy.core.multiarray\n_reconstruct\n${tuple("cnumpy\nndarray\n", tuple(byte(0)), bytesOf("b"))}R${tuple(byte(1), tuple(byte(2), byte(2)), dtype("i2"), "\x88", bytesOf("\x01\0\x02\0\x03\0\x04\0"))}b`;
+    const scalar = `cnumpy.core.multiarray\nscalar\n${tuple(dtype("f4"), bytesOf("\0\0\0\x40"))}R`;
+    const space = `cargparse\nNamespace\n)\x81}${text("lr")}${byte(2)}sb`;
+    const counter = `ccollections\nCounter\n${tuple(`}${text("a")}${byte(3)}s`)}R`;
+    const object = `}(${text("w")}${array}${text("s")}${scalar}${text("args")}${space}${text("n")}${counter}u`;
+    const value = await readCheckpoint(bytesSource(legacy(object, [], [])));
+    if (value.kind !== "dict") throw new Error("no dict");
+    const [w, s, args, n] = value.entries.map(([, item]) => item);
+    // Fortran order: the first index runs fastest.
+    expect(w).toMatchObject({ kind: "tensor", tensor: { dtype: "int16", shape: [2, 2], strides: [1, 2] } });
+    expect(s).toEqual({ kind: "float", value: 2 });
+    expect(args).toMatchObject({ kind: "dict", entries: [[{ value: "lr" }, { value: 2 }]] });
+    expect(n).toMatchObject({ kind: "dict", entries: [[{ value: "a" }, { value: 3 }]] });
+
+    const meta = `}${text("m")}ctorch._utils\n_rebuild_meta_tensor_no_storage\n${tuple("ctorch\nfloat32\n", tuple(byte(2)), tuple(byte(1)), "\x89")}Rs`;
+    await expect(readCheckpoint(bytesSource(legacy(meta, [], [])))).rejects.toMatchObject({
+      code: "unsupported-format",
+      message: expect.stringContaining("`m`") as unknown,
+    });
+  });
+  it("reads the bits that say a tensor is conjugated", async () => {
+    const id = tuple(text("storage"), "ctorch\nFloatStorage\n", text("k"), text("cpu"), byte(1), "N");
+    const negated = `ctorch._utils\n_rebuild_tensor_v2\n${tuple(`${id}Q`, byte(0), tuple(byte(1)), tuple(byte(1)), "\x89", "ccollections\nOrderedDict\n)R", `}${text("neg")}\x88s`)}R`;
+    const dict = await readStateDict(bytesSource(legacy(`}${text("a")}${negated}s`, ["k"], [floats(3)])));
+    expect(dict.get("a")).toMatchObject({ neg: true });
+  });
+  it("gives a sparse tensor by its parts", async () => {
+    const layout = `ctorch.serialization\n_get_layout\n${tuple(text("torch.sparse_coo"))}R`;
+    const parts = tuple(tensor("k", 4, 0, [1, 2], [2, 1]), tensor("k", 4, 2, [2], [1]), `ctorch\nSize\n${tuple(tuple(byte(9)))}R`, "\x88");
+    const object = `}${text("a")}ctorch._utils\n_rebuild_sparse_tensor\n${tuple(layout, parts)}Rs`;
+    const dict = await readStateDict(bytesSource(legacy(object, ["k"], [floats(1, 2, 3, 4)])));
+    expect([...dict.keys()]).toEqual(["a.indices", "a.values"]);
+    expect(dict.get("a.values")).toMatchObject({ shape: [2], offset: 2 });
+  });
+});
+
+describe("a checkpoint of PyTorch 0.1", () => {
+  const pickled = (value: string): Uint8Array => latin1(`\x80\x02${value}.`);
+  const int64s = (...values: readonly number[]): Uint8Array => new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer);
+  const member = (name: string, data: Uint8Array): Uint8Array => {
+    const block = new Uint8Array(512 + Math.ceil(data.length / 512) * 512);
+    block.set(latin1(name));
+    block.set(latin1(data.length.toString(8).padStart(11, "0")), 124);
+    block.set(latin1("ustar"), 257);
+    block.set(data, 512);
+    return block;
+  };
+  const described = (key: number, storage: number, sizes: readonly number[], strides: readonly number[], offset: number): Uint8Array =>
+    join(pickled(tuple(byte(key), byte(storage), "ctorch\nFloatTensor\n")), int64s(sizes.length, ...sizes, ...strides, offset));
+  const archive = (tensors: readonly Uint8Array[], view = tuple(byte(9), byte(1), byte(1), byte(2))): Uint8Array =>
+    join(
+      member("storages", join(pickled(byte(1)), pickled(tuple(byte(1), text("cpu"), "ctorch\nFloatStorage\n")), floats(1, 2, 3, 4), pickled(`](${view}e`))),
+      member("tensors", join(pickled(byte(tensors.length)), ...tensors)),
+      member("pickle", pickled(`}(${text("a")}${text("5")}Q${text("b")}${text("6")}Qu`)),
+      new Uint8Array(1024),
+    );
+  const first = described(5, 1, [2, 2], [1, 2], 0);
+
+  it("is read from its tar archive, views of storages too", async () => {
+    const dict = await readStateDict(bytesSource(archive([first, described(6, 9, [2], [1], 0)])));
+    expect(dict.get("a")).toMatchObject({ dtype: "float32", shape: [2, 2], strides: [1, 2] });
+    expect(dict.get("b")?.storage.source.read({ offset: 0, length: 8 })).toEqual(new Uint8Array(new Float32Array([2, 3]).buffer));
+  });
+  it.each([
+    ["a tensor that reaches out of its storage", archive([first, described(6, 9, [3], [1], 0)]), "bad-tensor"],
+    ["a view that reaches out of its storage", archive([first, described(6, 9, [2], [1], 0)], tuple(byte(9), byte(1), byte(3), byte(2))), "bad-tensor"],
+    ["a tensor that is missing", archive([first]), "bad-tensor"],
+    ["a member that is cut off", archive([first]).subarray(0, 560), "truncated"],
+  ])("is refused with %s", async (_what, bytes, code) => {
+    await expect(readStateDict(bytesSource(bytes))).rejects.toMatchObject({ code });
+  });
 });
