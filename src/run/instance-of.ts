@@ -1,7 +1,7 @@
 /** Run-time type tests (`isinstance`) and `Tensor.tolist()`. */
 
 import { boxed, type Datum, makeList } from "../ir/datum.ts";
-import { isSubtype, T, tupleOf, type Type } from "../ir/type.ts";
+import { isSubtype, printType, T, tupleOf, type Type } from "../ir/type.ts";
 import { dtypeInfo } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -41,6 +41,16 @@ export function typeOf(value: Datum, from: Type): Type {
 /** `isinstance(value, type)` for a value of static type `from`. */
 export function isInstanceOf(value: Datum, from: Type, type: Type): boolean {
   return isSubtype(typeOf(value, from), type);
+}
+
+/** A value whose type its file did not prove: its kind is looked at before it is used. @throws runtime-error */
+export function checkedKind(value: Datum, from: Type, type: Type): Datum {
+  const kinds: readonly Type["kind"][] = ["Tensor", "str", "bool", "List", "Dict", "Tuple", "NamedTuple", "Class", "Enum", "Device"];
+  if (!kinds.includes(type.kind)) return value;
+  const own = typeOf(value, from);
+  const tuples = (own.kind === "Tuple" || own.kind === "NamedTuple") && (type.kind === "Tuple" || type.kind === "NamedTuple") && own.elems.length === type.elems.length;
+  if (tuples || (own.kind === type.kind && own.kind !== "Tuple" && (own.kind !== "Class" || isSubtype(own, type)))) return value;
+  throw new OpwiseError("runtime-error", "a value is not of the type that it is used as", { wanted: printType(type), got: printType(own) });
 }
 
 /** `x.tolist()` with the annotated type, whose depth must be the tensor's rank. */

@@ -13,7 +13,7 @@ import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import { coercion } from "./coerce.ts";
-import { isInstanceOf, unpickledList } from "./instance-of.ts";
+import { checkedKind, isInstanceOf, unpickledList } from "./instance-of.ts";
 import { walkData } from "./reach.ts";
 
 /** What a linker needs of its session. */
@@ -173,7 +173,11 @@ export class Linker {
         const [begin, end] = [intAttribute(node, "begin"), intAttribute(node, "end")];
         return data(undefined, (args) => [makeTuple(tupleItems(args[0] ?? null).slice(begin, end))]);
       }
-      case "prim::unchecked_cast":
+      case "prim::unchecked_cast": {
+        const [from, to] = [node.operands[0]?.type ?? T.Any, first?.type ?? T.Any];
+        if (node.attributes["checked"] === undefined) return data([to], (args) => [args[0] ?? null]);
+        return data([to], (args) => [checkedKind(args[0] ?? null, from, to)]);
+      }
       case "prim::box":
         return data([first?.type], (args) => [args[0] ?? null]);
       case "prim::Uninitialized":

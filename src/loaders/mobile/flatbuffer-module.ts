@@ -5,13 +5,14 @@ import type { Limits } from "../../bytes/limits.ts";
 import { subSource } from "../../bytes/source.ts";
 import type { ClassType } from "../../ir/class-type.ts";
 import type { ObjectTemplate, QuantizerTemplate, StorageTemplate, Template, TensorTemplate } from "../../ir/template.ts";
-import { T, type Type } from "../../ir/type.ts";
+import { printType, T, type Type } from "../../ir/type.ts";
 import { dtypeOfTorch, isQuantized } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { stridedTensor } from "../pickled-tensor.ts";
 import { intTemplate } from "../torchscript/lowering.ts";
 import { typeOfTemplate } from "../torchscript/overload.ts";
+import { holds } from "./unit.ts";
 import { type BytecodeFunction, type BytecodeParam, type Instruction, OPCODES } from "./bytecode.ts";
 
 /** Fields of the tables, by their places in the vtable. */
@@ -173,7 +174,8 @@ export class FlatModule {
       case VALUE.list: {
         const list = content();
         const type = this.#annotation(list.string(6));
-        const items = list.u32s(4).map((item) => this.value(item));
+        const elem = type?.kind === "List" ? type.elem : undefined;
+        const items = list.u32s(4).map((item) => this.#fitting(this.value(item), elem));
         return { kind: "list", elem: type?.kind === "List" ? type.elem : commonType(items), items };
       }
       case VALUE.tuple:
@@ -186,8 +188,9 @@ export class FlatModule {
       case VALUE.dict: {
         const dict = content();
         const type = this.#annotation(dict.string(8));
-        const keys = dict.u32s(4).map((item) => this.value(item));
-        const values = dict.u32s(6).map((item) => this.value(item));
+        const [key, entry] = type?.kind === "Dict" ? [type.key, type.value] : [undefined, undefined];
+        const keys = dict.u32s(4).map((item) => this.#fitting(this.value(item), key));
+        const values = dict.u32s(6).map((item) => this.#fitting(this.value(item), entry));
         if (keys.length !== values.length) this.#fail("a dict has as many keys as values", `${keys.length} and ${values.length}`);
         return {
           kind: "dict",
@@ -207,6 +210,11 @@ export class FlatModule {
       default:
         return this.#fail(`the value ${index} is of an unknown kind`, String(kind));
     }
+  }
+
+  #fitting(value: Template, type: Type | undefined): Template {
+    if (type !== undefined && !holds(type, value)) this.#fail("a stored value does not have its declared type", printType(typeOfTemplate(value)));
+    return value;
   }
 
   #annotation(text: string | undefined): Type | undefined {

@@ -11,7 +11,7 @@ import { openZip } from "../../bytes/zip.ts";
 import type { Block, FunctionDecl, Param, Program } from "../../ir/graph.ts";
 import { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
-import { T } from "../../ir/type.ts";
+import { printType, T } from "../../ir/type.ts";
 import { verifyProgram } from "../../ir/verifier.ts";
 import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
@@ -24,7 +24,7 @@ import { bytecodeFunctionsOf, bytecodeVersionOf } from "./bytecode-pickle.ts";
 import { FlatModule } from "./flatbuffer-module.ts";
 import { step } from "./instructions.ts";
 import { BytecodeLowering, type Context } from "./lowering.ts";
-import { MobileUnit } from "./unit.ts";
+import { holds, MobileUnit } from "./unit.ts";
 
 export interface MobileOptions {
   readonly limits?: Limits | undefined;
@@ -126,6 +126,7 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
     const decl = declare(fn, cls, method, module, context, bodies);
     cls.methods.set(method, decl);
   }
+  checkStates(root);
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) throw new OpwiseError("limit-exceeded", "the types of the attributes cannot be found");
     unit.grown = false;
@@ -149,6 +150,34 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
   };
   verifyProgram(program);
   return program;
+}
+
+/** What objects restore themselves from is what their `__setstate__` takes. Walks with a stack of its own. @throws bad-model */
+function checkStates(root: Template): void {
+  const seen = new Set<Template>([root]);
+  const pending: Template[] = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    const inner: Template[] = [];
+    if (value.kind === "list" || value.kind === "tuple") inner.push(...value.items);
+    else if (value.kind === "dict") for (const [key, item] of value.entries) inner.push(key, item);
+    else if (value.kind === "object") {
+      inner.push(...value.fields);
+      const wanted = value.class.methods.get("__setstate__")?.params[1]?.type;
+      if (value.state !== undefined) {
+        if (wanted === undefined || !holds(wanted, value.state)) {
+          throw new OpwiseError("bad-model", `the state of a \`${value.class.name}\` is not what its \`__setstate__\` takes`, {
+            wanted: wanted === undefined ? undefined : printType(wanted),
+          });
+        }
+        inner.push(value.state);
+      }
+    }
+    for (const item of inner) {
+      if (seen.has(item)) continue;
+      seen.add(item);
+      pending.push(item);
+    }
+  }
 }
 
 function declare(

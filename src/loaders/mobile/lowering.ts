@@ -126,7 +126,7 @@ export class BytecodeLowering {
   /** The value under `type`, which it is known or assumed to have. */
   cast(slot: Slot, type: Type): Value {
     if (slot === UNSET) return this.one("prim::Uninitialized", [], type);
-    return isSubtype(slot.type, type) ? slot : this.one("prim::unchecked_cast", [slot], type);
+    return isSubtype(slot.type, type) ? slot : this.one("prim::unchecked_cast", [slot], type, { checked: { kind: "bool", value: true } });
   }
 
   // Stack and registers

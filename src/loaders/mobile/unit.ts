@@ -8,6 +8,7 @@ import type { Template } from "../../ir/template.ts";
 import { isSubtype, optionalOf, sameType, T, tupleOf, type Type, unionOf } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { FOREIGN_PREFIX, foreignClass } from "../torchscript/foreign.ts";
+import { fits } from "../torchscript/objects.ts";
 import { typeOfTemplate } from "../torchscript/overload.ts";
 import { parseType } from "../torchscript/type-expression.ts";
 
@@ -32,6 +33,14 @@ export function joinTypes(a: Type, b: Type): Type {
 
 /** Slots of a class whose names no file tells. */
 const MAX_UNNAMED = 4096;
+
+/** Whether a stored value is one of `type`, tuples item by item; items of lists and dicts were checked when they were read. */
+export function holds(type: Type, value: Template): boolean {
+  if (!fits(value, type)) return false;
+  const inner = type.kind === "Optional" ? type.elem : type;
+  if (value.kind !== "tuple" || (inner.kind !== "Tuple" && inner.kind !== "NamedTuple")) return true;
+  return value.items.every((item, i) => holds(inner.elems[i] ?? T.Any, item));
+}
 
 export class MobileUnit {
   readonly classes: Map<string, Type> = new Map();

@@ -56,7 +56,7 @@ function allowed(global: string): boolean {
 }
 
 /** Whether a template is a value of `type`, looking no deeper than its own kind. */
-function fits(value: Template, type: Type): boolean {
+export function fits(value: Template, type: Type): boolean {
   switch (type.kind) {
     case "Any":
       return true;
