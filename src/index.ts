@@ -18,6 +18,7 @@ export { takeSnapshot, type Snapshot } from "./run/snapshot.ts";
 export { Tensor, type TensorData, type Quantizer } from "./tensor/tensor.ts";
 export { DTYPES, type DType } from "./tensor/dtype.ts";
 export { OpwiseError, isOpwiseError, type ErrorCode, type Where } from "./tensor/error.ts";
+export type { Excerpt, TraceFrame } from "./tensor/traceback.ts";
 export type { Program } from "./ir/graph.ts";
 export type { Datum } from "./ir/datum.ts";
 export { readNpy, readNpz, writeNpy, writeNpz } from "./arrays.ts";

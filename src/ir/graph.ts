@@ -4,6 +4,7 @@ import type { ClassType, EnumType, InterfaceType } from "./class-type.ts";
 import type { Schema } from "./schema.ts";
 import type { Template } from "./template.ts";
 import type { Type } from "./type.ts";
+import type { TraceFrame } from "../tensor/traceback.ts";
 
 /** Where a node comes from. */
 export interface Location {
@@ -16,6 +17,8 @@ export interface Location {
   readonly length?: number;
   /** The author's source, `net.py:88`, resolved when first asked for. */
   readonly python?: () => string | undefined;
+  /** The expression in the archive's code and in the author's source, for tracebacks. */
+  readonly excerpts?: () => Pick<TraceFrame, "code" | "original">;
 }
 
 export interface Value {

@@ -7,6 +7,7 @@ import type { Datum, Future, Instance } from "../ir/datum.ts";
 import type { Node } from "../ir/graph.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { TraceFrame } from "../tensor/traceback.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import type { Listener, MachineEvent } from "./event.ts";
 import type { Executor } from "./executor.ts";
@@ -306,7 +307,7 @@ export class Machine {
 
   /** Ends the run with the error, or the task whose future keeps it. */
   #raise(error: unknown, node: Node): Status {
-    const placed = typedError(error).at(whereOf(node));
+    const placed = typedError(error).at(whereOf(node), this.#trace(node));
     const kept = this.tasks.length > 1;
     if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
     this.#pending = undefined;
@@ -314,6 +315,23 @@ export class Machine {
     const task = this.tasks.pop();
     if (task?.future !== undefined) task.future.state = { done: true, error: placed };
     return "more";
+  }
+
+  /** The open calls of the task at hand, outermost first, down to `node`; empty for formats whose code is no text. */
+  #trace(node: Node): TraceFrame[] {
+    const out: TraceFrame[] = [];
+    let name = "";
+    const add = (at: Node): void => {
+      const excerpts = at.location?.excerpts?.();
+      if (excerpts !== undefined) out.push({ function: name, ...excerpts });
+    };
+    for (const { role, owner } of this.#task.frames) {
+      if (role.kind !== "function" && role.kind !== "fork") continue;
+      if (owner !== undefined && role.kind === "function") add(owner.node);
+      name = role.kind === "fork" ? "<forked function>" : role.name.slice(role.name.lastIndexOf(".") + 1);
+    }
+    add(node);
+    return out;
   }
 
   #base(): { time: number; depth: number; task: number } {

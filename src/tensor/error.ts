@@ -1,5 +1,7 @@
 /** The one error class of the package: facts are fields, the text is made from them. */
 
+import { type TraceFrame, tracebackText } from "./traceback.ts";
+
 /** Machine-readable kinds of failure; `docs/errors.md` explains each. */
 export type ErrorCode =
   | "bad-argument"
@@ -66,6 +68,8 @@ export interface ErrorFacts {
   readonly cause?: unknown;
   /** For `model-raised`: the Python class the model named, e.g. `builtins.ValueError`. */
   readonly raisedClass?: string | undefined;
+  /** The calls of the model's own functions that led here, outermost first. */
+  readonly trace?: readonly TraceFrame[] | undefined;
 }
 
 /** An error with a code, a place, what was wanted and what came. `message` is the one-line fact; `String(e)` the whole report. */
@@ -76,6 +80,7 @@ export class OpwiseError extends Error {
   readonly got: string | undefined;
   readonly hint: string | undefined;
   readonly raisedClass: string | undefined;
+  readonly trace: readonly TraceFrame[];
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
@@ -86,10 +91,16 @@ export class OpwiseError extends Error {
     this.got = facts.got;
     this.hint = facts.hint;
     this.raisedClass = facts.raisedClass;
+    this.trace = facts.trace ?? [];
   }
 
-  /** The same error with more of its place filled in; what is already known stays. */
-  at(where: Where): OpwiseError {
+  /** PyTorch's text of the error: the stack in the archive's code and in the author's source; undefined outside of scripted code. */
+  get traceback(): string | undefined {
+    return this.trace.length === 0 ? undefined : tracebackText(this.trace, `${this.raisedClass ?? "RuntimeError"}: ${this.message}`);
+  }
+
+  /** The same error with more of its place filled in; what is already known stays. `outer`: calls around those of its trace. */
+  at(where: Where, outer: readonly TraceFrame[] = []): OpwiseError {
     const merged: Record<string, unknown> = { ...where };
     for (const [key, value] of Object.entries(this.where)) if (value !== undefined) merged[key] = value;
     const out = new OpwiseError(this.code, this.message, {
@@ -98,13 +109,14 @@ export class OpwiseError extends Error {
       got: this.got,
       hint: this.hint,
       raisedClass: this.raisedClass,
+      trace: [...outer, ...this.trace],
       cause: this.cause,
     });
     if (this.stack !== undefined) out.stack = this.stack;
     return out;
   }
 
-  /** The report as a compiler prints it: headline, place, source line, facts, help. */
+  /** The report as a compiler prints it: headline, place, source line, facts, help, and the stack of the model's calls. */
   override toString(): string {
     const lines = [`error[${this.code}]: ${this.message}`];
     const { file, record, line, text, node, op, python } = this.where;
@@ -124,6 +136,8 @@ export class OpwiseError extends Error {
     if (this.wanted !== undefined) lines.push(`   = wanted: ${this.wanted}`);
     if (this.got !== undefined) lines.push(`   = got: ${this.got}`);
     if (this.hint !== undefined) lines.push(`help: ${this.hint}`);
+    const { traceback } = this;
+    if (traceback !== undefined) lines.push("", traceback);
     return lines.join("\n");
   }
 }

@@ -12,6 +12,7 @@ import { lowerFunction } from "./lower.ts";
 import { intTemplate, type Unit } from "./lowering.ts";
 import { parseFile } from "./parser.ts";
 import { typeOfTemplate } from "./overload.ts";
+import { sortOf } from "./sorting.ts";
 import type { SourceText, Span } from "./source-text.ts";
 import { dottedName, parseType, typeOfExpr } from "./type-expression.ts";
 
@@ -321,7 +322,17 @@ export class CodeUnit implements Unit {
     const params = def.params.map((param, i): Param =>
       i === 0 && cls !== undefined && param.type === undefined ? { name: param.name, type: cls } : this.parameter(param, source),
     );
-    const declared = def.returns === undefined ? undefined : this.typeOf(def.returns, source);
+    return this.#lowered(def, name, params, def.returns === undefined ? undefined : this.typeOf(def.returns, source), source);
+  }
+
+  #lowered(
+    def: FunctionDef,
+    name: string,
+    params: readonly Param[],
+    declared: Type | undefined,
+    source: SourceText,
+    named?: ReadonlyMap<string, FunctionDecl>,
+  ): FunctionDecl {
     const unit = this;
     let graph: ReturnType<FunctionDecl["graph"]> | undefined;
     let lowering = false;
@@ -336,7 +347,7 @@ export class CodeUnit implements Unit {
         if (lowering) throw source.error("bad-code", `\`${name}\` is called recursively`, def, { hint: "TorchScript has no recursive functions" });
         lowering = true;
         try {
-          graph = lowerFunction(unit, def, { params }, declared, source, decl);
+          graph = lowerFunction(unit, def, { params }, declared, source, decl, named);
         } finally {
           lowering = false;
         }
@@ -347,6 +358,21 @@ export class CodeUnit implements Unit {
     this.#declared.push(decl);
     this.#places.set(decl, { source, span: def });
     return decl;
+  }
+
+  sortFunction(elem: Type): FunctionDecl | undefined {
+    const key = `sort of ${printType(elem)}`;
+    const known = this.functions.get(key);
+    if (known !== undefined) return known;
+    const named = new Map<string, FunctionDecl>();
+    for (const { def, source, params, returns } of sortOf(elem) ?? []) {
+      const name = def.name === "sort" ? key : `${def.name} in ${key}`;
+      const typed = def.params.map((param, i): Param => ({ name: param.name, type: params[i] ?? T.Any }));
+      const decl = this.#lowered(def, name, typed, returns, source, new Map(named));
+      named.set(def.name, decl);
+      this.functions.set(name, decl);
+    }
+    return named.get("sort");
   }
 
   noteCall(from: FunctionDecl, to: FunctionDecl): void {

@@ -1,7 +1,8 @@
-/** `.debug_pkl` records: byte offsets of the code to the author's file and line. Read when first asked; damage never stops a load. */
+/** `.debug_pkl` records: byte offsets of the code to the author's source. Read when first asked; damage never stops a load. */
 
 import type { Limits } from "../../bytes/limits.ts";
 import { readPickle } from "../../bytes/pickle.ts";
+import type { Origin } from "./source-text.ts";
 import { itemsOf, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
 
 /** How many entries back a place is looked for. */
@@ -10,7 +11,7 @@ const NEAR = 4;
 interface Entry {
   /** From this byte of the code on. */
   readonly offset: number;
-  readonly place: () => string | undefined;
+  readonly origin: () => Origin | undefined;
 }
 
 /** The list inside `build_intlist([...])`, or a plain list. */
@@ -19,16 +20,9 @@ function ints(value: PickleValue): readonly number[] {
   return list === undefined ? [] : itemsOf(list).map(safeIntOf);
 }
 
-/** `file.py:88` for a position in a text that starts at `firstLine` of `file`. */
-function placeOf(text: string, file: string, firstLine: number, start: number): string | undefined {
-  if (file !== "") {
-    let line = firstLine;
-    for (let at = text.indexOf("\n"); at >= 0 && at < start; at = text.indexOf("\n", at + 1)) line++;
-    return `${file}:${line}`;
-  }
-  // Traced code has Python's stack as its text, innermost call first: `/path/net.py(88): forward`.
-  const frame = /^(.*\.py)\((\d+)\): /m.exec(text);
-  return frame === null ? undefined : `${frame[1]}:${frame[2]}`;
+/** No file: the text of traced code is Python's stack, innermost call first (`/path/net.py(88): forward`), or nothing at all. */
+function originOf(text: string, file: string, firstLine: number, start: number, end: number): Origin | undefined {
+  return file === "" && !/\.py\(\d+\): /.test(text) ? undefined : { file: file === "" ? undefined : file, firstLine, text, start, end };
 }
 
 function field(items: readonly PickleValue[], index: number): PickleValue {
@@ -45,37 +39,37 @@ function parse(bytes: Uint8Array, record: string, limits: Limits): readonly Entr
     const table = itemsOf(strings).map(stringOf);
     return itemsOf(list).map((entry): Entry => {
       const parts = itemsOf(entry);
-      const [source, start] = itemsOf(field(parts, 1));
+      const [source, start, end] = itemsOf(field(parts, 1));
       return {
         offset: safeIntOf(field(parts, 0)),
-        place: () => {
-          if (source === undefined || start === undefined) return undefined;
+        origin: () => {
+          if (source === undefined || start === undefined || end === undefined) return undefined;
           const facts = itemsOf(source);
           const text = ints(field(facts, 0))
             .map((id) => table[id] ?? "")
             .join("");
-          return placeOf(text, table[safeIntOf(field(facts, 1))] ?? "", safeIntOf(field(facts, 2)), safeIntOf(start));
+          return originOf(text, table[safeIntOf(field(facts, 1))] ?? "", safeIntOf(field(facts, 2)), safeIntOf(start), safeIntOf(end));
         },
       };
     });
   }
   return root.map((entry): Entry => {
     const parts = itemsOf(entry);
-    const [source, start] = itemsOf(field(parts, 1));
+    const [source, start, end] = itemsOf(field(parts, 1));
     return {
       offset: safeIntOf(field(parts, 0)),
-      place: () => {
-        if (source === undefined || start === undefined) return undefined;
+      origin: () => {
+        if (source === undefined || start === undefined || end === undefined) return undefined;
         const facts = itemsOf(source);
         const file = field(facts, 1);
-        return placeOf(stringOf(field(facts, 0)), file.kind === "string" ? file.value : "", safeIntOf(field(facts, 2)), safeIntOf(start));
+        return originOf(stringOf(field(facts, 0)), file.kind === "string" ? file.value : "", safeIntOf(field(facts, 2)), safeIntOf(start), safeIntOf(end));
       },
     };
   });
 }
 
-/** A function from byte offset to the author's place, over the bytes of a `.debug_pkl` record. */
-export function debugPlaces(bytes: Uint8Array, record: string, limits: Limits): (byteOffset: number) => string | undefined {
+/** A function from byte offset to the author's source, over the bytes of a `.debug_pkl` record. */
+export function debugOrigins(bytes: Uint8Array, record: string, limits: Limits): (byteOffset: number) => Origin | undefined {
   let entries: readonly Entry[] | undefined;
   return (byteOffset) => {
     try {
@@ -89,8 +83,8 @@ export function debugPlaces(bytes: Uint8Array, record: string, limits: Limits): 
       }
       // Parts of an expression may have no place of their own: the one before them is near.
       for (let i = low - 1; i >= Math.max(0, low - NEAR); i--) {
-        const place = entries[i]?.place();
-        if (place !== undefined) return place;
+        const origin = entries[i]?.origin();
+        if (origin !== undefined) return origin;
       }
       return undefined;
     } catch {

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { bytesSource, fileSource } from "../../bytes/source.ts";
 import type { Program } from "../../ir/graph.ts";
 import { walkNodes } from "../../ir/graph.ts";
-import { debugPlaces } from "./debug-info.ts";
+import { debugOrigins } from "./debug-info.ts";
+import { placeOfOrigin } from "./source-text.ts";
 import { DEFAULT_LIMITS } from "../../bytes/limits.ts";
 import { isOpwiseError } from "../../tensor/error.ts";
 import { loadTorchScript } from "./loader.ts";
@@ -261,6 +262,12 @@ describe("stored values", () => {
 });
 
 describe("debug information", () => {
+  const debugPlaces =
+    (...args: Parameters<typeof debugOrigins>) =>
+    (offset: number): string | undefined => {
+      const origin = debugOrigins(...args)(offset);
+      return origin === undefined ? undefined : placeOfOrigin(origin);
+    };
   const entries = (list: readonly Item[]): Uint8Array => pickle(["FORMAT_WITH_STRING_TABLE", ["", "def f(x):\n  y = x\n", "  return y\n", "net.py"], list]);
   const ids = (...list: number[]): Item => ({ call: "torch.jit._pickle.build_intlist", args: [{ list }] });
 

@@ -10,8 +10,8 @@ import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { Archive, checkByteOrder, extraOf, readObjects, versionOf } from "./archive.ts";
 import { CodeUnit } from "./code-unit.ts";
-import { debugPlaces } from "./debug-info.ts";
-import { SourceText } from "./source-text.ts";
+import { debugOrigins } from "./debug-info.ts";
+import { type Origin, SourceText } from "./source-text.ts";
 
 export interface TorchScriptOptions {
   readonly limits?: Limits | undefined;
@@ -36,7 +36,7 @@ function checkRecords(archive: Archive): void {
 
 async function codeOf(archive: Archive, limits: Limits): Promise<(record: string) => SourceText | undefined> {
   const bytes = new Map<string, Uint8Array>();
-  const places = new Map<string, (byteOffset: number) => string | undefined>();
+  const origins = new Map<string, (byteOffset: number) => Origin | undefined>();
   for (const name of archive.names) {
     if (!name.startsWith("code/")) continue;
     if (archive.sizeOf(name) > limits.maxCodeBytes) {
@@ -51,7 +51,7 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     else if (name.endsWith(".debug_pkl")) {
       // Places of the author's source are a comfort: a damaged record costs them alone.
       const debug = await archive.read(name).catch(() => undefined);
-      if (debug !== undefined) places.set(name.slice(0, -".debug_pkl".length), debugPlaces(debug, name, limits));
+      if (debug !== undefined) origins.set(name.slice(0, -".debug_pkl".length), debugOrigins(debug, name, limits));
     }
   }
   const texts = new Map<string, SourceText>();
@@ -65,7 +65,7 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     } catch (cause) {
       throw new OpwiseError("bad-code", "the code is not UTF-8", { where: { record }, cause });
     }
-    const source = new SourceText(record, text, places.get(record));
+    const source = new SourceText(record, text, origins.get(record));
     texts.set(record, source);
     return source;
   };

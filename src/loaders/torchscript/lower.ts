@@ -15,7 +15,7 @@ const PASSES: Passes = { meaning: meaningOf, condition: conditionOf, block: bloc
 
 /**
  * Lowers a function's body. `returns` is its declared type, if any; the block has one output, whose type is the declared
- * one or what the body returns.
+ * one or what the body returns. `named`: functions that the body calls by a name of its own.
  * @throws bad-code, unsupported-op, limit-exceeded
  */
 export function lowerFunction(
@@ -25,10 +25,12 @@ export function lowerFunction(
   returns: Type | undefined,
   source: SourceText,
   owner: FunctionDecl,
+  named: ReadonlyMap<string, FunctionDecl> = new Map(),
 ): Block {
   const l = new Lowering(unit, PASSES, source, owner);
   const inputs = l.builder.open(decl.params);
   for (const [i, param] of decl.params.entries()) l.scope.set(param.name, { kind: "value", value: inputs[i] as Value });
+  for (const [name, fn] of named) l.scope.set(name, { kind: "function", name: fn.name, decl: fn });
   l.returnType = returns;
   const exit = l.passes.block(l, def.body);
   if (!exit.always) {

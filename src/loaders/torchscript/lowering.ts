@@ -23,6 +23,8 @@ export interface Unit {
   readonly constants: readonly Template[];
   typeNamed(name: string): Type | undefined;
   functionNamed(name: string): FunctionDecl | undefined;
+  /** The function that sorts a list of `elem` in place, where that takes calls of the machine. */
+  sortFunction(elem: Type): FunctionDecl | undefined;
   /** Notes that one function calls another, so that recursion is found. */
   noteCall(from: FunctionDecl, to: FunctionDecl): void;
   parameter(def: FunctionDef["params"][number], source: SourceText): { readonly type: Type; readonly default?: Template | undefined };
@@ -36,6 +38,9 @@ export interface Passes {
   block(lowering: Lowering, statements: readonly Stmt[], from?: number): Exit;
   call(lowering: Lowering, callee: Meaning, call: CallArguments<Value>, span: Span, hint: Type | undefined): Meaning;
 }
+
+/** Ops that sort a list, of whatever elements. */
+const SORTS: ReadonlySet<string> = new Set(["aten::sort.any", "aten::sorted.any", "aten::sort.Tensor", "aten::sorted.Tensor"]);
 
 /** An int64 as a template holds it. */
 export function intTemplate(value: bigint): Template {
@@ -80,6 +85,7 @@ export class Lowering {
       column: source.columnOf(span.start),
       length: span.end - span.start,
       python: () => source.pythonOf(span.start),
+      ...(source.internal ? {} : { excerpts: () => source.excerptsOf(span) }),
     };
   }
 
@@ -263,6 +269,8 @@ export class Lowering {
       if (fn === undefined) return this.fail("internal", "the chosen overload has no definition", span);
       return { kind: "value", value: this.#inline(fn, operands, span) };
     }
+    const sorting = this.#sort(fullName(chosen), operands, span);
+    if (sorting !== undefined) return sorting;
     const schema = plainSchema(chosen, this.unit.schemas);
     const all = [...operands, ...match.rest.map((given) => given.value)];
     const results = this.node(fullName(schema), all, match.returns, span, { schema });
@@ -271,6 +279,19 @@ export class Lowering {
     if (results.length === 1) return { kind: "value", value: first };
     const fields = schema.returns.map((r) => r.name);
     return { kind: "tuple", items: results, fields: fields.every((field) => field !== "") ? fields : undefined };
+  }
+
+  /** `sort` and `sorted` of elements whose order is a method or a tensor's values: a call of a function, no op. */
+  #sort(name: string, operands: readonly (Value | undefined)[], span: Span): Meaning | undefined {
+    if (!SORTS.has(name)) return undefined;
+    const [list, reverse] = operands;
+    const sort = list?.type.kind === "List" ? this.unit.sortFunction(list.type.elem) : undefined;
+    if (list === undefined || sort === undefined) return undefined;
+    const copies = name.startsWith("aten::sorted");
+    const target = copies ? this.callOpValue("aten::list", [list], span) : list;
+    if (this.owner !== undefined) this.unit.noteCall(this.owner, sort);
+    this.one("prim::CallFunction", [target, reverse ?? this.bool(false, span)], T.None, span, { name: { kind: "str", value: sort.name } });
+    return copies ? { kind: "value", value: target } : { kind: "void" };
   }
 
   /** `builtin` of plain values. */

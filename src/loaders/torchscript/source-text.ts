@@ -1,5 +1,6 @@
 /** The text of one code record: lines, byte offsets and error places. */
 
+import { type Excerpt, excerptOf, type TraceFrame } from "../../tensor/traceback.ts";
 import { type ErrorCode, type ErrorFacts, OpwiseError, type Where } from "../../tensor/error.ts";
 
 /** A half-open range of a source text, in UTF-16 code units. */
@@ -8,19 +9,46 @@ export interface Span {
   readonly end: number;
 }
 
+/** A range of the author's own source. */
+export interface Origin {
+  /** Undefined where `text` is a Python stack (traced code). */
+  readonly file: string | undefined;
+  /** Line of `file` at which `text` begins. */
+  readonly firstLine: number;
+  readonly text: string;
+  /** The range in `text`. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** `net.py:88` of an origin; in traced code the innermost call of its Python stack. */
+export function placeOfOrigin(origin: Origin): string | undefined {
+  if (origin.file !== undefined) return `${origin.file}:${lineOfOrigin(origin)}`;
+  const frame = /^(.*\.py)\((\d+)\): /m.exec(origin.text);
+  return frame === null ? undefined : `${frame[1]}:${frame[2]}`;
+}
+function lineOfOrigin({ text, firstLine, start }: Origin): number {
+  let line = firstLine;
+  for (let at = text.indexOf("\n"); at >= 0 && at < start; at = text.indexOf("\n", at + 1)) line++;
+  return line;
+}
+
 export class SourceText {
   /** `code/__torch__/net.py`. */
   readonly record: string;
   readonly text: string;
-  /** The author's file and line for a byte offset into the record, where debug information has one. */
-  readonly python: ((byteOffset: number) => string | undefined) | undefined;
+  /** The author's source for a byte offset into the record, where debug information has it. */
+  readonly origin: ((byteOffset: number) => Origin | undefined) | undefined;
+  /** The text is opwise's own, not the model's: no traceback shows it. */
+  readonly internal: boolean;
   #lineStarts: number[] | undefined;
   #ascii: boolean | undefined;
 
-  constructor(record: string, text: string, python?: (byteOffset: number) => string | undefined) {
+  constructor(record: string, text: string, origin?: (byteOffset: number) => Origin | undefined, internal = false) {
     this.record = record;
     this.text = text;
-    this.python = python;
+    this.origin = origin;
+    this.internal = internal;
   }
 
   #lines(): number[] {
@@ -68,7 +96,17 @@ export class SourceText {
 
   /** The author's place of a position, `net.py:88`. */
   pythonOf(at: number): string | undefined {
-    return this.python?.(this.byteOffsetOf(at));
+    const origin = this.origin?.(this.byteOffsetOf(at));
+    return origin === undefined ? undefined : placeOfOrigin(origin);
+  }
+
+  /** The text around a span here and around its origin, for tracebacks. */
+  excerptsOf(span: Span): Pick<TraceFrame, "code" | "original"> {
+    const origin = this.origin?.(this.byteOffsetOf(span.start));
+    const code: Excerpt = { file: this.record, line: this.lineOf(span.start), text: excerptOf(this.text, span.start, span.end) };
+    if (origin === undefined) return { code, original: undefined };
+    const { file, text, start, end } = origin;
+    return { code, original: { file, line: lineOfOrigin(origin), text: excerptOf(text, start, end) } };
   }
 
   where(span: Span): Where {
