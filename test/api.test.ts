@@ -106,7 +106,8 @@ describe("values of a TorchScript method", () => {
     expect(await failure(s.forward(vector(1)))).toMatchObject({ code: "type-mismatch", wanted: "Dict[str, Tensor]", got: "a Tensor" });
     expect(await failure(s.forward({ a: 1 }))).toMatchObject({
       code: "type-mismatch",
-      message: "argument `batch` of `forward`[a] has the wrong type",
+      message: expect.stringMatching(/^forward\(\) Expected a value of type 'Dict\[str, Tensor\]' for argument 'batch' but instead found type 'dict'\.\n/),
+      hint: "argument `batch` of `forward`[a] has the wrong type",
       wanted: "Tensor",
       got: "number",
     });

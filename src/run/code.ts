@@ -32,7 +32,14 @@ export type Instruction =
   | (Common & { readonly kind: "if"; readonly blocks: readonly CodeBlock[] })
   | (Common & { readonly kind: "loop"; readonly body: CodeBlock })
   | (Common & { readonly kind: "call"; readonly callee: () => LinkedFunction })
-  | (Common & { readonly kind: "method"; readonly name: string; readonly lookup: (cls: ClassType) => LinkedFunction })
+  | (Common & {
+      readonly kind: "method";
+      readonly name: string;
+      /** The method `name`, or another of the object's class. */
+      readonly lookup: (cls: ClassType, method?: string) => LinkedFunction;
+      /** Set where a `with` block begins and ends. */
+      readonly context: "enter" | "exit" | undefined;
+    })
   | (Common & { readonly kind: "fork"; readonly body: CodeBlock })
   | (Common & { readonly kind: "wait" })
   | (Common & { readonly kind: "raise" })

@@ -1,10 +1,11 @@
 /** Between JavaScript values and data: arguments by their declared types, results as plain arrays and objects. */
 
-import { boxed, type Datum, type List, makeDict, makeList, makeTuple } from "../ir/datum.ts";
+import { boxed, type Datum, type Dict, type List, makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import { boxesScalars, printType, T, type Type, unifyTypes } from "../ir/type.ts";
 import { type DType, torchOfDtype } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { elementsOf } from "../tensor/text.ts";
 import { coercion } from "./coerce.ts";
 import { typeOf } from "./instance-of.ts";
 
@@ -49,11 +50,18 @@ function fromBoxed(value: Exclude<Datum, number | bigint | boolean | string | nu
     if (type.kind === "Union" && !type.members.some((m) => m.kind === value.kind || m.kind === "number")) return mismatch(where, type, value.value);
     return value;
   }
+  if (target.kind === "bool") return Number(value.value) !== 0;
+  if (target.kind === "float") return Number(value.value);
   if (target.kind === value.kind) return value.value;
-  if (target.kind === "float" && value.kind === "int") return Number(value.value);
   if (target.kind === "complex") return { kind: "complex", re: Number(value.value), im: 0 };
   if (target.kind === "int" && value.kind === "bool") return value.value ? 1 : 0;
   return mismatch(where, type, value.value);
+}
+
+/** An array in a place of type Any: a list where its items have a type in common, else a tuple. */
+function inferredSequence(items: Datum[]): Datum {
+  const list = inferredList(items);
+  return items.length > 0 && list.elem.kind === "Any" ? makeTuple(items) : list;
 }
 
 /** A list in a place of type Any: its element type is what its items have in common. */
@@ -66,8 +74,35 @@ function inferredList(items: Datum[]): List {
   return makeList(elem, adapt === undefined ? items : items.map(adapt));
 }
 
+/** A tensor of one element in a place of a number, as Python's `int(x)`, `float(x)`, `bool(x)` and `complex(x)` take it. */
+function fromTensor(tensor: Tensor, type: Type, where: string): Datum {
+  const [only, more] = tensor.numel === 1 ? elementsOf(tensor) : [];
+  if (only === undefined || more !== undefined) return mismatch(where, type, tensor);
+  if (Array.isArray(only)) {
+    const [re = 0, im = 0] = only as readonly number[];
+    return type.kind === "complex" ? { kind: "complex", re, im } : type.kind === "bool" ? re !== 0 || im !== 0 : mismatch(where, type, tensor);
+  }
+  if (type.kind === "bool") return Number(only) !== 0;
+  if (type.kind === "float") return Number(only);
+  if (type.kind === "complex") return { kind: "complex", re: Number(only), im: 0 };
+  if (typeof only === "bigint") return canonical(only);
+  const whole = Math.trunc(Number(only));
+  return Number.isFinite(whole) ? canonical(BigInt(whole)) : mismatch(where, type, tensor);
+}
+
+/** A dict in a place of type Any: keys and values are of what theirs have in common. */
+function inferredDict(entries: readonly (readonly [Datum, Datum])[]): Dict {
+  const keys = inferredList(entries.map(([key]) => key));
+  const values = inferredList(entries.map(([, value]) => value));
+  return makeDict(keys.elem, values.elem, keys.items.map((key, i) => [key, values.items[i] ?? null] as const));
+}
+
 /** Lists made of arrays, to carry changes back after the call. */
 export type Borrowed = { readonly array: readonly Input[]; readonly list: List }[];
+
+function entriesOf(value: object): (readonly [Input, Input])[] {
+  return [...(value instanceof Map ? (value as ReadonlyMap<Input, Input>) : Object.entries(value as Readonly<Record<string, Input>>))];
+}
 
 /** A JavaScript value as a datum of `type`. Data (`{kind: ...}`) are taken as they are. @throws type-mismatch naming `where` */
 export function toDatum(value: Input, type: Type, where: string, borrowed: Borrowed = []): Datum {
@@ -77,7 +112,9 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
   }
   if (typeof value === "object" && !Array.isArray(value) && !(value instanceof Map) && isDatum(value)) {
     if (value instanceof Tensor) {
-      if (type.kind === "Tensor" || type.kind === "Any" || type.kind === "Optional" || type.kind === "Union") return value;
+      const wanted = type.kind === "Optional" ? type.elem : type;
+      if (wanted.kind === "Tensor" || wanted.kind === "Any" || (wanted.kind === "Union" && wanted.members.some((m) => m.kind === "Tensor"))) return value;
+      if (wanted.kind === "int" || wanted.kind === "float" || wanted.kind === "bool" || wanted.kind === "complex") return fromTensor(value, wanted, where);
       return mismatch(where, type, value);
     }
     return fromBoxed(value, type, where);
@@ -89,13 +126,18 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
       if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return openNumber(value);
       if (type.kind === "number") return mismatch(where, type, value);
       if (typeof value === "string") return value;
-      if (Array.isArray(value)) return inferredList(value.map((v: Input, i) => toDatum(v, T.Any, `${where}[${i}]`, borrowed)));
-      return mismatch(where, type, value);
+      if (Array.isArray(value)) return inferredSequence(value.map((v: Input, i) => toDatum(v, T.Any, `${where}[${i}]`, borrowed)));
+      return inferredDict(entriesOf(value).map(([k, v]) => [toDatum(k, T.Any, `key of ${where}`), toDatum(v, T.Any, where)]));
     case "Union": {
+      if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+        const open = openNumber(value);
+        const has = (kind: string): boolean => type.members.some((m) => m.kind === kind);
+        if (typeof open === "object" && open !== null && "kind" in open && has(open.kind)) return open;
+        return typeof value !== "boolean" && has("float") ? boxed(Number(value), "float") : mismatch(where, type, value);
+      }
       for (const member of type.members) {
         try {
-          const inner = toDatum(value, member, where, borrowed);
-          return typeof inner === "number" || typeof inner === "bigint" || typeof inner === "boolean" ? boxed(inner, member.kind === "float" ? "float" : member.kind === "bool" ? "bool" : "int") : inner;
+          return toDatum(value, member, where, borrowed);
         } catch {
           continue; // the next member may fit
         }
@@ -110,8 +152,8 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
       if (typeof value === "string" && /^(?:u?int|b?float|bool|complex|float8)/.test(value)) return torchOfDtype(value as DType);
       return mismatch(where, type, value);
     case "float":
-      return typeof value === "number" || typeof value === "bigint" ? Number(value) : mismatch(where, type, value);
-    case "bool": return typeof value === "boolean" ? value : mismatch(where, type, value);
+      return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean" ? Number(value) : mismatch(where, type, value);
+    case "bool": return typeof value === "boolean" ? value : typeof value === "number" || typeof value === "bigint" ? Number(value) !== 0 : mismatch(where, type, value);
     case "str": return typeof value === "string" ? value : mismatch(where, type, value);
     case "complex": return typeof value === "number" ? { kind: "complex", re: value, im: 0 } : mismatch(where, type, value);
     case "Device": return typeof value === "string" ? { kind: "device", name: value } : mismatch(where, type, value);
@@ -130,8 +172,7 @@ export function toDatum(value: Input, type: Type, where: string, borrowed: Borro
     }
     case "Dict": {
       if (typeof value !== "object") return mismatch(where, type, value);
-      const entries: Iterable<readonly [Input, Input]> = value instanceof Map ? value : Object.entries(value);
-      return makeDict(type.key, type.value, [...entries].map(([k, v]) => [toDatum(k, type.key, `key of ${where}`, borrowed), toDatum(v, type.value, `${where}[${typeof k === "string" || typeof k === "number" ? k : "key"}]`, borrowed)] as const));
+      return makeDict(type.key, type.value, entriesOf(value).map(([k, v]) => [toDatum(k, type.key, `key of ${where}`, borrowed), toDatum(v, type.value, `${where}[${typeof k === "string" || typeof k === "number" ? k : "key"}]`, borrowed)] as const));
     }
     default: return mismatch(where, type, value);
   }

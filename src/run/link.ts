@@ -122,7 +122,9 @@ export class Linker {
         const name = text("name");
         const object = node.operands[0]?.type;
         const params = object?.kind === "Class" ? object.methods.get(name)?.params.map((p) => p.type) : object?.kind === "Interface" ? [object, ...(object.methods.find((m) => m.name === name)?.params.map((p) => p.type) ?? [])] : undefined;
-        return { ...common, kind: "method", name, operands: this.#operands(node, params), lookup: (cls) => this.method(cls, name) };
+        const mark = node.attributes["context"];
+        const context = mark?.kind === "str" && (mark.value === "enter" || mark.value === "exit") ? mark.value : undefined;
+        return { ...common, kind: "method", name, operands: this.#operands(node, params), lookup: (cls, method = name) => this.method(cls, method), context };
       }
       case "prim::GetAttr":
         return { ...common, kind: "getattr", name: text("name"), operands: this.#operands(node) };

@@ -34,6 +34,15 @@ export interface Frame {
 export interface Task {
   readonly frames: Frame[];
   readonly future: Future | undefined;
+  /** Contexts of the open `with` blocks, innermost last. */
+  readonly entered: Entered[];
+  /** An error on its way out: the `__exit__` of each entered context runs first. */
+  failure: { readonly error: unknown } | undefined;
+}
+
+interface Entered {
+  readonly object: Instance;
+  readonly exit: () => LinkedFunction;
 }
 
 /** `more`: go on. `waiting`: a value has to arrive first (`machine.waiting`). `done`: `machine.result` is set. */
@@ -79,7 +88,7 @@ export class Machine {
 
   /** Prepares a call; `advance` runs it. */
   start(fn: LinkedFunction, args: readonly Datum[]): void {
-    this.tasks = [{ frames: [], future: undefined }];
+    this.tasks = [newTask(undefined)];
     this.result = undefined;
     this.#pending = undefined;
     this.waiting = undefined;
@@ -175,13 +184,17 @@ export class Machine {
         return "more";
       case "method": {
         const args = gather(instruction.operands, registers);
-        this.#enter(instruction.lookup(instanceOf(args[0] ?? null).class), args, instruction, registers);
+        const object = instanceOf(args[0] ?? null);
+        // As in PyTorch, a context counts as entered before its `__enter__` runs, and as left before its `__exit__` does.
+        if (instruction.context === "enter") this.#task.entered.push({ object, exit: () => instruction.lookup(object.class, "__exit__") });
+        else if (instruction.context === "exit") this.#task.entered.pop();
+        this.#enter(instruction.lookup(object.class), args, instruction, registers);
         return "more";
       }
       case "fork": {
         const future: Future = { kind: "future", state: { done: false } };
         registers[instruction.results[0] ?? 0] = future;
-        this.tasks.push({ frames: [], future });
+        this.tasks.push(newTask(future));
         this.#open({ block: instruction.body, position: 0, registers: [...registers], role: { kind: "fork" }, owner: instruction, returnTo: undefined }, "fork", instruction.node, "fork", 0);
         return "more";
       }
@@ -301,19 +314,35 @@ export class Machine {
       kill(frame.returnTo, owner.kills);
       return "more";
     }
+    if (task.failure !== undefined) return this.#unwind(task, task.failure.error);
     this.result = values;
     return "done";
   }
 
-  /** Ends the run with the error, or the task whose future keeps it. */
+  /** Ends the run with the error, or the task whose future keeps it; open `with` blocks are left first. */
   #raise(error: unknown, node: Node): Status {
+    const running = this.#task;
+    this.#pending = undefined;
+    // What an `__exit__` raises while an error passes is dropped.
+    if (running.failure !== undefined) return this.#unwind(running, running.failure.error);
     const placed = typedError(error).at(whereOf(node), this.#trace(node));
     const kept = this.tasks.length > 1;
     if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
-    this.#pending = undefined;
-    if (!kept) throw placed;
-    const task = this.tasks.pop();
-    if (task?.future !== undefined) task.future.state = { done: true, error: placed };
+    return this.#unwind(running, placed);
+  }
+
+  /** Leaves the innermost open context, or, with none left, the task. */
+  #unwind(task: Task, error: unknown): Status {
+    const next = task.entered.pop();
+    if (next !== undefined) {
+      task.failure = { error };
+      task.frames.length = 0;
+      this.#enter(next.exit(), [next.object, null, null, null], undefined, undefined);
+      return "more";
+    }
+    if (this.tasks.length === 1) throw error;
+    this.tasks.pop();
+    if (task.future !== undefined) task.future.state = { done: true, error };
     return "more";
   }
 
@@ -344,6 +373,10 @@ export class Machine {
     this.eventsBuilt++;
     this.listener?.(event);
   }
+}
+
+function newTask(future: Future | undefined): Task {
+  return { frames: [], future, entered: [], failure: undefined };
 }
 
 /** The node's place for an error. */

@@ -51,6 +51,7 @@ export function reachableStorages(roots: Iterable<Datum | undefined>): Set<Stora
 export function* machineRoots(machine: Machine): Generator<Datum | undefined> {
   for (const task of machine.tasks) {
     if (task.future !== undefined) yield task.future;
+    for (const { object } of task.entered) yield object;
     for (const frame of task.frames) yield* frame.registers;
   }
   if (machine.result !== undefined) yield* machine.result;

@@ -18,6 +18,7 @@ import type { Listener } from "./event.ts";
 import { Executor, type Placement } from "./executor.ts";
 import { checkSymbols } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
+import { callArguments } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 import { flatten, unflatten } from "./value-tree.ts";
@@ -118,21 +119,8 @@ export class Session {
     return decl;
   }
 
-  /** Arguments in parameter order: positional, then by name, then defaults. */
-  #arguments(method: string, params: FunctionDecl["params"], args: readonly Input[], kwargs: Readonly<Record<string, Input>>, borrowed: Borrowed): Datum[] {
-    if (args.length > params.length) throw new OpwiseError("bad-argument", `\`${method}\` takes ${params.length} arguments`, { got: `${args.length}`, wanted: params.map((p) => p.name).join(", ") });
-    for (const name of Object.keys(kwargs)) {
-      const at = params.findIndex((p) => p.name === name);
-      if (at < 0) throw new OpwiseError("bad-argument", `\`${method}\` has no argument \`${name}\``, { wanted: params.map((p) => p.name).join(", ") });
-      if (at < args.length) throw new OpwiseError("bad-argument", `argument \`${name}\` of \`${method}\` is given twice`);
-    }
-    return params.map((p, i) => {
-      const given = i < args.length ? args[i] : kwargs[p.name];
-      if (given !== undefined) return toDatum(given, p.type, `argument \`${p.name}\` of \`${method}\``, borrowed);
-      if (p.default !== undefined) return this.#instantiator.datum(p.default);
-      if (i < args.length || p.type.kind === "Optional") return null;
-      throw new OpwiseError("bad-argument", `\`${method}\` is missing its argument \`${p.name}\``, { wanted: params.map((q) => q.name).join(", ") });
-    });
+  #arguments(decl: FunctionDecl, own: number, args: readonly Input[], kwargs: Readonly<Record<string, Input>>, borrowed: Borrowed): Datum[] {
+    return callArguments({ decl, own, datum: (t) => this.#instantiator.datum(t), optional: this.#root === undefined }, args, kwargs, borrowed);
   }
 
   /** Calls a method and gives its result as data with its static type. The lowest door; `call` and `forward` stand on it. */
@@ -171,7 +159,7 @@ export class Session {
       };
     }
     const root = this.#root;
-    const data = [root, ...this.#arguments(method, decl.params.slice(1), args, kwargs, borrowed)];
+    const data = [root, ...this.#arguments(decl, 1, args, kwargs, borrowed)];
     return {
       fn: this.#linker.link(decl), args: data,
       wrap: method === "forward" && (root.class.forwardPreHooks.length > 0 || root.class.forwardHooks.length > 0) ? root : undefined,
@@ -186,7 +174,7 @@ export class Session {
   /** ONNX: inputs by name or position. pt2: arguments flattened along the program's tree. */
   #flatInputs(decl: FunctionDecl, args: readonly Input[], kwargs: Readonly<Record<string, Input>>, borrowed: Borrowed): Datum[] {
     const { inputTree } = this.program;
-    if (this.program.format !== "pt2") return this.#arguments("run", decl.params, args, kwargs, borrowed);
+    if (this.program.format !== "pt2") return this.#arguments(decl, 0, args, kwargs, borrowed);
     const params = decl.params.slice(this.#state.length);
     let leaves: Input[];
     if (inputTree === undefined) leaves = [...args];

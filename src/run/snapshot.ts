@@ -22,6 +22,8 @@ export interface Snapshot {
 function copyTasks(tasks: readonly Task[], registersOf: (r: Datum[]) => Datum[]): Task[] {
   return tasks.map((task) => ({
     future: task.future,
+    entered: [...task.entered],
+    failure: task.failure,
     frames: task.frames.map((f): Frame => ({ ...f, registers: registersOf(f.registers), returnTo: f.returnTo === undefined ? undefined : registersOf(f.returnTo), role: { ...f.role } })),
   }));
 }

@@ -35,7 +35,7 @@ export function excerptOf(text: string, start: number, end: number): string {
   for (let i = 0; i < CONTEXT && first > 0; i++) first = first < 2 ? 0 : text.lastIndexOf("\n", first - 2) + 1;
   const out = first < begin ? text.slice(first, begin - 1).split("\n") : [];
   let at = begin;
-  for (; at < to; ) {
+  for (; at < to;) {
     const newline = text.indexOf("\n", at);
     const stop = newline < 0 ? text.length : newline;
     const line = text.slice(at, stop);

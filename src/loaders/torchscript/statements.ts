@@ -8,6 +8,7 @@ import { callMeaning } from "./calls.ts";
 import { operate, refine } from "./expressions.ts";
 import { forLoop, whileLoop } from "./loops.ts";
 import type { Lowering } from "./lowering.ts";
+import type { Span } from "./source-text.ts";
 import { memberOf } from "./members.ts";
 import { convert } from "./overload.ts";
 import { type Exit, FALLS_THROUGH, type Meaning } from "./scope.ts";
@@ -194,19 +195,29 @@ function ifStatement(l: Lowering, statement: StmtOf<"if">): Exit {
   ]);
 }
 
+/** `__enter__` or `__exit__` of a context. The call is marked: the machine runs the `__exit__` of what was entered when an error passes. */
+function contextCall(l: Lowering, object: Value, context: "enter" | "exit", span: Span): Value {
+  const name = `__${context}__`;
+  const method = memberOf(l, { kind: "value", value: object }, name, span);
+  if (method.kind !== "method" || !("graph" in method.decl)) return l.fail("bad-code", `\`${printType(object.type)}\` is no context for \`with\``, span);
+  const { decl } = method;
+  if (l.owner !== undefined) l.unit.noteCall(l.owner, decl);
+  const none = { type: T.None, value: l.none(span) };
+  const self = { type: object.type, value: object };
+  const operands = l.fillParams(name, decl, { args: context === "enter" ? [self] : [self, none, none, none], kwargs: [] }, span);
+  return l.one("prim::CallMethod", operands, decl.returns, span, { name: { kind: "str", value: name }, context: { kind: "str", value: context } });
+}
+
 function withStatement(l: Lowering, statement: StmtOf<"with">): Exit {
   const entered: Value[] = [];
   for (const item of statement.items) {
     const object = l.value(item.context);
-    const result = callMeaning(l, memberOf(l, { kind: "value", value: object }, "__enter__", item.context), { args: [], kwargs: [] }, item.context);
-    if (item.target !== undefined) l.scope.set(item.target, { kind: "value", value: l.asValue(result, item.context) });
+    const value = contextCall(l, object, "enter", item.context);
+    if (item.target !== undefined) l.scope.set(item.target, { kind: "value", value });
     entered.push(object);
   }
   const exit = blockOf(l, statement.body);
-  for (const object of entered.reverse()) {
-    const none = { type: T.None, value: l.none(statement) };
-    callMeaning(l, memberOf(l, { kind: "value", value: object }, "__exit__", statement), { args: [none, none, none], kwargs: [] }, statement);
-  }
+  for (const object of entered.reverse()) contextCall(l, object, "exit", statement);
   return exit;
 }
 

@@ -6,7 +6,7 @@ import type { Op, Reads } from "../define.ts";
 import { raised, scalarOf, textOf } from "./data.ts";
 import { readableText, scientific, tensorsIn } from "./text.ts";
 
-/** `{}` replaced by the values in turn; there is no other syntax. */
+/** `{}` replaced by the values in turn; there is no other syntax, and values left over are dropped. */
 function formatted(pattern: string, values: readonly Datum[]): string {
   let used = 0;
   let out = "";
@@ -17,7 +17,6 @@ function formatted(pattern: string, values: readonly Datum[]): string {
     out += pattern.slice(from, at) + readableText(value);
     from = at + 2;
   }
-  if (used < values.length) throw raised(`Too many arguments for format string: ${pattern}`);
   return out + pattern.slice(from);
 }
 

@@ -12,6 +12,6 @@ import { strings } from "./strings.ts";
 import { tensorFacts } from "./tensor-facts.ts";
 
 export { printedLine } from "./formats.ts";
-export { tensorsIn } from "./text.ts";
+export { readableText, tensorsIn } from "./text.ts";
 
 export const primFamilies: readonly (readonly Op[])[] = [numberArithmetic, mathematics, conversions, lists, dicts, strings, formats, tensorFacts, environment];
