@@ -6,7 +6,7 @@ import type { Scalar } from "../ir/datum.ts";
 import { map } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { computeType, type Program } from "../prims/program.ts";
-import { canCast, type DType, dtypeInfo, isComplex, opmathOf, realOf } from "../tensor/dtype.ts";
+import { canCast, type DType, dtypeInfo, isComplex, opmathOf, realOf, scalarName } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatPromoted, resultType } from "./promotion.ts";
@@ -134,7 +134,7 @@ export function apply(ctx: Context, e: Elementwise, operands: readonly (Tensor |
   const common = commonOf(e, operands, ctx);
   const natural = resultOf(e, common);
   if (out !== undefined && !canCast(natural, out.dtype)) {
-    throw new OpwiseError("dtype-mismatch", `result type ${natural} can't be cast to the desired output type ${out.dtype}`);
+    throw new OpwiseError("dtype-mismatch", `result type ${scalarName(natural)} can't be cast to the desired output type ${scalarName(out.dtype)}`);
   }
   const program = programOf(e, operands, common, out?.dtype ?? natural);
   const tensors: Tensor[] = [];

@@ -6,7 +6,7 @@ import { T, type Type } from "../ir/type.ts";
 import { copyInto, empty } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { reshaped } from "../prims/views.ts";
-import { canCast, torchOfDtype } from "../tensor/dtype.ts";
+import { canCast, scalarName, torchOfDtype } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { contiguousStrides, numelOf, sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -95,7 +95,7 @@ function toResults(value: Result, schema: Schema): readonly Datum[] {
 /** Makes `out` a tensor of the wanted shape (PyTorch's `resize_output`) and copies `value` into it. */
 export function writeOut(ctx: Context, out: Tensor, value: Tensor): void {
   if (!canCast(value.dtype, out.dtype)) {
-    throw new OpwiseError("dtype-mismatch", `result type ${value.dtype} can't be cast to the desired output type ${out.dtype}`);
+    throw new OpwiseError("dtype-mismatch", `result type ${scalarName(value.dtype)} can't be cast to the desired output type ${scalarName(out.dtype)}`);
   }
   if (!sameShape(out.shape, value.shape)) resize(ctx, out, value.shape);
   copyInto(ctx, out, value);

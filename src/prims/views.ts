@@ -1,6 +1,6 @@
 /** Views: arithmetic on a tensor's strides. No call runs and nothing is copied, but for `reshaped` where strides cannot show the shape. */
 
-import { complexOf, isComplex, itemsize, realOf, type DType } from "../tensor/dtype.ts";
+import { complexOf, isComplex, itemsize, realOf, type DType, scalarName } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { contiguousStrides, inferSize, numelOf, type Shape, type Strides, viewStrides, wrapDim, wrapDims } from "../tensor/shape.ts";
 import { reachOf, Tensor, viewOf } from "../tensor/tensor.ts";
@@ -128,7 +128,7 @@ export function squeezed(t: Tensor, dims?: readonly number[]): Tensor {
 export function expanded(t: Tensor, size: Shape): Tensor {
   const lead = size.length - t.rank;
   if (lead < 0) {
-    throw new OpwiseError("shape-mismatch", `expand(${t.dtype}{[${t.shape.join(", ")}]}, size=[${size.join(", ")}]): the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions in the tensor (${t.rank})`);
+    throw new OpwiseError("shape-mismatch", `expand(${scalarName(t.dtype)}{[${t.shape.join(", ")}]}, size=[${size.join(", ")}]): the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions in the tensor (${t.rank})`);
   }
   const shape = new Array<number>(size.length);
   const strides = new Array<number>(size.length);
@@ -235,7 +235,7 @@ export function asReal(t: Tensor): Tensor {
 
 /** Reals with a last axis of 2 as complex numbers. @throws bad-argument */
 export function asComplex(t: Tensor): Tensor {
-  if (t.dtype !== "float32" && t.dtype !== "float64" && t.dtype !== "float16") throw new OpwiseError("dtype-mismatch", `view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ${t.dtype}`);
+  if (t.dtype !== "float32" && t.dtype !== "float64" && t.dtype !== "float16") throw new OpwiseError("dtype-mismatch", `view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: ${scalarName(t.dtype)}`);
   const last = t.rank - 1;
   if (t.rank === 0) throw new OpwiseError("bad-argument", "Input tensor must have one or more dimensions");
   if (t.shape[last] !== 2) throw new OpwiseError("bad-argument", "Tensor must have a last dimension of size 2");
@@ -253,9 +253,9 @@ export function reinterpreted(t: Tensor, dtype: DType): Tensor {
   if (t.conj) throw new OpwiseError("bad-argument", "torch.Tensor.view is not supported for conjugate view tensors when converting to a different dtype.");
   if (t.neg) throw new OpwiseError("bad-argument", "torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype.");
   if (from === to) return new Tensor(t.storage, dtype, t.shape, t.strides, t.offset);
-  if (t.rank === 0) throw new OpwiseError("bad-argument", `self.dim() cannot be 0 to view ${t.dtype} as ${dtype} (different element sizes)`);
+  if (t.rank === 0) throw new OpwiseError("bad-argument", `self.dim() cannot be 0 to view ${scalarName(t.dtype)} as ${scalarName(dtype)} (different element sizes)`);
   const last = t.rank - 1;
-  if (t.strides[last] !== 1) throw new OpwiseError("bad-argument", `self.stride(-1) must be 1 to view ${t.dtype} as ${dtype} (different element sizes), but got ${t.strides[last]}`);
+  if (t.strides[last] !== 1) throw new OpwiseError("bad-argument", `self.stride(-1) must be 1 to view ${scalarName(t.dtype)} as ${scalarName(dtype)} (different element sizes), but got ${t.strides[last]}`);
   const shape = [...t.shape];
   const size = shape[last] ?? 0;
   if (from > to) {
@@ -264,10 +264,10 @@ export function reinterpreted(t: Tensor, dtype: DType): Tensor {
     return new Tensor(t.storage, dtype, shape, t.strides.map((s, i) => (i === last ? 1 : s * ratio)), t.offset * ratio);
   }
   const ratio = to / from;
-  if (size % ratio !== 0) throw new OpwiseError("bad-argument", `self.size(-1) must be divisible by ${ratio} to view ${t.dtype} as ${dtype} (different element sizes), but got ${size}`);
-  if (t.offset % ratio !== 0) throw new OpwiseError("bad-argument", `self.storage_offset() must be divisible by ${ratio} to view ${t.dtype} as ${dtype} (different element sizes), but got ${t.offset}`);
+  if (size % ratio !== 0) throw new OpwiseError("bad-argument", `self.size(-1) must be divisible by ${ratio} to view ${scalarName(t.dtype)} as ${scalarName(dtype)} (different element sizes), but got ${size}`);
+  if (t.offset % ratio !== 0) throw new OpwiseError("bad-argument", `self.storage_offset() must be divisible by ${ratio} to view ${scalarName(t.dtype)} as ${scalarName(dtype)} (different element sizes), but got ${t.offset}`);
   t.strides.forEach((s, i) => {
-    if (i !== last && s % ratio !== 0) throw new OpwiseError("bad-argument", `self.stride(${i}) must be divisible by ${ratio} to view ${t.dtype} as ${dtype} (different element sizes), but got ${s}`);
+    if (i !== last && s % ratio !== 0) throw new OpwiseError("bad-argument", `self.stride(${i}) must be divisible by ${ratio} to view ${scalarName(t.dtype)} as ${scalarName(dtype)} (different element sizes), but got ${s}`);
   });
   shape[last] = size / ratio;
   return new Tensor(t.storage, dtype, shape, t.strides.map((s, i) => (i === last ? 1 : s / ratio)), t.offset / ratio);

@@ -92,6 +92,27 @@ const INFO: Readonly<Record<DType, DTypeInfo>> = {
   string: { itemsize: 4, class: "string", carrier: "i32", lanes: 1, signed: false, bits: 32, onnx: 8 },
 };
 
+const SCALAR_NAMES: Readonly<Partial<Record<DType, string>>> = {
+  bool: "Bool", uint8: "Byte", int8: "Char", int16: "Short", int32: "Int", int64: "Long", uint16: "UInt16", uint32: "UInt32", uint64: "UInt64",
+  float16: "Half", bfloat16: "BFloat16", float32: "Float", float64: "Double", complex32: "ComplexHalf", complex64: "ComplexFloat", complex128: "ComplexDouble",
+  float8_e5m2: "Float8_e5m2", float8_e4m3fn: "Float8_e4m3fn", float8_e5m2fnuz: "Float8_e5m2fnuz", float8_e4m3fnuz: "Float8_e4m3fnuz", float8_e8m0fnu: "Float8_e8m0fnu",
+  qint8: "QInt8", quint8: "QUInt8", qint32: "QInt32",
+};
+const TYPE_NAMES: Readonly<Partial<Record<DType, string>>> = {
+  bool: "bool", uint8: "unsigned char", int8: "signed char", int16: "short int", int32: "int", int64: "long int", uint16: "short unsigned int", uint32: "unsigned int", uint64: "long unsigned int",
+  float16: "c10::Half", bfloat16: "c10::BFloat16", float32: "float", float64: "double",
+  complex32: "c10::complex<c10::Half>", complex64: "c10::complex<float>", complex128: "c10::complex<double>", qint8: "c10::qint8", quint8: "c10::quint8", qint32: "c10::qint32",
+};
+
+/** PyTorch's name of a scalar type in its messages: `Float`, `Long`. */
+export function scalarName(dtype: DType): string {
+  return SCALAR_NAMES[dtype] ?? dtype;
+}
+/** The C++ name that some of PyTorch's messages have instead: `float`, `long int`. */
+export function typeName(dtype: DType): string {
+  return TYPE_NAMES[dtype] ?? dtype;
+}
+
 /** All dtype names, in the order of the table. */
 export const DTYPES: readonly DType[] = Object.keys(INFO) as DType[]; // the record's keys are its type
 

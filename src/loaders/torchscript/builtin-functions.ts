@@ -79,6 +79,64 @@ def shape__(a: Tensor) -> List[int]:
 const FACTORY = "dtype: Optional[int]=None, layout: Optional[int]=None, device: Optional[Device]=None, pin_memory: Optional[bool]=None";
 const PASS_FACTORY = "dtype=dtype, layout=layout, device=device, pin_memory=pin_memory";
 const UPGRADERS: readonly (readonly [name: string, below: number, source: string])[] = [
+  // Lists of tensors compare by the tensors' values: every version defines these by ops on tensors.
+  [
+    "aten::eq.Tensor_list",
+    Infinity,
+    `def eq(a: List[Tensor], b: List[Tensor]) -> bool:
+  if torch.len(a) != torch.len(b):
+    return False
+  for i in range(torch.len(a)):
+    if not bool(torch.eq(a[i], b[i])):
+      return False
+  return True`,
+  ],
+  [
+    "aten::ne.Tensor_list",
+    Infinity,
+    `def ne(a: List[Tensor], b: List[Tensor]) -> bool:
+  if torch.len(a) != torch.len(b):
+    return True
+  for i in range(torch.len(a)):
+    if bool(torch.ne(a[i], b[i])):
+      return True
+  return False`,
+  ],
+  [
+    "aten::count.Tensor",
+    Infinity,
+    `def count(self: List[Tensor], el: Tensor) -> int:
+  n = 0
+  for i in range(torch.len(self)):
+    if bool(torch.eq(self[i], el)):
+      n = n + 1
+  return n`,
+  ],
+  [
+    "aten::index.list_Tensor",
+    Infinity,
+    `def index(self: List[Tensor], el: Tensor) -> int:
+  for i in range(torch.len(self)):
+    if bool(torch.eq(self[i], el)):
+      return i
+  ops.prim.RaiseException(torch.format("'{}' is not in list", el))
+  return -1`,
+  ],
+  [
+    "aten::remove.Tensor",
+    Infinity,
+    `def remove(self: List[Tensor], el: Tensor) -> NoneType:
+  at = -1
+  i = 0
+  while i < torch.len(self) and at < 0:
+    if bool(torch.eq(self[i], el)):
+      at = i
+    i = i + 1
+  if at < 0:
+    ops.prim.RaiseException("list.remove(x): x not in list")
+  torch.Delete(self, at)
+  return None`,
+  ],
   [
     "aten::div.Tensor",
     4,
@@ -212,12 +270,13 @@ export function builtinFunctionsOf(name: string): readonly SourceFunction[] {
   return byName.get(name) ?? [];
 }
 
+const UPGRADERS_BY_NAME = new Map(UPGRADERS.map((entry) => [entry[0], entry]));
 const upgraders = new Map<string, SourceFunction>();
 
 /** The old meaning of the op `fullName` in an archive of `version`, or undefined where today's holds. */
 export function upgraderOf(fullName: string, version: number): SourceFunction | undefined {
-  const entry = UPGRADERS.find(([name, below]) => name === fullName && version < below);
-  if (entry === undefined) return undefined;
+  const entry = UPGRADERS_BY_NAME.get(fullName);
+  if (entry === undefined || version >= entry[1]) return undefined;
   let parsed = upgraders.get(fullName);
   if (parsed === undefined) {
     const source = new SourceText(`old meaning of ${fullName}`, `${entry[2]}\n`);

@@ -230,7 +230,7 @@ export class Lowering {
     for (const schema of schemas) {
       // A dtype is an int here, so this overload would take every `view(x, -1)`; PyTorch leaves it out as well.
       if (schema.overload === "dtype" && name === "aten::view") continue;
-      const upgrader = version < 10 ? upgraderOf(fullName(schema), version) : undefined;
+      const upgrader = upgraderOf(fullName(schema), version);
       if (upgrader === undefined) kept.push(schema);
       else old.push(upgrader);
     }

@@ -5,7 +5,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import { empty, random } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { narrowed } from "../../prims/views.ts";
-import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
+import { isComplex, isFloat, isInt, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { GeneratorState } from "../../tensor/generator.ts";
@@ -23,10 +23,19 @@ const CUBIC = 0.044715;
 const int = (value: number): Scalar => ({ kind: "int", value });
 const float = (value: number): Scalar => ({ kind: "float", value });
 
+/** A meaning that integers do not have. */
+function floatsOnly<Rest extends readonly Num[]>(kernel: string, build: (x: Num, ...rest: Rest) => Num): (x: Num, ...rest: Rest) => Num {
+  return (x, ...rest) => {
+    if (x.isFloat || x.isComplex) return build(x, ...rest);
+    const name = x.type === "i64" ? "Long" : x.type === "bool" ? "Bool" : "Int";
+    throw new OpwiseError("unsupported-dtype", `"${kernel}" not implemented for '${name}'`, { wanted: "a floating point tensor" });
+  };
+}
+
 /** min(max(x, 0), 6). */
 const relu6 = (x: Num): Num => x.max(0).min(6);
 
-const elu = elementwise("elu", (x, alpha, scale, inputScale) => x.le(0).where(x.mul(inputScale).expm1().mul(alpha).mul(scale), x.mul(scale)));
+const elu = elementwise("elu", floatsOnly<[Num, Num, Num]>("elu_cpu", (x, alpha, scale, inputScale) => x.le(0).where(x.mul(inputScale).expm1().mul(alpha).mul(scale), x.mul(scale))));
 const geluErf = elementwise("gelu", (x) => x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1)));
 const geluTanh = elementwise("gelu_tanh", (x) => {
   const inner = x.add(x.mul(x).mul(x).mul(CUBIC)).mul(SQRT_2_OVER_PI);
@@ -34,12 +43,12 @@ const geluTanh = elementwise("gelu_tanh", (x) => {
 });
 const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)));
 const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()));
-const leaky = elementwise("leaky_relu", (x, slope) => x.gt(0).where(x, x.mul(slope)));
+const leaky = elementwise("leaky_relu", floatsOnly<[Num]>("leaky_relu_cpu", (x, slope) => x.gt(0).where(x, x.mul(slope))));
 const logSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()));
 
 function floating(self: Tensor, name: string, complexToo = false): void {
   if (isFloat(self.dtype) || (complexToo && isComplex(self.dtype))) return;
-  throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor", got: self.dtype });
+  throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor", got: self.dtype });
 }
 
 /** The weight as it lies along the channel axis 1 (or is one number). @throws shape-mismatch */
@@ -89,7 +98,7 @@ export function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
 export const activation: readonly Op[] = [
   op("aten::relu6(Tensor self) -> Tensor", { run: pointwise("relu6", relu6), quantised: "codes" }),
   op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", { run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: "requantise" }),
-  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6)), quantised: "requantise" }),
+  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", floatsOnly("hardswish_cpu", (x) => x.mul(relu6(x.add(3))).div(6))), quantised: "requantise" }),
   op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6)), quantised: "requantise" }),
   op("aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor", { run: { kind: "pointwise", elementwise: elu }, quantised: "requantise" }),
   op("aten::selu(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, elu, [self, float(SELU_ALPHA), float(SELU_SCALE), int(1)]) }),
@@ -101,13 +110,13 @@ export const activation: readonly Op[] = [
     },
   }),
   op('aten::gelu(Tensor self, *, str approximate="none") -> Tensor', { run: gelu, quantised: "requantise" }),
-  op("aten::silu(Tensor self) -> Tensor", { run: pointwise("silu", (x) => x.div(x.neg().exp().add(1))) }),
-  op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", (x) => x.mul(x.exp().log1p().tanh())) }),
+  op("aten::silu(Tensor self) -> Tensor", { run: pointwise("silu", floatsOnly("silu_cpu", (x) => x.div(x.neg().exp().add(1)))) }),
+  op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", floatsOnly("mish_cpu", (x) => x.mul(x.exp().log1p().tanh()))) }),
   op("aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", {
-    run: pointwise("softplus", (x, beta, threshold) => {
+    run: pointwise("softplus", floatsOnly<[Num, Num]>("softplus_cpu", (x, beta, threshold) => {
       const z = x.mul(beta);
       return z.gt(threshold).where(x, z.exp().log1p().div(beta));
-    }),
+    })),
   }),
   op("aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor", {
     run: pointwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0)))),

@@ -7,7 +7,7 @@ import { logSumExpOf, sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { expanded, reshaped, selected, transposed } from "../../prims/views.ts";
-import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, isFloat, opmathOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, contiguousStrides, numelOf, sameShape } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
@@ -78,13 +78,13 @@ interface Options {
 const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
 
 function checkInputs(q: Tensor, k: Tensor, v: Tensor, o: Options): void {
-  if (q.dtype !== k.dtype || q.dtype !== v.dtype) throw new OpwiseError("dtype-mismatch", `Expected query, key, and value to have the same dtype, but got query.dtype: ${q.dtype} key.dtype: ${k.dtype} and value.dtype: ${v.dtype} instead.`);
-  if (!isFloat(q.dtype)) throw new OpwiseError("unsupported-dtype", `"softmax" not implemented for '${q.dtype}'`);
+  if (q.dtype !== k.dtype || q.dtype !== v.dtype) throw new OpwiseError("dtype-mismatch", `Expected query, key, and value to have the same dtype, but got query.dtype: ${typeName(q.dtype)} key.dtype: ${typeName(k.dtype)} and value.dtype: ${typeName(v.dtype)} instead.`);
+  if (!isFloat(q.dtype)) throw new OpwiseError("unsupported-dtype", `"softmax" not implemented for '${scalarName(q.dtype)}'`);
   if (q.rank < 2 || k.rank < 2 || v.rank < 2) {
     throw new OpwiseError("shape-mismatch", `Expected query, key, and value to all be  at least 2 dimensional, but got query.dim(): ${q.rank}, key.dim(): ${k.rank} and value.dim(): ${v.rank} instead.`);
   }
   if (o.mask !== null && o.mask.dtype !== "bool" && o.mask.dtype !== q.dtype && o.mask.dtype !== "float32") {
-    throw new OpwiseError("dtype-mismatch", `Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ${o.mask.dtype} and  query.dtype: ${q.dtype} instead.`);
+    throw new OpwiseError("dtype-mismatch", `Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: ${typeName(o.mask.dtype)} and  query.dtype: ${typeName(q.dtype)} instead.`);
   }
 }
 

@@ -5,7 +5,7 @@ import { compute } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { squeezed, unsqueezed } from "../../prims/views.ts";
-import { type DType, isComplex, isInt, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, isComplex, isInt, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -68,7 +68,7 @@ function geometry(height: number, width: number, kernel: Numbers, dilation: Numb
 }
 
 function picture(ctx: Context, input: Tensor, outputSize: Numbers, kernel: Numbers, dilation: Numbers, padding: Numbers, stride: Numbers): Tensor {
-  if (isInt(input.dtype)) throw new OpwiseError("unsupported-dtype", `"col2im_out_cpu" not implemented for '${input.dtype}'`);
+  if (isInt(input.dtype)) throw new OpwiseError("unsupported-dtype", `"col2im_out_cpu" not implemented for '${scalarName(input.dtype)}'`);
   if (input.rank !== 2 && input.rank !== 3) throw new OpwiseError("shape-mismatch", `Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but got: [${input.shape.join(", ")}]`);
   const [h = 0, w = outputSize[0] ?? 0] = outputSize;
   const x = input.rank === 3 ? input : unsqueezed(input, 0);

@@ -1,5 +1,6 @@
 /** Losses over classes: nll_loss, cross_entropy, margins (PyTorch: torch.nn.functional). */
 
+import { namingIndex } from "./bad-index.ts";
 import { binary, cast, check, constant, type Expr, fold, index, load, scalar, select } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
@@ -51,11 +52,17 @@ const ratio = elementwise("div", (x, y) => x.div(y));
 export function nll(ctx: Context, input: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignored: number): [Tensor, Tensor] {
   const classes = input.shape[input.rank === 1 ? 0 : 1] ?? 0;
   const expected = input.rank === 1 ? [] : input.shape.filter((_, i) => i !== 1);
+  if (input.rank === 2 && target.rank === 1 && target.shape[0] !== input.shape[0]) {
+    throw new OpwiseError("shape-mismatch", `Expected input batch_size (${input.shape[0]}) to match target batch_size (${target.shape[0]}).`);
+  }
   if (input.rank === 0 || !sameShape(target.shape, expected)) {
     throw new OpwiseError("shape-mismatch", `Expected target size [${expected.join(", ")}], got [${target.shape.join(", ")}]`, { got: `input of shape [${input.shape.join(", ")}]` });
   }
   if (weight !== null && weight.numel !== classes) throw new OpwiseError("shape-mismatch", `weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: [${weight.shape.join(", ")}]`);
-  const [losses = unreachable("losses"), weights = unreachable("weights")] = compute(ctx, pickProgram(input, target, weight), target.shape, [input, target, ...(weight === null ? [] : [weight])], [classes, ignored]);
+  const [losses = unreachable("losses"), weights = unreachable("weights")] = namingIndex(
+    [{ index: target, size: classes, wrap: false, except: ignored, message: (value) => `Target ${value} is out of bounds.` }],
+    () => compute(ctx, pickProgram(input, target, weight), target.shape, [input, target, ...(weight === null ? [] : [weight])], [classes, ignored]),
+  );
   if (reduction === 0) return [losses, empty(ctx, [], input.dtype)];
   const [total, mass] = [sum(ctx, losses, null, false, input.dtype), sum(ctx, weights, null, false, input.dtype)];
   return [reduction === MEAN ? apply(ctx, ratio, [total, mass]) : total, mass];

@@ -3,7 +3,7 @@
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
-import { dtypeInfo } from "../../tensor/dtype.ts";
+import { dtypeInfo, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
@@ -23,7 +23,7 @@ const choose = elementwise("where", (c, x, y) => c.toBool().where(x, y), { promo
 
 function where(ctx: Context, condition: Tensor, x: Tensor | Scalar, y: Tensor | Scalar): Tensor {
   if (condition.dtype !== "bool" && condition.dtype !== "uint8") {
-    throw new OpwiseError("dtype-mismatch", `where expected condition to be a boolean tensor, but got a tensor with dtype ${condition.dtype}`);
+    throw new OpwiseError("dtype-mismatch", `where expected condition to be a boolean tensor, but got a tensor with dtype ${scalarName(condition.dtype)}`);
   }
   return apply(ctx, choose, [condition, x, y]);
 }

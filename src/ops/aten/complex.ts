@@ -5,7 +5,7 @@ import { empty, map, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
 import { aliasOf, conjugated, partOf } from "../../prims/views.ts";
-import { complexOf, type DType, isComplex } from "../../tensor/dtype.ts";
+import { complexOf, type DType, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -18,9 +18,9 @@ type Pair = (a: Num, b: Num) => Num;
 const programs = new Map<string, Program>();
 
 function joined(ctx: Context, name: string, build: Pair, a: Tensor, b: Tensor): Tensor {
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `Expected object of scalar type ${a.dtype} but got scalar type ${b.dtype} for second argument`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `Expected object of scalar type ${scalarName(a.dtype)} but got scalar type ${scalarName(b.dtype)} for second argument`);
   if (a.dtype !== "float32" && a.dtype !== "float64" && a.dtype !== "float16") {
-    throw new OpwiseError("dtype-mismatch", `Expected both inputs to be Half, Float or Double tensors but got ${a.dtype} and ${b.dtype}`);
+    throw new OpwiseError("dtype-mismatch", `Expected both inputs to be Half, Float or Double tensors but got ${scalarName(a.dtype)} and ${scalarName(b.dtype)}`);
   }
   const key = `${name}/${a.dtype}`;
   let program = programs.get(key);

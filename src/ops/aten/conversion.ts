@@ -4,7 +4,7 @@ import type { Context } from "../../prims/context.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { copyInto, copyOf, empty, resolved } from "../../prims/calls.ts";
 import { expanded } from "../../prims/views.ts";
-import { type DType, dtypeOfTorch, isQuantized } from "../../tensor/dtype.ts";
+import { type DType, dtypeOfTorch, isQuantized, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -23,7 +23,7 @@ export function clone(ctx: Context, self: Tensor, format: number | null = null):
 export function convert(ctx: Context, self: Tensor, dtype: DType, copy = false, format: number | null = null): Tensor {
   const keeps = format === null || format === PRESERVE || hasFormat(self, format);
   if (dtype === self.dtype) return !copy && keeps ? self : clone(ctx, self, format);
-  if (isQuantized(dtype) || isQuantized(self.dtype)) throw new OpwiseError("dtype-mismatch", `a ${self.dtype} tensor cannot be converted to ${dtype} by \`to\``, { hint: "use `quantize_per_tensor` or `dequantize`" });
+  if (isQuantized(dtype) || isQuantized(self.dtype)) throw new OpwiseError("dtype-mismatch", `a ${scalarName(self.dtype)} tensor cannot be converted to ${scalarName(dtype)} by \`to\``, { hint: "use `quantize_per_tensor` or `dequantize`" });
   return copyOf(ctx, self, dtype, stridesLike(self, format));
 }
 
@@ -57,14 +57,25 @@ function reading(schema: string, value: (s: Scalar) => Scalar | number | bigint 
   });
 }
 
-function implicit(self: Tensor, kind: string): void {
-  if (self.rank > 0) throw new OpwiseError("bad-argument", `Cannot input a tensor of dimension other than 0 as a scalar argument (${kind})`);
+/** Whether the one element is not zero. */
+function truth(schema: string): Op {
+  return op(schema as "aten::is_nonzero(Tensor self) -> bool", {
+    reads: function* (_ctx, self) {
+      if (self.numel !== 1) throw new OpwiseError("bad-argument", `Boolean value of Tensor with ${self.numel === 0 ? "no values" : "more than one value"} is ambiguous`);
+      yield self;
+      return boolOf(scalarOf(self));
+    },
+  });
+}
+
+function implicit(self: Tensor): void {
+  if (self.rank > 0) throw new OpwiseError("bad-argument", `Cannot input a tensor of dimension other than 0 as a scalar argument`);
 }
 
 function implicitly(schema: string, value: (s: Scalar) => Scalar | number | bigint | boolean): Op {
   return op(schema as "aten::ScalarImplicit(Tensor a) -> Scalar", {
     reads: function* (_ctx, self) {
-      implicit(self, schema);
+      implicit(self);
       yield self;
       return value(scalarOf(self));
     },
@@ -152,9 +163,9 @@ export const conversion: readonly Op[] = [
   reading("aten::_local_scalar_dense(Tensor self) -> Scalar", (s) => s),
   reading("aten::Int.Tensor(Tensor a) -> int", intOf),
   reading("aten::Float.Tensor(Tensor a) -> float", floatOf),
-  reading("aten::Bool.Tensor(Tensor a) -> bool", boolOf),
+  truth("aten::Bool.Tensor(Tensor a) -> bool"),
   reading("aten::Complex.Tensor(Tensor a) -> complex", complexScalar),
-  reading("aten::is_nonzero(Tensor self) -> bool", boolOf),
+  truth("aten::is_nonzero(Tensor self) -> bool"),
   op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape) }),
   ...(["", ".msg"] as const).map((overload) =>
     op(`aten::_assert_async${overload}(Tensor self${overload === "" ? "" : ", str assert_msg"}) -> ()` as "aten::_assert_async.msg(Tensor self, str assert_msg) -> ()", {

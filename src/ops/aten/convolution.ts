@@ -3,7 +3,7 @@
 import type { Context } from "../../prims/context.ts";
 import { convolve } from "../../prims/convolve.ts";
 import { permuted, squeezed, unsqueezed } from "../../prims/views.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import { typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -27,8 +27,6 @@ interface Settings {
   readonly outputPadding: readonly number[];
 }
 
-const TORCH_NAMES: Partial<Record<DType, string>> = { float32: "float", float64: "double", float16: "c10::Half", bfloat16: "c10::BFloat16", int64: "long int", int32: "int" };
-const nameOf = (dtype: DType): string => TORCH_NAMES[dtype] ?? dtype;
 const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
 
 /** PyTorch's check_shape_forward. */
@@ -40,7 +38,7 @@ function checkShapes(x: Tensor, w: Tensor, bias: Tensor | null, s: Settings): vo
   if (s.groups <= 0) throw new OpwiseError("bad-argument", "non-positive groups is not supported");
   const rows = w.shape[0] ?? 0;
   if (rows < s.groups) throw new OpwiseError("shape-mismatch", `Given groups=${s.groups}, expected weight to be at least ${s.groups} at dimension 0, but got weight of size ${list(w.shape)} instead`);
-  if (rows % s.groups !== 0) throw new OpwiseError("shape-mismatch", `Given groups=${s.groups}, expected weight to be divisible by ${s.groups} at dimension 0, but got weight of size ${list(w.shape)} instead`);
+  if (rows % s.groups !== 0) throw new OpwiseError("shape-mismatch", `Given groups=${s.groups}, expected weight to be divisible by ${s.groups} at dimension 0, but got weight of size [${list(w.shape)}] instead`);
   const channels = s.transposed ? rows : (w.shape[1] ?? 0) * s.groups;
   if (x.shape[1] !== channels) {
     const how = s.transposed ? "Given transposed=1" : `Given groups=${s.groups}`;
@@ -50,8 +48,8 @@ function checkShapes(x: Tensor, w: Tensor, bias: Tensor | null, s: Settings): vo
   if (bias !== null && (bias.rank !== 1 || bias.shape[0] !== outputs)) {
     throw new OpwiseError("shape-mismatch", `Given ${s.transposed ? "transposed=1" : `weight of size ${list(w.shape)}`}, expected bias to be 1-dimensional with ${outputs} elements, but got bias of size ${list(bias.shape)} instead`);
   }
-  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${nameOf(x.dtype)}) and weight type (${nameOf(w.dtype)}) should be the same`);
-  if (bias !== null && bias.dtype !== x.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${nameOf(x.dtype)}) and bias type (${nameOf(bias.dtype)}) should be the same`);
+  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${typeName(x.dtype)}) and weight type (${typeName(w.dtype)}) should be the same`);
+  if (bias !== null && bias.dtype !== x.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${typeName(x.dtype)}) and bias type (${typeName(bias.dtype)}) should be the same`);
   if (s.transposed) return;
   const padded = Array.from({ length: axes }, (_, i) => (x.shape[i + 2] ?? 0) + (s.padding[i] ?? 0) + (s.padEnd?.[i] ?? s.padding[i] ?? 0));
   const kernel = Array.from({ length: axes }, (_, i) => (s.dilation[i] ?? 1) * ((w.shape[i + 2] ?? 0) - 1) + 1);

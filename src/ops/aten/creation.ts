@@ -5,7 +5,7 @@ import type { Datum, Scalar } from "../../ir/datum.ts";
 import { compute, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, dtypeInfo, dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, dtypeOfTorch, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, op, type Op } from "../define.ts";
@@ -162,7 +162,7 @@ function like(ctx: Context, self: Tensor, code: number | null, format: number | 
 function windowed(ctx: Context, name: string, length: number, periodic: boolean, code: number | null, build: (at: Expr, last: Expr) => Expr, scalars: readonly number[] = []): Tensor {
   const dtype = dtypeOr(code, ctx.defaultDtype);
   if (length < 0) throw new OpwiseError("bad-argument", `${name} requires non-negative window_length, got window_length=${length}`);
-  if (dtypeInfo(dtype).class !== "float") throw new OpwiseError("dtype-mismatch", `${name} expects floating point dtypes, got: ${dtype}`);
+  if (dtypeInfo(dtype).class !== "float") throw new OpwiseError("dtype-mismatch", `${name} expects floating point dtypes, got: ${scalarName(dtype)}`);
   if (length === 1) return filled(ctx, [1], dtype, ONE);
   const p = program(`${name}/${dtype}`, () => ({
     name, operands: [], scalars: ["f64", "f64", "f64"], messages: [],

@@ -5,7 +5,7 @@ import { cast_, compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { reshaped, selected, unsqueezed } from "../../prims/views.ts";
-import { type DType, isFloat } from "../../tensor/dtype.ts";
+import { type DType, isFloat, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -72,7 +72,7 @@ const longs = (values: readonly number[]): Tensor => Tensor.from(values.map(BigI
 
 /** The negative log-likelihoods `[N]` and the logarithms of the forward variables `[N, T, 2S + 1]`. */
 function forward(ctx: Context, given: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], blank: number): [Tensor, Tensor] {
-  if (!isFloat(given.dtype)) throw new OpwiseError("unsupported-dtype", `"ctc_loss" not implemented for '${given.dtype}'`);
+  if (!isFloat(given.dtype)) throw new OpwiseError("unsupported-dtype", `"ctc_loss" not implemented for '${scalarName(given.dtype)}'`);
   const logs = given.rank === 2 ? unsqueezed(given, 1) : given;
   const [frames = 0, batch = 0, classes = 0] = logs.shape;
   if (blank < 0 || blank >= classes) throw new OpwiseError("bad-argument", "blank must be in label range", { got: String(blank) });

@@ -7,7 +7,7 @@ import { copyInto, copyOf, empty, scan } from "../../prims/calls.ts";
 import { argmaxOf, argminOf, complexProdOf, complexSumOf, logSumExpOf, prodOf, sumOf } from "../../prims/combiner.ts";
 import { computeType, isNarrow } from "../../prims/program.ts";
 import { narrowed, unsqueezed } from "../../prims/views.ts";
-import { type DType, isComplex, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, isComplex, isFloat, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -54,7 +54,7 @@ function complexLogCumSumExp(ctx: Context, self: Tensor, axis: number): Tensor {
 function logcumsumexp(ctx: Context, self: Tensor, dim: number): Tensor {
   const axis = wrapDim(dim, self.rank);
   if (isComplex(self.dtype)) return complexLogCumSumExp(ctx, self, axis);
-  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"logcumsumexp_out_cpu" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor" });
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"logcumsumexp_out_cpu" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor" });
   const program = statesProgram("logsumexp", [self.dtype], opmathOf(self.dtype), (x) => [x.to("f64"), x.to("f64").lit(1)]);
   return scan(ctx, program, logSumExpOf("f64"), [self], axis, [self.dtype])[0] ?? unreachable("scan");
 }

@@ -4,7 +4,7 @@ import { binary, cast, check, constant, type Expr, fold, index, load, scalar, se
 import { compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, isFloat, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -89,7 +89,7 @@ function embeddingBag(
   if (perSample !== null) {
     if (mode !== "sum") throw new OpwiseError("bad-argument", "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum'");
     if (perSample.rank !== 1 || perSample.numel !== indices.numel) throw new OpwiseError("shape-mismatch", "embedding_bag: If per_sample_weights is not None, it must have as many elements as input");
-    if (perSample.dtype !== table.dtype) throw new OpwiseError("dtype-mismatch", `expected scalar type of per_sample_weights to be ${table.dtype}, got ${perSample.dtype}`);
+    if (perSample.dtype !== table.dtype) throw new OpwiseError("dtype-mismatch", `expected scalar type of per_sample_weights to be ${scalarName(table.dtype)}, got ${scalarName(perSample.dtype)}`);
   }
   if (includeLast && offsets.numel < 1) throw new OpwiseError("shape-mismatch", "include_last_offset: numBags should be at least 1");
   const [rows = 0, width = 0] = table.shape;

@@ -5,7 +5,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import { empty, map, resultStrides } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, dtypeInfo, isComplex } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, type Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -34,7 +34,25 @@ function wrapped(value: number | bigint, dtype: DType): number | bigint {
   return itemsize === 8 ? cut : Number(cut);
 }
 
-/** Writes one value to every element. @throws bad-argument for a complex value in a real tensor */
+/** Whether C++ would refuse to convert `value` to an element of `dtype`. An unsigned type takes what wraps to it from below. */
+function overflows(value: number | bigint, dtype: DType): boolean {
+  const { class: kind, itemsize, signed } = dtypeInfo(dtype);
+  if (kind === "float") {
+    const most = dtype === "float32" ? 3.4028234663852886e38 : dtype === "float16" ? 65504 : Infinity;
+    return Number.isFinite(Number(value)) && Math.abs(Number(value)) > most;
+  }
+  if (kind !== "int") return false;
+  if (typeof value === "number" && !Number.isFinite(value)) return true;
+  const whole = BigInt(typeof value === "number" ? Math.trunc(value) : value);
+  const most = 2n ** BigInt(itemsize * 8 - (signed ? 1 : 0)) - 1n;
+  return whole > most || whole < (signed ? -most - 1n : -most);
+}
+
+const C_NAMES: Readonly<Partial<Record<DType, string>>> = {
+  uint8: "uint8_t", int8: "int8_t", int16: "int16_t", int64: "int64_t", uint16: "uint16_t", uint32: "uint32_t", uint64: "uint64_t",
+};
+
+/** Writes one value to every element. @throws bad-argument for a complex value in a real tensor, and where it does not fit the dtype */
 export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
   if (target.numel === 0) return target;
   const program = fillProgram(target.dtype);
@@ -44,6 +62,9 @@ export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
     const im = target.conj ? -value.im : value.im;
     map(ctx, program, [], isComplex(target.dtype) ? [scalarValue(value.re, type), scalarValue(im, type)] : [scalarValue(value.re, type)], [target]);
     return target;
+  }
+  if (typeof value.value !== "boolean" && overflows(value.value, target.dtype)) {
+    throw new OpwiseError("runtime-error", `value cannot be converted to type ${C_NAMES[target.dtype] ?? typeName(target.dtype)} without overflow`);
   }
   const raw = typeof value.value === "boolean" ? Number(value.value) : wrapped(value.value, target.dtype);
   const signed = target.neg ? -raw : raw;

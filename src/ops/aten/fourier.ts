@@ -5,7 +5,7 @@ import { cast_, compute, copyOf, empty, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { conjugated, partOf, sliced } from "../../prims/views.ts";
-import { complexOf, type DType, dtypeInfo, dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
+import { complexOf, type DType, dtypeInfo, dtypeOfTorch, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { type Shape, wrapDim, wrapDims } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -33,7 +33,7 @@ function factor(scaling: Scaling, n: number): number {
 function promoted(ctx: Context, t: Tensor, complex: boolean): Tensor {
   const kind = dtypeInfo(t.dtype).class;
   let dtype: DType = kind === "int" || kind === "bool" ? ctx.defaultDtype : t.dtype;
-  if (dtype === "float16" || dtype === "bfloat16" || dtype === "complex32") throw new OpwiseError("unsupported-dtype", `Unsupported dtype ${dtype}`);
+  if (dtype === "float16" || dtype === "bfloat16" || dtype === "complex32") throw new OpwiseError("unsupported-dtype", `Unsupported dtype ${scalarName(dtype)}`);
   if (complex) dtype = complexOf(dtype);
   return cast_(ctx, t, dtype);
 }
@@ -155,14 +155,14 @@ function complexFormN(ctx: Context, self: Tensor, s: readonly number[] | null, d
   return dims.length === 0 ? x : transformed(ctx, resized(ctx, x, dims, sizes), dims, scalingOf(norm, forward), forward);
 }
 function realForm(ctx: Context, self: Tensor, n: number | null, dim: number, norm: string | null, forward: boolean): Tensor {
-  if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `${forward ? "rfft" : "ihfft"} expects a real input tensor, but got ${self.dtype}`);
+  if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `${forward ? "rfft" : "ihfft"} expects a real input tensor, but got ${scalarName(self.dtype)}`);
   const axis = wrapDim(dim, self.rank);
   const x = promoted(ctx, self, false);
   const half = realToComplex(ctx, resized(ctx, x, [axis], [lengthOf(n, x.shape[axis] ?? 1)]), [axis], scalingOf(norm, forward), true);
   return forward ? half : resolved(ctx, conjugated(half));
 }
 function realFormN(ctx: Context, self: Tensor, s: readonly number[] | null, dim: readonly number[] | null, norm: string | null, forward: boolean): Tensor {
-  if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `${forward ? "rfftn" : "ihfftn"} expects a real-valued input tensor, but got ${self.dtype}`);
+  if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `${forward ? "rfftn" : "ihfftn"} expects a real-valued input tensor, but got ${scalarName(self.dtype)}`);
   const { dims, sizes } = axesArgument(self, s, dim);
   if (dims.length === 0) throw new OpwiseError("bad-argument", `${forward ? "rfftn" : "ihfftn"} must transform at least one axis`);
   const x = resized(ctx, promoted(ctx, self, false), dims, sizes);

@@ -5,7 +5,7 @@ import { compute, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { narrowed, reshaped, selected } from "../../prims/views.ts";
-import { type DType, dtypeInfo, isFloat } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isFloat, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -100,7 +100,7 @@ function density(ctx: Context, hist: Tensor, limits: readonly Tensor[]): Tensor 
 }
 
 function floating(self: Tensor, name: string): void {
-  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`, { wanted: "a floating point tensor" });
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor" });
 }
 
 function histogram(ctx: Context, self: Tensor, limits: Tensor, weight: Tensor | null, dense: boolean): [Tensor, Tensor] {

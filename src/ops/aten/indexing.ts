@@ -1,5 +1,6 @@
 /** Reading and writing at index tensors (PyTorch: index, index_put, index_select, gather, take, embedding). */
 
+import { type IndexUse, namingIndex, outOfBounds } from "./bad-index.ts";
 import { binary, check, constant, type Expr, index, load, select } from "../../expr/expr.ts";
 import { checkOverlap, compute, copyInto, copyOf, empty, resolved, resultStrides, type Scalars } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
@@ -14,6 +15,7 @@ import { addOf, axes, loadIndex, loadParts, memo, size } from "./memo.ts";
 import { maskFilled } from "./masks.ts";
 import { coordinatesOf, countOf } from "./nonzero.ts";
 import { unbind } from "./splits.ts";
+import { scalarName } from "../../tensor/dtype.ts";
 
 const programs = memo<Program>();
 
@@ -81,6 +83,16 @@ function signature(t: Tensor, indices: Indices, layout: Layout): string {
 
 const OUT_OF_RANGE = ["index is out of bounds for its dimension"];
 
+/** For messages: the indices by the axes they go along. */
+function usesOf(t: Tensor, indices: Indices, bounds: Bounds): IndexUse[] {
+  return indices.flatMap((given, axis) => {
+    if (given === undefined) return [];
+    const size = t.shape[axis] ?? 0;
+    const message = size === 0 ? () => "index is out of bounds for dimension with size 0" : outOfBounds(axis, size);
+    return [{ index: given, size, wrap: bounds === "wrap", message }];
+  });
+}
+
 /** The result's strides keep the order of the axes taken whole, then of the index tensors (PyTorch: restride_src, restride_indices). */
 function indexedStrides(t: Tensor, indices: Indices, layout: Layout, spread: readonly Tensor[]): number[] {
   const rest = t.strides.filter((_, i) => indices[i] === undefined);
@@ -102,7 +114,7 @@ export function gatherAt(ctx: Context, t: Tensor, indices: Indices, bounds: Boun
   const sizes = t.shape.filter((_, i) => indices[i] !== undefined);
   const spread = given.map((i) => expanded(i, layout.shape));
   const result = empty(ctx, layout.result, t.dtype, indexedStrides(t, indices, layout, spread));
-  compute(ctx, program, layout.result, [t, ...spread], sizes, [result]);
+  namingIndex(usesOf(t, indices, bounds), () => compute(ctx, program, layout.result, [t, ...spread], sizes, [result]));
   result.quantizer = t.quantizer;
   return result;
 }
@@ -129,7 +141,7 @@ export function cloned(ctx: Context, t: Tensor): Tensor {
 /** `self[indices] = values`, or `+=`. */
 export function putAt(ctx: Context, self: Tensor, indices: Indices, values: Tensor, accumulate: boolean, bounds: Bounds = "wrap"): Tensor {
   if (values.dtype !== self.dtype) {
-    throw new OpwiseError("dtype-mismatch", `Index put requires the source and destination dtypes match, got ${self.dtype} for the destination and ${values.dtype} for the source.`);
+    throw new OpwiseError("dtype-mismatch", `Index put requires the source and destination dtypes match, got ${scalarName(self.dtype)} for the destination and ${scalarName(values.dtype)} for the source.`);
   }
   if (indices.every((i) => i === undefined)) {
     const target = accumulate ? apply(ctx, sumOfTwo, [self, values]) : values;
@@ -157,7 +169,9 @@ export function putAt(ctx: Context, self: Tensor, indices: Indices, values: Tens
     messages: OUT_OF_RANGE,
   }));
   const sizes = self.shape.filter((_, i) => indices[i] !== undefined);
-  return scatterInto(ctx, self, program, layout.result, [spread, ...given.map((i) => expanded(i, layout.shape))], sizes, accumulate ? "add" : "set");
+  return namingIndex(usesOf(self, indices, bounds), () =>
+    scatterInto(ctx, self, program, layout.result, [spread, ...given.map((i) => expanded(i, layout.shape))], sizes, accumulate ? "add" : "set"),
+  );
 }
 
 const sumOfTwo = elementwise("add", (x, y) => x.add(y));
@@ -242,7 +256,7 @@ export function indexSelect(ctx: Context, self: Tensor, dim: number, at: Tensor)
 export function embedding(ctx: Context, weight: Tensor, indices: Tensor): Tensor {
   if (weight.rank !== 2) throw new OpwiseError("bad-argument", "'weight' must be 2-D");
   if (indices.dtype !== "int64" && indices.dtype !== "int32") {
-    throw new OpwiseError("dtype-mismatch", `Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got ${indices.dtype} instead (while checking arguments for embedding)`);
+    throw new OpwiseError("dtype-mismatch", `Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch.${scalarName(indices.dtype)}Tensor instead (while checking arguments for embedding)`);
   }
   const rank = indices.rank;
   const out = empty(ctx, [...indices.shape, weight.shape[1] ?? 0], weight.dtype);
@@ -283,30 +297,35 @@ export function gather(ctx: Context, self: Tensor, dim: number, at: Tensor): Ten
         outputs: [{ dtype: self.dtype, parts: loadParts(0, self.dtype, here.map((e, i) => (i === axis ? found : e))) }], messages: [`index is out of bounds for dimension ${axis}`],
       };
     });
-    compute(ctx, program, out.shape, [self, at], [self.shape[axis] ?? 0], [out]);
+    const length = self.shape[axis] ?? 0;
+    namingIndex([{ index: at, size: length, wrap: false, message: outOfBounds(axis, length) }], () => compute(ctx, program, out.shape, [self, at], [length], [out]));
   });
   return out;
 }
 
 /** Elements by their row-major number. */
 function take(ctx: Context, self: Tensor, at: Tensor): Tensor {
-  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `take(): Expected a long tensor for index, but got ${at.dtype}`);
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `take(): Expected a long tensor for index, but got ${scalarName(at.dtype)}`);
   if (self.numel === 0 && at.numel > 0) throw new OpwiseError("index-out-of-range", "take(): tried to take from an empty tensor");
-  return gatherAt(ctx, reshaped(ctx, self, [self.numel]), [at]);
+  return namingIndex([ofElements(self, at)], () => gatherAt(ctx, reshaped(ctx, self, [self.numel]), [at]));
 }
 
+const ofElements = (self: Tensor, at: Tensor): IndexUse => ({
+  index: at, size: self.numel, wrap: true, message: (value) => `out of range: tried to access index ${value} on a tensor of ${self.numel} elements.`,
+});
+
 function put(ctx: Context, self: Tensor, at: Tensor, source: Tensor, accumulate: boolean): Tensor {
-  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `put_(): Expected a long tensor for index, but got ${at.dtype}`);
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `put_(): Expected a long tensor for index, but got ${scalarName(at.dtype)}`);
   if (at.numel !== source.numel) throw new OpwiseError("shape-mismatch", `put_(): Expected source and index to have the same number of elements, but got source.numel() = ${source.numel}, index.numel() = ${at.numel}`);
-  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `put_(): self and source expected to have the same dtype, but got self.dtype = ${self.dtype} and source.dtype = ${source.dtype}`);
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `put_(): self and source expected to have the same dtype, but got self.dtype = ${scalarName(self.dtype)} and source.dtype = ${scalarName(source.dtype)}`);
   const flat = reshaped(ctx, self, [self.numel]);
-  putAt(ctx, flat, [reshaped(ctx, at, [at.numel])], reshaped(ctx, source, [source.numel]), accumulate);
+  namingIndex([ofElements(self, at)], () => putAt(ctx, flat, [reshaped(ctx, at, [at.numel])], reshaped(ctx, source, [source.numel]), accumulate));
   if (flat.storage !== self.storage) copyInto(ctx, self, reshaped(ctx, flat, self.shape));
   return self;
 }
 
 function takeAlong(ctx: Context, self: Tensor, at: Tensor, dim: number | null): Tensor {
-  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `torch.take_along_dim(): dtype of indices should be Long but got ${at.dtype}`);
+  if (at.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `torch.take_along_dim(): dtype of indices should be Long but got ${scalarName(at.dtype)}`);
   if (dim === null) return gather(ctx, reshaped(ctx, self, [self.numel]), 0, reshaped(ctx, at, [at.numel]));
   if (self.rank !== at.rank) throw new OpwiseError("bad-argument", `torch.take_along_dim(): input and indices should have the same number of dimensions, but got ${self.rank} dimensions for input, and ${at.rank} dimensions for indices`);
   const axis = wrapDim(dim, self.rank);

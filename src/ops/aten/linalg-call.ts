@@ -6,7 +6,7 @@ import type { LinalgCall } from "../../prims/call.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { expanded, narrowed } from "../../prims/views.ts";
-import { type DType, dtypeInfo, isComplex } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, contiguousStrides, type Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -78,7 +78,7 @@ export function checkFloat(t: Tensor, name: string): void {
 }
 
 export function checkSameDtype(a: Tensor, b: Tensor, name: string): void {
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `${name}: Expected A and B to have the same dtype, but found A of type ${a.dtype} and B of type ${b.dtype} instead`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `${name}: Expected A and B to have the same dtype, but found A of type ${scalarName(a.dtype)} and B of type ${scalarName(b.dtype)} instead`);
 }
 
 /** What a nonzero `info` of a factorisation means, by the name of the function that asked. */

@@ -6,7 +6,7 @@ import { cast_, compute, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { axisMoved, conjugated, expanded, reshaped, shapeView, unsqueezed } from "../../prims/views.ts";
-import { type DType, dtypeInfo, isComplex, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -49,7 +49,7 @@ function multiDot(ctx: Context, tensors: readonly Tensor[]): Tensor {
   tensors.forEach((t, i) => {
     const ends = i === 0 || i === tensors.length - 1;
     if (t.rank !== 2 && !(ends && t.rank === 1)) throw new OpwiseError("shape-mismatch", ends ? `multi_dot(): the ${i === 0 ? "first" : "last"} tensor must be 1D or 2D but got ${t.rank}D` : `multi_dot(): tensor ${i} must be 2D but got ${t.rank}D`);
-    if (t.dtype !== first.dtype) throw new OpwiseError("dtype-mismatch", `multi_dot(): all tensors must have be the same dtype but tensor 0 is ${first.dtype} and tensor ${i} ${t.dtype}`);
+    if (t.dtype !== first.dtype) throw new OpwiseError("dtype-mismatch", `multi_dot(): all tensors must have be the same dtype but tensor 0 is ${scalarName(first.dtype)} and tensor ${i} ${scalarName(t.dtype)}`);
   });
   const chain = tensors.map((t, i) => (t.rank === 2 ? t : i === 0 ? unsqueezed(t, 0) : unsqueezed(t, 1)));
   const shape = [...(first.rank === 2 ? [first.shape[0] ?? 0] : []), ...(last.rank === 2 ? [last.shape[1] ?? 0] : [])];

@@ -6,7 +6,7 @@ import { prodOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
 import { conjugated, diagonalOf, permuted, reshaped, squeezed, transposed, unsqueezed } from "../../prims/views.ts";
-import { type DType, realOf } from "../../tensor/dtype.ts";
+import { type DType, realOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -78,7 +78,7 @@ export function* checkedInverse(ctx: Context, a: Tensor, name = "linalg.inv"): R
 function solveTriangular(ctx: Context, a: Tensor, b: Tensor, upper: boolean, left: boolean, unit: boolean, transpose = "none"): Tensor {
   checkSquare(a, "linalg.solve_triangular");
   checkMatrix(b, "linalg.solve_triangular", "B");
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `linalg.solve_triangular: Expected A and B to have the same dtype, but found A of type ${a.dtype} and B of type ${b.dtype} instead`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `linalg.solve_triangular: Expected A and B to have the same dtype, but found A of type ${scalarName(a.dtype)} and B of type ${scalarName(b.dtype)} instead`);
   const n = a.shape[a.rank - 1] ?? 0;
   if ((left ? b.shape[b.rank - 2] : b.shape[b.rank - 1]) !== n) {
     throw new OpwiseError("shape-mismatch", `linalg.solve_triangular: Incompatible shapes of A and B for the equation ${left ? "AX = B" : "XA = B"} (${n}x${n} and ${b.shape[b.rank - 2]}x${b.shape[b.rank - 1]})`);
@@ -105,7 +105,7 @@ export function epsilon(dtype: DType): number {
 function* lstsq(ctx: Context, a: Tensor, b: Tensor, rcond: number | null, driver: string | null): Reader<Tensor[]> {
   checkMatrix(a, "torch.linalg.lstsq", "input");
   checkFloat(a, "torch.linalg.lstsq");
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype ${a.dtype} and other's dtype ${b.dtype}`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype ${scalarName(a.dtype)} and other's dtype ${scalarName(b.dtype)}`);
   const name = driver ?? "gelsy";
   if (!["gels", "gelsy", "gelsd", "gelss"].includes(name)) throw new OpwiseError("bad-argument", "torch.linalg.lstsq: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)");
   const vector = isVector(a, b);

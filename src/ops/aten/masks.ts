@@ -7,7 +7,7 @@ import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { expanded, reshaped } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { canCast, type DType, isComplex } from "../../tensor/dtype.ts";
+import { canCast, type DType, isComplex, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -57,10 +57,10 @@ export function maskFilled(ctx: Context, t: Tensor, mask: Tensor, fill: Scalar, 
 }
 
 function checkFill(self: Tensor, mask: Tensor, value: Scalar): void {
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
-  if (value.kind === "complex" && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
+  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
+  if (value.kind === "complex" && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
   if (value.kind === "float" && !canCast(scalarDtype(value), self.dtype) && !Number.isFinite(value.value)) {
-    throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
+    throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
   }
 }
 
@@ -87,8 +87,8 @@ function fillProgramTensor(dtype: DType, mask: DType, value: DType): Program {
 
 function fillFromTensor(ctx: Context, self: Tensor, mask: Tensor, value: Tensor, out?: Tensor): Tensor {
   if (value.rank !== 0) throw new OpwiseError("bad-argument", `masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ${value.rank} dimension(s).`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
-  if (!canCast(value.dtype, self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${self.dtype} without overflow`);
+  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
+  if (!canCast(value.dtype, self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
   const [result] = map(ctx, fillProgramTensor(self.dtype, mask.dtype, value.dtype), [self, mask, value], [], out === undefined ? undefined : [out]);
   return result ?? self;
 }
@@ -114,8 +114,8 @@ function countProgram(): Program {
 }
 
 function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
-  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${self.dtype} and ${source.dtype}`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${mask.dtype}`);
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
+  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
   const shape = broadcastShapes(self.shape, mask.shape);
   const where = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
   const flags = where.dtype === "bool" ? where : new Tensor(where.storage, "bool", where.shape, where.strides, where.offset);

@@ -7,7 +7,7 @@ import { copyOf, empty, reduce } from "../../prims/calls.ts";
 import { type Combiner, maxOf, minOf, sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { selected, unsqueezed } from "../../prims/views.ts";
-import { isComplex, isFloat, opmathOf, realOf } from "../../tensor/dtype.ts";
+import { isComplex, isFloat, opmathOf, realOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -33,7 +33,7 @@ const LARGEST: Combiner = { name: "maxGap", init: [f64(0)], combine: [binary("ma
 /** What each order adds up: 0 counts, 1 sums, 2 squares, infinities take extremes, others sum powers. */
 export function vectorNorm(ctx: Context, self: Tensor, ord: number, dim: readonly number[] | null, keepdim: boolean, code: number | null = null): Tensor {
   const natural = realOf(self.dtype);
-  if (!isFloat(self.dtype) && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `linalg.vector_norm: Expected a floating point or complex tensor as input. Got ${self.dtype}`);
+  if (!isFloat(self.dtype) && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `linalg.vector_norm: Expected a floating point or complex tensor as input. Got ${scalarName(self.dtype)}`);
   const dtype = realOf(dtypeArgument(code, natural));
   const axes = axesOf(self, dim);
   const extreme = Math.abs(ord) === Infinity;
@@ -65,7 +65,7 @@ const shiftedGap = elementwise("sub", (x, y, eps) => x.sub(y).add(eps));
 
 /** Distances `[..., P, R]` between the rows of `[..., P, M]` and `[..., R, M]`, in the p-norm. */
 export function distances(ctx: Context, a: Tensor, b: Tensor, p: number): Tensor {
-  if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpwiseError("dtype-mismatch", `cdist only supports floating-point dtypes, X1 got: ${a.dtype}`);
+  if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpwiseError("dtype-mismatch", `cdist only supports floating-point dtypes, X1 got: ${scalarName(a.dtype)}`);
   if (a.rank < 2 || b.rank < 2) throw new OpwiseError("shape-mismatch", "cdist only supports at least 2D tensors");
   if (a.shape[a.rank - 1] !== b.shape[b.rank - 1]) throw new OpwiseError("shape-mismatch", `X1 and X2 must have the same number of columns. X1: ${a.shape[a.rank - 1]} X2: ${b.shape[b.rank - 1]}`);
   if (!(p >= 0)) throw new OpwiseError("bad-argument", "cdist only supports non-negative p values");

@@ -4,7 +4,7 @@ import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import { isComplex, isFloat, isInt } from "../../tensor/dtype.ts";
+import { isComplex, isFloat, isInt, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
@@ -16,12 +16,22 @@ import { everyOf as allOf } from "./reduction.ts";
 
 type Binary = (x: Num, y: Num) => Num;
 
+/** The scalar type that a kernel would run with, as messages name it. */
+function typeOfNum(x: Num): string {
+  const names: Readonly<Record<string, string>> = { f32: "Float", f64: "Double", bool: "Bool" };
+  return `${x.isComplex ? "Complex" : ""}${names[x.type] ?? x.type}`;
+}
+
 /** A meaning that integers alone have (`bools` too where it is logic on bits). */
 function whole(name: string, build: Binary, bools = false): Binary {
   return (x, y) => {
-    if (x.isFloat || x.isComplex || (x.type === "bool" && !bools)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${x.isComplex ? "complex" : x.type}'`, { wanted: "integers" });
+    if (x.isFloat || x.isComplex || (x.type === "bool" && !bools)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${typeOfNum(x)}'`, { wanted: "integers" });
     return build(x, y);
   };
+}
+
+function sameAs(self: Tensor, t: Tensor, name: string): void {
+  if (t.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `expected dtype ${typeName(self.dtype)} for \`${name}\` but got dtype ${typeName(t.dtype)}`);
 }
 
 /** `aten::name(Tensor self, Tensor other) -> Tensor` for each name. */
@@ -85,7 +95,7 @@ const either = elementwise("logical_or", (x, y) => x.toBool().or(y.toBool()), { 
 
 /** `|self - other| <= atol + rtol * |other|`; equal infinities are close. */
 export function isclose(ctx: Context, self: Tensor, other: Tensor, rtol: number, atol: number, equalNaN: boolean): Tensor {
-  if (self.dtype !== other.dtype) throw new OpwiseError("dtype-mismatch", `${self.dtype} did not match ${other.dtype}`);
+  if (self.dtype !== other.dtype) throw new OpwiseError("dtype-mismatch", `${scalarName(self.dtype)} did not match ${scalarName(other.dtype)}`);
   if (!(rtol >= 0)) throw new OpwiseError("bad-argument", `rtol must be greater than or equal to zero, but got ${rtol}`);
   if (!(atol >= 0)) throw new OpwiseError("bad-argument", `atol must be greater than or equal to zero, but got ${atol}`);
   const close = apply(ctx, isCloseTo, [self, other, { kind: "float", value: rtol }, { kind: "float", value: atol }]);
@@ -130,7 +140,7 @@ const POLYNOMIALS = {
 } as const;
 
 function floatOnly(name: string, self: Tensor): void {
-  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${self.dtype}'`);
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${name}" not implemented for '${scalarName(self.dtype)}'`);
 }
 
 const xor: Binary = whole("bitwise_xor_cpu", (x, y) => x.bitxor(y), true);
@@ -197,12 +207,16 @@ export const binary: readonly Op[] = [
       return map(ctx, frexpProgram(self.dtype), [self]);
     },
   }),
-  op("aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", { run: { kind: "pointwise", elementwise: lerp } }),
+  op("aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", {
+    run: (ctx, self, end, weight) => {
+      sameAs(self, end, "end");
+      return apply(ctx, lerp, [self, end, weight]);
+    },
+  }),
   op("aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", {
     run: (ctx, self, end, weight) => {
-      for (const [name, t] of [["end", end], ["weight", weight]] as const) {
-        if (t.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `expected dtype ${self.dtype} for \`${name}\` but got dtype ${t.dtype}`);
-      }
+      sameAs(self, end, "end");
+      sameAs(self, weight, "weight");
       return apply(ctx, lerp, [self, end, weight]);
     },
   }),

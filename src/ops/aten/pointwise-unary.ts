@@ -77,7 +77,7 @@ export const unary: readonly Op[] = [
     },
     sgn: (x) => x.sign(),
     bitwise_not: (x) => {
-      if (x.isFloat) throw new OpwiseError("dtype-mismatch", `"bitwise_not_cpu" not implemented for ${x.isComplex ? "complex" : "float"} numbers`);
+      if (x.isFloat) throw new OpwiseError("dtype-mismatch", `"bitwise_not_cpu" not implemented for '${x.isComplex ? "ComplexFloat" : x.type === "f64" ? "Double" : "Float"}'`);
       return x.bitnot();
     },
     _conj_physical: (x) => x.conj(),

@@ -6,7 +6,7 @@ import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import type { WindowCall } from "../../prims/call.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { isComplex } from "../../tensor/dtype.ts";
+import { isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, numelOf } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
@@ -77,7 +77,7 @@ function resultOf(ctx: Context, x: Tensor, spatial: Numbers, dtype = x.dtype): T
 
 /** Runs one window call over the trailing axes. */
 export function pooled(ctx: Context, x: Tensor, w: Windows, how: Pick<WindowCall, "reduction" | "divisor">, indices: boolean): Tensor[] {
-  if (isComplex(x.dtype) || x.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"pool" not implemented for '${x.dtype}'`);
+  if (isComplex(x.dtype) || x.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"pool" not implemented for '${scalarName(x.dtype)}'`);
   const results = [resultOf(ctx, x, w.out)];
   if (indices) results.push(resultOf(ctx, x, w.out, "int64"));
   if (results[0]?.numel === 0) return results;

@@ -7,7 +7,7 @@ import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { conjugated, expanded, partOf, permuted, reshaped, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { type DType, isComplex, opmathOf, realOf } from "../../tensor/dtype.ts";
+import { type DType, isComplex, opmathOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -91,8 +91,8 @@ function finish(ctx: Context, product: Tensor, addend: Addend | undefined): Tens
   return apply(ctx, scaleAdd, [product, addend.tensor, addend.beta, addend.alpha]);
 }
 
-function sameDtype(a: Tensor, b: Tensor, what: string): void {
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `${what}: expected m1 and m2 to have the same dtype, but got: ${a.dtype} != ${b.dtype}`);
+function sameDtype(a: Tensor, b: Tensor): void {
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${typeName(a.dtype)} != ${typeName(b.dtype)}`);
 }
 
 const text = (t: Tensor): string => `[${t.shape.join(", ")}]`;
@@ -108,7 +108,7 @@ export function mm(ctx: Context, a: Tensor, b: Tensor, addend?: Addend): Tensor 
   if (a.rank !== 2) throw new OpwiseError("shape-mismatch", a.rank === b.rank ? "self must be a matrix" : "self must be a matrix", { got: text(a) });
   if (b.rank !== 2) throw new OpwiseError("shape-mismatch", "mat2 must be a matrix", { got: text(b) });
   if (a.shape[1] !== b.shape[0]) throw new OpwiseError("shape-mismatch", `mat1 and mat2 shapes cannot be multiplied (${a.shape.join("x")} and ${b.shape.join("x")})`);
-  sameDtype(a, b, "mm");
+  sameDtype(a, b);
   const wide = addend?.tensor === undefined ? addend : { ...addend, tensor: expandedTo(addend.tensor, [a.shape[0] ?? 0, b.shape[1] ?? 0]) };
   return shaped(batchProduct(ctx, unsqueezed(a, 0), unsqueezed(b, 0), wide), [a.shape[0] ?? 0, b.shape[1] ?? 0]);
 }
@@ -123,7 +123,7 @@ export function bmm(ctx: Context, a: Tensor, b: Tensor, addend?: Addend): Tensor
   if (a.shape[0] !== b.shape[0] || a.shape[2] !== b.shape[1]) {
     throw new OpwiseError("shape-mismatch", `Expected size for first two dimensions of batch2 tensor to be: [${a.shape[0]}, ${a.shape[2]}] but got: [${b.shape[0]}, ${b.shape[1]}].`);
   }
-  sameDtype(a, b, "bmm");
+  sameDtype(a, b);
   const wide = addend?.tensor === undefined ? addend : { ...addend, tensor: expandedTo(addend.tensor, shape) };
   return batchProduct(ctx, a, b, wide);
 }
@@ -137,7 +137,7 @@ function foldedLead(t: Tensor, keep: number): Tensor | undefined {
 /** `a @ b` with numpy's rules for vectors and batches: one contract call, batches broadcast by strides of 0. */
 export function matmul(ctx: Context, a: Tensor, b: Tensor): Tensor {
   if (a.rank === 0 || b.rank === 0) throw new OpwiseError("shape-mismatch", `both arguments to matmul need to be at least 1D, but they are ${a.rank}D and ${b.rank}D`);
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${a.dtype} != ${b.dtype}`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${typeName(a.dtype)} != ${typeName(b.dtype)}`);
   if (a.rank === 1 && b.rank === 1) return dot(ctx, a, b, "inconsistent tensor size, expected tensor [" + a.numel + "] and src [" + b.numel + "] to have the same number of elements, but got " + a.numel + " and " + b.numel + " elements respectively");
   const x = a.rank === 1 ? unsqueezed(a, 0) : a;
   const y = b.rank === 1 ? unsqueezed(b, 1) : b;
@@ -183,11 +183,12 @@ export function linear(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | n
       wanted: `a last axis of ${w.shape[1]}`, got: text(x),
     });
   }
-  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `mat1 and mat2 must have the same dtype, but got ${x.dtype} and ${w.dtype}`);
+  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${typeName(x.dtype)} != ${typeName(w.dtype)}`);
   const lead = x.shape.slice(0, -1);
   const rows = reshaped(ctx, x, [numelOf(lead), k]);
-  const add = bias === null ? undefined : { tensor: bias, beta: ONE, alpha: ONE };
   const shape = vector ? lead : [...lead, n];
+  if (bias !== null) expanded(bias, shape); // it must fit, whatever rows are made of it below
+  const add = bias === null ? undefined : { tensor: bias, beta: ONE, alpha: ONE };
   const product = batchProduct(ctx, unsqueezed(rows, 0), unsqueezed(transposed(w, 0, 1), 0), add);
   return shaped(product, shape);
 }
@@ -195,7 +196,7 @@ export function linear(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | n
 /** Sum of products of two vectors. */
 export function dot(ctx: Context, a: Tensor, b: Tensor, mismatch?: string): Tensor {
   if (a.rank !== 1 || b.rank !== 1) throw new OpwiseError("shape-mismatch", `1D tensors expected, but got ${a.rank}D and ${b.rank}D tensors`);
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `dot : expected both vectors to have same dtype, but found ${a.dtype} and ${b.dtype}`);
+  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `dot : expected both vectors to have same dtype, but found ${scalarName(a.dtype)} and ${scalarName(b.dtype)}`);
   if (a.numel !== b.numel) {
     throw new OpwiseError("shape-mismatch", mismatch ?? `inconsistent tensor size, expected tensor [${a.numel}] and src [${b.numel}] to have the same number of elements, but got ${a.numel} and ${b.numel} elements respectively`);
   }
@@ -207,7 +208,7 @@ function mv(ctx: Context, a: Tensor, b: Tensor, addend?: Addend): Tensor {
   if (a.rank !== 2 || b.rank !== 1) throw new OpwiseError("shape-mismatch", `vector + matrix @ vector expected, got ${addend?.tensor?.rank ?? 1}, ${a.rank}, ${b.rank}`);
   const [m = 0, k = 0] = a.shape;
   if (k !== b.numel) throw new OpwiseError("shape-mismatch", `size mismatch, got input (${m}), mat (${m}x${k}), vec (${b.numel})`);
-  sameDtype(a, b, "mv");
+  sameDtype(a, b);
   const add = addend?.tensor === undefined ? addend : { ...addend, tensor: unsqueezed(expandedTo(addend.tensor, [m]), 1) };
   return shaped(batchProduct(ctx, unsqueezed(a, 0), reshaped(ctx, b, [1, k, 1]), add), [m]);
 }
@@ -247,7 +248,7 @@ function inner(ctx: Context, a: Tensor, b: Tensor): Tensor {
 /** Sums of products over listed axes of both. */
 export function tensordot(ctx: Context, a: Tensor, b: Tensor, dimsA: readonly number[], dimsB: readonly number[]): Tensor {
   if (dimsA.length !== dimsB.length) throw new OpwiseError("shape-mismatch", "both dimension lists should have same length");
-  sameDtype(a, b, "tensordot");
+  sameDtype(a, b);
   const [x, y] = [dimsA.map((d) => (d < 0 ? d + a.rank : d)), dimsB.map((d) => (d < 0 ? d + b.rank : d))];
   x.forEach((axis, i) => {
     const [p, q] = [a.shape[axis], b.shape[y[i] ?? 0]];

@@ -6,7 +6,7 @@ import { copyOf, empty, reduce } from "../../prims/calls.ts";
 import { allOf, anyOf, argmaxOf, argminOf, type Combiner, complexProdOf, complexSumOf, logSumExpOf, maxOf, minOf, prodOf, sumOf, xorOf } from "../../prims/combiner.ts";
 import { computeType, isNarrow, type Program } from "../../prims/program.ts";
 import { diagonalOf, reshaped } from "../../prims/views.ts";
-import { type DType, isComplex, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, isComplex, isFloat, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { contiguousStrides } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -46,7 +46,7 @@ const dividedBy = elementwise("div", (x, n) => x.div(n));
 /** Mean over axes; half types are summed in float32. @throws dtype-mismatch for integers */
 export function mean(ctx: Context, self: Tensor, dim: Dims, keepdim = false, dtype: DType = self.dtype): Tensor {
   if (!isFloat(dtype) && !isComplex(dtype)) {
-    throw new OpwiseError("dtype-mismatch", `mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ${self.dtype}`);
+    throw new OpwiseError("dtype-mismatch", `mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: ${scalarName(self.dtype)}`);
   }
   const axes = axesOf(self, dim);
   const total = sum(ctx, self.dtype === dtype ? self : converted(ctx, self, dtype), dim, keepdim, opmathOf(dtype));
@@ -120,7 +120,7 @@ function nansum(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, code: n
 }
 
 function nanmean(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, code: number | null): Tensor {
-  if (!isFloat(self.dtype) && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `nanmean(): expected input to have floating point or complex dtype but got ${self.dtype}`);
+  if (!isFloat(self.dtype) && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `nanmean(): expected input to have floating point or complex dtype but got ${scalarName(self.dtype)}`);
   return apply(ctx, ratio, [nansum(ctx, self, dim, keepdim, code), sum(ctx, apply(ctx, notNaN, [self]), dim, keepdim)]);
 }
 

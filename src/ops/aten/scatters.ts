@@ -1,5 +1,6 @@
 /** Indexed writes along an axis (PyTorch: scatter, scatter_add, scatter_reduce, index_add, index_copy, index_fill, index_reduce). */
 
+import { namingIndex, outOfBounds } from "./bad-index.ts";
 import { cast, constant, type Expr, fold, index, load, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import { compute, copyOf, type Scalars } from "../../prims/calls.ts";
@@ -7,7 +8,7 @@ import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { type DType, dtypeInfo, isComplex } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -53,7 +54,10 @@ function write(ctx: Context, self: Tensor, axis: number, at: Tensor, source: Sou
   });
   const scalars: Scalars = [self.shape[axis] ?? 0, ...(number !== undefined ? scalarParts(number, self.dtype) : scaled && alpha !== undefined ? scalarParts(alpha, self.dtype) : [])];
   const shape = rows ? self.shape.map((s, i) => (i === axis ? at.numel : s)) : at.shape;
-  return scatterInto(ctx, self, program, shape, source instanceof Tensor ? [at, source] : [at], scalars, combine);
+  const length = self.shape[axis] ?? 0;
+  return namingIndex([{ index: at, size: length, wrap, message: outOfBounds(axis, length) }], () =>
+    scatterInto(ctx, self, program, shape, source instanceof Tensor ? [at, source] : [at], scalars, combine),
+  );
 }
 
 /** 0-d tensors are written as vectors of one. */
@@ -139,7 +143,7 @@ function checkIndexVector(name: string, self: Tensor, at: Tensor, source: Tensor
   if (at.rank > 1) throw new OpwiseError("bad-argument", `${name}: Index should have dimension 1 or 0 (got ${at.rank})`);
   if (at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", `${name}: Expected dtype int32/int64 for index`);
   if (source === undefined) return;
-  if (source.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `${name}: self and source expected to have the same dtype, but got (self) ${self.dtype} and (source) ${source.dtype}`);
+  if (source.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `${name}: self and source expected to have the same dtype, but got (self) ${scalarName(self.dtype)} and (source) ${scalarName(source.dtype)}`);
   if ((source.shape[axis] ?? 1) !== at.numel) throw new OpwiseError("shape-mismatch", `${name}: Number of indices (${at.numel}) should be equal to source.size(dim) (${source.shape[axis] ?? 1})`);
   if (source.rank !== self.rank || source.shape.some((s, i) => i !== axis && s !== self.shape[i])) {
     throw new OpwiseError("shape-mismatch", `source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = [${self.shape.join(", ")}] source.shape = [${source.shape.join(", ")}]`);

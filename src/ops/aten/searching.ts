@@ -7,7 +7,7 @@ import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { expanded, flattened, reshaped, unsqueezed } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { type DType, isComplex } from "../../tensor/dtype.ts";
+import { type DType, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { sameShape, wrapDim } from "../../tensor/shape.ts";
 import { type Tensor } from "../../tensor/tensor.ts";
@@ -52,7 +52,7 @@ function searchsorted(ctx: Context, sorted: Tensor, values: Tensor, outInt32: bo
   }
   if (sorter !== null) {
     if (!sameShape(sorter.shape, sorted.shape)) throw new OpwiseError("shape-mismatch", `torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor [${sorted.shape.join(", ")}] and got sorter tensor [${sorter.shape.join(", ")}]`);
-    if (sorter.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ${sorter.dtype}`);
+    if (sorter.dtype !== "int64") throw new OpwiseError("dtype-mismatch", `torch.searchsorted(): sorter must be a tensor of long dtype but got dtype ${scalarName(sorter.dtype)}`);
   }
   const common = sorted.dtype === values.dtype ? sorted.dtype : resultType([sorted, values], ctx.defaultDtype);
   if (isComplex(common)) throw new OpwiseError("unsupported-dtype", "torch.searchsorted(): complex numbers have no order");

@@ -5,7 +5,7 @@ import { Num } from "../../expr/num.ts";
 import { compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, isInt } from "../../tensor/dtype.ts";
+import { type DType, isInt, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -278,7 +278,7 @@ function gridSample(ctx: Context, input: Tensor, grid: Tensor, mode: number, pad
   if (input.rank !== grid.rank || grid.shape[grid.rank - 1] !== spatial || input.shape[0] !== grid.shape[0]) {
     throw new OpwiseError("shape-mismatch", `grid_sampler(): expected grid to have size ${spatial} in last dimension and the input's batch size`, { got: `input [${input.shape.join(", ")}], grid [${grid.shape.join(", ")}]` });
   }
-  if (input.dtype !== grid.dtype) throw new OpwiseError("dtype-mismatch", `grid_sampler(): expected input and grid to have same dtype, but input has ${input.dtype} and grid has ${grid.dtype}`);
+  if (input.dtype !== grid.dtype) throw new OpwiseError("dtype-mismatch", `grid_sampler(): expected input and grid to have same dtype, but input has ${scalarName(input.dtype)} and grid has ${scalarName(grid.dtype)}`);
   const shape = [input.shape[0] ?? 0, input.shape[1] ?? 0, ...grid.shape.slice(1, -1)];
   const [out] = compute(ctx, gridProgram(name, padding, align, input.dtype, spatial), shape, [input, grid], input.shape.slice(2));
   return out ?? input;
