@@ -8,10 +8,10 @@ import pathlib
 
 import torch
 
-# Namespaces that only compilers, profilers and distributed training register: no archive holds a call of them.
+# Namespaces that only compilers and distributed training register: no archive holds a call of them.
 DROPPED = {
     "symm_mem", "c10d", "_c10d_functional", "_c10d_functional_autograd", "inductor", "inductor_prims", "static_runtime",
-    "mkl", "mkldnn", "mkldnn_prepacked", "onednn", "profiler", "debugprims", "debug_mode_ops", "rngprims", "_dtensor",
+    "mkl", "mkldnn", "mkldnn_prepacked", "onednn", "debugprims", "debug_mode_ops", "rngprims", "_dtensor",
     "_native", "_test", "export", "onnx",
 }
 

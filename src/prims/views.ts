@@ -99,7 +99,7 @@ export function narrowed(t: Tensor, dim: number, start: number, length: number):
   const axis = wrapDim(dim, t.rank);
   const size = t.shape[axis] ?? 0;
   if (start < -size || start > size) {
-    throw new OpwiseError("index-out-of-range", `Dimension out of range (expected to be in range of [${-size}, ${size}], but got ${start})`);
+    throw new OpwiseError("index-out-of-range", `start out of range (expected to be in range of [${-size}, ${size}], but got ${start})`);
   }
   const from = start < 0 ? start + size : start;
   if (from + length > size) throw new OpwiseError("bad-argument", `start (${from}) + length (${length}) exceeds dimension size (${size}).`);
@@ -128,7 +128,7 @@ export function squeezed(t: Tensor, dims?: readonly number[]): Tensor {
 export function expanded(t: Tensor, size: Shape): Tensor {
   const lead = size.length - t.rank;
   if (lead < 0) {
-    throw new OpwiseError("shape-mismatch", `expand(${scalarName(t.dtype)}{[${t.shape.join(", ")}]}, size=[${size.join(", ")}]): the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions in the tensor (${t.rank})`);
+    throw new OpwiseError("shape-mismatch", `expand(torch.${scalarName(t.dtype)}Tensor{[${t.shape.join(", ")}]}, size=[${size.join(", ")}]): the number of sizes provided (${size.length}) must be greater or equal to the number of dimensions in the tensor (${t.rank})`);
   }
   const shape = new Array<number>(size.length);
   const strides = new Array<number>(size.length);

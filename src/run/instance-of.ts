@@ -2,7 +2,7 @@
 
 import { boxed, type Datum, makeList } from "../ir/datum.ts";
 import { isSubtype, printType, T, tupleOf, type Type } from "../ir/type.ts";
-import { dtypeInfo } from "../tensor/dtype.ts";
+import { dtypeInfo, scalarName } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { elementsOf } from "../tensor/text.ts";
@@ -63,8 +63,11 @@ export function unpickledList(tensor: Tensor, type: Type): Datum {
   }
   const kind = dtypeInfo(tensor.dtype).class;
   const given = kind === "float" ? "float" : kind === "bool" ? "bool" : kind === "complex" ? "complex" : "int";
-  if (leaf.kind !== given && leaf.kind !== "number" && leaf.kind !== "Any") {
-    throw new OpwiseError("dtype-mismatch", "Output annotation element type and runtime tensor element type must match for tolist()", { wanted: leaf.kind, got: tensor.dtype });
+  const wanted: Readonly<Record<string, string>> = { int: "Long", float: "Float", bool: "Bool", complex: "Bool" };
+  // Of the integers only int64 is an int; any float is a float.
+  if (leaf.kind !== "number" && leaf.kind !== "Any" && (leaf.kind !== given || (given === "int" && tensor.dtype !== "int64"))) {
+    const kinds = `${wanted[leaf.kind] ?? leaf.kind} vs ${scalarName(tensor.dtype)}`;
+    throw new OpwiseError("dtype-mismatch", `Output annotation element type and runtime tensor element type must match for tolist(): ${kinds}`, { wanted: leaf.kind, got: tensor.dtype });
   }
   if (depth !== tensor.rank) throw new OpwiseError("shape-mismatch", "Output annotation list dimension and runtime tensor dimension must match for tolist()", { wanted: `${depth} dims`, got: `${tensor.rank}` });
   const elements = elementsOf(tensor).map((e): Datum => {

@@ -317,7 +317,7 @@ function containerItem(container: Datum, key: Datum): Datum {
   let name = typeof key === "string" || typeof key === "number" ? String(key) : unreachable("a container key");
   if (typeof key === "number" && key < 0) name = String(container.class.attributes.filter((a) => /^\d+$/.test(a.name)).length + key);
   const slot = container.class.slots.get(name);
-  if (slot === undefined) throw new OpwiseError("index-out-of-range", `module container has no entry ${name}`);
+  if (slot === undefined) throw new OpwiseError("index-out-of-range", `${container.class.name} does not have a field with name '${name}'`);
   return container.slots[slot] ?? null;
 }
 

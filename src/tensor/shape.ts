@@ -159,7 +159,7 @@ export function inferSize(shape: Shape, numel: number): number[] {
     if (size === -1) {
       if (free >= 0) throw new OpwiseError("shape-mismatch", "only one dimension can be inferred");
       free = i;
-    } else if (size < 0) throw new OpwiseError("shape-mismatch", `invalid shape dimension ${size}`);
+    } else if (size < 0) throw new OpwiseError("shape-mismatch", `invalid shape dimension ${size} at index ${i} of shape [${shape.join(", ")}]`);
     else known *= size;
   }
   const out = [...shape];

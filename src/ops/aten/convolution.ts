@@ -3,7 +3,7 @@
 import type { Context } from "../../prims/context.ts";
 import { convolve } from "../../prims/convolve.ts";
 import { permuted, squeezed, unsqueezed } from "../../prims/views.ts";
-import { typeName } from "../../tensor/dtype.ts";
+import { scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -48,7 +48,7 @@ function checkShapes(x: Tensor, w: Tensor, bias: Tensor | null, s: Settings): vo
   if (bias !== null && (bias.rank !== 1 || bias.shape[0] !== outputs)) {
     throw new OpwiseError("shape-mismatch", `Given ${s.transposed ? "transposed=1" : `weight of size ${list(w.shape)}`}, expected bias to be 1-dimensional with ${outputs} elements, but got bias of size ${list(bias.shape)} instead`);
   }
-  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${typeName(x.dtype)}) and weight type (${typeName(w.dtype)}) should be the same`);
+  if (x.dtype !== w.dtype) throw new OpwiseError("dtype-mismatch", `expected scalar type ${scalarName(x.dtype)} but found ${scalarName(w.dtype)}`);
   if (bias !== null && bias.dtype !== x.dtype) throw new OpwiseError("dtype-mismatch", `Input type (${typeName(x.dtype)}) and bias type (${typeName(bias.dtype)}) should be the same`);
   if (s.transposed) return;
   const padded = Array.from({ length: axes }, (_, i) => (x.shape[i + 2] ?? 0) + (s.padding[i] ?? 0) + (s.padEnd?.[i] ?? s.padding[i] ?? 0));

@@ -2,6 +2,7 @@
 
 import { binary, cast, constant, type Expr, fold, index, load, scalar, select, unary } from "../../expr/expr.ts";
 import type { Datum, Scalar } from "../../ir/datum.ts";
+import { printType, type Type } from "../../ir/type.ts";
 import { compute, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -194,7 +195,7 @@ function nested(data: Datum): { readonly shape: readonly number[]; readonly flat
     const parts = data.items.map(nested);
     const shape = parts[0]?.shape ?? [];
     for (const part of parts) {
-      if (part.shape.join() !== shape.join()) throw new OpwiseError("shape-mismatch", `Expected sequence of length ${shape[0] ?? 0} but got length ${part.shape[0] ?? 0}`);
+      if (part.shape.join() !== shape.join()) throw new OpwiseError("shape-mismatch", `Expected sequence of length ${shape[0] ?? 0} at dim 1 (got ${part.shape[0] ?? 0})`);
     }
     return { shape: [data.items.length, ...shape], flat: parts.flatMap((part) => part.flat) };
   }
@@ -307,21 +308,46 @@ function permutedStrides(size: readonly number[], layout: readonly number[]): nu
   return out;
 }
 
-/** A tensor of a Python number or of nested lists of them. */
+/**
+ * A tensor of a Python number or of nested lists of them. As in PyTorch, floats pass through the default dtype, whatever dtype is asked for.
+ * @throws dtype-mismatch for elements that are no numbers of one kind
+ */
 function tensorOf(ctx: Context, data: Datum, dtype: Datum, floats: boolean): Tensor {
   const { shape, flat } = nested(data);
+  const elem = elementType(data);
+  if (elem !== undefined && elem.kind !== "int" && elem.kind !== "float" && elem.kind !== "bool" && elem.kind !== "complex" && elem.kind !== "number" && elem.kind !== "Union") {
+    const empty = elem.kind === "Tensor" ? EMPTY_LISTS : "";
+    throw new OpwiseError("dtype-mismatch", `Input must be of ints, floats, or bools, got ${printType(elem)}${empty}`);
+  }
   const scalars = flat.map((value) => (typeof value === "number" && floats ? ({ kind: "float", value } as const) : asScalar(value)));
   const [first] = scalars;
   if (scalars.some((s) => s.kind !== first?.kind)) {
     const kinds = [...new Set(scalars.map((s) => s.kind))].sort().join(", ");
     throw new OpwiseError("runtime-error", `Add new condition, expected Float, Complex, Int, or Bool but gotUnion(${kinds})`);
   }
-  const natural = first === undefined ? ctx.defaultDtype : dtypeOfScalar(first, ctx.defaultDtype);
+  const natural = elem?.kind === "int" ? "int64" : elem?.kind === "bool" ? "bool" : first === undefined ? ctx.defaultDtype : dtypeOfScalar(first, ctx.defaultDtype);
   const wanted = typeof dtype === "number" ? dtypeOfTorch(dtype) : natural;
-  const lanes = dtypeInfo(natural).class === "complex" ? 2 : 1;
+  if (first !== undefined && typeof data !== "object") return convert(ctx, filled(ctx, shape, natural, first), wanted);
+  const complex = dtypeInfo(natural).class === "complex";
   const values = scalars.flatMap((s) => (s.kind === "complex" ? [s.re, s.im] : [s.value]));
-  const source = lanes === 2 ? Tensor.from(values.map(Number), shape, "complex128") : natural === "int64" ? Tensor.from(values.map((v) => BigInt(v)), shape, "int64") : Tensor.from(values.map(Number), shape, natural === "bool" ? "bool" : "float64");
-  return source.dtype === wanted ? source : copyOf(ctx, source, wanted);
+  const source = complex
+    ? Tensor.from(values.map(Number), shape, "complex128")
+    : natural === "int64"
+      ? Tensor.from(values.map((v) => BigInt(v)), shape, "int64")
+      : Tensor.from(values.map(Number), shape, natural === "bool" ? "bool" : "float64");
+  const stored = source.dtype === natural ? source : copyOf(ctx, source, natural);
+  return stored.dtype === wanted ? stored : copyOf(ctx, stored, wanted);
+}
+
+const EMPTY_LISTS =
+  "\nEmpty lists default to List[Tensor]. Add a variable annotation to the assignment to create an empty list of another type (torch.jit.annotate(List[T, []]) where T is the type of elements in the list for Python 2)";
+
+/** The static type of the innermost lists' items; undefined for a number alone. */
+function elementType(data: Datum): Type | undefined {
+  if (typeof data !== "object" || data === null || !("kind" in data) || data.kind !== "list") return undefined;
+  let type: Type = data.elem;
+  while (type.kind === "List") type = type.elem;
+  return type;
 }
 
 /** Whether the innermost list's items are floats by type: a bare number alone does not say. */

@@ -35,7 +35,7 @@ function bincountProgram(self: Tensor, weights: Tensor | null, dtype: DType): Pr
 
 /** One edge more than bins between two bounds, which are run-time values: scalars, or the data's own extremes. */
 function edges(ctx: Context, dtype: DType, bins: number, bounds: readonly [number, number] | readonly [Tensor, Tensor]): Tensor {
-  if (bins < 1) throw new OpwiseError("bad-argument", `bins must be > 0, but got ${bins}`);
+  if (bins < 1) throw new OpwiseError("bad-argument", `torch.histogram(): bins must be > 0, but got ${bins} for dimension 0`);
   const [a, b] = bounds;
   const given = typeof a === "number";
   const program = programs(`edges ${dtype} ${given}`, () => {
@@ -153,7 +153,8 @@ function histc(ctx: Context, self: Tensor, bins: number, min: number, max: numbe
 export const histograms: readonly Op[] = [
   op("aten::bincount(Tensor self, Tensor? weights=None, SymInt minlength=0) -> Tensor", {
     reads: function* (ctx, self, weights, minlength) {
-      if (self.rank !== 1 || dtypeInfo(self.dtype).class === "float") throw new OpwiseError("bad-argument", "bincount only supports 1-d non-negative integral inputs.");
+      if (dtypeInfo(self.dtype).class === "float") throw new OpwiseError("unsupported-dtype", `"bincount_cpu" not implemented for '${scalarName(self.dtype)}'`);
+      if (self.rank !== 1) throw new OpwiseError("bad-argument", "bincount only supports 1-d non-negative integral inputs.");
       if (minlength < 0) throw new OpwiseError("bad-argument", "minlength should be >= 0");
       if (weights !== null && weights.numel !== self.numel) throw new OpwiseError("shape-mismatch", "weights should be 1-d and have the same length as input");
       const dtype: DType = weights === null ? "int64" : weights.dtype === "float32" ? "float32" : "float64";

@@ -66,7 +66,7 @@ const shiftedGap = elementwise("sub", (x, y, eps) => x.sub(y).add(eps));
 /** Distances `[..., P, R]` between the rows of `[..., P, M]` and `[..., R, M]`, in the p-norm. */
 export function distances(ctx: Context, a: Tensor, b: Tensor, p: number): Tensor {
   if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpwiseError("dtype-mismatch", `cdist only supports floating-point dtypes, X1 got: ${scalarName(a.dtype)}`);
-  if (a.rank < 2 || b.rank < 2) throw new OpwiseError("shape-mismatch", "cdist only supports at least 2D tensors");
+  if (a.rank < 2 || b.rank < 2) throw new OpwiseError("shape-mismatch", `cdist only supports at least 2D tensors, X${a.rank < 2 ? 1 : 2} got: ${a.rank < 2 ? a.rank : b.rank}D`);
   if (a.shape[a.rank - 1] !== b.shape[b.rank - 1]) throw new OpwiseError("shape-mismatch", `X1 and X2 must have the same number of columns. X1: ${a.shape[a.rank - 1]} X2: ${b.shape[b.rank - 1]}`);
   if (!(p >= 0)) throw new OpwiseError("bad-argument", "cdist only supports non-negative p values");
   const [x, y] = [unsqueezed(a, -2), unsqueezed(b, -3)];

@@ -54,7 +54,7 @@ const fresh = (ctx: Context, size: Shape, code: number | null, otherwise: DType 
 const freshLike = (ctx: Context, self: Tensor, code: number | null, format: number | null = null): Tensor => empty(ctx, self.shape, dtypeArgument(code, self.dtype), stridesLike(self, format));
 
 function permutation(ctx: Context, n: number, code: number | null, generator: Generator): Tensor {
-  if (n < 0) throw new OpwiseError("bad-argument", `n must be non-negative, got${n}`);
+  if (n < 0) throw new OpwiseError("bad-argument", `Trying to create tensor with negative dimension ${n}: [${n}]`);
   return random(ctx, "permutation", generator, fresh(ctx, [n], code, "int64"));
 }
 

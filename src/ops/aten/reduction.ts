@@ -85,7 +85,7 @@ export function extremeAt(ctx: Context, self: Tensor, dim: number, keepdim: bool
 function argExtreme(ctx: Context, self: Tensor, dim: number | null, keepdim: boolean, largest: boolean): Tensor {
   const name = largest ? "argmax" : "argmin";
   if (dim !== null) return extremeAt(ctx, self, dim, keepdim, largest, name)[1];
-  if (self.numel === 0) throw new OpwiseError("index-out-of-range", `${name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.`);
+  if (self.numel === 0) throw new OpwiseError("index-out-of-range", `${name}(): Expected reduction dim to be specified for input.numel() == 0.`);
   const at = extremeAt(ctx, reshaped(ctx, self, [self.numel]), 0, false, largest, name)[1];
   if (keepdim) {
     at.shape = self.shape.map(() => 1);

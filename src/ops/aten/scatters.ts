@@ -144,7 +144,7 @@ function checkIndexVector(name: string, self: Tensor, at: Tensor, source: Tensor
   if (at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", `${name}: Expected dtype int32/int64 for index`);
   if (source === undefined) return;
   if (source.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", `${name}: self and source expected to have the same dtype, but got (self) ${scalarName(self.dtype)} and (source) ${scalarName(source.dtype)}`);
-  if ((source.shape[axis] ?? 1) !== at.numel) throw new OpwiseError("shape-mismatch", `${name}: Number of indices (${at.numel}) should be equal to source.size(dim) (${source.shape[axis] ?? 1})`);
+  if ((source.shape[axis] ?? 1) !== at.numel) throw new OpwiseError("shape-mismatch", `${name}: Number of indices (${at.numel}) should be equal to source.size(dim): (${source.shape[axis] ?? 1}), for dim: ${axis}`);
   if (source.rank !== self.rank || source.shape.some((s, i) => i !== axis && s !== self.shape[i])) {
     throw new OpwiseError("shape-mismatch", `source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = [${self.shape.join(", ")}] source.shape = [${source.shape.join(", ")}]`);
   }

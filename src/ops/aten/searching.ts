@@ -70,7 +70,7 @@ function wrappedScalar(ctx: Context, value: Scalar, like: Tensor): Tensor {
 }
 
 function bucketize(ctx: Context, values: Tensor, boundaries: Tensor, outInt32: boolean, right: boolean): Tensor {
-  if (boundaries.rank !== 1) throw new OpwiseError("bad-argument", `bucketize(): boundaries tensor must be 1 dimension, but got dim(${boundaries.rank})`);
+  if (boundaries.rank !== 1) throw new OpwiseError("bad-argument", `boundaries tensor must be 1 dimension, but got dim(${boundaries.rank})`);
   return searchsorted(ctx, boundaries, values, outInt32, right, null, null);
 }
 

@@ -31,7 +31,7 @@ function finishing(name: string, dtype: DType, build: (x: Num, top: Num, total: 
 
 /** exp(x - max) / sum, or its logarithm x - max - log(sum); a row of -inf alone gives NaN. */
 export function softmax(ctx: Context, self: Tensor, dim: number, logarithm: boolean): Tensor {
-  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${logarithm ? "log_softmax" : "softmax"}_kernel_impl" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor", got: self.dtype });
+  if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"${logarithm ? "log_softmax" : "softmax"}_lastdim_kernel_impl" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor", got: self.dtype });
   const axis = wrapDim(dim, self.rank);
   const out = empty(ctx, self.shape, self.dtype);
   if (out.numel === 0) return out;

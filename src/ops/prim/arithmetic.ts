@@ -128,7 +128,10 @@ const arithmetic: readonly Op[] = [
 ];
 
 /** Powers: `int ** int` is a float unless `int_to_int`. */
-const power = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
+function power(a: number, b: number): number {
+  if (a === 0 && b < 0) throw raised("0.0 cannot be raised to a negative power");
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
+}
 const powers: readonly Op[] = [
   dataOp("aten::pow.int(int a, int b) -> float", ([a, b]) => power(floatOf(a), floatOf(b))),
   dataOp("aten::pow.float(float a, float b) -> float", ([a, b]) => power(floatOf(a), floatOf(b))),

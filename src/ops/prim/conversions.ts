@@ -22,7 +22,9 @@ function parsedFloat(text: string): number {
   const word = numberAt(text, /^[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan))/i, "stod", "could not convert string to float").toLowerCase();
   if (word.endsWith("nan")) return NaN;
   if (word.includes("inf")) return word.startsWith("-") ? -Infinity : Infinity;
-  return Number(word);
+  const value = Number(word);
+  if (!Number.isFinite(value)) throw raised("stod");
+  return value;
 }
 
 /** A number as a 0-dim tensor of its own kind's widest dtype. */

@@ -18,7 +18,9 @@ const CONSTANTS: Readonly<Record<string, Datum>> = {
   "aten::is_scripting() -> bool": true, "aten::has_torch_function(...) -> bool": false, "aten::is_grad_enabled() -> bool": false, "aten::_get_tracing_state() -> bool": false,
   "aten::is_autocast_enabled() -> bool": false, "aten::is_autocast_cpu_enabled() -> bool": false, "aten::get_autocast_dtype(str device_type) -> ScalarType": torchOfDtype("bfloat16"),
   "aten::_nnpack_available() -> bool": false, "aten::is_vulkan_available() -> bool": false, "aten::_use_cudnn_rnn_flatten_weight() -> bool": false, "aten::_get_cpu_capability() -> str": "DEFAULT",
-  "aten::set_grad_enabled(bool val) -> ()": null, "prim::AddStatValue(str key, int val) -> ()": null, "prim::BailoutTemplate() -> int": 1,
+  "aten::set_grad_enabled(bool val) -> ()": null,
+  "profiler::_record_function_enter_new(str name, str? args=None) -> __torch__.torch.classes.profiler._RecordFunction": { kind: "host", name: "profiler._RecordFunction", value: undefined },
+  "profiler::_record_function_exit._RecordFunction(__torch__.torch.classes.profiler._RecordFunction record) -> ()": null, "prim::AddStatValue(str key, int val) -> ()": null, "prim::BailoutTemplate() -> int": 1,
   "aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()": null,
 };
 

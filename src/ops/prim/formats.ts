@@ -30,14 +30,21 @@ function kindName(value: Datum): string {
   return "Tensor";
 }
 
+/** Six digits after the point; `toFixed` gives up at 1e21. */
+function fixedText(x: number): string {
+  return Math.abs(x) < 1e21 ? x.toFixed(6) : `${BigInt(x)}.000000`;
+}
+
 function converted(specifier: string, value: Datum): string {
   if ("dieEfF".includes(specifier)) {
     if (!isNumber(value)) throw raised(`%${specifier} requires a number for formatting, but got ${kindName(value)}`);
     const n = scalarOf(value);
     const x = n.kind === "complex" ? n.re : n.value;
     if (specifier === "d" || specifier === "i") return typeof x === "number" ? String(Math.trunc(x)) : String(x);
-    if (specifier === "f" || specifier === "F") return Number.isFinite(Number(x)) ? Number(x).toFixed(6) : specifier === "F" ? readableText(n).toUpperCase() : readableText(n);
-    const text = scientific(Number(x), 6);
+    // PyTorch formats a single precision number here.
+    const single = Math.fround(Number(x));
+    if (specifier === "f" || specifier === "F") return Number.isFinite(single) ? `${Object.is(single, -0) ? "-" : ""}${fixedText(single)}` : specifier === "F" ? readableText({ kind: "float", value: single }).toUpperCase() : readableText({ kind: "float", value: single });
+    const text = scientific(single, 6);
     return specifier === "E" ? text.toUpperCase() : text;
   }
   if (specifier === "c") {

@@ -1,7 +1,7 @@
 /** Lists of Python values. A list is shared by its names: these change it in place. */
 
-import { type Complex, type Datum, keyOf, makeList } from "../../ir/datum.ts";
-import { T } from "../../ir/type.ts";
+import { type Complex, type Datum, keyOf, type List, makeList } from "../../ir/datum.ts";
+import { printType, T, type Type } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, type Op } from "../define.ts";
@@ -67,11 +67,22 @@ function tupleItems(value: Datum): readonly Datum[] | undefined {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : undefined;
 }
 
-function sorted(items: readonly Datum[], reverse: boolean): Datum[] {
-  const compare = items.some((item) => tupleItems(item) !== undefined) ? tupleOrder : order(items);
-  for (const item of items) {
-    if (typeof item === "object" && tupleItems(item) === undefined) throw new OpwiseError("unsupported-op", "a list of objects is sorted by a method of its elements, which only the machine can call", { got: "a list of objects or tuples" });
+/** Whether an op can sort values of `type`; what takes a method or a tensor's values is no op by now. */
+function sortable(type: Type): boolean {
+  if (type.kind === "Tuple" || type.kind === "NamedTuple") return type.elems.every(sortable);
+  return type.kind === "int" || type.kind === "float" || type.kind === "bool" || type.kind === "str";
+}
+
+function sorted({ items, elem }: List, reverse: boolean): Datum[] {
+  if (items.length > 0 && !sortable(elem)) {
+    const name = printType(elem);
+    if (elem.kind === "Class") throw raised(`To sort a list of ${name} it must define a __lt__ method with two inputs of type ${name} that returns a bool`);
+    if (elem.kind === "Tuple" || elem.kind === "NamedTuple") {
+      throw raised(`Contained elements in ${name} are not sortable. Only Int, Bool, Float, String, Tensor, a User Defined Class with __lt__ method defined or Tuples of aforementioned types can be sorted.`);
+    }
+    throw raised(`Only list of Tensors, ints, floats, bools, strs, a User Defined Class that defines the __lt__ compare method or Tuples of aforementioned types can be sorted, got list of ${name}`);
   }
+  const compare = items.some((item) => tupleItems(item) !== undefined) ? tupleOrder : order(items);
   return [...items].sort(reverse ? (a, b) => compare(b, a) : compare);
 }
 
@@ -109,10 +120,10 @@ function typed(): Op[] {
         return null;
       }),
       dataOp(`aten::sort.${type}(${type}[](a!) self, bool reverse=False) -> ()`, ([l, reverse]) => {
-        listOf(l).items = sorted(listOf(l).items, boolOf(reverse ?? false));
+        listOf(l).items = sorted(listOf(l), boolOf(reverse ?? false));
         return null;
       }),
-      dataOp(`aten::sorted.${type}(${type}[](a) input) -> ${type}[]`, ([l]) => makeList(listOf(l).elem, sorted(listOf(l).items, false))),
+      dataOp(`aten::sorted.${type}(${type}[](a) input) -> ${type}[]`, ([l]) => makeList(listOf(l).elem, sorted(listOf(l), false))),
       dataOp(`aten::eq.${type}_list(${type}[] a, ${type}[] b) -> bool`, ([a, b]) => sameItems(listOf(a).items, listOf(b).items)),
       dataOp(`aten::ne.${type}_list(${type}[] a, ${type}[] b) -> bool`, ([a, b]) => !sameItems(listOf(a).items, listOf(b).items)),
     );
@@ -196,10 +207,10 @@ const general: readonly Op[] = [
     return l ?? null;
   }),
   dataOp("aten::sort.any(t[](a!) self, bool reverse=False) -> ()", ([l, reverse]) => {
-    listOf(l).items = sorted(listOf(l).items, boolOf(reverse ?? false));
+    listOf(l).items = sorted(listOf(l), boolOf(reverse ?? false));
     return null;
   }),
-  dataOp("aten::sorted.any(t[](a) self) -> t[]", ([l]) => makeList(listOf(l).elem, sorted(listOf(l).items, false))),
+  dataOp("aten::sorted.any(t[](a) self) -> t[]", ([l]) => makeList(listOf(l).elem, sorted(listOf(l), false))),
   dataOp("aten::sum.int(int[] self) -> int", ([l]) => Number(BigInt.asIntN(32, listOf(l).items.reduce((sum: bigint, x) => sum + BigInt(intOf(x)), 0n)))), // C's own int holds the sum
   dataOp("aten::sum.complex(complex[] self) -> complex", ([l]) => listOf(l).items.reduce((sum: Complex, x) => ({ kind: "complex", re: sum.re + complexOf(x).re, im: sum.im + complexOf(x).im }), { kind: "complex", re: 0, im: 0 })),
   dataOp("aten::sum.float(float[] self) -> float", ([l]) => listOf(l).items.reduce((sum: number, x) => sum + floatOf(x), 0)),

@@ -71,7 +71,7 @@ export function readableText(value: Datum, type?: Type, budget: { parts: number 
       return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;
     }
     case "dict": return `{${Array.from(value.entries.values(), ([k, v]) => `${readableText(k, value.key, budget)}: ${readableText(v, value.value, budget)}`).join(", ")}}`;
-    case "enum": return `Enum<${value.type.name}.${value.name}>`;
+    case "enum": return `Enum<${value.type.name.slice(value.type.name.lastIndexOf(".") + 1)}.${value.name}>`;
     case "device": return value.name;
     case "instance": return `<${value.class.name} object>`;
     case "future": return "Future";
