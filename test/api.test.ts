@@ -37,7 +37,7 @@ async function failure(promise: Promise<unknown>): Promise<Partial<OpwiseError>>
     (e: unknown) => e,
   );
   if (!isOpwiseError(error)) throw error;
-  return { code: error.code, message: error.message, wanted: error.wanted, got: error.got };
+  return { code: error.code, message: error.message, wanted: error.wanted, got: error.got, hint: error.hint };
 }
 
 describe("values of a TorchScript method", () => {

@@ -24,6 +24,8 @@ from train import hide_paths, unpacked  # noqa: E402  (the two scripts hide path
 
 hide_paths()  # before the first script class is compiled
 
+import language_cases as language  # noqa: E402
+
 
 class Scale(nn.Module):
     def __init__(self, width: int):
@@ -620,6 +622,80 @@ def cases() -> list:
             [("forward", (grid(3).abs() + 0.5, kind)) for kind in kinds] + [("positive", (grid(4),))],
         ),
         scripted("dtypes", "weights of ten dtypes, promotion among them, wrapping of small integers", DTypes, [("forward", (grid(6),))]),
+        scripted(
+            "language_sorting",
+            "lists of objects, of tuples with objects and of tensors are sorted by what calls tell; ties fall as in libstdc++'s sort",
+            language.Sorting,
+            [
+                ("forward", ([3, 1, 2, 1],)),
+                ("forward", ([i * 7 % 5 for i in range(40)],)),
+                ("forward", (list(range(50, 0, -1)),)),
+                ("forward", ([],)),
+                ("forward", ([4, -1, 2],)),
+                ("tensors", ([torch.tensor(2.0), torch.tensor(-1.0), torch.tensor(0.5)],)),
+                ("tensors", ([torch.ones(2), torch.ones(2)],)),
+                ("unsortable", ([[2], [1]],)),
+            ],
+        ),
+        scripted(
+            "language_contexts",
+            "with blocks that errors leave: __exit__ runs, innermost first, and its own error is dropped; profiler labels",
+            language.Contexts,
+            [c for kind in ["fine", "index", "inner", "both", "entering", "leaving", "fork"] for c in [("forward", (kind,)), ("logged", ())]],
+        ),
+        scripted(
+            "language_values",
+            "lists of tensors compared by value, torch.tensor through float32, formats of single precision, tolist by dtype",
+            language.Values,
+            [
+                ("forward", ([torch.tensor(1.0), torch.tensor(2.0)], [torch.tensor(1.0), torch.tensor(2.0)])),
+                ("forward", ([torch.tensor(1), torch.tensor(2)], [torch.tensor(2), torch.tensor(2)])),
+                ("forward", ([torch.tensor(1)], [torch.tensor(3)])),
+                ("find", ([torch.tensor(1), torch.tensor(5)], torch.tensor(5))),
+                ("find", ([torch.tensor(1)], torch.tensor(5))),
+                ("numbers", ([], 0.1)),
+                ("numbers", ([1, 2], 123456789.123)),
+                ("absolute", (-grid(3),)),
+                ("listed", (torch.tensor([1, 2]),)),
+                ("listed", (torch.tensor([1, 2], dtype=torch.int32),)),
+            ],
+        ),
+        scripted(
+            "language_arguments",
+            "conversions of arguments as Python's casts do them; missing, unknown, doubled and wrong arguments",
+            language.Arguments,
+            [
+                ("forward", (1, 2.5)),
+                ("forward", (True, 3), {"flag": 2}),
+                ("forward", (torch.tensor([2.7]), torch.tensor(4), True, "n")),
+                ("forward", (1,)),
+                ("forward", (1, 2.0, False, "a", 5)),
+                ("forward", (1, 2.0), {"other": 1}),
+                ("forward", (1.5, 2.0)),
+                ("forward", (1, torch.ones(2))),
+                ("any", ({"a": 1, "b": 2},)),
+                ("any", ((1, "x"),)),
+                ("any", ([1.5],)),
+                ("either", (True,)),
+                ("either", (3,)),
+                ("either", ("s",)),
+                ("tensor", (3,)),
+                ("tensor", ([1.0],)),
+            ],
+        ),
+        scripted(
+            "language_calls",
+            "errors under calls, in a fork and in a loop; what ran before stays done",
+            language.Calls,
+            [
+                ("forward", (grid(4), 4)),
+                ("forward", (grid(2, 2), 4)),
+                ("forward", (grid(3), 4)),
+                ("forked", (grid(4), 4)),
+                ("forked", (grid(2, 2), 4)),
+                ("forward", (grid(4), 4)),
+            ],
+        ),
         traced(
             "traced_patches",
             "a traced net of convolution, batch norm, gelu, linear and softmax; the archive is zipped anew: deflated, unaligned, without debug information",

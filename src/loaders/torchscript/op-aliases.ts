@@ -42,7 +42,6 @@ const PLAIN: Readonly<Record<string, string>> = {
 
 /** The schema under the plain name with the same arguments, or `schema` itself. */
 export function plainSchema(schema: Schema, table: SchemaTable): Schema {
-  if (schema.name === "prim::abs" && schema.args[0]?.type.kind === "Tensor") return table.schemaOf("aten::abs") ?? schema;
   const short = schema.name.startsWith("aten::") ? schema.name.slice("aten::".length) : "";
   const inPlace = short.endsWith("_");
   const base = inPlace ? short.slice(0, -1) : short;

@@ -66,6 +66,7 @@ const logitClamped = elementwise("logit", (x, eps) => {
 const conjugate = elementwise("conj_physical", (x) => x.conj());
 
 export const unary: readonly Op[] = [
+  op("prim::abs(Tensor x) -> Tensor", { run: pointwise("abs", (x) => x.abs(), { promotion: "real" }) }),
   ...family("real", { "abs absolute": (x) => x.abs() }),
   ...family("default", {
     floor: (x) => x.floor(), ceil: (x) => x.ceil(), "trunc fix": (x) => x.trunc(), round: (x) => x.rint(),
