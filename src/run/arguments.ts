@@ -93,10 +93,13 @@ export function callArguments(callee: Callee, args: readonly Input[], kwargs: Re
   const { decl, own, datum } = callee;
   const params = decl.params.slice(own);
   const wanted = params.map((p) => p.name).join(", ");
-  const refuse = (message: string): OpwiseError => new OpwiseError("bad-argument", message, { wanted });
+  const refuse = (message: string, got?: string): OpwiseError => new OpwiseError("bad-argument", message, { wanted, got });
   const text = (): string => declarationText(decl, datum);
   if (args.length > params.length)
-    throw refuse(`${decl.name}() expected at most ${decl.params.length} argument(s) but received ${args.length + own} argument(s). Declaration: ${text()}`);
+    throw refuse(
+      `${decl.name}() expected at most ${decl.params.length} argument(s) but received ${args.length + own} argument(s). Declaration: ${text()}`,
+      `${args.length}`,
+    );
   const data = params.map((p, i) => {
     const given = i < args.length ? args[i] : kwargs[p.name];
     if (given !== undefined) {

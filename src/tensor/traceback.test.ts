@@ -26,9 +26,9 @@ describe("an excerpt", () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: -5, max: 60 }), fc.integer({ min: -5, max: 60 }), (text, start, end) => {
         const lines = excerptOf(text, start, end).split("\n");
-        const plain = lines.filter((line) => !/^ *~* <--- HERE$|^ *~+$/.test(line));
+        const plain = lines.find((line) => !/^ *~* <--- HERE$|^ *~+$/.test(line));
         // What is shown comes from the text, in order.
-        expect(text.split("\n").join("\n").includes(plain[0] ?? "")).toBe(true);
+        expect(text.includes(plain ?? "")).toBe(true);
         expect(lines.length).toBeLessThanOrEqual(2 * text.split("\n").length + 6);
       }),
     );
