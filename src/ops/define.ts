@@ -24,6 +24,8 @@ export interface Declaration<A extends readonly unknown[]> {
   readonly reads?: (ctx: Context, ...args: A) => Reads;
   /** Quantised operands: computed on codes with the quantiser kept, or dequantised and requantised; absent: refused. */
   readonly quantised?: "codes" | "requantise";
+  /** Takes nested tensors; other ops refuse them. */
+  readonly nested?: boolean;
 }
 
 /** A declared op. */
@@ -39,6 +41,8 @@ export interface Op {
     /** Arguments and result as data: scalars, strings, containers. */
     | { readonly kind: "raw"; readonly run: (args: readonly Datum[], ctx: Context) => Datum };
   readonly quantised: "codes" | "requantise" | undefined;
+  /** Takes nested tensors. */
+  readonly nested?: boolean;
 }
 
 /** The name part of a schema. */
@@ -51,8 +55,8 @@ function nameOf(schema: string): string {
  * op need no declaration: they are derived (see `registry.ts`).
  */
 export function op<const S extends string>(schema: S, declaration: Declaration<ArgumentsOf<S>>): Op {
-  const { run, reads, quantised } = declaration;
-  const base = { name: nameOf(schema), schema, quantised };
+  const { run, reads, quantised, nested = false } = declaration;
+  const base = { name: nameOf(schema), schema, quantised, nested };
   if (reads !== undefined) {
     // The registry converts arguments by the same schema text that typed `reads`.
     return { ...base, body: { kind: "reads", run: (ctx, args) => reads(ctx, ...(args as ArgumentsOf<S>)) } };

@@ -194,6 +194,15 @@ export function supports(schema: Schema, table: OpTable): boolean {
   return derive(schema, table) !== undefined;
 }
 
+/** @throws unsupported-op where an argument is a nested tensor, whose padding an op that does not know of it would take for values */
+function refuseNested(name: string, args: readonly Datum[]): void {
+  for (const arg of args) {
+    if (arg instanceof Tensor && arg.lengths !== undefined) {
+      throw new OpwiseError("unsupported-op", `\`${name}\` of a nested tensor is not in this build`, { where: { op: name }, hint: "a padded batch with a mask takes no nested tensors (`enable_nested_tensor=False`)" });
+    }
+  }
+}
+
 /** The op for a schema, or undefined where there is none. */
 export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   const found = derive(schema, table);
@@ -237,6 +246,7 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
     return schema.returns.length === 0 ? [] : into;
   };
   const convert = (args: readonly Datum[]): readonly unknown[] => {
+    if (op.nested !== true) refuseNested(op.name, args);
     const out: unknown[] = plainArguments ? [...args] : new Array<unknown>(inputs.length);
     if (!plainArguments) {
       for (let k = 0; k < inputs.length; k++) {
@@ -269,6 +279,7 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
     return {
       reads: false,
       run: (ctx, args) => {
+        refuseNested(op.name, args);
         const operands = operandAt.map((i, k): Tensor | Scalar => {
           const value = args[inputs[i] ?? 0] ?? null;
           if (value instanceof Tensor) return value;

@@ -16,6 +16,7 @@ export function walkData(roots: Iterable<Datum | undefined>, visit: (value: Excl
     seen.add(value);
     visit(value);
     if (value instanceof Tensor) {
+      if (value.lengths !== undefined) stack.push(value.lengths);
       if (value.quantizer !== undefined && "scales" in value.quantizer) stack.push(value.quantizer.scales, value.quantizer.zeroPoints);
       continue;
     }

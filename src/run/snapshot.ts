@@ -49,8 +49,8 @@ export function takeSnapshot(machine: Machine, roots: readonly Datum[]): Snapsho
   const storages = new Set<Storage>();
   walkData([...roots, ...machineRoots(machine)], (value) => {
     if (value instanceof Tensor) {
-      const { storage, dtype, shape, strides, offset, conj, neg, quantizer, requiresGrad } = value;
-      undo.push(() => Object.assign(value, { storage, dtype, shape, strides, offset, conj, neg, quantizer, requiresGrad }));
+      const { storage, dtype, shape, strides, offset, conj, neg, quantizer, lengths, requiresGrad } = value;
+      undo.push(() => Object.assign(value, { storage, dtype, shape, strides, offset, conj, neg, quantizer, lengths, requiresGrad }));
       storages.add(storage);
     } else if (value.kind === "list") {
       const items = [...value.items];

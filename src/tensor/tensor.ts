@@ -42,6 +42,8 @@ export class Tensor implements View {
   neg = false;
   requiresGrad = false;
   quantizer: Quantizer | undefined;
+  /** Of a nested tensor [N, T, E], kept padded: how many of each item's T rows are its own (float64 [N]). */
+  lengths: Tensor | undefined;
 
   constructor(storage: Storage, dtype: DType, shape: Shape, strides: Strides = contiguousStrides(shape), offset = 0) {
     this.storage = storage;

@@ -12,6 +12,7 @@ const EXEMPT: readonly { readonly pattern: RegExp; readonly reason: string }[] =
   { pattern: /^aten::(?:_nnpack_available|_use_cudnn_rnn_flatten_weight|_get_cpu_capability|get_autocast_dtype|set_grad_enabled|manual_seed|warn|_print)\(|^prim::(?:AddStatValue|BailoutTemplate|TimePoint)\(|^profiler::/, reason: "about the process, not about values" },
   { pattern: /^torchvision::/, reason: "torchvision is not recorded here; the TorchScript corpus holds its ops" },
   { pattern: /^prim::abs\(Tensor/, reason: "another name of aten::abs, whose samples hold it; the golden language_values calls it" },
+  { pattern: /^aten::(?:_nested_tensor_from_mask|to_padded_tensor|nested_to_padded_tensor)\(/, reason: "of nested tensors, which a sample does not hold; the archive `padded_encoder` does" },
   { pattern: /^opwise::/, reason: "our own, made by lowering ONNX's Scan" },
   { pattern: /^aten::count\.Tensor\(|^aten::_version\(/, reason: "counts by identity and by writes, which a fresh recording does not have" },
 ];

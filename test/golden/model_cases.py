@@ -379,6 +379,18 @@ class Branches(nn.Module):
         return out
 
 
+class PaddedEncoder(nn.Module):
+    """The fast path of an encoder: a nested tensor inside, between a mask and a padded result."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 12, activation="gelu", batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(8))
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        return self.encoder(x, src_key_padding_mask=padding)
+
+
 def seeded(module_type: type) -> nn.Module:
     torch.manual_seed(11)
     model = module_type()
@@ -519,7 +531,7 @@ def mobile(name: str, why: str, module_type: type, calls: list, flat: bool):
     return name, "model.ptl", write
 
 
-def traced(name: str, why: str, module_type: type, example: Tensor, calls: list):
+def traced(name: str, why: str, module_type: type, example: Tensor | tuple, calls: list):
     def write(folder: pathlib.Path) -> None:
         torch.jit.trace(seeded(module_type), example).save("model.pt")
         without_debug("model.pt")
@@ -724,6 +736,23 @@ def cases() -> list:
                 ("out", "arguments left to their defaults before `out`", Filled, [("forward", (grid(4), "linspace")), ("forward", (grid(4), "add")), ("forward", (grid(4), "top"))]),
             ]
         ],
+        scripted(
+            "padded_encoder",
+            "an encoder's padding masks: left-aligned ones go through nested tensors, the others through attention masks",
+            PaddedEncoder,
+            [
+                ("forward", (grid(2, 4, 8), torch.tensor([[False, False, False, True], [False, True, True, True]]))),
+                ("forward", (grid(2, 4, 8, seed=2), torch.tensor([[False, False, True, False], [True, False, False, False]]))),
+                ("forward", (grid(1, 3, 8, seed=3), torch.tensor([[False, False, False]]))),
+            ],
+        ),
+        traced(
+            "padded_encoder_traced",
+            "the nested tensor of a padded batch in a trace, with the input's size read for the result",
+            PaddedEncoder,
+            (grid(2, 4, 8), torch.tensor([[False, False, False, True], [False, True, True, True]])),
+            [("forward", (grid(3, 4, 8), torch.tensor([[False, True, True, True], [False, False, True, True], [False, False, False, False]])))],
+        ),
         exported(
             "pt2_patches",
             "a straight graph with a dynamic batch",

@@ -16,6 +16,7 @@ import { apply, elementwise, outputParts } from "../elementwise.ts";
 import { dropout } from "./dropout.ts";
 import { stridesLike } from "./filling.ts";
 import { memo } from "./memo.ts";
+import { paddingRows } from "./nested.ts";
 import { layerNorm } from "./normalization.ts";
 import { linear } from "./products.ts";
 import { softmax } from "./softmax.ts";
@@ -210,14 +211,19 @@ function encoderLayer(
   ctx: Context, src: Tensor, width: number, count: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number,
   normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, mask: Tensor | null, maskType: number | null,
 ): Tensor {
+  const { lengths } = src;
+  if (lengths !== undefined && mask !== null) throw new OpwiseError("bad-argument", "a nested tensor takes no mask", { where: { op: "aten::_transformer_encoder_layer_fwd" } });
+  const [hidden, type] = lengths === undefined ? [mask, maskType] : [paddingRows(ctx, lengths, src.shape[1] ?? 0), 1];
   const norm = (x: Tensor, weight: Tensor, bias: Tensor): Tensor => layerNorm(ctx, x, [width], weight, bias, eps)[0];
   const start = normFirst ? norm(src, normWeight1, normBias1) : src;
-  const attended = multiHead(ctx, start, start, start, width, count, qkvWeight, qkvBias, projWeight, projBias, mask, false, false, maskType)[0];
+  const attended = multiHead(ctx, start, start, start, width, count, qkvWeight, qkvBias, projWeight, projBias, hidden, false, false, type)[0];
   const middle = apply(ctx, sum, [attended, src]);
   const x = normFirst ? middle : norm(middle, normWeight1, normBias1);
-  const hidden = apply(ctx, useGelu ? gelu : relu, [linear(ctx, normFirst ? norm(x, normWeight2, normBias2) : x, ffnWeight1, ffnBias1)]);
-  const end = apply(ctx, sum, [linear(ctx, hidden, ffnWeight2, ffnBias2), x]);
-  return normFirst ? end : norm(end, normWeight2, normBias2);
+  const between = apply(ctx, useGelu ? gelu : relu, [linear(ctx, normFirst ? norm(x, normWeight2, normBias2) : x, ffnWeight1, ffnBias1)]);
+  const end = apply(ctx, sum, [linear(ctx, between, ffnWeight2, ffnBias2), x]);
+  const out = normFirst ? end : norm(end, normWeight2, normBias2);
+  out.lengths = lengths;
+  return out;
 }
 
 /** The results of the CUDA kernels: beside output and logarithms, bookkeeping that inference leaves empty. */
@@ -276,7 +282,7 @@ export const attention: readonly Op[] = [
   }),
   op("aten::_fused_sdp_choice(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> int", { run: () => 1 }),
   op("aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)", { run: multiHead }),
-  op("aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor", { run: encoderLayer }),
+  op("aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor", { run: encoderLayer, nested: true }),
   op("aten::_masked_softmax(Tensor self, Tensor mask, int? dim=None, int? mask_type=None) -> Tensor", { run: maskedSoftmax }),
   op("aten::_transform_bias_rescale_qkv(Tensor qkv, Tensor qkv_bias, int num_heads) -> (Tensor, Tensor, Tensor)", { run: rescaledHeads }),
   op("aten::_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias, bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, *, float? scale=None) -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)", {

@@ -52,10 +52,11 @@ import { recurrent } from "./recurrent.ts";
 import { packedSequences } from "./packed-sequence.ts";
 import { paddings } from "./padding.ts";
 import { attention } from "./attention.ts";
+import { nestedTensors } from "./nested.ts";
 import { affineGrids } from "./affine-grid.ts";
 import { blockSums } from "./block-sums.ts";
 import { fractionalPooling } from "./fractional-pooling.ts";
 import { embeddingBags } from "./embedding-bag.ts";
 import { interpolations } from "./interpolate.ts";
 
-export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, covariances, ctcLosses, histograms, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention, upsampling, affineGrids, blockSums, fractionalPooling, embeddingBags, interpolations];
+export const atenFamilies: readonly (readonly Op[])[] = [arithmetic, activation, covariances, ctcLosses, histograms, classLosses, orderStatistics, cumulative, dropouts, losses, norms, randoms, special, binary, comparison, complexOps, conversion, creation, reduction, softmaxes, statistics, unary, views, splits, joins, positions, indexing, masks, products, rearrange, scatters, sorting, searching, viewCopies, parts, fourier, einsums, shortTime, factorisations, linalgProducts, systems, spectra, convolutions, pooling, adaptivePooling, normalization, recurrent, packedSequences, paddings, attention, upsampling, affineGrids, blockSums, fractionalPooling, embeddingBags, interpolations, nestedTensors];

@@ -45,7 +45,7 @@ function isDense(t: Tensor): boolean {
 const fact = (schema: string, read: (t: Tensor, rest: readonly Datum[]) => Datum): Op => dataOp(schema, ([t, ...rest]) => read(tensorOf(t), rest));
 
 /** Facts that are one value for every dense tensor of ours. */
-const NEVER = ["is_cuda", "is_meta", "is_maia", "is_nested", "is_mtia", "is_ipu", "is_vulkan", "is_mps", "is_mkldnn", "is_sparse", "is_sparse_csr", "is_xpu", "is_xla"] as const;
+const NEVER = ["is_cuda", "is_meta", "is_maia", "is_mtia", "is_ipu", "is_vulkan", "is_mps", "is_mkldnn", "is_sparse", "is_sparse_csr", "is_xpu", "is_xla"] as const;
 
 const dtypeAt = (code: Datum | undefined): ReturnType<typeof dtypeOfTorch> => dtypeOfTorch(smallOf(code));
 
@@ -82,6 +82,7 @@ export const tensorFacts: readonly Op[] = [
   fact("aten::data(Tensor self) -> Tensor", (t) => viewOf(t, t.shape, t.strides, t.offset)),
   ...NEVER.map((name) => fact(`prim::${name}(Tensor a) -> bool`, () => false)),
   fact("prim::is_cpu(Tensor a) -> bool", () => true),
+  fact("prim::is_nested(Tensor a) -> bool", (t) => t.lengths !== undefined),
   fact("prim::is_quantized(Tensor a) -> bool", (t) => isQuantized(t.dtype)),
   fact("aten::is_floating_point(Tensor self) -> bool", (t) => isFloat(t.dtype)),
   fact("aten::is_complex(Tensor self) -> bool", (t) => isComplex(t.dtype)),
