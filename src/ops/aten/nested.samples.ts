@@ -1,9 +1,9 @@
 /** Samples of nested tensors: of what a sample can hold, the questions about them. */
 
-import { aten, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { type Arg, aten, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const batch = t([2, 3, 2]);
-const mask = (values: readonly boolean[], shape: readonly number[] = [2, 3]) => tv(shape, values, { dtype: "bool" });
+const mask = (values: readonly boolean[], shape: readonly number[] = [2, 3]): Arg => tv(shape, values, { dtype: "bool" });
 
 export const samples: readonly Sample[] = [
   aten("_nested_tensor_from_mask_left_aligned", [batch, mask([true, true, false, true, false, false])]),

@@ -19,7 +19,9 @@ const programs = memo<Program>();
 
 /** True at the rows `[N, T]` that are padding. */
 export function paddingRows(ctx: Context, lengths: Tensor, time: number): Tensor {
-  const program = programs("padding", () => programOf("padding_rows", ["float64"], [], "bool", [binary("ge", cast(index(1), "f64"), load(0, "f64", [index(0)]))]));
+  const program = programs("padding", () =>
+    programOf("padding_rows", ["float64"], [], "bool", [binary("ge", cast(index(1), "f64"), load(0, "f64", [index(0)]))]),
+  );
   return compute(ctx, program, [lengths.shape[0] ?? 0, time], [lengths])[0] ?? unreachable("rows");
 }
 
@@ -30,7 +32,8 @@ function lengthsOf(ctx: Context, t: Tensor, mask: Tensor): Tensor {
   if (mask.dtype !== "bool") throw new OpwiseError("dtype-mismatch", `Expected mask to be of ScalarType Bool, but got ${mask.dtype} instead.`);
   if (mask.rank !== 2) throw new OpwiseError("shape-mismatch", "Padding mask should be 2D");
   if (t.rank !== 3) throw new OpwiseError("shape-mismatch", "Input should be a 3D tensor, N * L * D", { got: list(t.shape) });
-  if (t.shape[0] !== mask.shape[0] || t.shape[1] !== mask.shape[1]) throw new OpwiseError("shape-mismatch", "Mask size should match input size", { got: `${list(mask.shape)} for ${list(t.shape)}` });
+  if (t.shape[0] !== mask.shape[0] || t.shape[1] !== mask.shape[1])
+    throw new OpwiseError("shape-mismatch", "Mask size should match input size", { got: `${list(mask.shape)} for ${list(t.shape)}` });
   const program = programs("count", () => programOf("count", ["bool"], [], "float64", [cast(arg(0, "bool"), "f64")]));
   return reduce(ctx, program, sumOf("f64"), [mask], [1], false, ["float64"])[0] ?? unreachable("lengths");
 }
@@ -60,13 +63,21 @@ function* fromMask(ctx: Context, t: Tensor, mask: Tensor, check: boolean): Reads
 /** The items padded with `padding` to the longest, or to `outputSize`. */
 function* toPadded(ctx: Context, t: Tensor, padding: number, outputSize: readonly number[] | null): Reads {
   const { lengths, dtype } = t;
-  if (lengths === undefined) throw new OpwiseError("type-mismatch", "to_padded_tensor: expected a nested tensor", { hint: "a tensor of one shape is padded already" });
+  if (lengths === undefined)
+    throw new OpwiseError("type-mismatch", "to_padded_tensor: expected a nested tensor", { hint: "a tensor of one shape is padded already" });
   const program = programs("longest", () => programOf("longest", ["float64"], [], "float64", [arg(0, "f64")]));
   const longest = reduce(ctx, program, maxOf("f64"), [lengths], [0], false, ["float64"])[0] ?? unreachable("longest");
   yield longest;
   const least = [t.shape[0] ?? 0, Math.max(0, Number(longest.item())), t.shape[2] ?? 0];
-  if (outputSize !== null && outputSize.length !== 3) throw new OpwiseError("shape-mismatch", "Length of output_size does not match NestedTensor dims. Broadcasting is not supported.", { got: list(outputSize) });
-  if (outputSize?.some((n, axis) => n < (least[axis] ?? 0)) === true) throw new OpwiseError("shape-mismatch", "Value in output_size is less than NestedTensor padded size. Truncation is not supported.", { wanted: list(least), got: list(outputSize) });
+  if (outputSize !== null && outputSize.length !== 3)
+    throw new OpwiseError("shape-mismatch", "Length of output_size does not match NestedTensor dims. Broadcasting is not supported.", {
+      got: list(outputSize),
+    });
+  if (outputSize?.some((n, axis) => n < (least[axis] ?? 0)) === true)
+    throw new OpwiseError("shape-mismatch", "Value in output_size is less than NestedTensor padded size. Truncation is not supported.", {
+      wanted: list(least),
+      got: list(outputSize),
+    });
   const type = computeType(dtype);
   const padded = programs(`padded,${dtype}`, () => {
     const [i, j, k] = [index(0), index(1), index(2)];
