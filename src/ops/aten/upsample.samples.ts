@@ -3,6 +3,7 @@
 import { aten, bool, float, floats, int, ints, none, type Sample, t } from "../../../test/golden/sample-tensor.ts";
 
 const small = (rank: number): ReturnType<typeof t> => t([1, 2, ...[2, 3, 2].slice(0, rank)]);
+const bytes = t([1, 2, 4, 5], { dtype: "uint8", low: 0, high: 256 });
 const nearest = ["upsample_nearest", "_upsample_nearest_exact"];
 const smooth: readonly (readonly [string, number])[] = [
   ["upsample_linear1d", 1], ["upsample_bilinear2d", 2], ["upsample_trilinear3d", 3], ["upsample_bicubic2d", 2],
@@ -23,4 +24,10 @@ export const samples: readonly Sample[] = [
     ...smooth.map(([name, rank]) => aten(`${name}.vec`, [small(rank), none, bool(corners), floats(...[2, 1.5, 1.7].slice(0, rank))])),
   ]),
   aten("upsample_bilinear2d", [t([1, 1, 2, 3], { dtype: "float64", transpose: true }), ints(4, 2), bool(false), float(2), float(0.7)]),
+  ...smooth.filter(([, rank]) => rank === 2).flatMap(([name]) => [
+    aten(name, [bytes, ints(7, 3), bool(false)]),
+    aten(name, [bytes, ints(2, 9), bool(true)]),
+    aten(`${name}.vec`, [bytes, none, bool(false), floats(0.6, 1.9)]),
+  ]),
+  aten("upsample_bicubic2d", [bytes, ints(4, 5), bool(false)]),
 ];

@@ -13,6 +13,7 @@ import { op, type Op } from "../define.ts";
 import { outputParts } from "../elementwise.ts";
 import { isChannelsLast } from "./joins.ts";
 import { axes, memo, programOf } from "./memo.ts";
+import { upsampleBytes } from "./upsample-bytes.ts";
 
 type Mode = "nearest" | "nearest-exact" | "linear" | "cubic";
 type Filter = "linear" | "cubic" | "lanczos";
@@ -93,6 +94,11 @@ function ratio(input: number, output: number, align: boolean, given: number | nu
   return given !== null && given !== undefined && given > 0 ? 1 / given : input / output;
 }
 
+/** `ratio` of every spatial axis of an interpolation between pixels. */
+function ratios(self: Tensor, size: readonly number[], align: boolean, scales: readonly (number | null)[]): number[] {
+  return size.map((s, axis) => ratio(self.shape[2 + axis] ?? 1, s, align, scales[axis], false));
+}
+
 function checked(self: Tensor, size: readonly number[], name: string): void {
   if (self.rank !== size.length + 2) throw new OpwiseError("shape-mismatch", `It is expected input_size equals to ${size.length + 2}, but got size ${self.rank}`, { got: name });
   if (size.some((s) => s <= 0) || self.shape.slice(1).some((s) => s <= 0)) {
@@ -104,6 +110,7 @@ function checked(self: Tensor, size: readonly number[], name: string): void {
 export function upsample(ctx: Context, self: Tensor, size: readonly number[], mode: Mode, align: boolean, scales: readonly (number | null)[]): Tensor {
   checked(self, size, `upsample_${mode}`);
   const exact = mode === "nearest" || mode === "nearest-exact";
+  if (self.dtype === "uint8" && size.length === 2 && (mode === "linear" || mode === "cubic")) return upsampleBytes(ctx, self, size, mode, align, ratios(self, size, align, scales));
   const shape = [self.shape[0] ?? 0, self.shape[1] ?? 0, ...size];
   const strides = isChannelsLast(self) ? channelsLastStrides(shape) : contiguousStrides(shape);
   const out = empty(ctx, shape, self.dtype, strides);
@@ -172,6 +179,7 @@ function antialiasProgram(filter: Filter, dtype: DType, axis: number): Program {
 /** The antialiased form of `[N, C, H, W]`. */
 export function antialiased(ctx: Context, self: Tensor, size: readonly number[], filter: Filter, align: boolean, scales: readonly (number | null)[]): Tensor {
   checked(self, size, `_upsample_${filter}2d_aa`);
+  if (self.dtype === "uint8") return upsampleBytes(ctx, self, size, `${filter} antialiased`, align, ratios(self, size, align, scales));
   let x = self;
   for (const axis of [3, 2]) {
     const [input, output] = [x.shape[axis] ?? 1, size[axis - 2] ?? 1];
