@@ -3,7 +3,7 @@
 import { fullName, parseSchema, type Schema } from "./schema.ts";
 import { TORCH_SCHEMAS } from "./torch-schemas.generated.ts";
 
-/** Schemas of torchvision's op library, which registers them when it is imported. */
+/** Schemas of torchvision's op libraries, which register them when they are imported. */
 const TORCHVISION = `
 torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
 torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
@@ -12,6 +12,22 @@ torchvision::ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt
 torchvision::ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
 torchvision::deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> Tensor
 torchvision::_cuda_version() -> int
+torchvision::box_iou_rotated(Tensor boxes1, Tensor boxes2) -> Tensor
+torchvision::qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
+torchvision::qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int rois_zero_point, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
+image::_is_compiled_against_turbo() -> bool
+image::_jpeg_version() -> int
+image::decode_gif(Tensor data) -> Tensor
+image::decode_image(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
+image::decode_jpeg(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
+image::decode_jpegs_cuda(Tensor[] encoded_images, int mode, Device device) -> Tensor[]
+image::decode_png(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
+image::decode_webp(Tensor encoded_data, int mode) -> Tensor
+image::encode_jpeg(Tensor data, int quality) -> Tensor
+image::encode_jpegs_cuda(Tensor[] decoded_images, int quality) -> Tensor[]
+image::encode_png(Tensor data, int compression_level) -> Tensor
+image::read_file(str filename) -> Tensor
+image::write_file(str filename, Tensor data) -> Tensor
 `;
 
 /** The name part of a schema text, `aten::add` of `aten::add.Tensor(...)`. */

@@ -1,16 +1,16 @@
 /** Pooling of regions of interest (torchvision: roi_align, roi_pool and their position-sensitive forms): compute programs whose windows come from the boxes. */
 
-import { binary, cast, constant, type Expr, fold, index, load, scalar, select } from "../../expr/expr.ts";
+import { arg, binary, cast, constant, type Expr, fold, index, load, scalar, select } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { compute } from "../../prims/calls.ts";
+import { compute, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isFloat, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { outputParts } from "../elementwise.ts";
-import { addOf, memo, mulOf } from "../aten/memo.ts";
+import { addOf, memo, mulOf, programOf } from "../aten/memo.ts";
 import { clampedSample, toIndex } from "./bilinear.ts";
 
 const programs = memo<Program>();
@@ -129,7 +129,8 @@ const list = (t: Tensor): string => `[${t.shape.join(", ")}]`;
 function checkInputs(name: string, x: Tensor, rois: Tensor): void {
   if (x.rank !== 4) throw new OpwiseError("shape-mismatch", `${name}: input must be [N, C, H, W]`, { got: list(x) });
   if (rois.rank !== 2 || rois.shape[1] !== 5) throw new OpwiseError("shape-mismatch", "rois must have shape as Tensor[K, 5]", { got: list(rois) });
-  if (!isFloat(x.dtype) || x.dtype !== rois.dtype) throw new OpwiseError("dtype-mismatch", `${name}: expected input and rois of one float type`, { got: `${x.dtype} and ${rois.dtype}` });
+  if (x.dtype !== rois.dtype) throw new OpwiseError("dtype-mismatch", "input should have the same type as rois", { got: `${x.dtype} and ${rois.dtype}` });
+  if (!isFloat(x.dtype)) throw new OpwiseError("dtype-mismatch", `"${name}_forward_kernel" not implemented for ${x.dtype}`, { wanted: "a float type" });
 }
 
 /** Channels of the result; position-sensitive forms spend one channel per position. */
@@ -158,6 +159,42 @@ function pool(ctx: Context, x: Tensor, rois: Tensor, scale: number, rows: number
   return compute(ctx, poolProgram(x.dtype, sensitive), [rois.shape[0] ?? 0, channels, rows, columns], [x, rois], sizes(x, scale, rows, columns));
 }
 
+const CODES: readonly DType[] = ["uint8", "int8", "int16", "int32", "int64"];
+
+/** Codes as numbers; `unbatched` puts 0 into the first column, where a box keeps the number of its picture. */
+function numbersProgram(dtype: DType, unbatched: boolean): Program {
+  return programs(`numbers,${dtype},${unbatched}`, () => {
+    const at = unbatched ? [index(0), index(1)] : [index(0), index(1), index(2), index(3)];
+    const value = new Num(load(0, computeType(dtype), at)).to("f32").sub(new Num(scalar(0, "f32"))).mul(new Num(scalar(1, "f32"))).re;
+    return programOf("dequantize", [dtype], ["f32", "f32"], "float32", [unbatched ? select(binary("eq", index(1), zero), constant(0, "f32"), value) : value]);
+  });
+}
+
+/** Means of centred codes as codes again, half to even. */
+function codesProgram(dtype: DType): Program {
+  return programs(`codes,${dtype}`, () => {
+    const { signed, bits } = dtypeInfo(dtype);
+    const [low, high] = signed ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
+    const [scale, point] = [new Num(scalar(0, "f32")), new Num(scalar(1, "f32"))];
+    const code = new Num(arg(0, "f32")).mul(scale).mul(scale.lit(1).div(scale)).rint().add(point);
+    return programOf("requantize", ["float32"], ["f32", "f32"], dtype, outputParts(code.max(low).min(high), dtype));
+  });
+}
+
+/** roi_align of one picture of integer codes, with boxes of codes; the result has the picture's scale and zero point. */
+function alignCodes(
+  ctx: Context, x: Tensor, rois: Tensor, scale: number, point: number, boxScale: number, boxPoint: number, spatialScale: number, rows: number, columns: number, ratio: number, aligned: boolean,
+): Tensor {
+  if (x.rank !== 4) throw new OpwiseError("shape-mismatch", "qroi_align: input must be [1, C, H, W]", { got: list(x) });
+  if (rois.rank !== 2 || rois.shape[1] !== 5) throw new OpwiseError("shape-mismatch", "rois must have shape as Tensor[K, 5]", { got: list(rois) });
+  if (x.shape[0] !== 1) throw new OpwiseError("shape-mismatch", "Only one image per batch is allowed in qroi_align.", { got: list(x) });
+  if (!CODES.includes(x.dtype) || x.dtype !== rois.dtype) throw new OpwiseError("dtype-mismatch", "input should have the same type as rois", { wanted: CODES.join(", "), got: `${x.dtype} and ${rois.dtype}` });
+  const [numbers = x] = compute(ctx, numbersProgram(x.dtype, false), x.shape, [x], [point, 1]);
+  const [places = rois] = compute(ctx, numbersProgram(x.dtype, true), rois.shape, [rois], [boxPoint, boxScale]);
+  const means = align(ctx, numbers, places, spatialScale, rows, columns, ratio, aligned, false)[0] ?? unreachable("means");
+  return map(ctx, codesProgram(x.dtype), [means], [Math.fround(scale), point])[0] ?? unreachable("codes");
+}
+
 export const regionsOfInterest: readonly Op[] = [
   op("torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor", {
     run: (ctx, x, rois, scale, rows, columns, ratio, aligned) => align(ctx, x, rois, scale, rows, columns, ratio, aligned, false)[0],
@@ -167,4 +204,7 @@ export const regionsOfInterest: readonly Op[] = [
     run: (ctx, x, rois, scale, rows, columns, ratio) => align(ctx, x, rois, scale, rows, columns, ratio, true, true),
   }),
   op("torchvision::ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)", { run: (ctx, x, rois, scale, rows, columns) => pool(ctx, x, rois, scale, rows, columns, true) }),
+  op("torchvision::qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int rois_zero_point, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor", {
+    run: alignCodes,
+  }),
 ];
