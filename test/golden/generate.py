@@ -4,7 +4,10 @@
     python test/golden/generate.py               samples.json -> ops/*.json, model_cases.py -> models/, manifest.json
 
 Options: `--samples FILE`, `--out DIR` (default: this folder), `--only ops|models`, `--family TEXT`.
-PyTorch 2.13, onnx and onnxruntime on the CPU, one thread, seeded.
+PyTorch 2.13, onnx and onnxruntime on the CPU, one thread, seeded. The families `torchvision-*` are recorded apart, with a Python that
+has torchvision (0.29.1 with PyTorch 2.14; it needs no onnx); without it their files stay as they are:
+
+    python test/golden/generate.py --only ops --family torchvision
 
 ops/<family>.json is a list of {"sample", "returns" | "raises", "argsAfter"?, "aliases"?}:
 - VALUE is {"tensor": {shape, dtype, data (base64, little-endian, row-major; bool as bytes, complex as pairs), strides? (where not
@@ -28,10 +31,12 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # archives list constants in hash o
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
 
 import numpy as np
-import onnx
-import onnx.reference
-import onnxruntime
 import torch
+
+try:
+    import torchvision
+except ImportError:
+    torchvision = None
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIMIT = 200_000
@@ -256,11 +261,17 @@ def run_torch(sample: dict) -> dict:
 
 def onnx_value(arg: dict):
     """An attribute's value."""
+    import onnx
+
     value = build(arg)
     return onnx.numpy_helper.from_array(value.numpy()) if isinstance(value, torch.Tensor) else value
 
 
 def run_onnx(sample: dict) -> dict:
+    import onnx
+    import onnx.reference
+    import onnxruntime
+
     domain, _, rest = sample["op"].partition("::")
     name, _, version = rest.partition("@")
     domain = "" if domain == "onnx" else domain
@@ -305,7 +316,7 @@ def write_ops(families: dict, folder: pathlib.Path, only: str) -> tuple[dict, li
     folder.mkdir(parents=True, exist_ok=True)
     counts, unknown = {}, []
     for family, samples in families.items():
-        if only not in family:
+        if only not in family or (family.startswith("torchvision") and torchvision is None):
             continue
         for stale in [folder / f"{family}.json", *folder.glob(f"{family}-part*.json")]:
             stale.unlink(missing_ok=True)
@@ -333,6 +344,17 @@ def write_ops(families: dict, folder: pathlib.Path, only: str) -> tuple[dict, li
     return counts, unknown
 
 
+def versions(known: dict, only: str) -> dict:
+    """What recorded the goldens; torchvision's families have their own."""
+    if only.startswith("torchvision"):
+        return known | {"torchvision": f"{torchvision.__version__} with torch {torch.__version__}"}
+    import onnx
+    import onnxruntime
+
+    own = {"torch": torch, "onnx": onnx, "onnxruntime": onnxruntime, "numpy": np}
+    return known | {name: module.__version__ for name, module in own.items()} | {"python": platform.python_version()}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=pathlib.Path, default=HERE / "samples.json")
@@ -346,13 +368,7 @@ def main() -> int:
     path = out / "manifest.json"
     manifest = json.loads(path.read_text()) if path.exists() else {}
     manifest |= {
-        "versions": {
-            "torch": torch.__version__,
-            "onnx": onnx.__version__,
-            "onnxruntime": onnxruntime.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(manifest.get("versions", {}), options.family),
         "seeds": {"torch.manual_seed": SEED, "PYTHONHASHSEED": 0, "tensors": "in each sample; rule in sample-tensor.ts"},
         "tolerances": TOLERANCES,
         "backendTolerances": BACKEND_TOLERANCES,
@@ -360,7 +376,8 @@ def main() -> int:
     unknown = []
     if options.only != "models":
         counts, unknown = write_ops(json.loads(options.samples.read_text()), out / "ops", options.family)
-        manifest["ops"] = dict(sorted((({} if not options.family else manifest.get("ops", {})) | counts).items()))
+        kept = {name: count for name, count in manifest.get("ops", {}).items() if options.family or name.startswith("torchvision")}
+        manifest["ops"] = dict(sorted((kept | counts).items()))
     if options.only != "ops":
         import model_cases
 

@@ -48,6 +48,8 @@ export function hostBytes(values: ArrayLike<number> & ArrayBufferView, dtype: DT
   const out = new Uint8Array(nbytes);
   if (dtype === "bool") for (let i = 0; i < nbytes; i++) out[i] = values[i] === 0 ? 0 : 1;
   else if (dtype === "int32") new Int32Array(out.buffer).set(Array.prototype.slice.call(values, 0, nbytes / 4));
+  // tfjs-cpu casts int32 to float32 by another name for the same Int32Array.
+  else if (dtype === "float32" && !(values instanceof Float32Array)) new Float32Array(out.buffer).set(Array.prototype.slice.call(values, 0, nbytes / 4));
   else out.set(new Uint8Array(values.buffer, values.byteOffset, Math.min(nbytes, values.byteLength)));
   return out;
 }

@@ -67,7 +67,8 @@ function alignProgram(dtype: DType, adaptive: boolean, shifted: boolean, sensiti
         const value = clampedSample(y, x, real(HEIGHT), real(WIDTH), (i, j, inside) => new Num(load(0, computeType(dtype), [batch, channel, i, j], 0, inside, constant(0, computeType(dtype)))).to(type));
         return [new Num(s).add(value).re];
       }));
-    const count = real(mulOf(down, across));
+    // The position-sensitive form divides by what it counted: NaN where a bin has no extent, zero where it has a negative one.
+    const count = sensitive && adaptive ? binHeight.ceil().mul(binWidth.ceil()) : real(mulOf(down, across));
     const mean = new Num(sum).div(sensitive ? count : count.max(1));
     return {
       name: sensitive ? "ps_roi_align" : "roi_align", operands: [dtype, dtype], scalars: [type, ...SCALARS, ...(adaptive ? [] : ["index" as const])], messages: [],
