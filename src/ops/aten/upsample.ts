@@ -152,27 +152,44 @@ const FILTERS: Readonly<Record<Filter, { readonly taps: number; readonly weight:
   },
 };
 
-/** One axis of the antialiased form: every input point under the stretched filter, weights normalised. */
+/** The first input point under the stretched filter around an output position, and how many there are. */
+function windowOf(filter: Filter, position: Expr, type: "f32" | "f64"): { readonly center: Num; readonly stretch: Num; readonly first: Num; readonly count: Expr } {
+  const [scale, size] = [new Num(scalar(0, type)), new Num(scalar(1, type))];
+  const stretch = scale.max(1);
+  const support = stretch.mul(FILTERS[filter].taps / 2);
+  const center = new Num(cast(position, type)).add(0.5).mul(scale);
+  const first = center.sub(support).add(0.5).trunc().max(0);
+  return { center, stretch, first, count: indexOf(center.add(support).add(0.5).trunc().min(size).sub(first)) };
+}
+
+/** Weights of one axis, `[output, taps]`: a row sums to one. */
+function antialiasWeights(filter: Filter, type: "f32" | "f64"): Program {
+  return programs(`aa weights ${filter},${type}`, () => {
+    const { center, stretch, first, count } = windowOf(filter, index(0), type);
+    const inverse = stretch.lit(1).div(stretch);
+    const weightAt = (j: Expr): Num => FILTERS[filter].weight(new Num(cast(j, type)).add(first).sub(center).add(0.5).mul(inverse).abs());
+    const zero = constant(0, type);
+    const [total = zero] = fold(0, count, [zero], ([sum = zero], j) => [new Num(sum).add(weightAt(j)).re]);
+    const value = new Num(index(1)).lt(new Num(count)).where(weightAt(index(1)).div(new Num(total)), new Num(zero));
+    return programOf(`${filter} weights`, [], [type, type], type === "f64" ? "float64" : "float32", [value.re]);
+  });
+}
+
+/** One axis of the antialiased form: input points times weights, each added with one rounding (PyTorch's kernels fuse the two). */
 function antialiasProgram(filter: Filter, dtype: DType, axis: number): Program {
   return programs(`aa ${filter},${dtype},${axis}`, () => {
     const type = coordinateType(dtype);
-    const { taps, weight } = FILTERS[filter];
-    const [scale, size] = [new Num(scalar(0, type)), new Num(scalar(1, type))];
-    const stretch = scale.max(1);
-    const support = stretch.mul(taps / 2);
-    const center = new Num(cast(index(axis), type)).add(0.5).mul(scale);
-    const first = center.sub(support).add(0.5).trunc().max(0);
-    const last = center.add(support).add(0.5).trunc().min(size);
+    const { first, count } = windowOf(filter, index(axis), type);
     const zero = constant(0, type);
     const others = axes(4);
-    const [total = zero, weights = zero] = fold(0, indexOf(last.sub(first)), [zero, zero], ([sum = zero, norm = zero], j) => {
-      const at = new Num(cast(j, type)).add(first);
-      const w = weight(at.sub(center).add(0.5).div(stretch).abs());
-      const value = new Num(load(0, computeType(dtype), others.map((e, i) => (i === axis ? indexOf(at) : e)))).to(type);
-      return [new Num(sum).add(value.mul(w)).re, new Num(norm).add(w).re];
+    const [total = zero] = fold(0, count, [zero], ([sum = zero], j) => {
+      const at = indexOf(new Num(cast(j, type)).add(first));
+      const value = new Num(load(0, computeType(dtype), others.map((e, i) => (i === axis ? at : e)))).to("f64");
+      const weight = new Num(load(1, type, [index(axis), j])).to("f64");
+      return [value.mul(weight).add(new Num(sum).to("f64")).to(type).re];
     });
-    const value = new Num(total).div(new Num(weights));
-    return programOf(`upsample ${filter} antialiased`, [dtype], [type, type], dtype, outputParts(isInt(dtype) ? value.rint() : value, dtype));
+    const value = new Num(total);
+    return programOf(`upsample ${filter} antialiased`, [dtype, type === "f64" ? "float64" : "float32"], [type, type], dtype, outputParts(isInt(dtype) ? value.rint() : value, dtype));
   });
 }
 
@@ -184,7 +201,11 @@ export function antialiased(ctx: Context, self: Tensor, size: readonly number[],
   for (const axis of [3, 2]) {
     const [input, output] = [x.shape[axis] ?? 1, size[axis - 2] ?? 1];
     const shape = x.shape.map((s, i) => (i === axis ? output : s));
-    [x = x] = compute(ctx, antialiasProgram(filter, x.dtype, axis), shape, [x], [ratio(input, output, align, scales[axis - 2], false), input]);
+    const type = coordinateType(x.dtype);
+    const scale = (type === "f32" ? Math.fround : Number)(ratio(input, output, align, scales[axis - 2], false));
+    const width = Math.ceil(FILTERS[filter].taps * Math.max(1, scale)) + 1;
+    const [weights = x] = compute(ctx, antialiasWeights(filter, type), [output, width], [], [scale, input]);
+    [x = x] = compute(ctx, antialiasProgram(filter, x.dtype, axis), shape, [x, weights], [scale, input]);
   }
   return x;
 }

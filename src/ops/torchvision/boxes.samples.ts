@@ -1,10 +1,10 @@
 /** Samples of suppression and of overlaps of rotated boxes. */
 
-import { float, type Sample, sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { type Arg, float, type Sample, sample, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const boxes = [0, 0, 4, 4, 1, 1, 4, 4, 0, 0, 4, 4, 5, 5, 9, 8, 6, 5, 9, 9, 8, 8, 7, 7];
 const scores = [0.5, 0.9, 0.5, 0.2, 0.2, 0.7];
-const rotated = (dtype: "float32" | "float64") => tv([3, 5], [5, 5, 4, 2, 0, 6, 5, 4, 2, 30, 1, 1, -2, -2, 45], { dtype });
+const rotated = (dtype: "float32" | "float64"): Arg => tv([3, 5], [5, 5, 4, 2, 0, 6, 5, 4, 2, 30, 1, 1, -2, -2, 45], { dtype });
 
 export const samples: readonly Sample[] = [
   ...(["float32", "float64"] as const).map((dtype) => sample("torchvision::nms", [tv([6, 4], boxes, { dtype }), tv([6], scores, { dtype }), float(0.5)])),

@@ -1,9 +1,9 @@
 /** Samples of deformable convolution. */
 
-import { bool, int, type Sample, sample, t } from "../../../test/golden/sample-tensor.ts";
+import { type Arg, bool, int, type Sample, sample, t } from "../../../test/golden/sample-tensor.ts";
 
 /** Stride, padding and dilation of both axes, groups, groups of offsets, and whether the mask counts. */
-const settings = (stride: number, padding: number, dilation: number, groups: number, offsetGroups: number, mask: boolean) => [
+const settings = (stride: number, padding: number, dilation: number, groups: number, offsetGroups: number, mask: boolean): Arg[] => [
   ...[stride, stride, padding, padding, dilation, dilation, groups, offsetGroups].map((v) => int(v)), bool(mask),
 ];
 
