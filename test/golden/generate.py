@@ -8,6 +8,7 @@ PyTorch 2.13, onnx and onnxruntime on the CPU, one thread, seeded. The families 
 has torchvision (0.29.1 with PyTorch 2.14; it needs no onnx); without it their files stay as they are:
 
     python test/golden/generate.py --only ops --family torchvision
+    python test/golden/vision_cases.py                                    (whole archives)
 
 ops/<family>.json is a list of {"sample", "returns" | "raises", "argsAfter"?, "aliases"?}:
 - VALUE is {"tensor": {shape, dtype, data (base64, little-endian, row-major; bool as bytes, complex as pairs), strides? (where not

@@ -15,7 +15,6 @@ import zipfile
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 
@@ -553,6 +552,8 @@ def exported(name: str, why: str, module_type: type, example: tuple, shapes: tup
 
 def onnx_case(name: str, module_type: type, inputs: dict, outputs: list, axes: dict, feeds: list):
     def write(folder: pathlib.Path) -> None:
+        import onnx
+
         model = torch.jit.script(seeded(module_type))
         torch.onnx.export(
             model,

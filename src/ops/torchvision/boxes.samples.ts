@@ -15,7 +15,9 @@ export const samples: readonly Sample[] = [
   sample("torchvision::nms", [t([2, 4]), t([3]), float(0.5)]),
   sample("torchvision::nms", [t([2, 4]), t([2], { dtype: "float64" }), float(0.5)]),
   sample("torchvision::nms", [t([2, 4], { dtype: "float16" }), t([2], { dtype: "float16" }), float(0.5)]),
-  ...(["uint8", "int32"] as const).map((dtype) => sample("torchvision::qnms", [tv([6, 4], boxes, { dtype }), tv([6], [5, 9, 5, 2, 2, 7], { dtype }), float(0.5)])),
+  ...(["uint8", "int32"] as const).map((dtype) =>
+    sample("torchvision::qnms", [tv([6, 4], boxes, { dtype }), tv([6], [5, 9, 5, 2, 2, 7], { dtype }), float(0.5)]),
+  ),
   sample("torchvision::qnms", [t([2, 4]), t([2]), float(0.5)]),
   sample("torchvision::box_iou_rotated", [rotated("float32"), tv([2, 5], [5, 5, 4, 2, 90, 5.5, 5.5, 4, 3, -400])]),
   sample("torchvision::box_iou_rotated", [rotated("float64"), rotated("float64")]),

@@ -18,7 +18,12 @@ function corners(boxes: ArrayLike<number>, box: number, x0: number, y0: number):
   const field = (k: number): number => boxes[5 * box + k] ?? NaN;
   const [x, y, w, h] = [field(0) - x0, field(1) - y0, field(2) / 2, field(3) / 2];
   const [c, s] = [Math.cos(field(4) * RADIANS), Math.sin(field(4) * RADIANS)];
-  return [[1, 1], [1, -1], [-1, -1], [-1, 1]].map(([a = 0, b = 0]): Point => [x + b * s * h + a * c * w, y + b * c * h - a * s * w]);
+  return [
+    [1, 1],
+    [1, -1],
+    [-1, -1],
+    [-1, 1],
+  ].map(([a = 0, b = 0]): Point => [x + b * s * h + a * c * w, y + b * c * h - a * s * w]);
 }
 
 /** Twice the signed area of the triangle. */
@@ -54,18 +59,27 @@ function overlap(first: ArrayLike<number>, i: number, second: ArrayLike<number>,
 }
 
 function rotatedOverlaps(ctx: Context, boxes1: Tensor, boxes2: Tensor): Tensor {
-  for (const [name, t] of [["boxes1", boxes1], ["boxes2", boxes2]] as const) {
+  for (const [name, t] of [
+    ["boxes1", boxes1],
+    ["boxes2", boxes2],
+  ] as const) {
     if (t.rank !== 2) throw new OpwiseError("shape-mismatch", `${name} should be a 2d tensor, got ${t.rank}D`);
     if (t.shape[1] !== 5) throw new OpwiseError("shape-mismatch", `${name} should have 5 elements in dimension 1, got ${t.shape[1]}`);
   }
-  if (boxes1.dtype !== boxes2.dtype) throw new OpwiseError("dtype-mismatch", "boxes1 and boxes2 must have the same dtype", { got: `${boxes1.dtype} and ${boxes2.dtype}` });
-  if (boxes1.dtype !== "float32" && boxes1.dtype !== "float64") throw new OpwiseError("dtype-mismatch", `"box_iou_rotated_cpu" not implemented for ${boxes1.dtype}`, { wanted: "float32 or float64" });
+  if (boxes1.dtype !== boxes2.dtype)
+    throw new OpwiseError("dtype-mismatch", "boxes1 and boxes2 must have the same dtype", { got: `${boxes1.dtype} and ${boxes2.dtype}` });
+  if (boxes1.dtype !== "float32" && boxes1.dtype !== "float64")
+    throw new OpwiseError("dtype-mismatch", `"box_iou_rotated_cpu" not implemented for ${boxes1.dtype}`, { wanted: "float32 or float64" });
   const [n = 0, m = 0] = [boxes1.shape[0], boxes2.shape[0]];
   const out = empty(ctx, [n, m], "float32");
   if (out.numel === 0) return out;
   const operands = [boxes1, boxes2].map((t) => contiguous(ctx, cast_(ctx, t, boxes1.dtype)));
   ctx.run({
-    kind: "host", name: "box_iou_rotated", operands, results: [out], scalars: [],
+    kind: "host",
+    name: "box_iou_rotated",
+    operands,
+    results: [out],
+    scalars: [],
     run: ([a, b], [target]) => {
       if (a === undefined || b === undefined || target === undefined) return;
       const [first, second] = [numbersOf(a, 5 * n), numbersOf(b, 5 * m)];
