@@ -101,7 +101,8 @@ export interface Tolerance {
 /** What differs first, or undefined. */
 export type Difference = string | undefined;
 
-function elements(t: Tensor): ArrayLike<number | bigint> {
+/** Elements in row-major order as numbers or bigints; complex ones as pairs. */
+export function elements(t: Tensor): ArrayLike<number | bigint> {
   const { data } = t;
   const info = dtypeInfo(t.dtype);
   if (info.class !== "float" && info.class !== "complex") return data;
