@@ -8,13 +8,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Reference, type SeriesRequest } from "./opinfo/reference.ts";
+import type { Entry, SeriesRequest } from "./opinfo/reference.ts";
 import { Tally, text } from "./opinfo/report.ts";
 import type { Message, Task } from "./opinfo/worker.ts";
 import { finish } from "./runner/report.ts";
 
 const WORKER = fileURLToPath(new URL("./opinfo/worker.ts", import.meta.url));
-const SWITCHES = ["modules", "reference", "strict", "table", "quiet"];
+const SWITCHES = ["modules", "reference", "strict", "table", "progress"];
 const OPTIONS = ["op", "filter", "dtype", "variants", "backend", "python", "jobs", "show", "json", "timeout"];
 
 const named = new Map<string, string>();
@@ -35,31 +35,47 @@ const kind = named.has("modules") ? "modules" : "ops";
 const timeoutMs = Number(named.get("timeout") ?? 60) * 1000;
 const variants = [...(list("variants") ?? ["plain", "noncontiguous", "inplace", "out", "alias", "errors"]), ...(named.has("reference") ? ["reference"] : [])];
 
-/** What is asked of each worker, one entry and dtype at a time. */
-async function tasks(): Promise<{ readonly torch: string; readonly tasks: Task[] }> {
-  const reference = new Reference(python);
-  try {
-    const { torch, entries } = await reference.list(kind);
-    const [ops, dtypes, filter] = [list("op"), list("dtype"), named.get("filter")];
-    const out: Task[] = [];
-    for (const [entry, e] of entries.entries()) {
-      const base = e.name.split(".")[0];
-      if (ops !== undefined && !ops.some((o) => o === e.name || o === base || e.name.startsWith(`${o}.`))) continue;
-      if (filter !== undefined && !e.name.includes(filter)) continue;
-      const own = [...e.dtypes, ...(e.errors && variants.includes("errors") ? ["errors"] : [])];
-      for (const dtype of own) {
-        if (dtypes !== undefined && dtype !== "errors" && !dtypes.includes(dtype)) continue;
-        out.push({ name: e.name, request: { kind, entry, dtype, variants, start: 0, noise: true } });
-      }
+function newWorker(): ChildProcess {
+  return fork(WORKER, [python, backend], { execArgv: ["--import", "tsx", "--max-old-space-size=4096"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+}
+
+/** The entries of the database, from the worker that the first lane will use: starting Python takes seconds. */
+function entriesOf(child: ChildProcess): Promise<Extract<Message, { kind: "entries" }>> {
+  return new Promise((resolve, reject) => {
+    const failed = (): void => reject(new Error(`\`${python}\` gives no operator database: it needs PyTorch, numpy and what torch.testing imports`));
+    child.once("exit", failed);
+    child.once("message", (message: Message) => {
+      child.removeAllListeners();
+      if (message.kind === "entries") resolve(message);
+      else failed();
+    });
+    child.send({ list: kind });
+  });
+}
+
+/** What is asked of the workers, one entry and dtype at a time. */
+function tasksOf(entries: readonly Entry[]): Task[] {
+  const [ops, dtypes, filter] = [list("op"), list("dtype"), named.get("filter")];
+  const out: Task[] = [];
+  for (const [entry, e] of entries.entries()) {
+    if (ops !== undefined && !ops.some((o) => o === e.name || e.name.startsWith(`${o}.`))) continue;
+    if (filter !== undefined && !e.name.includes(filter)) continue;
+    const own = [...e.dtypes, ...(e.errors && variants.includes("errors") ? ["errors"] : [])];
+    for (const dtype of own) {
+      if (dtypes !== undefined && dtype !== "errors" && !dtypes.includes(dtype)) continue;
+      out.push({ name: e.name, request: { kind, entry, dtype, variants, start: 0, noise: true } });
     }
-    return { torch, tasks: out };
-  } finally {
-    reference.kill();
   }
+  return out;
 }
 
 const started = Date.now();
-const { torch, tasks: todo } = await tasks();
+const first = newWorker();
+const { torch, entries } = await entriesOf(first).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(2);
+});
+const todo = tasksOf(entries);
 if (todo.length === 0) {
   console.error("no such operator or dtype in the database");
   process.exit(2);
@@ -106,7 +122,7 @@ function runTask(child: ChildProcess, task: Task): Promise<{ readonly alive: boo
           seen = outcome.at + 1;
         }
         at = undefined;
-      } else {
+      } else if (message.kind === "end") {
         if (message.broken !== undefined) tally.broken(name, request.dtype, message.broken);
         settle({ alive: true });
       }
@@ -116,22 +132,23 @@ function runTask(child: ChildProcess, task: Task): Promise<{ readonly alive: boo
   });
 }
 
-async function lane(): Promise<void> {
-  let child: ChildProcess | undefined;
+async function lane(worker?: ChildProcess): Promise<void> {
+  let child = worker;
   for (let task = todo[next++]; task !== undefined; task = todo[next++]) {
     for (let request: SeriesRequest | undefined = task.request; request !== undefined; ) {
-      child ??= fork(WORKER, [python, backend], { execArgv: ["--import", "tsx", "--max-old-space-size=4096"], stdio: ["ignore", "ignore", "inherit", "ipc"] });
+      child ??= newWorker();
       const { alive, again } = await runTask(child, { name: task.name, request });
       if (!alive) child = undefined;
       request = again;
     }
     done++;
-    if (!named.has("quiet") && process.stderr.isTTY) process.stderr.write(`\r${done} of ${todo.length}  ${task.name} ${task.request.dtype}\x1b[K`);
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${todo.length}  ${task.name} ${task.request.dtype}\x1b[K`);
+    else if (named.has("progress") && done % 100 === 0) console.error(`${done} of ${todo.length} after ${Math.round((Date.now() - started) / 1000)} s`);
   }
   child?.disconnect();
 }
 
-await Promise.all(Array.from({ length: Math.max(1, Number(named.get("jobs") ?? 1)) }, lane));
+await Promise.all(Array.from({ length: Math.max(1, Number(named.get("jobs") ?? 1)) }, (_, i) => lane(i === 0 ? first : undefined)));
 if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 const report = tally.report(torch, backend, Math.round((Date.now() - started) / 1000));
 const file = named.get("json");

@@ -3,28 +3,37 @@
 import { load, type Model } from "../../src/model.ts";
 import type { Session } from "../../src/run/session.ts";
 import { makeBackend } from "../runner/backend.ts";
-import { Reference, type SeriesRequest } from "./reference.ts";
+import { type Entry, Reference, type SeriesRequest } from "./reference.ts";
 import { differenceOf, overloadOf, runSample, type SampleOutcome } from "./run-sample.ts";
 
+/** A series of samples to run. */
 export interface Task {
   readonly request: SeriesRequest;
   readonly name: string;
 }
+/** What the main process sends: a series, or the wish for the entries of a database. */
+export type Order = Task | { readonly list: "ops" | "modules" };
 /** To the main process: the sample that starts now, outcomes, the end of a task. */
 export type Message =
+  | { readonly kind: "entries"; readonly torch: string; readonly entries: readonly Entry[] }
   | { readonly kind: "at"; readonly at: number; readonly variant: string; readonly note: string }
   | { readonly kind: "outcomes"; readonly outcomes: readonly SampleOutcome[] }
   | { readonly kind: "end"; readonly broken?: string };
 
-const [python = "python3", backendName = "cpu"] = process.argv.slice(2);
+const [interpreter = "python3", backendName = "cpu"] = process.argv.slice(2);
 const backend = await makeBackend(backendName);
 let reference: Reference | undefined;
 
 const send = (message: Message): void => void process.send?.(message);
 
+/** The Python process, made when it is first needed and after it has ended. */
+function python(): Reference {
+  if (reference?.alive !== true) reference = new Reference(interpreter);
+  return reference;
+}
+
 async function run(task: Task): Promise<string | undefined> {
-  reference = reference?.alive === true ? reference : new Reference(python);
-  for await (const frame of reference.series(task.request)) {
+  for await (const frame of python().series(task.request)) {
     const opened = new Map<number, { model: Model; session: Session } | { error: unknown }>();
     const open = async (at: number): Promise<{ model: Model; session: Session } | { error: unknown }> => {
       try {
@@ -61,14 +70,17 @@ async function run(task: Task): Promise<string | undefined> {
   return undefined;
 }
 
-process.on("message", (task: Task) => {
-  run(task).then(
-    (broken) => send(broken === undefined ? { kind: "end" } : { kind: "end", broken }),
-    (error: unknown) => {
-      reference?.kill();
-      send({ kind: "end", broken: error instanceof Error ? error.message : String(error) });
-    },
-  );
+async function obey(order: Order): Promise<Message> {
+  if ("list" in order) return { kind: "entries", ...(await python().list(order.list)) };
+  const broken = await run(order);
+  return broken === undefined ? { kind: "end" } : { kind: "end", broken };
+}
+
+process.on("message", (order: Order) => {
+  obey(order).then(send, (error: unknown) => {
+    reference?.kill();
+    send({ kind: "end", broken: error instanceof Error ? error.message : String(error) });
+  });
 });
 process.on("disconnect", () => {
   reference?.kill();
