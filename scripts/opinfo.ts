@@ -1,6 +1,6 @@
 /**
  * `npm run opinfo -- [--op NAME[,NAME]] [--filter TEXT] [--dtype D[,D]] [--variants plain,noncontiguous,inplace,out,alias,errors] [--reference]
- * [--modules] [--backend cpu|tfjs] [--python PATH] [--jobs N] [--show N] [--table] [--strict] [--json FILE] [--timeout SECONDS]`
+ * [--modules] [--backend cpu|tfjs] [--python PATH] [--jobs N] [--show N] [--table] [--strict] [--json FILE] [--checked FILE] [--timeout SECONDS]`
  *
  * Runs the samples of PyTorch's own operator database in a local PyTorch and here, and compares.
  */
@@ -9,13 +9,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Entry, SeriesRequest } from "./opinfo/reference.ts";
-import { Tally, text } from "./opinfo/report.ts";
+import { checked, type Report, Tally, text } from "./opinfo/report.ts";
 import type { Message, Task } from "./opinfo/worker.ts";
 import { finish } from "./runner/report.ts";
 
 const WORKER = fileURLToPath(new URL("./opinfo/worker.ts", import.meta.url));
 const SWITCHES = ["modules", "reference", "strict", "table", "progress"];
-const OPTIONS = ["op", "filter", "dtype", "variants", "backend", "python", "jobs", "show", "json", "timeout"];
+const OPTIONS = ["op", "filter", "dtype", "variants", "backend", "python", "jobs", "show", "json", "checked", "timeout"];
 
 const named = new Map<string, string>();
 for (let i = 2; i < process.argv.length; i++) {
@@ -80,6 +80,18 @@ if (todo.length === 0) {
   console.error("no such operator or dtype in the database");
   process.exit(2);
 }
+/** The whole report, and the short form that the documentation is made of. */
+function save(report: Report): void {
+  const [whole, short] = [named.get("json"), named.get("checked")];
+  if (whole !== undefined) writeFileSync(whole, `${JSON.stringify(report, null, 1)}\n`);
+  if (short !== undefined) writeFileSync(short, `${JSON.stringify(checked(report), null, 1)}\n`);
+}
+// A run that is broken off keeps what it has.
+process.once("SIGINT", () => {
+  save(tally.report(torch, backend, Math.round((Date.now() - started) / 1000)));
+  process.exit(130);
+});
+
 const tally = new Tally(named.has("strict"));
 let next = 0;
 let done = 0;
@@ -151,7 +163,6 @@ async function lane(worker?: ChildProcess): Promise<void> {
 await Promise.all(Array.from({ length: Math.max(1, Number(named.get("jobs") ?? 1)) }, (_, i) => lane(i === 0 ? first : undefined)));
 if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 const report = tally.report(torch, backend, Math.round((Date.now() - started) / 1000));
-const file = named.get("json");
-if (file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
+save(report);
 console.log(text(report, { show: Number(named.get("show") ?? 3), table: named.has("table") || named.has("op") }));
 finish(report.failures.every((f) => f.reason === "rounding" || f.reason === "unfit") ? 0 : 1);

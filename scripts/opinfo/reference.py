@@ -228,6 +228,40 @@ def state_input(state):
     return t
 
 
+def script_source(call, count):
+    """One line of source that makes the call of tensors `x0`, `x1`, ...; for results that a trace cannot hold."""
+
+    class Name(str):
+        """A tensor's name, where other strings are literals."""
+
+    def literal(x):
+        if isinstance(x, (list, tuple)):
+            return "[" + ", ".join(map(literal, x)) + "]"
+        if isinstance(x, Name):
+            return str(x)
+        if x is None or isinstance(x, (bool, int, float, str)) and x == x and x not in (float("inf"), float("-inf")):
+            return repr(x)
+        if isinstance(x, torch.dtype):
+            return str(x)
+        raise NotExpressible("an argument that has no literal")
+
+    leaves = [Name(f"x{x}") if kind == "tensor" else x for kind, x in call.leaves]
+    args, kwargs = pytree.tree_unflatten(leaves, call.spec)
+    given = [literal(a) for a in args]
+    for place, module in (("torch", torch), ("torch.nn.functional", torch.nn.functional), ("torch.linalg", torch.linalg)):
+        name = getattr(call.fn, "__name__", "")
+        if getattr(module, name, None) is call.fn:
+            target = f"{place}.{name}"
+            break
+    else:
+        if not hasattr(torch.Tensor, getattr(call.fn, "__name__", "-")):
+            raise NotExpressible("a function without a name")
+        target = f"{given.pop(0)}.{call.fn.__name__}"
+    words = given + [f"{k}={literal(v)}" for k, v in kwargs.items()]
+    parameters = "".join(f", x{i}" for i in range(count))
+    return f"(self{parameters}):\n    return {target}({', '.join(words)})\n"
+
+
 class Methods:
     """A module that calls are traced into as methods."""
 
@@ -263,15 +297,28 @@ class Methods:
         versions = [t._version for t in tensors]
         try:
             self.module._c._create_method_from_trace(name, function, tuple(tensors), lambda _: "", True, False, names, False)
-        except NotExpressible as error:
-            raise error
         except Exception as error:
-            raise NotExpressible(f"cannot be traced: {str(error).strip().splitlines()[-1][:160] if str(error).strip() else type(error).__name__}") from None
+            said = str(error).strip() or type(error).__name__
+            try:
+                return self.script(call, process)
+            except NotExpressible:
+                raise NotExpressible(said if isinstance(error, NotExpressible) else f"cannot be traced: {said.splitlines()[-1][:160]}") from None
         finally:
             if torch._C._get_tracing_state() is not None:
                 torch._C._set_tracing_state(None)
         self.count += 1
         changed = [i for i, t in enumerate(tensors) if t._version != versions[i]]
+        return name, tensors, changed, seen
+
+    def script(self, call, process):
+        """As `trace`, of one line of source."""
+        tensors, changed, seen = eager(call, process)
+        name = f"s{self.count}"
+        try:
+            self.module.define(f"def {name}{script_source(call, len(tensors))}")
+        except Exception as error:
+            raise NotExpressible(f"cannot be scripted: {str(error).strip().splitlines()[-1][:160]}") from None
+        self.count += 1
         return name, tensors, changed, seen
 
 
@@ -383,8 +430,8 @@ class Series:
             if self.with_noise and not seen["random"] and not shape_only and any(t.dtype in PRECISE for t in call.tensors):
                 sample["noise"] = noise(call, process, result)
             return method, result
-        except NotExpressible as error:
-            sample["unfit"] = str(error)
+        except Exception as error:  # PyTorch's own functions among them: a tensor on a device that is not there, say
+            sample["unfit"] = str(error) if isinstance(error, NotExpressible) else f"{type(error).__name__}: {str(error)[:200]}"
             return None
 
 

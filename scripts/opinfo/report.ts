@@ -212,3 +212,11 @@ export function text(report: Report, options: { readonly show: number; readonly 
   lines.push("", `operators: ${whole} of ${ops.size} agree in every sample, ${rounded} but for rounding; ${report.seconds} s, torch ${report.torch}, ${report.backend}`);
   return lines.join("\n");
 }
+
+/** Samples by overload and dtype as one line each, `float32:12 int64:10/12` (agreeing and all): what `docs/ops.md` is made of. */
+export function checked(report: Report): { readonly torch: string; readonly overloads: Readonly<Record<string, string>> } {
+  const line = (dtypes: Readonly<Record<string, readonly [number, number]>>): string =>
+    Object.entries(dtypes).toSorted(([a], [b]) => compareText(a, b)).map(([dtype, [agree, all]]) => `${dtype}:${agree === all ? all : `${agree}/${all}`}`).join(" ");
+  const overloads = Object.entries(report.overloads).toSorted(([a], [b]) => compareText(a, b)).map(([name, dtypes]) => [name, line(dtypes)] as const);
+  return { torch: report.torch, overloads: Object.fromEntries(overloads) };
+}

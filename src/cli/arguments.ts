@@ -4,16 +4,17 @@
 export class UsageError extends Error {}
 
 export interface Arguments {
+  /** Empty for a command that takes none. */
   readonly model: string;
   readonly flags: ReadonlySet<string>;
   readonly options: ReadonlyMap<string, string>;
   readonly repeated: ReadonlyMap<string, readonly string[]>;
 }
 
-/** @throws UsageError for an unknown option, a missing value or a missing model */
+/** `known.model: "none"`: the command takes no model. @throws UsageError for an unknown option, a missing value or a missing model */
 export function parseArguments(
   words: readonly string[],
-  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[] },
+  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[]; readonly model?: "none" },
 ): Arguments {
   const flags = new Set<string>();
   const options = new Map<string, string>();
@@ -33,6 +34,10 @@ export function parseArguments(
     else if (known.options.includes(name)) options.set(name, valueOf(words[++i], word));
     else if (known.repeated.includes(name)) repeated.set(name, [...(repeated.get(name) ?? []), valueOf(words[++i], word)]);
     else throw new UsageError(`there is no option \`${word}\``);
+  }
+  if (known.model === "none") {
+    if (positional.length > 0) throw new UsageError(`\`${positional[0] ?? ""}\` is no option of this command`);
+    return { model: "", flags, options, repeated };
   }
   const [model, ...more] = positional;
   if (model === undefined) throw new UsageError("a model is wanted");

@@ -5,6 +5,7 @@ import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { BACKEND_NAMES } from "./backend.ts";
+import { ops } from "./ops.ts";
 import { print } from "./print.ts";
 import { run } from "./run.ts";
 
@@ -16,6 +17,8 @@ const USAGE = `usage:
              [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
                                    inputs: .npy (a tensor), .npz (tensors by name), .json (any value)
   opwise print MODEL               the typed graph with source lines
+  opwise ops [--missing MODEL] [--json]
+                                   which of PyTorch's operators this build has; what MODEL wants and this build lacks
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file`;
 
@@ -54,6 +57,8 @@ async function main(argv: readonly string[]): Promise<number> {
       );
     case "print":
       return print(parseArguments(rest, { flags: [], options: [], repeated: [] }));
+    case "ops":
+      return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case undefined:
     case "help":
     case "--help":

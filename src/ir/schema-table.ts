@@ -49,14 +49,16 @@ function index(texts: Iterable<string>): Map<string, string[]> {
 }
 
 let builtinTexts: Map<string, string[]> | undefined;
+function textsByName(): Map<string, string[]> {
+  return (builtinTexts ??= index(`${TORCH_SCHEMAS}${TORCHVISION}`.split("\n")));
+}
 /** Parsed lists of the built-in table; pure data, so sharing them between loads is safe. */
 const builtinLists = new Map<string, readonly Schema[]>();
 
 function builtinSchemas(name: string): readonly Schema[] {
   const known = builtinLists.get(name);
   if (known !== undefined) return known;
-  builtinTexts ??= index(`${TORCH_SCHEMAS}${TORCHVISION}`.split("\n"));
-  const texts = builtinTexts.get(name);
+  const texts = textsByName().get(name);
   if (texts === undefined) return [];
   const list = texts.map(parseSchema);
   builtinLists.set(name, list);
@@ -92,10 +94,9 @@ export class SchemaTable {
 
   /** Names of the namespace that resemble `name`, for hints. */
   similar(name: string): readonly string[] {
-    builtinSchemas("aten::add");
     const wanted = name.slice(name.indexOf("::") + 2).toLowerCase();
     const out: string[] = [];
-    for (const table of [this.#extra, builtinTexts ?? new Map<string, string[]>()]) {
+    for (const table of [this.#extra, textsByName()]) {
       for (const key of table.keys()) {
         const short = key.slice(key.indexOf("::") + 2).toLowerCase();
         if (
@@ -115,6 +116,11 @@ const builtin = new SchemaTable();
 /** The complete ordered overload list of a built-in name. */
 export function schemasOf(name: string): readonly Schema[] {
   return builtin.schemasOf(name);
+}
+
+/** All built-in schemas, overloads of a name in registration order. */
+export function allSchemas(): readonly Schema[] {
+  return [...textsByName().keys()].flatMap(builtinSchemas);
 }
 
 /** The built-in schema of a full name, or undefined. */

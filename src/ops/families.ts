@@ -6,4 +6,12 @@ import { opwiseOps } from "./opwise.ts";
 import { primFamilies } from "./prim/index.ts";
 import { visionFamilies } from "./torchvision/index.ts";
 
-export const torchFamilies: readonly (readonly Op[])[] = [...atenFamilies, ...primFamilies, ...visionFamilies, opwiseOps];
+/** Families by the files under `src/ops/` that declare them: `aten/pooling`. */
+export const namedFamilies: Readonly<Record<string, readonly Op[]>> = Object.fromEntries([
+  ...Object.entries(atenFamilies).map(([name, family]) => [`aten/${name}`, family] as const),
+  ...Object.entries(primFamilies).map(([name, family]) => [`prim/${name}`, family] as const),
+  ...Object.entries(visionFamilies).map(([name, family]) => [`torchvision/${name}`, family] as const),
+  ["opwise", opwiseOps],
+]);
+
+export const torchFamilies: readonly (readonly Op[])[] = Object.values(namedFamilies);

@@ -112,9 +112,10 @@ export function resize(ctx: Context, t: Tensor, shape: readonly number[]): void 
   t.strides = contiguousStrides(shape);
 }
 
-interface Derived {
+/** Where a schema's meaning comes from. */
+export interface Derived {
   readonly op: Op;
-  /** `factory`: an `out` form whose dtype is `out`'s, where the functional op is told one. */
+  /** The op itself, or its in-place or `out=` form; `factory`: an `out` form whose dtype is `out`'s, where the functional op is told one. */
   readonly form: "plain" | "inplace" | "out" | "factory";
 }
 
@@ -142,7 +143,8 @@ function sameArguments(a: readonly Argument[], b: readonly Argument[]): boolean 
   return a.length === b.length && a.every((x, i) => (x.name === b[i]?.name && (x.type.kind === "Tensor") === (b[i]?.type.kind === "Tensor")) || x.type.kind === b[i]?.type.kind);
 }
 
-function derive(schema: Schema, table: OpTable): Derived | undefined {
+/** The op that a schema has its meaning from, or undefined where there is none. */
+export function derive(schema: Schema, table: OpTable): Derived | undefined {
   const direct = table.get(fullName(schema));
   if (direct !== undefined) return { op: direct, form: "plain" };
   const outs = schema.args.filter((a) => a.kwargOnly && a.alias?.write === true);

@@ -14,4 +14,7 @@ import { tensorFacts } from "./tensor-facts.ts";
 export { printedLine } from "./formats.ts";
 export { readableText, tensorsIn } from "./text.ts";
 
-export const primFamilies: readonly (readonly Op[])[] = [numberArithmetic, mathematics, conversions, lists, dicts, strings, formats, tensorFacts, environment];
+/** Families by the files that declare them. */
+export const primFamilies: Readonly<Record<string, readonly Op[]>> = {
+  arithmetic: numberArithmetic, mathematics, conversions, lists, dicts, strings, formats, "tensor-facts": tensorFacts, environment,
+};

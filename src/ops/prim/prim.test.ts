@@ -8,7 +8,7 @@ import { fromBytes, toBytes } from "./byte-text.ts";
 import { primFamilies } from "./index.ts";
 import { floatText, readableText, tensorText } from "./text.ts";
 
-const ops = new Map(primFamilies.flat().map((op) => [op.name, op]));
+const ops = new Map(Object.values(primFamilies).flat().map((op) => [op.name, op]));
 
 const charged = { bytes: 0 };
 const context = { charge: (nbytes: number): void => void (charged.bytes += nbytes) };

@@ -6,4 +6,7 @@ import { deformables } from "./deformable.ts";
 import { regionsOfInterest } from "./regions-of-interest.ts";
 import { rotatedBoxes } from "./rotated-boxes.ts";
 
-export const visionFamilies: readonly (readonly Op[])[] = [boxes, rotatedBoxes, regionsOfInterest, deformables, [dataOp("torchvision::_cuda_version() -> int", () => -1)]];
+/** Families by the files that declare them. */
+export const visionFamilies: Readonly<Record<string, readonly Op[]>> = {
+  boxes, "rotated-boxes": rotatedBoxes, "regions-of-interest": regionsOfInterest, deformable: deformables, index: [dataOp("torchvision::_cuda_version() -> int", () => -1)],
+};
