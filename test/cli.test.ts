@@ -144,6 +144,20 @@ describe("opwise print", () => {
   });
 });
 
+describe("opwise ops", () => {
+  it.concurrent("lists PyTorch's operators with where they are declared, and what a model lacks", async () => {
+    const [text, listed, model, wrong] = await Promise.all([opwise(["ops"]), opwise(["ops", "--json"]), opwise(["ops", "--missing", join(SHAPES, "model.pt")]), opwise(["ops", "model.pt"])]);
+    expect(text.stdout).toMatch(/^\d+ of \d+ overloads that PyTorch registers$/m);
+    expect(text.stdout).toMatch(/^ {2}aten::max_pool2d$/m);
+    expect(JSON.parse(listed.stdout)).toContainEqual({
+      name: "aten::conv2d.padding", state: "declared", family: "aten/convolution", of: "aten::conv2d.padding",
+      schema: expect.stringContaining("str padding=") as string,
+    });
+    expect([model.code, model.stdout]).toEqual([0, `${join(SHAPES, "model.pt")}: nothing is missing\n`]);
+    expect(wrong.code).toBe(2);
+  });
+});
+
 describe("opwise", () => {
   it.concurrent("explains itself", async () => {
     const [help, wrong] = await Promise.all([opwise(["--help"]), opwise(["dance"])]);
