@@ -137,8 +137,9 @@ def sample_words(args, kwargs):
 class Call:
     """A function and its arguments, as a function of the tensors among them."""
 
-    def __init__(self, fn, args, kwargs):
+    def __init__(self, fn, args, kwargs, name=None):
         self.fn = fn
+        self.name = name or getattr(fn, "__name__", "")
         leaves, self.spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
         self.tensors = []
         self.leaves = []
@@ -249,25 +250,28 @@ def script_source(call, count):
     args, kwargs = pytree.tree_unflatten(leaves, call.spec)
     given = [literal(a) for a in args]
     for place, module in (("torch", torch), ("torch.nn.functional", torch.nn.functional), ("torch.linalg", torch.linalg)):
-        name = getattr(call.fn, "__name__", "")
-        if getattr(module, name, None) is call.fn:
-            target = f"{place}.{name}"
+        if getattr(module, call.name, None) is call.fn:
+            target = f"{place}.{call.name}"
             break
     else:
-        if not hasattr(torch.Tensor, getattr(call.fn, "__name__", "-")):
+        if not hasattr(torch.Tensor, call.name):
             raise NotExpressible("a function without a name")
-        target = f"{given.pop(0)}.{call.fn.__name__}"
+        target = f"{given.pop(0)}.{call.name}"
     words = given + [f"{k}={literal(v)}" for k, v in kwargs.items()]
     parameters = "".join(f", x{i}" for i in range(count))
     return f"(self{parameters}):\n    return {target}({', '.join(words)})\n"
+
+
+def empty_module():
+    holder = type("Samples", (torch.nn.Module,), {})
+    return torch.jit._recursive.create_script_module(holder(), lambda _: [], share_types=False)
 
 
 class Methods:
     """A module that calls are traced into as methods."""
 
     def __init__(self):
-        holder = type("Samples", (torch.nn.Module,), {})
-        self.module = torch.jit._recursive.create_script_module(holder(), lambda _: [], share_types=False)
+        self.module = empty_module()
         self.count = 0
 
     def trace(self, call, process):
@@ -315,7 +319,9 @@ class Methods:
         tensors, changed, seen = eager(call, process)
         name = f"s{self.count}"
         try:
-            self.module.define(f"def {name}{script_source(call, len(tensors))}")
+            source = f"def {name}{script_source(call, len(tensors))}"
+            empty_module().define(source)  # source that does not compile leaves half a method behind
+            self.module.define(source)
         except Exception as error:
             raise NotExpressible(f"cannot be scripted: {str(error).strip().splitlines()[-1][:160]}") from None
         self.count += 1
@@ -475,7 +481,7 @@ def series_of_op(op, dtype, variants, start, with_noise):
         args, kwargs = parts(sample)
         note = sample_words(args, kwargs)
         process = sample.output_process_fn_grad if full_name in GAUGE or op.name in GAUGE else (lambda x: x)
-        call = Call(op.op, args, kwargs)
+        call = Call(op.op, args, kwargs, op.name if not hasattr(torch, op.name) else None)
         found = series.add("plain", call, note, process, shape_only)
         method, result = found if found is not None else (None, None)
         if "noncontiguous" in variants and call.tensors and (method is not None or series.at < series.start):

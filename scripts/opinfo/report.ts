@@ -209,6 +209,9 @@ export function text(report: Report, options: { readonly show: number; readonly 
   const whole = [...ops.values()].filter((own) => (({ agree, all }) => agree === all)(count(own))).length;
   const rounded = [...ops.values()].filter((own) => (({ agree, rounding, all }) => agree + rounding === all)(count(own))).length;
   lines.push("", ...summary("all", new Map([["all", [...rows]]])));
+  // Some entries have a thousand times the samples of others.
+  const shares = [...ops.values()].map(count).filter((c) => c.all > 0);
+  lines.push("", `mean over operators: ${percent(sum(shares.map((c) => c.agree / c.all)), shares.length)}, ${percent(sum(shares.map((c) => (c.agree + c.rounding) / c.all)), shares.length)} with rounding`);
   lines.push("", `operators: ${whole} of ${ops.size} agree in every sample, ${rounded} but for rounding; ${report.seconds} s, torch ${report.torch}, ${report.backend}`);
   return lines.join("\n");
 }
