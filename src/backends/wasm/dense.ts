@@ -6,12 +6,15 @@ import { emitGemm, type GemmFunctions } from "./gemm.ts";
 import type { LinearMemory } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
+import { emitRows, type RowFunctions } from "./rows.ts";
 import { emitVectorProducts, type VectorProductFunctions } from "./vector-product.ts";
 
 type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
-export type DenseKernels = { readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & Pools)]: (...args: number[]) => void };
+export type DenseKernels = {
+  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & Pools)]: (...args: number[]) => void;
+};
 
 /** Compiles the module over a memory. */
 export function denseKernels(memory: LinearMemory): DenseKernels {
@@ -22,6 +25,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitVectorProducts(module, fusedMultiplyAdd);
   emitPatches(module, fusedMultiplyAdd);
   emitPools(module);
+  emitRows(module, fusedMultiplyAdd);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
   return exports as unknown as DenseKernels; // exported under the names that the types have
 }

@@ -11,7 +11,8 @@ import type { View } from "../../tensor/tensor.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
-import { denseKernels } from "./dense.ts";
+import { type DenseKernels, denseKernels } from "./dense.ts";
+import { refusesRegion, runRegion } from "./regions.ts";
 import { type Packed, Products } from "./products.ts";
 import { features } from "./features.ts";
 import { isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
@@ -88,18 +89,21 @@ const MAX_WORDS = 250;
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache: KernelCache;
+  readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #fused = features().fusedMultiplyAdd;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
-    this.#products = new Products(runtime.memory, denseKernels(runtime.memory));
+    this.#dense = denseKernels(runtime.memory);
+    this.#products = new Products(runtime.memory, this.#dense);
     this.#cache = new KernelCache(runtime);
   }
 
   refuses(what: Call | Region): string | undefined {
-    if (what.kind === "region") return "bodies run call by call";
     switch (what.kind) {
+      case "region":
+        return refusesRegion(what);
       case "map":
       case "compute":
       case "reduce":
@@ -120,8 +124,10 @@ export class Launcher {
     }
   }
 
-  run(call: Call, addressOf: AddressOf, packed: Packed): void {
+  run(call: Call | Region, addressOf: AddressOf, packed: Packed): void {
     switch (call.kind) {
+      case "region":
+        return runRegion(call, this.#runtime.memory, this.#dense, addressOf);
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
