@@ -1,6 +1,7 @@
 /** The kernels that are not printed from programs: one module, compiled with the backend. */
 
 import { ModuleBuilder } from "../../wasm/module.ts";
+import { type CellFunctions, emitCells } from "./cells.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
 import type { LinearMemory } from "./memory.ts";
@@ -13,7 +14,7 @@ type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
-  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & Pools)]: (...args: number[]) => void;
+  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & Pools)]: (...args: number[]) => void;
 };
 
 /** Compiles the module over a memory. */
@@ -26,6 +27,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitPatches(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
+  emitCells(module, fusedMultiplyAdd);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
   return exports as unknown as DenseKernels; // exported under the names that the types have
 }

@@ -82,6 +82,27 @@ export class Products {
     }
   }
 
+  /** `to [rows, N] = x [rows, K] w^T` for a weight `[N, K]`; rows of x are contiguous, as are those of the result unless a stride is given. */
+  linear(
+    to: number,
+    x: number,
+    rowStride: number,
+    rows: number,
+    w: View,
+    addressOf: (view: View) => number,
+    packed: Packed,
+    outStride: number = (w.shape[0] ?? 0) * FLOAT,
+  ): void {
+    const [columns = 0, depth = 0] = w.shape;
+    const [across = 0, down = 0] = w.strides;
+    const right: Matrix = { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
+    const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
+    if (rows === 1 && this.#vector(left, right, to)) return;
+    const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
+    const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.#packColumns(right, depth, at));
+    this.#multiply(left, block.address, to, outStride, columns, depth);
+  }
+
   #packColumns(b: Matrix, depth: number, to: number): void {
     const width = padded(b.columns, COLUMNS) * FLOAT;
     for (let k = 0; k < depth; k += DEPTH) {

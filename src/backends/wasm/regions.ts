@@ -4,9 +4,12 @@ import type { Region } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
+import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { LinearMemory } from "./memory.ts";
+import type { Packed, Products } from "./products.ts";
+import { type CellName, refusesRecurrent, runRecurrent } from "./recurrent.ts";
 
 type AddressOf = (view: View) => number;
 
@@ -14,6 +17,7 @@ const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_n
 
 /** Why the region is not taken whole, or undefined. */
 export function refusesRegion(region: Region): string | undefined {
+  if (isRecurrent(region)) return refusesRecurrent(region);
   if (!CLAIMED.has(region.name)) return `no kernel for the region ${region.name}`;
   for (const view of [...region.operands, ...region.results]) {
     if (view.dtype !== "float32") return `no ${view.dtype} kernel for ${region.name}`;
@@ -28,7 +32,13 @@ export function refusesRegion(region: Region): string | undefined {
   return undefined;
 }
 
-export function runRegion(region: Region, memory: LinearMemory, dense: DenseKernels, addressOf: AddressOf): void {
+/** The recurrent layers have a cell's kernel each. */
+function isRecurrent(region: Region): region is Region & { readonly name: CellName } {
+  return Object.hasOwn(GATES, region.name);
+}
+
+export function runRegion(region: Region, memory: LinearMemory, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
+  if (isRecurrent(region)) return runRecurrent(region, memory, dense, products, addressOf, packed);
   const at = (view: View | undefined): number => (view === undefined ? unreachable("view") : addressOf(view) + view.offset * FLOAT);
   const [x, ...rest] = region.operands;
   const [out] = region.results;

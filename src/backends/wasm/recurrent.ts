@@ -1,0 +1,100 @@
+/** Recurrent layers: one product for the inputs of all steps, one for the hidden state of each, and a cell's kernel. */
+
+import type { Region } from "../../prims/call.ts";
+import { unreachable } from "../../tensor/error.ts";
+import { isContiguous } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { GATES } from "./cells.ts";
+import type { DenseKernels } from "./dense.ts";
+import { FLOAT } from "./emit.ts";
+import type { LinearMemory } from "./memory.ts";
+import type { Packed, Products } from "./products.ts";
+
+export function refusesRecurrent(region: Region): string | undefined {
+  const odd = [...region.operands, ...region.results].find((v) => v.dtype !== "float32");
+  if (odd !== undefined) return `no ${odd.dtype} kernel for ${region.name}`;
+  if ([...region.operands, ...region.results].some((v) => v.strides[v.shape.length - 1] !== 1 && (v.shape.at(-1) ?? 1) > 1))
+    return `${region.name} of what has no contiguous rows`;
+  if (Number(region.params["steps"]) === 0) return "no steps";
+  const biases = operandsOf(region).biases;
+  return biases.every((b) => isContiguous(b.shape, b.strides)) ? undefined : "biases that are not contiguous";
+}
+
+interface Operands {
+  readonly x: View;
+  readonly h0: View;
+  readonly c0: View | undefined;
+  readonly input: View;
+  readonly hidden: View;
+  readonly biases: readonly View[];
+  readonly projection: View | undefined;
+}
+
+function operandsOf(region: Region): Operands {
+  const rest = [...region.operands];
+  const take = (): View => rest.shift() ?? unreachable(`an operand of ${region.name}`);
+  const [x, h0] = [take(), take()];
+  const c0 = region.name === "lstm" ? take() : undefined;
+  const [input, hidden] = [take(), take()];
+  const biases = region.params["bias"] === true ? [take(), take()] : [];
+  return { x, h0, c0, input, hidden, biases, projection: region.params["projection"] === true ? take() : undefined };
+}
+
+export type CellName = "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
+
+export function runRecurrent(
+  region: Region & { readonly name: CellName },
+  memory: LinearMemory,
+  dense: DenseKernels,
+  products: Products,
+  addressOf: (view: View) => number,
+  packed: Packed,
+): void {
+  const { x, h0, c0, input, hidden, biases, projection } = operandsOf(region);
+  const [out, hn, cn] = region.results;
+  if (out === undefined || hn === undefined) return unreachable("results");
+  const at = (view: View | undefined): number => (view === undefined ? 0 : addressOf(view) + view.offset * FLOAT);
+  const rowBytes = (view: View): number => (view.strides[0] ?? 0) * FLOAT;
+  const steps = Number(region.params["steps"]);
+  const rows = x.shape[0] ?? 0;
+  const samples = rows / steps;
+  const gates = GATES[region.name] ?? unreachable(region.name);
+  const wide = input.shape[0] ?? 0;
+  const units = wide / gates;
+  const size = h0.shape[1] ?? 0;
+  const copyRows = (to: number, toStride: number, from: number, fromStride: number, columns: number): void =>
+    dense.copyPlanes(to, from, 1, samples, columns, 0, fromStride, FLOAT, toStride, 0, 0);
+
+  const inputs = memory.allocate(rows * wide * FLOAT);
+  const hiddens = memory.allocate(samples * wide * FLOAT);
+  const state = c0 === undefined ? undefined : memory.allocate(samples * units * FLOAT);
+  const unprojected = projection === undefined ? undefined : memory.allocate(samples * units * FLOAT);
+  products.linear(inputs.address, at(x), rowBytes(x), rows, input, addressOf, packed);
+  if (state !== undefined && c0 !== undefined) copyRows(state.address, units * FLOAT, at(c0), rowBytes(c0), units);
+  let [last, lastStride] = [at(h0), rowBytes(h0)];
+  for (let k = 0; k < steps; k++) {
+    const t = region.params["reverse"] === true ? steps - 1 - k : k;
+    products.linear(hiddens.address, last, lastStride, samples, hidden, addressOf, packed);
+    const target = at(out) + t * samples * rowBytes(out);
+    const [to, stride] = unprojected === undefined ? [target, rowBytes(out)] : [unprojected.address, units * FLOAT];
+    const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : region.name === "gru" ? [last, lastStride] : [0, 0];
+    dense[region.name](
+      inputs.address + t * samples * wide * FLOAT,
+      hiddens.address,
+      at(biases[0]),
+      at(biases[1]),
+      kept,
+      to,
+      samples,
+      units,
+      keptStride,
+      stride,
+    );
+    if (unprojected !== undefined && projection !== undefined)
+      products.linear(target, unprojected.address, units * FLOAT, samples, projection, addressOf, packed, rowBytes(out));
+    [last, lastStride] = [target, rowBytes(out)];
+  }
+  copyRows(at(hn), rowBytes(hn), last, lastStride, size);
+  if (state !== undefined && cn !== undefined) copyRows(at(cn), rowBytes(cn), state.address, units * FLOAT, units);
+  for (const block of [inputs, hiddens, state, unprojected]) if (block !== undefined) memory.free(block);
+}
