@@ -48,7 +48,7 @@ function torchOp(schema: string, fn: (...args: readonly unknown[]) => Input): Cu
   const op: Op = {
     name,
     schema,
-    quantised: undefined,
+    quantised: "own", quantisedWrites: false,
     body: {
       kind: "reads",
       run: function* run(_ctx, args): Reads {

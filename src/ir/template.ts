@@ -16,6 +16,8 @@ export interface StorageTemplate {
   readonly device: string;
   /** How the file packs sub-byte elements; memory has one per byte. Absent: as in memory. */
   readonly packedBits?: 2 | 4;
+  /** Elements after which a new byte begins, where rows are packed one by one. */
+  readonly packedRow?: number;
   /** ONNX string data, in place of bytes. */
   readonly strings?: readonly string[];
   /** All elements are this one (ConstantOfShape-like); the bytes are one element's. */

@@ -16,7 +16,7 @@ import {
 import type { QuantizerTemplate, StorageTemplate, TensorTemplate } from "../ir/template.ts";
 import { type DType, isQuantized, itemsize } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
-import { extentOf } from "../tensor/shape.ts";
+import { extentOf, isContiguous } from "../tensor/shape.ts";
 
 const STORAGES: Readonly<Record<string, DType>> = {
   Double: "float64",
@@ -35,6 +35,8 @@ const STORAGES: Readonly<Record<string, DType>> = {
   QInt8: "qint8",
   QUInt8: "quint8",
   QInt32: "qint32",
+  QUInt4x2: "quint4x2",
+  QUInt2x4: "quint2x4",
   UInt16: "uint16",
   UInt32: "uint32",
   UInt64: "uint64",
@@ -72,6 +74,8 @@ const DTYPES: Readonly<Record<string, DType>> = {
   qint8: "qint8",
   quint8: "quint8",
   qint32: "qint32",
+  quint4x2: "quint4x2",
+  quint2x4: "quint2x4",
   uint16: "uint16",
   uint32: "uint32",
   uint64: "uint64",
@@ -293,12 +297,28 @@ export function stridedTensor(tensor: TensorTemplate, claimed: number = tensor.s
     throw new OpwiseError("bad-tensor", "a tensor has a negative size, stride or offset", facts);
   if (!Number.isSafeInteger(shape.includes(0) ? 0 : shape.reduce((n, dim) => n * dim, 1)))
     throw new OpwiseError("bad-tensor", "a tensor's sizes multiply beyond 2^53", facts);
+  const packed = PACKED_BITS[dtype];
+  if (packed !== undefined) return packedTensor(tensor, packed, Math.min(storage.nbytes, claimed));
   const extent = extentOf(shape, strides);
   const limit = Math.min(storage.nbytes, claimed);
   if ((offset + (extent === undefined ? 0 : extent.high + 1)) * itemsize(dtype) > limit) {
     throw new OpwiseError("bad-tensor", "a tensor reaches beyond its storage", { ...facts, wanted: `at most ${limit} bytes, ${itemsize(dtype)} each` });
   }
   return tensor;
+}
+
+/** Dtypes that files hold several to the byte, each row from a new byte on. */
+const PACKED_BITS: Partial<Record<DType, 2 | 4>> = { quint4x2: 4, quint2x4: 2 };
+
+function packedTensor(tensor: TensorTemplate, bits: 2 | 4, limit: number): TensorTemplate {
+  const { storage, dtype, shape, strides, offset } = tensor;
+  const row = shape.at(-1) ?? 1;
+  const rows = shape.slice(0, -1).reduce((n, dim) => n * dim, 1);
+  const bytes = rows * Math.ceil((row * bits) / 8);
+  const facts = { got: `sizes [${shape.join(", ")}], strides [${strides.join(", ")}], offset ${offset}` };
+  if (offset !== 0 || !isContiguous(shape, strides)) throw new OpwiseError("bad-tensor", `a tensor of ${dtype} is not contiguous`, facts);
+  if (bytes > limit) throw new OpwiseError("bad-tensor", "a tensor reaches beyond its storage", { ...facts, wanted: `at most ${limit} bytes` });
+  return { ...tensor, storage: { ...storage, nbytes: bytes, packedBits: bits, packedRow: row } };
 }
 
 const QSCHEMES: ReadonlySet<string> = new Set(["torch.per_tensor_affine", "torch.per_channel_affine", "torch.per_channel_affine_float_qparams"]);

@@ -22,11 +22,22 @@ export interface Declaration<A extends readonly unknown[]> {
   readonly run?: Meaning<A>;
   /** For ops that need values: yields each tensor that must be readable before it goes on. */
   readonly reads?: (ctx: Context, ...args: A) => Reads;
-  /** Quantised operands: computed on codes with the quantiser kept, or dequantised and requantised; absent: refused. */
-  readonly quantised?: "codes" | "requantise";
+  /** What the op does where an operand is quantised; absent: refused, as PyTorch refuses what has no QuantizedCPU kernel. */
+  readonly quantised?: QuantisedRule | ((ctx: Context, ...args: A) => Result | Reads);
+  /** Whether the derived in-place and `out=` forms take quantised operands too. */
+  readonly quantisedWrites?: boolean;
   /** Takes nested tensors; other ops refuse them. */
   readonly nested?: boolean;
 }
+
+/**
+ * `codes`: as it is on the codes, which the result takes over with the quantiser (what moves, orders or picks elements).
+ * `requantise`: on the numbers, whose result is quantised as the first quantised operand is.
+ * `centred`: on codes less their zero point, taken for numbers: what commutes with a scale, and rounds once (averages, interpolation).
+ * `numbers`: on the numbers; the result is not quantised (comparisons).
+ * `own`: its meaning knows quantised operands itself.
+ */
+export type QuantisedRule = "codes" | "requantise" | "centred" | "numbers" | "own";
 
 /** A declared op. */
 export interface Op {
@@ -36,11 +47,12 @@ export interface Op {
   readonly body:
     | { readonly kind: "pointwise"; readonly elementwise: Elementwise }
     /** Arguments as the schema's TypeScript types. */
-    | { readonly kind: "run"; readonly run: (ctx: Context, args: readonly unknown[]) => Result }
-    | { readonly kind: "reads"; readonly run: (ctx: Context, args: readonly unknown[]) => Reads }
+    | { readonly kind: "run"; readonly run: (ctx: Context, args: readonly unknown[]) => Result | Reads }
+    | { readonly kind: "reads"; readonly run: (ctx: Context, args: readonly unknown[]) => Result | Reads }
     /** Arguments and result as data: scalars, strings, containers. */
     | { readonly kind: "raw"; readonly run: (args: readonly Datum[], ctx: Context) => Datum };
-  readonly quantised: "codes" | "requantise" | undefined;
+  readonly quantised: QuantisedRule | ((ctx: Context, args: readonly unknown[]) => Result | Reads) | undefined;
+  readonly quantisedWrites: boolean;
   /** Takes nested tensors. */
   readonly nested?: boolean;
 }
@@ -56,7 +68,8 @@ function nameOf(schema: string): string {
  */
 export function op<const S extends string>(schema: S, declaration: Declaration<ArgumentsOf<S>>): Op {
   const { run, reads, quantised, nested = false } = declaration;
-  const base = { name: nameOf(schema), schema, quantised, nested };
+  const own = typeof quantised === "function" ? (ctx: Context, args: readonly unknown[]) => quantised(ctx, ...(args as ArgumentsOf<S>)) : quantised;
+  const base = { name: nameOf(schema), schema, quantised: own, quantisedWrites: declaration.quantisedWrites ?? false, nested };
   if (reads !== undefined) {
     // The registry converts arguments by the same schema text that typed `reads`.
     return { ...base, body: { kind: "reads", run: (ctx, args) => reads(ctx, ...(args as ArgumentsOf<S>)) } };
@@ -68,7 +81,7 @@ export function op<const S extends string>(schema: S, declaration: Declaration<A
 
 /** Declares an op on data other than tensors: scalars, strings, lists, dicts. */
 export function dataOp(schema: string, run: (args: readonly Datum[], ctx: Context) => Datum): Op {
-  return { name: nameOf(schema), schema, body: { kind: "raw", run: counted(run) }, quantised: undefined };
+  return { name: nameOf(schema), schema, body: { kind: "raw", run: counted(run) }, quantised: undefined, quantisedWrites: false };
 }
 
 /** Bytes of a string's or a list's own memory; what is inside was counted when it was made. */

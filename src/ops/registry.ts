@@ -13,6 +13,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { itemsize } from "../tensor/dtype.ts";
 import type { Op, Reads, Result } from "./define.ts";
 import { apply } from "./elementwise.ts";
+import { guarded } from "./quantised-rule.ts";
 
 /** An op bound to a schema: arguments in schema order, all given (defaults filled in by the linker). */
 export type BoundOp =
@@ -168,6 +169,10 @@ export function derive(schema: Schema, table: OpTable): Derived | undefined {
   return undefined;
 }
 
+function isReads(value: Result | Reads): value is Reads {
+  return typeof value === "object" && value !== null && Symbol.iterator in value && "next" in value;
+}
+
 const byName = new WeakMap<OpTable, Map<string, Op[]>>();
 /** All overloads of a name that a table has. */
 function namedIn(table: OpTable, name: string): readonly Op[] {
@@ -209,7 +214,10 @@ function refuseNested(name: string, args: readonly Datum[]): void {
 export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   const found = derive(schema, table);
   if (found === undefined) return undefined;
-  const { op, form } = found;
+  return guarded(bindFound(schema, found), schema, found, bindFound, parsedSchema);
+}
+
+function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
   const { body } = op;
   const outs = schema.args.map((a, i) => (a.kwargOnly && a.alias?.write === true ? i : -1)).filter((i) => i >= 0);
   const inputs = schema.args.map((_, i) => i).filter((i) => (form !== "out" && form !== "factory") || !outs.includes(i));
@@ -244,6 +252,7 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
       const sequence = form === "factory" && v.rank === 1 && !schema.args.some((a) => a.type.kind === "List") && v.numel === t.numel;
       if (sequence) copyInto(ctx, t, reshaped(ctx, v, t.shape));
       else (form === "inplace" ? copyInto : writeOut)(ctx, t, v);
+      if (v.quantizer !== undefined) t.quantizer = v.quantizer;
     });
     return schema.returns.length === 0 ? [] : into;
   };
@@ -268,8 +277,8 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
     return {
       reads: true,
       run: function* run(ctx, args): Generator<Tensor, readonly Datum[], void> {
-        const steps: Reads = body.run(ctx, convert(args));
-        return settle(ctx, yield* steps, args);
+        const steps = body.run(ctx, convert(args));
+        return settle(ctx, isReads(steps) ? yield* steps : steps, args);
       },
     };
   }
@@ -296,5 +305,12 @@ export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
       },
     };
   }
-  return { reads: false, run: (ctx, args) => settle(ctx, body.run(ctx, convert(args)), args) };
+  const { run } = body;
+  return {
+    reads: false,
+    run: (ctx, args) => {
+      const value = run(ctx, convert(args));
+      return isReads(value) ? unreachable("an op that waits is declared so") : settle(ctx, value, args);
+    },
+  };
 }

@@ -22,7 +22,7 @@ export interface Program {
 
 const COMPUTE: Partial<Record<DType, ExprType>> = {
   bool: "bool", uint8: "u8", int8: "i8", uint16: "u16", int16: "i16", uint32: "u32", int32: "i32", uint64: "u64", int64: "i64",
-  float64: "f64", complex128: "f64", string: "i32", uint4: "u8", int4: "i8", uint2: "u8", int2: "i8", qint8: "i8", quint8: "u8", qint32: "i32",
+  float64: "f64", complex128: "f64", string: "i32", uint4: "u8", int4: "i8", uint2: "u8", int2: "i8", qint8: "i8", quint8: "u8", qint32: "i32", quint4x2: "u8", quint2x4: "u8",
 };
 
 /** The type that elements of `dtype` are loaded as: half and smaller floats widen to f32, complex parts to their own float. */

@@ -113,15 +113,22 @@ export class Instantiator {
 }
 
 function makeStorage(template: StorageTemplate, dtype: DType): Storage {
-  const { source, nbytes, packedBits, strings } = template;
+  const { source, nbytes, packedBits, packedRow, strings } = template;
   if (strings !== undefined) {
     const ids = new Int32Array(strings.map((s) => internString(s)));
     return Storage.wrap(new Uint8Array(ids.buffer), false);
   }
   const range = { offset: 0, length: source.size };
   // A packed file has several elements to the byte, memory one: the last byte's spare ones come along unseen.
-  const count = packedBits === undefined ? nbytes : nbytes * (8 / packedBits);
-  const shape = (bytes: Uint8Array): Uint8Array => (packedBits === undefined ? bytes : unpackBits(dtype, bytes, count));
+  const rowBytes = packedBits === undefined || packedRow === undefined ? undefined : Math.ceil((packedRow * packedBits) / 8);
+  const count = packedBits === undefined ? nbytes : rowBytes === undefined || packedRow === undefined ? nbytes * (8 / packedBits) : rowBytes === 0 ? 0 : (nbytes / rowBytes) * packedRow;
+  const shape = (bytes: Uint8Array): Uint8Array => {
+    if (packedBits === undefined) return bytes;
+    if (rowBytes === undefined || packedRow === undefined) return unpackBits(dtype, bytes, count);
+    const out = new Uint8Array(count);
+    for (let at = 0, from = 0; at < count; at += packedRow, from += rowBytes) out.set(unpackBits(dtype, bytes.subarray(from, from + rowBytes), packedRow), at);
+    return out;
+  };
   return Storage.lazy(count, () => {
     if (source.readSync !== undefined) return shape(source.readSync(range));
     const bytes = source.read(range);

@@ -34,6 +34,12 @@ export function walkData(roots: Iterable<Datum | undefined>, visit: (value: Excl
       case "future":
         if (value.state.done && "value" in value.state) stack.push(value.state.value);
         break;
+      case "host": {
+        // Packed parameters hold their state as data.
+        const held = value.value;
+        if (typeof held === "object" && held !== null && "kind" in held && (held.kind === "tuple" || held.kind === "list")) stack.push(held as Datum);
+        break;
+      }
       default:
     }
   }

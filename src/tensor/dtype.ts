@@ -38,6 +38,8 @@ export type DType =
   | "qint8"
   | "quint8"
   | "qint32"
+  | "quint4x2"
+  | "quint2x4"
   | "string";
 
 export interface DTypeInfo {
@@ -89,6 +91,8 @@ const INFO: Readonly<Record<DType, DTypeInfo>> = {
   qint8: { itemsize: 1, class: "int", carrier: "i8", lanes: 1, signed: true, bits: 8, torch: 12 },
   quint8: { itemsize: 1, class: "int", carrier: "u8", lanes: 1, signed: false, bits: 8, torch: 13 },
   qint32: { itemsize: 4, class: "int", carrier: "i32", lanes: 1, signed: true, bits: 32, torch: 14 },
+  quint4x2: { itemsize: 1, class: "int", carrier: "u8", lanes: 1, signed: false, bits: 4, torch: 16 },
+  quint2x4: { itemsize: 1, class: "int", carrier: "u8", lanes: 1, signed: false, bits: 2, torch: 17 },
   string: { itemsize: 4, class: "string", carrier: "i32", lanes: 1, signed: false, bits: 32, onnx: 8 },
 };
 
@@ -137,7 +141,7 @@ export function isInt(dtype: DType): boolean {
   return INFO[dtype].class === "int";
 }
 export function isQuantized(dtype: DType): boolean {
-  return dtype === "qint8" || dtype === "quint8" || dtype === "qint32";
+  return dtype === "qint8" || dtype === "quint8" || dtype === "qint32" || dtype === "quint4x2" || dtype === "quint2x4";
 }
 
 const BY_TORCH = new Map<number, DType>();

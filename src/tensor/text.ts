@@ -60,6 +60,20 @@ export function elementsOf(tensor: Tensor): Element[] {
   return pairs;
 }
 
+/** The numbers that a quantised tensor's codes stand for, row-major, in single precision. */
+export function quantisedNumbers(tensor: Tensor): number[] {
+  const q = tensor.quantizer;
+  const codes = Array.from(tensor.data as Iterable<number | bigint>, Number);
+  if (q === undefined) return codes;
+  if (q.scheme === "per_tensor_affine") return codes.map((code) => Math.fround((code - q.zeroPoint) * Math.fround(q.scale)));
+  const [scales, zeros] = [Array.from(q.scales.data, Number), Array.from(q.zeroPoints.data, Number)];
+  const inner = tensor.shape.slice(q.axis + 1).reduce((a, b) => a * b, 1);
+  return codes.map((code, i) => {
+    const channel = Math.floor(i / inner) % (tensor.shape[q.axis] ?? 1);
+    return Math.fround(Math.fround(code - (zeros[channel] ?? 0)) * Math.fround(scales[channel] ?? 1));
+  });
+}
+
 /** How the elements of a tensor are written, so that columns line up: PyTorch takes the width from what is finite and not zero. */
 interface Formatter {
   readonly width: number;
@@ -146,10 +160,26 @@ function withSuffixes(body: string, suffixes: readonly string[]): string {
 /** `tensor([[1., 2.]], dtype=torch.float64)`. */
 export function formatTensor(tensor: Tensor): string {
   const { shape, dtype } = tensor;
-  const elements = elementsOf(tensor);
+  const q = tensor.quantizer;
+  if (q !== undefined) {
+    const suffix =
+      q.scheme === "per_tensor_affine"
+        ? [`scale=${numberText(q.scale)}`, `zero_point=${q.zeroPoint}`]
+        : [`scale=${formatTensor(q.scales)}`, `zero_point=${formatTensor(q.zeroPoints)}`, `axis=${q.axis}`];
+    return format(tensor.shape, "float32", quantisedNumbers(tensor), [`size=(${tensor.shape.length === 1 ? `${tensor.shape[0]},` : tensor.shape.join(", ")})`, `dtype=torch.${dtype}`, `quantization_scheme=torch.${q.scheme}`, ...suffix]);
+  }
+  return format(shape, dtype, elementsOf(tensor));
+}
+
+/** A double as Python prints it. */
+function numberText(x: number): string {
+  return Number.isInteger(x) && Math.abs(x) < 1e16 ? `${x}.0` : String(x).replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+function format(shape: readonly number[], dtype: DType, elements: readonly Element[], given?: readonly string[]): string {
   // Without elements nothing shows what dtype it is.
   const isShown = dtype !== "float32" && (elements.length === 0 || (dtype !== "int64" && dtype !== "bool" && dtype !== "complex64"));
-  const suffixes = isShown ? [`dtype=torch.${dtype}`] : [];
+  const suffixes = given ?? (isShown ? [`dtype=torch.${dtype}`] : []);
   if (elements.length === 0) return withSuffixes("[]", [...(shape.length === 1 ? [] : [`size=(${shape.join(", ")})`]), ...suffixes]);
   const isSummary = elements.length > THRESHOLD;
   const isLeftOut = (i: number, size: number): boolean => isSummary && size > 2 * EDGE && i >= EDGE && i < size - EDGE;

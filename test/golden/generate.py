@@ -117,6 +117,8 @@ def build(arg: dict):
         return build_tensor(value)
     if kind == "list":
         return [build(item) for item in value]
+    if kind == "made":
+        return torch_op(value["op"])(*[build(item) for item in value["args"]])
     if kind == "dict":
         return {build(key): build(item) for key, item in value}
     return {
@@ -179,6 +181,8 @@ def encode(v, with_data: bool = True) -> dict:
         return {"str": v}
     if isinstance(v, torch.dtype):
         return {"dtype": str(v)[6:]}
+    if isinstance(v, torch._C.ScriptObject):
+        return {"host": str(v._type())}
     if isinstance(v, torch.layout):
         return {"layout": str(v)[6:]}
     if isinstance(v, torch.device):

@@ -44,7 +44,9 @@ export type Arg =
   | { readonly complex: readonly [number, number] }
   | { readonly device: string }
   | { readonly memoryFormat: MemoryFormat }
-  | { readonly dict: readonly (readonly [Arg, Arg])[] };
+  | { readonly dict: readonly (readonly [Arg, Arg])[] }
+  /** What another op makes: packed parameters, tensors quantised per channel. */
+  | { readonly made: { readonly op: string; readonly args: readonly Arg[] } };
 
 export type MemoryFormat = "contiguous_format" | "preserve_format" | "channels_last" | "channels_last_3d";
 
@@ -119,6 +121,9 @@ export function strs(...values: readonly string[]): Arg {
 export function bools(...values: readonly boolean[]): Arg {
   return { list: values.map(bool) };
 }
+export function made(op: string, ...args: readonly Arg[]): Arg {
+  return { made: { op, args } };
+}
 export const none: Arg = { none: true };
 
 /** A sample; the form that `*.samples.ts` files use. */
@@ -135,6 +140,7 @@ export function sample(
 type NamedSample = (op: string, args: readonly Arg[], kwargs?: Readonly<Record<string, Arg>>, rest?: Omit<Sample, "op" | "args" | "kwargs">) => Sample;
 export const aten: NamedSample = (op, ...rest) => sample(`aten::${op}`, ...rest);
 export const prim: NamedSample = (op, ...rest) => sample(`prim::${op}`, ...rest);
+export const quantized: NamedSample = (op, ...rest) => sample(`quantized::${op}`, ...rest);
 export const onnx: NamedSample = (op, ...rest) => sample(`onnx::${op}`, ...rest);
 
 /** The sample with a seed for each tensor that has none: 1, 2, … in the order of the arguments. */
@@ -143,6 +149,7 @@ export function withSeeds(one: Sample): Sample {
   const fill = (arg: Arg): Arg => {
     if ("list" in arg) return { list: arg.list.map(fill) };
     if ("dict" in arg) return { dict: arg.dict.map(([key, value]) => [fill(key), fill(value)]) };
+    if ("made" in arg) return { made: { op: arg.made.op, args: arg.made.args.map(fill) } };
     if (!("tensor" in arg)) return arg;
     count++;
     return { tensor: { ...arg.tensor, seed: arg.tensor.seed === 0 ? count : arg.tensor.seed } };

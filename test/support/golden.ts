@@ -17,7 +17,8 @@ import { bind, type BoundOp, parsedSchema, tableOf } from "../../src/ops/registr
 import { type Executor } from "../../src/run/executor.ts";
 import { type DType, torchOfDtype } from "../../src/tensor/dtype.ts";
 import { isContiguous } from "../../src/tensor/shape.ts";
-import { Tensor } from "../../src/tensor/tensor.ts";
+import { type Quantizer, Tensor } from "../../src/tensor/tensor.ts";
+import { call } from "./eager.ts";
 import { type Arg, type MemoryFormat, numberOf, type Sample, sampleTensor } from "../golden/sample-tensor.ts";
 
 const GOLDEN = join(import.meta.dirname, "../golden");
@@ -29,7 +30,9 @@ interface RecordedTensor {
   readonly data?: string;
   /** Absent: row-major. */
   readonly strides?: readonly number[];
-  readonly quantizer?: { readonly scale: number; readonly zeroPoint: number };
+  readonly quantizer?:
+    | { readonly scale: number; readonly zeroPoint: number }
+    | { readonly scales: readonly number[]; readonly zeroPoints: readonly number[]; readonly axis: number };
 }
 export type Recorded =
   | { readonly tensor: RecordedTensor }
@@ -44,7 +47,9 @@ export type Recorded =
   | { readonly dict: readonly (readonly [Recorded, Recorded])[] }
   | { readonly dtype: DType }
   | { readonly device: string }
-  | { readonly layout: string };
+  | { readonly layout: string }
+  /** An object of a C++ class, by its name. */
+  | { readonly host: string };
 
 /** One recorded call. */
 export interface Golden {
@@ -90,6 +95,7 @@ function datumOf(arg: Arg, type: Type): Datum {
   if (type.kind === "Optional") return "none" in arg ? null : datumOf(arg, type.elem);
   const boxes = type.kind === "number" || type.kind === "Any" || type.kind === "Union";
   if ("tensor" in arg) return sampleTensor(arg.tensor);
+  if ("made" in arg) return call(arg.made.op, arg.made.args.map((item, i) => datumOf(item, torchSchema(arg.made.op).args[i]?.type ?? T.Any)))[0] ?? null;
   if ("int" in arg) {
     const value = canonicalInt(BigInt(arg.int));
     return boxes ? { kind: "int", value } : type.kind === "float" ? Number(value) : value;
@@ -282,10 +288,7 @@ class Comparison {
     const expected = Tensor.zeros([...want.shape], want.dtype);
     expected.storage.bytes().set(Buffer.from(want.data, "base64"));
     const difference = compareTensors(got, expected, this.#tolerance(want.dtype)) ?? (isOnnx(this.#sample) ? undefined : compareStrides(got, want));
-    if (difference !== undefined || want.quantizer === undefined) return difference;
-    const q = got.quantizer;
-    if (q?.scheme !== "per_tensor_affine") return "no quantiser";
-    return q.scale === want.quantizer.scale && q.zeroPoint === want.quantizer.zeroPoint ? undefined : `scale ${q.scale}, zero point ${q.zeroPoint}`;
+    return difference ?? compareQuantizers(got.quantizer, want.quantizer);
   }
 
   datum(got: Datum, want: Recorded | undefined): string | undefined {
@@ -300,6 +303,7 @@ class Comparison {
     if ("str" in want) return equal(bare === want.str);
     if ("none" in want) return equal(got === null);
     if ("dtype" in want) return equal(bare === torchOfDtype(want.dtype));
+    if ("host" in want) return equal(typeof got === "object" && got !== null && "kind" in got && got.kind === "host" && got.name === want.host);
     if ("layout" in want) return equal(bare === 0 && want.layout === "strided");
     if (typeof got !== "object" || got === null || got instanceof Tensor || !("kind" in got)) return equal(false);
     if ("device" in want) return equal(got.kind === "device" && got.name === want.device);
@@ -337,6 +341,20 @@ class Comparison {
     }
     return undefined;
   }
+}
+
+function compareQuantizers(got: Quantizer | undefined, want: RecordedTensor["quantizer"]): string | undefined {
+  if (want === undefined) return got === undefined ? undefined : "a quantiser where none was recorded";
+  if (got === undefined) return "no quantiser";
+  if ("scale" in want) {
+    if (got.scheme !== "per_tensor_affine") return `quantiser ${got.scheme}`;
+    const same = Math.abs(got.scale - want.scale) <= 1e-12 * want.scale && got.zeroPoint === want.zeroPoint;
+    return same ? undefined : `scale ${got.scale}, zero point ${got.zeroPoint}, wanted ${want.scale}, ${want.zeroPoint}`;
+  }
+  if (got.scheme === "per_tensor_affine" || got.axis !== want.axis) return `quantiser ${got.scheme}`;
+  const [scales, zeros] = [Array.from(got.scales.data, Number), Array.from(got.zeroPoints.data, Number)];
+  const same = scales.join() === want.scales.join() && zeros.join() === want.zeroPoints.join();
+  return same ? undefined : `scales ${scales.join(", ")}, zero points ${zeros.join(", ")}`;
 }
 
 function compareShapes(got: Tensor, want: RecordedTensor): string | undefined {

@@ -128,7 +128,9 @@ export function memberOf(l: Lowering, base: Meaning, name: string, span: Span): 
       const index = /^c(\d{1,9})$/.exec(name)?.[1];
       const value = index === undefined ? undefined : l.unit.constants[Number(index)];
       if (value === undefined) return l.fail("bad-code", `the constants table has no entry \`${name}\``, span, { got: `${l.unit.constants.length} entries` });
-      return { kind: "value", value: l.constant(value, typeOfTemplate(value), span) };
+      // Frozen models hold packed parameters as constants.
+      const type = value.kind === "foreign" ? (l.unit.typeNamed(value.className) ?? T.Any) : typeOfTemplate(value);
+      return { kind: "value", value: l.constant(value, type, span) };
     }
     case "path": {
       const path = `${base.path}.${name}`;

@@ -14,6 +14,8 @@ import { op, type Op, pointwise } from "../define.ts";
 import { apply, type Elementwise, elementwise } from "../elementwise.ts";
 import { clamp } from "./comparison.ts";
 import { floatOf } from "./element.ts";
+import { affineOf, dequantised, perTensor, quantised } from "../quantized/codes.ts";
+import { clampedCodes, hardsigmoidCodes, leakyReluCodes, preluLike, relu6Codes, thresholdCodes } from "../quantized/activation.ts";
 
 const SELU_ALPHA = 1.6732632423543772848170429916717;
 const SELU_SCALE = 1.0507009873554804934193349852946;
@@ -95,12 +97,20 @@ export function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
   throw new OpwiseError("bad-argument", "approximate argument must be either none or tanh.", { got: approximate });
 }
 
+/** gelu of codes; the result's scale is the input's in single precision. */
+function geluCodes(ctx: Context, self: Tensor, approximate: string): Tensor {
+  const { scale, zeroPoint } = affineOf(self, "gelu");
+  return quantised(ctx, gelu(ctx, dequantised(ctx, self), approximate), self.dtype, perTensor(Math.fround(scale), zeroPoint));
+}
+
 export const activation: readonly Op[] = [
-  op("aten::relu6(Tensor self) -> Tensor", { run: pointwise("relu6", relu6), quantised: "codes" }),
-  op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", { run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: "requantise" }),
-  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", floatsOnly("hardswish_cpu", (x) => x.mul(relu6(x.add(3))).div(6))), quantised: "requantise" }),
-  op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6)), quantised: "requantise" }),
-  op("aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor", { run: { kind: "pointwise", elementwise: elu }, quantised: "requantise" }),
+  op("aten::relu6(Tensor self) -> Tensor", { run: pointwise("relu6", relu6), quantised: (ctx, self) => relu6Codes(ctx, self), quantisedWrites: true }),
+  op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", {
+    run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: (ctx, self, min, max) => clampedCodes(ctx, self, min, max), quantisedWrites: true,
+  }),
+  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", floatsOnly("hardswish_cpu", (x) => x.mul(relu6(x.add(3))).div(6))) }),
+  op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6)), quantised: (ctx, self) => hardsigmoidCodes(ctx, self), quantisedWrites: true }),
+  op("aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor", { run: { kind: "pointwise", elementwise: elu } }),
   op("aten::selu(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, elu, [self, float(SELU_ALPHA), float(SELU_SCALE), int(1)]) }),
   op("aten::celu(Tensor self, Scalar alpha=1.) -> Tensor", {
     run: (ctx, self, alpha) => {
@@ -109,7 +119,7 @@ export const activation: readonly Op[] = [
       return apply(ctx, elu, [self, alpha, int(1), float(1 / a)]);
     },
   }),
-  op('aten::gelu(Tensor self, *, str approximate="none") -> Tensor', { run: gelu, quantised: "requantise" }),
+  op('aten::gelu(Tensor self, *, str approximate="none") -> Tensor', { run: gelu, quantised: geluCodes, quantisedWrites: true }),
   op("aten::silu(Tensor self) -> Tensor", { run: pointwise("silu", floatsOnly("silu_cpu", (x) => x.div(x.neg().exp().add(1)))) }),
   op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", floatsOnly("mish_cpu", (x) => x.mul(x.exp().log1p().tanh()))) }),
   op("aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", {
@@ -122,10 +132,12 @@ export const activation: readonly Op[] = [
     run: pointwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0)))),
   }),
   op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x)) }),
-  op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: (ctx, self, t, value) => apply(ctx, threshold, [self, inKind(self, t), inKind(self, value)]) }),
-  op("aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", { run: { kind: "pointwise", elementwise: leaky }, quantised: "requantise" }),
-  op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]) }),
-  op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]) }),
+  op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: (ctx, self, t, value) => apply(ctx, threshold, [self, inKind(self, t), inKind(self, value)]), quantised: (ctx, self, t, value) => thresholdCodes(ctx, self, t, value) }),
+  op("aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", {
+    run: { kind: "pointwise", elementwise: leaky }, quantised: (ctx, self, slope) => leakyReluCodes(ctx, self, slope), quantisedWrites: true,
+  }),
+  op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]), quantised: (ctx, self, weight) => preluLike(ctx, self, weight) }),
+  op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]), quantised: "requantise" }),
   op("aten::log_sigmoid(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, logSigmoid, [self], empty(ctx, self.shape, self.dtype)) }),
   op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [apply(ctx, logSigmoid, [self]), apply(ctx, expNegAbs, [self])] }),
   ...(["rrelu", "rrelu_with_noise"] as const).map((name) =>

@@ -107,11 +107,11 @@ const average = (axes: number) => (ctx: Context, x: Tensor, size: Numbers): Tens
 const maximum = (axes: number) => (ctx: Context, x: Tensor, size: Numbers): Tensor[] => adaptive(ctx, x, size, axes, "max");
 
 export const adaptivePooling: readonly Op[] = [
-  op("aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", { run: average(1) }),
-  op("aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2) }),
-  op("aten::_adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2) }),
-  op("aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3) }),
-  op("aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3) }),
+  op("aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", { run: average(1), quantised: "centred" }),
+  op("aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2), quantised: "centred" }),
+  op("aten::_adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2), quantised: "centred" }),
+  op("aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: "centred" }),
+  op("aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: "centred" }),
   op("aten::adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)", { run: maximum(1) }),
   op("aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)", { run: maximum(2) }),
   op("aten::adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)", { run: maximum(3) }),

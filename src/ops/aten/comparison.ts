@@ -8,6 +8,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { clampedCodes } from "../quantized/activation.ts";
 
 type Binary = (x: Num, y: Num) => Num;
 
@@ -45,8 +46,8 @@ export const comparison: readonly Op[] = [
   ...Object.entries(COMPARISONS).flatMap(([names, build]) => {
     const run = pointwise(names.split(" ")[0] ?? names, build, { promotion: "compare" });
     return names.split(" ").flatMap((name) => [
-      op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run }),
-      op(`aten::${name}.Scalar(Tensor self, Scalar other) -> Tensor`, { run }),
+      op(`aten::${name}.Tensor(Tensor self, Tensor other) -> Tensor`, { run, quantised: "numbers", quantisedWrites: true }),
+      op(`aten::${name}.Scalar(Tensor self, Scalar other) -> Tensor`, { run, quantised: "numbers", quantisedWrites: true }),
     ]);
   }),
   ...Object.entries(LOGIC).map(([name, build]) => op(`aten::${name}(Tensor self, Tensor other) -> Tensor`, { run: pointwise(name, build, { promotion: "own" }) })),
@@ -55,7 +56,9 @@ export const comparison: readonly Op[] = [
   op("aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor", { run: where }),
   op("aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor", { run: where }),
   ...(["clamp", "clip"] as const).flatMap((name) => [
-    op(`aten::${name}(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor`, { run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: "requantise" }),
+    op(`aten::${name}(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor`, {
+      run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: (ctx, self, min, max) => clampedCodes(ctx, self, min, max),
+    }),
     op(`aten::${name}.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor`, { run: (ctx, self, min, max) => clamp(ctx, self, min, max) }),
   ]),
   op("aten::clamp_min(Tensor self, Scalar min) -> Tensor", { run: (ctx, self, min) => clamp(ctx, self, min, null) }),

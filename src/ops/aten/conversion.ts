@@ -11,6 +11,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { boolOf, complexScalar, floatOf, intOf, scalarOf } from "./element.ts";
 import { fill, hasFormat, PRESERVE, stridesLike } from "./filling.ts";
+import { quantised } from "../quantized/codes.ts";
 
 /** A copy in a memory format; a quantiser goes along. */
 export function clone(ctx: Context, self: Tensor, format: number | null = null): Tensor {
@@ -23,14 +24,32 @@ export function clone(ctx: Context, self: Tensor, format: number | null = null):
 export function convert(ctx: Context, self: Tensor, dtype: DType, copy = false, format: number | null = null): Tensor {
   const keeps = format === null || format === PRESERVE || hasFormat(self, format);
   if (dtype === self.dtype) return !copy && keeps ? self : clone(ctx, self, format);
-  if (isQuantized(dtype) || isQuantized(self.dtype)) throw new OpwiseError("dtype-mismatch", `a ${scalarName(self.dtype)} tensor cannot be converted to ${scalarName(dtype)} by \`to\``, { hint: "use `quantize_per_tensor` or `dequantize`" });
+  if (isQuantized(dtype) || isQuantized(self.dtype)) throw new OpwiseError("dtype-mismatch", "Creation of quantized tensor requires quantized dtype like torch.quint8", { got: `${scalarName(self.dtype)} to ${scalarName(dtype)}`, hint: "use `quantize_per_tensor` or `dequantize`" });
   return copyOf(ctx, self, dtype, stridesLike(self, format));
 }
 
 const asDtype = (code: number | null, self: Tensor): DType => (code === null ? self.dtype : dtypeOfTorch(code));
 
 function copyTo(ctx: Context, self: Tensor, source: Tensor): Tensor {
+  if (self.quantizer !== undefined || source.quantizer !== undefined) return copyCodes(ctx, self, source);
   copyInto(ctx, self, source);
+  return self;
+}
+
+/** Numbers become codes as the target has them; codes bring their quantiser along. */
+function copyCodes(ctx: Context, self: Tensor, source: Tensor): Tensor {
+  if (self.quantizer === undefined) {
+    throw new OpwiseError("dtype-mismatch", "Copying from quantized Tensor to non-quantized Tensor is not allowed, please use dequantize to get a float Tensor from a quantized Tensor");
+  }
+  if (source.quantizer === undefined) {
+    if (source.dtype !== "float32") throw new OpwiseError("dtype-mismatch", "Quantized copy only works with kFloat as source Tensor", { got: source.dtype });
+    if (!sameShape(self.shape, source.shape)) throw new OpwiseError("shape-mismatch", "Quantized copy only works with Tensors with the same shape");
+    quantised(ctx, source, self.dtype, self.quantizer, self);
+    return self;
+  }
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", "Quantized Copy only works with same data type", { got: `${source.dtype} into ${self.dtype}` });
+  copyInto(ctx, self, source);
+  self.quantizer = source.quantizer;
   return self;
 }
 
@@ -54,6 +73,7 @@ function reading(schema: string, value: (s: Scalar) => Scalar | number | bigint 
       yield self;
       return value(scalarOf(self));
     },
+    quantised: "numbers",
   });
 }
 
@@ -65,6 +85,7 @@ function truth(schema: string): Op {
       yield self;
       return boolOf(scalarOf(self));
     },
+    quantised: "numbers",
   });
 }
 
@@ -125,7 +146,7 @@ export const conversion: readonly Op[] = [
   }),
   op("aten::type_as(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => convert(ctx, self, other.dtype), quantised: "codes" }),
   op("aten::_autocast_to_full_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled) -> Tensor(a)", { run: (_ctx, self) => self }),
-  op("aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)", { run: (_ctx, self) => self }),
+  op("aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)", { run: (_ctx, self) => self, quantised: "codes" }),
   op("aten::cpu(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "codes" }),
   op("aten::cuda(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "codes" }),
   ...([["Byte", "uint8"], ["Char", "int8"], ["Short", "int16"], ["Int", "int32"], ["Long", "int64"], ["Half", "float16"], ["Float", "float32"], ["Double", "float64"]] as const).map(([name, dtype]) =>
@@ -139,22 +160,18 @@ export const conversion: readonly Op[] = [
     },
     quantised: "codes",
   }),
-  op("aten::lift_fresh_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, self) }),
-  op("aten::detach_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, resolved(ctx, self), 0) }),
+  op("aten::lift_fresh_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, self), quantised: "codes" }),
+  op("aten::detach_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, resolved(ctx, self), 0), quantised: "codes" }),
   op("aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)", {
-    run: (ctx, self, source) => {
-      copyTo(ctx, self, source);
-      if (isQuantized(self.dtype)) self.quantizer = source.quantizer;
-      return self;
-    },
-    quantised: "codes",
+    run: copyTo,
+    quantised: "own",
   }),
-  op("aten::copy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", { run: copyTo }),
-  op("aten::copy_.int(Tensor(a!) self, int other) -> Tensor(a!)", { run: (ctx, self, value) => fill(ctx, self, { kind: "int", value }) }),
-  op("aten::copy_.float(Tensor(a!) self, float other) -> Tensor(a!)", { run: (ctx, self, value) => fill(ctx, self, { kind: "float", value }) }),
+  op("aten::copy_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)", { run: copyTo, quantised: "own" }),
+  op("aten::copy_.int(Tensor(a!) self, int other) -> Tensor(a!)", { run: (ctx, self, value) => fill(ctx, self, { kind: "int", value }), quantised: "own" }),
+  op("aten::copy_.float(Tensor(a!) self, float other) -> Tensor(a!)", { run: (ctx, self, value) => fill(ctx, self, { kind: "float", value }), quantised: "own" }),
   op("aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor", { run: (ctx, self, source) => copyOnto(ctx, self, source) }),
-  op("aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", { run: fill }),
-  op("aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", { run: fillTensor }),
+  op("aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)", { run: fill, quantised: "own" }),
+  op("aten::fill_.Tensor(Tensor(a!) self, Tensor value) -> Tensor(a!)", { run: fillTensor, quantised: "own" }),
   op("aten::fill.Scalar(Tensor self, Scalar value) -> Tensor", { run: (ctx, self, value) => fill(ctx, empty(ctx, self.shape, self.dtype, stridesLike(self, null)), value) }),
   op("aten::fill.Tensor(Tensor self, Tensor value) -> Tensor", { run: (ctx, self, value) => fillTensor(ctx, empty(ctx, self.shape, self.dtype, stridesLike(self, null)), value) }),
   op("aten::zero_(Tensor(a!) self) -> Tensor(a!)", { run: (ctx, self) => fill(ctx, self, ZERO) }),
@@ -166,7 +183,7 @@ export const conversion: readonly Op[] = [
   truth("aten::Bool.Tensor(Tensor a) -> bool"),
   reading("aten::Complex.Tensor(Tensor a) -> complex", complexScalar),
   truth("aten::is_nonzero(Tensor self) -> bool"),
-  op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape) }),
+  op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape), quantised: "codes" }),
   ...(["", ".msg"] as const).map((overload) =>
     op(`aten::_assert_async${overload}(Tensor self${overload === "" ? "" : ", str assert_msg"}) -> ()` as "aten::_assert_async.msg(Tensor self, str assert_msg) -> ()", {
       reads: function* (_ctx, self, message) {

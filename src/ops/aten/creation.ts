@@ -289,7 +289,7 @@ export const creation: readonly Op[] = [
     ),
     dataOp(schemaOf(name, name === "tensor" ? "" : "list"), ([data = null, dtype = null], ctx) => tensorOf(ctx, data, dtype, isFloatList(data))),
   ]),
-  op("aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)", { run: (ctx, data, dtype) => convert(ctx, data, dtypeOr(dtype, data.dtype)) }),
+  op("aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)", { run: (ctx, data, dtype) => convert(ctx, data, dtypeOr(dtype, data.dtype)), quantised: "codes" }),
 ];
 
 function schemaOf(name: "tensor" | "as_tensor", kind: string): string {

@@ -78,7 +78,7 @@ function bagOfProgram(offsets: DType): Program {
 }
 
 /** Result, bag of each index, bag sizes, rows that won (max): the last three as PyTorch's CPU kernels leave them. */
-function embeddingBag(
+export function embeddingBag(
   ctx: Context, table: Tensor, indices: Tensor, offsets: Tensor, modeNumber: number, perSample: Tensor | null, includeLast: boolean, paddingIndex: number | null,
 ): [Tensor, Tensor, Tensor, Tensor] {
   const mode = MODES[modeNumber];

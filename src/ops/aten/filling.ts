@@ -10,6 +10,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, type Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { scalarValue } from "../elementwise.ts";
+import { affineOf, codeOfNumber, codesOf } from "../quantized/codes.ts";
 
 const programs = new Map<DType, Program>();
 
@@ -55,6 +56,7 @@ const C_NAMES: Readonly<Partial<Record<DType, string>>> = {
 /** Writes one value to every element. @throws bad-argument for a complex value in a real tensor, and where it does not fit the dtype */
 export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
   if (target.numel === 0) return target;
+  if (target.quantizer !== undefined) return fillCodes(ctx, target, value);
   const program = fillProgram(target.dtype);
   const type = program.scalars[0] ?? "f32";
   if (value.kind === "complex") {
@@ -70,6 +72,13 @@ export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
   const signed = target.neg ? -raw : raw;
   const one = scalarValue(type === "bool" ? Boolean(raw) : signed, type);
   map(ctx, program, [], isComplex(target.dtype) ? [one, scalarValue(0, type)] : [one], [target]);
+  return target;
+}
+
+/** The code of one number everywhere. */
+function fillCodes(ctx: Context, target: Tensor, value: Scalar): Tensor {
+  if (value.kind === "complex") throw new OpwiseError("bad-argument", "value cannot be converted to type float without overflow");
+  fill(ctx, codesOf(target), { kind: "int", value: codeOfNumber(Number(value.value), affineOf(target, "fill_"), target.dtype) });
   return target;
 }
 

@@ -56,6 +56,7 @@ import { nestedTensors } from "./nested.ts";
 import { affineGrids } from "./affine-grid.ts";
 import { blockSums } from "./block-sums.ts";
 import { fractionalPooling } from "./fractional-pooling.ts";
+import { quantization } from "./quantization.ts";
 import { embeddingBags } from "./embedding-bag.ts";
 import { interpolations } from "./interpolate.ts";
 
@@ -118,4 +119,5 @@ export const atenFamilies: Readonly<Record<string, readonly Op[]>> = {
   "embedding-bag": embeddingBags,
   interpolate: interpolations,
   nested: nestedTensors,
+  quantization,
 };

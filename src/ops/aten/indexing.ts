@@ -16,6 +16,7 @@ import { maskFilled } from "./masks.ts";
 import { coordinatesOf, countOf } from "./nonzero.ts";
 import { unbind } from "./splits.ts";
 import { scalarName } from "../../tensor/dtype.ts";
+import { quantised, quantizerOf } from "../quantized/codes.ts";
 
 const programs = memo<Program>();
 
@@ -223,9 +224,15 @@ function* indexTensor(ctx: Context, self: Tensor, list: readonly (Tensor | null)
   const { on, indices } = yield* integerIndices(ctx, self, list);
   return indices.every((i) => i === undefined) ? aliasOf(on) : gatherAt(ctx, on, indices);
 }
+/** Numbers as codes of a quantised tensor. @throws dtype-mismatch for codes */
+function asCodesOf(ctx: Context, self: Tensor, values: Tensor): Tensor {
+  if (values.quantizer !== undefined) throw new OpwiseError("dtype-mismatch", "Value argument for quantized input_put should not be quantized");
+  return quantised(ctx, values, self.dtype, quantizerOf(self));
+}
+
 function* indexPut(ctx: Context, self: Tensor, list: readonly (Tensor | null)[], values: Tensor, accumulate: boolean): Generator<Tensor, Tensor, void> {
   const { on, indices } = yield* integerIndices(ctx, self, list);
-  putAt(ctx, on, indices, values, accumulate);
+  putAt(ctx, on, indices, self.quantizer === undefined ? values : asCodesOf(ctx, self, values), accumulate);
   return self;
 }
 
@@ -363,17 +370,17 @@ function embeddingBackward(ctx: Context, grad: Tensor, indices: Tensor, rows: nu
 export const indexing: readonly Op[] = [
   op("aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
   op("aten::index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
-  op("aten::_unsafe_index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor }),
-  op("aten::_unsafe_index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor }),
-  op("aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut }),
-  op("aten::index_put_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut }),
-  op("aten::_index_put_impl_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut }),
-  op("aten::_index_put_impl_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut }),
-  op("aten::_index_put_impl(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
-  op("aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
-  op("aten::index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
-  op("aten::_unsafe_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
-  op("aten::_unsafe_index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate) }),
+  op("aten::_unsafe_index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
+  op("aten::_unsafe_index.Tensor_hacked_twin(Tensor self, Tensor[] indices) -> Tensor", { reads: indexTensor, quantised: "codes" }),
+  op("aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut, quantised: "own" }),
+  op("aten::index_put_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)", { reads: indexPut, quantised: "own" }),
+  op("aten::_index_put_impl_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut, quantised: "own" }),
+  op("aten::_index_put_impl_.hacked_twin(Tensor(a!) self, Tensor[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)", { reads: indexPut, quantised: "own" }),
+  op("aten::_index_put_impl(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
+  op("aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
+  op("aten::index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
+  op("aten::_unsafe_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
+  op("aten::_unsafe_index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
   op("aten::_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor", {
     reads: function* (ctx, self, mask, list, fill) {
       const { on, indices } = yield* integerIndices(ctx, self, list);
@@ -389,9 +396,9 @@ export const indexing: readonly Op[] = [
     },
   }),
   op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes" }),
-  op("aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", { run: (ctx, weight, indices) => embedding(ctx, weight, indices) }),
-  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at), quantised: "codes" }),
-  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take, quantised: "codes" }),
+  op("aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", { run: (ctx, weight, indices) => embedding(ctx, weight, indices), quantised: "codes" }),
+  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at) }),
+  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take }),
   op("aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", { run: takeAlong }),
   op("aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", { run: put }),
   op("aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", { run: (ctx, self, at, source, accumulate) => put(ctx, cloned(ctx, self), at, source, accumulate) }),

@@ -41,22 +41,26 @@ function interpolate(ctx: Context, x: Tensor, size: number | Numbers | null, sca
 export const interpolations: readonly Op[] = [
   op('aten::__interpolate(Tensor input, int? size=None, float? scale_factor=None, str mode="nearest", bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor', {
     run: (ctx, x, size, scale, mode, align, recompute, antialias) => interpolate(ctx, x, size, scale, mode, align, recompute, antialias),
+    quantised: "centred",
   }),
   op('aten::__interpolate.scale_list(Tensor input, int? size=None, float[]? scale_factor=None, str mode="nearest", bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor', {
     run: (ctx, x, size, scale, mode, align, recompute, antialias) => interpolate(ctx, x, size, scale, mode, align, recompute, antialias),
+    quantised: "centred",
   }),
   op('aten::__interpolate.size_list(Tensor input, int[]? size=None, float? scale_factor=None, str mode="nearest", bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor', {
     run: (ctx, x, size, scale, mode, align, recompute, antialias) => interpolate(ctx, x, size, scale, mode, align, recompute, antialias),
+    quantised: "centred",
   }),
   op('aten::__interpolate.size_list_scale_list(Tensor input, int[]? size=None, float[]? scale_factor=None, str mode="nearest", bool? align_corners=None, bool? recompute_scale_factor=None, bool antialias=False) -> Tensor', {
     run: (ctx, x, size, scale, mode, align, recompute, antialias) => interpolate(ctx, x, size, scale, mode, align, recompute, antialias),
+    quantised: "centred",
   }),
-  op('aten::__upsample(Tensor input, int? size=None, int? scale_factor=None, str mode="nearest", bool? align_corners=None) -> Tensor', { run: (ctx, x, size, scale, mode, align) => interpolate(ctx, x, size, scale, mode, align, null) }),
-  op('aten::__upsample.size_list(Tensor input, int[]? size=None, int? scale_factor=None, str mode="nearest", bool? align_corners=None) -> Tensor', { run: (ctx, x, size, scale, mode, align) => interpolate(ctx, x, size, scale, mode, align, null) }),
-  op("aten::__upsample_nearest(Tensor input, int? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "nearest", null, null) }),
-  op("aten::__upsample_nearest.size_list(Tensor input, int[]? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "nearest", null, null) }),
-  op("aten::__upsample_bilinear(Tensor input, int? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null) }),
-  op("aten::__upsample_bilinear.size_list(Tensor input, int[]? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null) }),
-  op("aten::__upsample_bilinear.scale_list(Tensor input, int? size=None, int[]? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null) }),
-  op("aten::__upsample_bilinear.size_list_scale_list(Tensor input, int[]? size=None, int[]? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null) }),
+  op('aten::__upsample(Tensor input, int? size=None, int? scale_factor=None, str mode="nearest", bool? align_corners=None) -> Tensor', { run: (ctx, x, size, scale, mode, align) => interpolate(ctx, x, size, scale, mode, align, null), quantised: "centred" }),
+  op('aten::__upsample.size_list(Tensor input, int[]? size=None, int? scale_factor=None, str mode="nearest", bool? align_corners=None) -> Tensor', { run: (ctx, x, size, scale, mode, align) => interpolate(ctx, x, size, scale, mode, align, null), quantised: "centred" }),
+  op("aten::__upsample_nearest(Tensor input, int? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "nearest", null, null), quantised: "codes" }),
+  op("aten::__upsample_nearest.size_list(Tensor input, int[]? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "nearest", null, null), quantised: "codes" }),
+  op("aten::__upsample_bilinear(Tensor input, int? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null), quantised: "centred" }),
+  op("aten::__upsample_bilinear.size_list(Tensor input, int[]? size=None, int? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null), quantised: "centred" }),
+  op("aten::__upsample_bilinear.scale_list(Tensor input, int? size=None, int[]? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null), quantised: "centred" }),
+  op("aten::__upsample_bilinear.size_list_scale_list(Tensor input, int[]? size=None, int[]? scale_factor=None) -> Tensor", { run: (ctx, x, size, scale) => interpolate(ctx, x, size, scale, "bilinear", true, null), quantised: "centred" }),
 ];

@@ -12,6 +12,7 @@ import { apply, elementwise } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { combinationPositions } from "./combinations.ts";
 import { viewOp } from "./views.ts";
+import { joinedCodes } from "../quantized/arithmetic.ts";
 
 const product = elementwise("kron", (x, y) => x.mul(y));
 
@@ -34,6 +35,7 @@ export function cat(ctx: Context, tensors: readonly Tensor[], dim: number, dtype
   });
   const first = tensors.find((t) => !isNothing(t)) ?? tensors[0];
   if (first === undefined) throw new OpwiseError("bad-argument", "torch.cat(): expected a non-empty list of Tensors");
+  if (first.quantizer !== undefined) return joinedCodes(ctx, tensors, dim, null, null, false);
   const common = dtype ?? (tensors.every((t) => t.dtype === first.dtype) ? first.dtype : resultType(tensors, ctx.defaultDtype));
   const axis = wrapDim(dim, first.rank);
   const shape = [...first.shape];
@@ -51,7 +53,6 @@ export function cat(ctx: Context, tensors: readonly Tensor[], dim: number, dtype
   shape[axis] = length;
   const strides = tensors.every(isChannelsLast) ? channelsLastStrides(shape) : contiguousStrides(shape);
   const out = empty(ctx, shape, common, strides);
-  out.quantizer = first.quantizer;
   const pieces = tensors.filter((t) => t.numel > 0);
   ctx.region({ kind: "region", name: "cat", operands: pieces, results: [out], params: { axis } }, () => {
     let at = 0;
@@ -214,17 +215,17 @@ export const joins: readonly Op[] = [
   viewOp("aten::concat(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => cat(ctx, tensors, dim)),
   viewOp("aten::concatenate(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => cat(ctx, tensors, dim)),
   viewOp("aten::stack(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => stack(ctx, tensors, dim)),
-  op("aten::hstack(Tensor[] tensors) -> Tensor", { run: hstack }),
-  op("aten::vstack(Tensor[] tensors) -> Tensor", { run: vstack }),
-  op("aten::row_stack(Tensor[] tensors) -> Tensor", { run: vstack }),
-  op("aten::dstack(Tensor[] tensors) -> Tensor", { run: dstack }),
-  op("aten::column_stack(Tensor[] tensors) -> Tensor", { run: columnStack }),
+  op("aten::hstack(Tensor[] tensors) -> Tensor", { run: hstack, quantised: "codes" }),
+  op("aten::vstack(Tensor[] tensors) -> Tensor", { run: vstack, quantised: "codes" }),
+  op("aten::row_stack(Tensor[] tensors) -> Tensor", { run: vstack, quantised: "codes" }),
+  op("aten::dstack(Tensor[] tensors) -> Tensor", { run: dstack, quantised: "codes" }),
+  op("aten::column_stack(Tensor[] tensors) -> Tensor", { run: columnStack, quantised: "codes" }),
   op("aten::block_diag(Tensor[] tensors) -> Tensor", { run: blockDiag }),
   op("aten::_chunk_cat(Tensor[] tensors, int dim, int num_chunks) -> Tensor", { run: chunkCat }),
   op("aten::kron(Tensor self, Tensor other) -> Tensor", { run: kron }),
-  op("aten::meshgrid(Tensor[] tensors) -> Tensor[]", { run: (ctx, tensors) => meshgrid(ctx, tensors, "ij") }),
-  op("aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", { run: meshgrid }),
-  op("aten::cartesian_prod(Tensor[] tensors) -> Tensor", { run: cartesianProd }),
+  op("aten::meshgrid(Tensor[] tensors) -> Tensor[]", { run: (ctx, tensors) => meshgrid(ctx, tensors, "ij"), quantised: "codes" }),
+  op("aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]", { run: meshgrid, quantised: "codes" }),
+  op("aten::cartesian_prod(Tensor[] tensors) -> Tensor", { run: cartesianProd, quantised: "codes" }),
   op("aten::combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor", { run: combinations }),
   viewOp("aten::broadcast_tensors(Tensor[] tensors) -> Tensor[]", (_ctx, tensors) => broadcastAll(tensors)),
   viewOp("aten::atleast_1d(Tensor self) -> Tensor", (ctx, self) => atLeast(ctx, self, 1)),

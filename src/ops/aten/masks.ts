@@ -15,6 +15,7 @@ import { op, type Op } from "../define.ts";
 import { scalarValue } from "../elementwise.ts";
 import { scalarDtype } from "../promotion.ts";
 import { axes, memo, zeroOf } from "./memo.ts";
+import { affineOf, codeOfNumber, quantised } from "../quantized/codes.ts";
 
 const programs = memo<Program>();
 
@@ -52,7 +53,8 @@ export function scalarParts(value: Scalar, dtype: DType): (number | bigint | boo
 /** Elements where the mask is `where` become `fill`, in the tensor's own dtype. */
 export function maskFilled(ctx: Context, t: Tensor, mask: Tensor, fill: Scalar, where: boolean, out?: Tensor): Tensor {
   const program = where ? fillProgram(t.dtype, mask.dtype) : keepProgram(t.dtype, mask.dtype);
-  const [result] = map(ctx, program, [t, mask], scalarParts(fill, t.dtype), out === undefined ? undefined : [out]);
+  const value: Scalar = t.quantizer === undefined || fill.kind === "complex" ? fill : { kind: "int", value: codeOfNumber(Number(fill.value), affineOf(t, "masked_fill"), t.dtype) };
+  const [result] = map(ctx, program, [t, mask], scalarParts(value, t.dtype), out === undefined ? undefined : [out]);
   return result ?? t;
 }
 
@@ -86,6 +88,7 @@ function fillProgramTensor(dtype: DType, mask: DType, value: DType): Program {
 }
 
 function fillFromTensor(ctx: Context, self: Tensor, mask: Tensor, value: Tensor, out?: Tensor): Tensor {
+  if (self.quantizer !== undefined && value.quantizer === undefined) return fillFromTensor(ctx, self, mask, quantised(ctx, value, self.dtype, self.quantizer), out);
   if (value.rank !== 0) throw new OpwiseError("bad-argument", `masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ${value.rank} dimension(s).`);
   if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
   if (!canCast(value.dtype, self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
@@ -131,14 +134,15 @@ function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor)
 }
 
 export const masks: readonly Op[] = [
-  op("aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)", { run: fillInPlace }),
-  op("aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, self) }),
+  op("aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)", { run: fillInPlace, quantised: "codes" }),
+  op("aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, self), quantised: "codes" }),
   op("aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor", {
     run: (ctx, self, mask, value) => {
       checkFill(self, mask, value);
       return maskFilled(ctx, self, mask, value, true, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype));
     },
+    quantised: "codes",
   }),
-  op("aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype)) }),
+  op("aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype)), quantised: "codes" }),
   op("aten::masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor", { run: maskedScatter }),
 ];

@@ -55,6 +55,7 @@ export const packedSequences: readonly Op[] = [
       yield lengths;
       return pack(ctx, input, Array.from(lengths.data, Number), batchFirst);
     },
+    quantised: "codes",
   }),
   op("aten::_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int total_length) -> (Tensor, Tensor)", {
     reads: function* (ctx, data, batchSizes, batchFirst, value, totalLength) {

@@ -14,6 +14,8 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { scalarValue } from "../elementwise.ts";
 import { addOf, loadParts, memo, mulOf, subOf } from "./memo.ts";
+import { affineOf, codeOfNumber } from "../quantized/codes.ts";
+import { floatOf } from "./element.ts";
 
 type Numbers = readonly number[];
 type Mode = "constant" | "reflect" | "replicate" | "circular";
@@ -92,7 +94,7 @@ function constantPad(ctx: Context, x: Tensor, pad: Numbers, value: Scalar): Tens
       throw new OpwiseError("shape-mismatch", `The input size ${size}, plus negative padding ${left} and ${right} resulted in a negative output size, which is invalid. Check dimension ${axis} of your input.`);
     }
   });
-  return padded(ctx, x, pad, "constant", value);
+  return padded(ctx, x, pad, "constant", x.quantizer === undefined ? value : { kind: "int", value: codeOfNumber(floatOf(value), affineOf(x, "constant_pad_nd"), x.dtype) });
 }
 
 /** `reflect` and `replicate` over the last one to three axes. */
@@ -156,12 +158,12 @@ const reflect = (ctx: Context, x: Tensor, sizes: Numbers): Tensor => borderPad(c
 const replicate = (ctx: Context, x: Tensor, sizes: Numbers): Tensor => borderPad(ctx, x, sizes, "replicate");
 
 export const paddings: readonly Op[] = [
-  op("aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor", { run: constantPad }),
-  op('aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor', { run: pad }),
+  op("aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor", { run: constantPad, quantised: "codes" }),
+  op('aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor', { run: pad, quantised: "codes" }),
   op("aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor", { run: (ctx, x, sizes, mode, value) => pad(ctx, x, sizes, MODES[mode] ?? String(mode), value) }),
   op("aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor", { run: circularPad }),
-  op("aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor", { run: reflect }),
-  op("aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor", { run: reflect }),
+  op("aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor", { run: reflect, quantised: "codes" }),
+  op("aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor", { run: reflect, quantised: "codes" }),
   op("aten::reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor", { run: reflect }),
   op("aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor", { run: replicate }),
   op("aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor", { run: replicate }),

@@ -81,11 +81,12 @@ export const parts: readonly Op[] = [
       if (self.rank !== 1 && self.rank !== 2) throw new OpwiseError("bad-argument", `diag(): Supports 1D or 2D tensors. Got ${self.rank}D`);
       return self.rank === 1 ? diagEmbed(ctx, self, offset, 0, 1) : copyOf(ctx, diagonalOf(self, offset, 0, 1));
     },
+    quantised: "codes",
   }),
   op("aten::diagflat(Tensor self, int offset=0) -> Tensor", { run: (ctx, self, offset) => diagEmbed(ctx, reshaped(ctx, self, [self.numel]), offset, 0, 1) }),
   op("aten::fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)", { run: fillDiagonal }),
   op("aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)", { run: embeddingRenorm }),
-  op("aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor", { run: (ctx, tensors) => cat(ctx, tensors.map((t) => reshaped(ctx, t, [t.numel])), 0) }),
+  op("aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor", { run: (ctx, tensors) => cat(ctx, tensors.map((t) => reshaped(ctx, t, [t.numel])), 0), quantised: "codes" }),
   op("aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]", {
     run: (ctx, flat, tensors) => {
       let at = 0;
@@ -95,5 +96,6 @@ export const parts: readonly Op[] = [
         return piece;
       });
     },
+    quantised: "codes",
   }),
 ];

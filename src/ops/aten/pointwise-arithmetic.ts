@@ -4,6 +4,7 @@ import type { Num } from "../../expr/num.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { rectified } from "../quantized/arithmetic.ts";
 
 const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
 
@@ -32,7 +33,7 @@ const relu = pointwise("relu", (x) => {
 });
 
 export const arithmetic: readonly Op[] = [
-  op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }), quantised: "requantise" }),
+  op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }) }),
   op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("add", (x, y, alpha) => x.add(y.mul(alpha)), { promotes: 2 }) }),
   op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
   op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
@@ -56,5 +57,5 @@ export const arithmetic: readonly Op[] = [
   ]),
   op("aten::divide.Tensor_mode(Tensor self, Tensor other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
   op("aten::divide.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor", { run: (ctx, self, other, mode) => apply(ctx, divideBy(mode), [self, other]) }),
-  op("aten::relu(Tensor self) -> Tensor", { run: relu, quantised: "codes" }),
+  op("aten::relu(Tensor self) -> Tensor", { run: relu, quantised: (ctx, self) => rectified(ctx, self), quantisedWrites: true }),
 ];

@@ -13,6 +13,7 @@ import { resultType } from "../promotion.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { frexpProgram } from "./frexp.ts";
 import { everyOf as allOf } from "./reduction.ts";
+import { codesOf } from "../quantized/codes.ts";
 
 type Binary = (x: Num, y: Num) => Num;
 
@@ -162,6 +163,20 @@ function inPlace(table: Readonly<Record<string, Binary>>): Op[] {
   });
 }
 
+/** Whether two tensors' codes stand for the same numbers. */
+function* sameQuantizers(ctx: Context, a: Tensor, b: Tensor): Generator<Tensor, boolean, void> {
+  const [p, q] = [a.quantizer, b.quantizer];
+  if (p === undefined || q === undefined || p.scheme !== q.scheme) return false;
+  if (p.scheme === "per_tensor_affine") return q.scheme === "per_tensor_affine" && p.scale === q.scale && p.zeroPoint === q.zeroPoint;
+  if (q.scheme === "per_tensor_affine" || p.axis !== q.axis || !sameShape(p.scales.shape, q.scales.shape)) return false;
+  for (const [x, y] of [[p.scales, q.scales], [p.zeroPoints, q.zeroPoints]] as const) {
+    const same = allOf(ctx, apply(ctx, equals, [x, y]));
+    yield same;
+    if (same.item() !== true) return false;
+  }
+  return true;
+}
+
 export const binary: readonly Op[] = [
   op("aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
   op("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", { run: powScalar }),
@@ -240,6 +255,13 @@ export const binary: readonly Op[] = [
     reads: function* (ctx, self, other) {
       if (!sameShape(self.shape, other.shape)) return false;
       const same = allOf(ctx, apply(ctx, equals, [self, other]));
+      yield same;
+      return same.item();
+    },
+    quantised: function* (ctx, self, other) {
+      const alike = self.dtype === other.dtype && sameShape(self.shape, other.shape) && (yield* sameQuantizers(ctx, self, other));
+      if (!alike) return false;
+      const same = allOf(ctx, apply(ctx, equals, [codesOf(self), codesOf(other)]));
       yield same;
       return same.item();
     },

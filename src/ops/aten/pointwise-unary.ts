@@ -8,11 +8,12 @@ import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, type Elementwise, elementwise, type Promotion } from "../elementwise.ts";
+import { sigmoidCodes, tanhCodes } from "../quantized/activation.ts";
 
 type Unary = (x: Num) => Num;
 
 /** `aten::name(Tensor self) -> Tensor` for each name; several names may share one meaning. */
-function family(promotion: Promotion, table: Readonly<Record<string, Unary>>, quantised?: "codes" | "requantise"): Op[] {
+function family(promotion: Promotion, table: Readonly<Record<string, Unary>>, quantised?: (ctx: Context, self: Tensor) => Tensor): Op[] {
   return Object.entries(table).flatMap(([names, build]) =>
     names.split(" ").map((name) => op(`aten::${name}(Tensor self) -> Tensor`, { run: pointwise(name, build, { promotion }), ...(quantised === undefined ? {} : { quantised }) })),
   );
@@ -90,6 +91,7 @@ export const unary: readonly Op[] = [
       if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", "The `+` operator, on a bool tensor is not supported.");
       return self;
     },
+    quantised: "codes",
   }),
   op("aten::neg(Tensor self) -> Tensor", { run: refuseBool("aten::neg", negate) }),
   op("aten::negative(Tensor self) -> Tensor", { run: refuseBool("aten::negative", negate) }),
@@ -109,7 +111,8 @@ export const unary: readonly Op[] = [
       return x.eq(0).where(x.lit(1), y.sin().div(y));
     },
   }),
-  ...family("float", { "sigmoid special_expit": (x) => x.sigmoid(), tanh: (x) => x.tanh() }, "requantise"),
+  ...family("float", { "sigmoid special_expit": (x) => x.sigmoid() }, (ctx, self) => sigmoidCodes(ctx, self)),
+  ...family("float", { tanh: (x) => x.tanh() }, (ctx, self) => tanhCodes(ctx, self)),
   ...family("floatReal", { angle: (x) => x.angle() }),
   ...family("own", {
     isnan: (x) => x.isnan(), isinf: (x) => x.isinf(), isfinite: (x) => x.isfinite(),

@@ -1,7 +1,7 @@
 /** Pooling over regular windows: max (with positions) and average, over one to three trailing axes. Each is one `window` call. */
 
 import { binary, cast, check, constant, index, load, scalar } from "../../expr/expr.ts";
-import { contiguous, empty, resolved } from "../../prims/calls.ts";
+import { contiguous, copyOf, empty, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import type { WindowCall } from "../../prims/call.ts";
@@ -11,6 +11,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, numelOf } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { onCentred } from "../quantized/codes.ts";
 
 type Numbers = readonly number[];
 
@@ -124,20 +125,33 @@ function placed(ctx: Context, values: Tensor, indices: Tensor, shape: readonly n
 }
 
 export const pooling: readonly Op[] = [
-  op("aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor", { run: first(max("max_pool1d()", 1, false)) }),
-  op("aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor", { run: first(max("max_pool2d()", 2, false)) }),
-  op("aten::max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor", { run: first(max("max_pool3d()", 3, false)) }),
+  op("aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor", { run: first(max("max_pool1d()", 1, false)), quantised: "codes" }),
+  op("aten::max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor", { run: first(max("max_pool2d()", 2, false)), quantised: "codes" }),
+  op("aten::max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor", { run: first(max("max_pool3d()", 3, false)), quantised: "codes" }),
+  ...([["1", "int[1] stride=[], int[1] padding=[0], int[1] dilation=[1]"], ["2", "int[2] stride=[], int[2] padding=0, int[2] dilation=1"], ["3", "int[3] stride=[], int[3] padding=0, int[3] dilation=1"]] as const).map(([n, rest]) =>
+    op(`aten::quantized_max_pool${n}d(Tensor self, int[${n}] kernel_size, ${rest}, bool ceil_mode=False) -> Tensor` as "aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor", {
+      run: first(max(`max_pool${n}d()`, Number(n), false)), quantised: "codes",
+    })),
+  ...(["1", "2"] as const).map((n) =>
+    op(`quantized::max_pool${n}d(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> Tensor` as "quantized::max_pool2d(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> Tensor", {
+      run: first(max(`max_pool${n}d()`, Number(n), false)), quantised: "codes",
+    })),
   op("aten::max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> (Tensor, Tensor)", { run: max("max_pool1d()", 1, true) }),
   op("aten::max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)", { run: max("max_pool2d()", 2, true) }),
   op("aten::max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)", { run: max("max_pool3d()", 3, true) }),
   op("aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor", {
     run: (ctx, x, kernel, stride, padding, ceil, count) => average("avg_pool1d()", 1, ctx, x, kernel, stride, padding, ceil, count, null),
+    quantised: "centred",
   }),
   op("aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor", {
     run: (ctx, x, kernel, stride, padding, ceil, count, divisor) => average("avg_pool2d()", 2, ctx, x, kernel, stride, padding, ceil, count, divisor),
+    quantised: "centred",
   }),
   op("aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor", {
     run: (ctx, x, kernel, stride, padding, ceil, count, divisor) => average("avg_pool3d()", 3, ctx, x, kernel, stride, padding, ceil, count, divisor),
+    // Codes are averaged channels last, and stay so.
+    quantised: (ctx, x, kernel, stride, padding, ceil, count, divisor) =>
+      onCentred(ctx, x, (v) => average("avg_pool3d()", 3, ctx, x.rank === 5 ? copyOf(ctx, v, v.dtype, channelsLastStrides(v.shape)) : v, kernel, stride, padding, ceil, count, divisor)),
   }),
   op("aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor", {
     run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -2), ...size], 2, "set"),

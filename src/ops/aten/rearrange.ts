@@ -149,15 +149,22 @@ function im2col(ctx: Context, self: Tensor, kernel: readonly number[], dilation:
   return out ?? self;
 }
 
+function shuffledCodes(ctx: Context, self: Tensor, groups: number): Tensor {
+  if (self.dtype !== "quint8") throw new OpwiseError("dtype-mismatch", "Quantized channel shuffle works only on QUInt8", { got: self.dtype });
+  const out = channelShuffle(ctx, self, groups);
+  out.quantizer ??= self.quantizer;
+  return out;
+}
+
 export const rearrange: readonly Op[] = [
   op("aten::flip(Tensor self, int[] dims) -> Tensor", { run: flip, quantised: "codes" }),
   op("aten::fliplr(Tensor self) -> Tensor", { run: (ctx, self) => flip(ctx, needs(self, 2), [1]), quantised: "codes" }),
   op("aten::flipud(Tensor self) -> Tensor", { run: (ctx, self) => flip(ctx, needs(self, 1), [0]), quantised: "codes" }),
-  op("aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", { run: roll, quantised: "codes" }),
-  op("aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", { run: rot90 }),
+  op("aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", { run: roll }),
+  op("aten::rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor", { run: rot90, quantised: "codes" }),
   op("aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", { run: pixelShuffle, quantised: "codes" }),
   op("aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", { run: pixelUnshuffle, quantised: "codes" }),
-  op("aten::channel_shuffle(Tensor self, SymInt groups) -> Tensor", { run: channelShuffle, quantised: "codes" }),
+  op("aten::channel_shuffle(Tensor self, SymInt groups) -> Tensor", { run: channelShuffle, quantised: shuffledCodes }),
   op("aten::native_channel_shuffle(Tensor self, SymInt groups) -> Tensor", { run: channelShuffle, quantised: "codes" }),
   op("aten::im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor", { run: im2col }),
 ];

@@ -79,13 +79,24 @@ function step(ctx: Context, cell: Cell, input: Tensor, hidden: Tensor, h: Tensor
   map(ctx, stepProgram(cell, input.dtype), [...chunks(input, cell.gates), ...chunks(hidden, cell.gates), ...(state === undefined ? [] : [state])], [], out);
 }
 
-interface Weights {
-  readonly input: Tensor;
-  readonly hidden: Tensor;
-  readonly inputBias: Tensor | null;
-  readonly hiddenBias: Tensor | null;
+/** What one direction of one layer multiplies with. */
+export interface Side {
+  /** The gates' input parts `[rows, gates * H]` of `x [rows, I]`, and their hidden parts of the hidden state. */
+  readonly input: (ctx: Context, x: Tensor) => Tensor;
+  readonly hidden: (ctx: Context, h: Tensor) => Tensor;
   /** LSTM with projections: `[P, H]`. */
   readonly projection: Tensor | null;
+  /** The tensors of a side that is plain products, for backends that have a kernel for the layer. */
+  readonly tensors: { readonly all: readonly Tensor[]; readonly biased: boolean } | undefined;
+}
+
+function plainSide(input: Tensor, hidden: Tensor, inputBias: Tensor | null, hiddenBias: Tensor | null, projection: Tensor | null): Side {
+  return {
+    input: (ctx, x) => linear(ctx, x, input, inputBias),
+    hidden: (ctx, h) => linear(ctx, h, hidden, hiddenBias),
+    projection,
+    tensors: { all: [input, hidden, inputBias, hiddenBias, projection].filter((t) => t !== null), biased: inputBias !== null },
+  };
 }
 
 /** Rows of each step: `starts[t]` the first of `sizes[t]`. */
@@ -101,11 +112,10 @@ function stepsOf(sizes: readonly number[]): Steps {
 }
 
 /** One direction of one layer over `x [rows, I]`: fills `out [rows, P]`, the last states `hn [B, P]` and `cn [B, H]`. */
-function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Weights, h0: Tensor, c0: Tensor | undefined, reverse: boolean, out: Tensor, hn: Tensor, cn: Tensor | undefined): void {
-  const operands = [x, h0, c0, w.input, w.hidden, w.inputBias, w.hiddenBias, w.projection].filter((t) => t !== null && t !== undefined);
+function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Side, h0: Tensor, c0: Tensor | undefined, reverse: boolean, out: Tensor, hn: Tensor, cn: Tensor | undefined): void {
   const results = cn === undefined ? [out, hn] : [out, hn, cn];
   const run = (): void => {
-    const input = linear(ctx, x, w.input, w.inputBias);
+    const input = w.input(ctx, x);
     copyInto(ctx, hn, h0);
     if (cn !== undefined && c0 !== undefined) copyInto(ctx, cn, c0);
     let last = h0;
@@ -116,7 +126,7 @@ function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Weights, h0
       // Packed sequences of different lengths keep running states apart: rows beyond `size` have ended, or not begun.
       const h = steps.uniform ? last : narrowed(hn, 0, 0, size);
       const c = cn === undefined ? undefined : narrowed(cn, 0, 0, size);
-      const hidden = linear(ctx, h, w.hidden, w.hiddenBias);
+      const hidden = w.hidden(ctx, h);
       const target = narrowed(out, 0, start, size);
       const gates = narrowed(input, 0, start, size);
       const cells = c === undefined ? [] : [c];
@@ -131,21 +141,24 @@ function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Weights, h0
     }
     if (steps.uniform && count > 0) copyInto(ctx, hn, last);
   };
-  if (!steps.uniform) return run();
-  ctx.region({ kind: "region", name: cell.name, operands, results, params: { steps: steps.sizes.length, reverse, bias: w.inputBias !== null, projection: w.projection !== null } }, run);
+  if (!steps.uniform || w.tensors === undefined) return run();
+  const operands = [x, h0, ...(c0 === undefined ? [] : [c0]), ...w.tensors.all];
+  ctx.region({ kind: "region", name: cell.name, operands, results, params: { steps: steps.sizes.length, reverse, bias: w.tensors.biased, projection: w.projection !== null } }, run);
 }
 
-interface Layers {
-  readonly params: readonly Tensor[];
-  readonly hasBiases: boolean;
+interface LayerForm {
   readonly numLayers: number;
   readonly dropout: number;
   readonly train: boolean;
   readonly bidirectional: boolean;
 }
+interface Layers extends LayerForm {
+  readonly params: readonly Tensor[];
+  readonly hasBiases: boolean;
+}
 
 /** The weights of each layer and direction, in the order of the flat list. */
-function weightsOf(layers: Layers, projected: boolean): Weights[] {
+function sidesOf(layers: Layers, projected: boolean): Side[] {
   const each = 2 + (layers.hasBiases ? 2 : 0) + (projected ? 1 : 0);
   const count = layers.numLayers * (layers.bidirectional ? 2 : 1);
   if (layers.params.length !== count * each) throw new OpwiseError("bad-argument", `got an incorrect number of RNN parameters`, { wanted: `${count * each} tensors`, got: String(layers.params.length) });
@@ -154,15 +167,14 @@ function weightsOf(layers: Layers, projected: boolean): Weights[] {
     const [input, hidden, inputBias, hiddenBias] = own;
     if (input === undefined || hidden === undefined) throw new OpwiseError("internal", "parameters were counted");
     const biased = layers.hasBiases;
-    return { input, hidden, inputBias: biased ? (inputBias ?? null) : null, hiddenBias: biased ? (hiddenBias ?? null) : null, projection: projected ? (own[each - 1] ?? null) : null };
+    return plainSide(input, hidden, biased ? (inputBias ?? null) : null, biased ? (hiddenBias ?? null) : null, projected ? (own[each - 1] ?? null) : null);
   });
 }
 
 /** All layers over `x [rows, I]`: the output `[rows, D * P]` and the last states `[L * D, B, *]`. */
-function layered(ctx: Context, cell: Cell, x: Tensor, steps: Steps, h0: Tensor, c0: Tensor | undefined, layers: Layers): [Tensor, Tensor, Tensor | undefined] {
+function layered(ctx: Context, cell: Cell, x: Tensor, steps: Steps, h0: Tensor, c0: Tensor | undefined, layers: LayerForm, sides: readonly Side[]): [Tensor, Tensor, Tensor | undefined] {
   const directions = layers.bidirectional ? 2 : 1;
   const hidden = h0.shape[2] ?? 0;
-  const weights = weightsOf(layers, c0 !== undefined && c0.shape[2] !== hidden);
   const expected = [layers.numLayers * directions, steps.sizes.length === 0 ? (h0.shape[1] ?? 0) : Math.max(...steps.sizes), hidden];
   if (h0.rank !== 3 || h0.shape.some((s, i) => s !== expected[i])) throw new OpwiseError("shape-mismatch", `Expected hidden size (${expected.join(", ")}), got [${h0.shape.join(", ")}]`);
   const hn = empty(ctx, h0.shape, h0.dtype);
@@ -172,7 +184,7 @@ function layered(ctx: Context, cell: Cell, x: Tensor, steps: Steps, h0: Tensor, 
     const out = empty(ctx, [x.shape[0] ?? 0, directions * hidden], x.dtype);
     for (let d = 0; d < directions; d++) {
       const k = l * directions + d;
-      const w = weights[k];
+      const w = sides[k];
       if (w === undefined) throw new OpwiseError("internal", "parameters were counted");
       layer(ctx, cell, input, steps, w, selected(h0, 0, k), c0 === undefined ? undefined : selected(c0, 0, k), d === 1, narrowed(out, 1, d * hidden, hidden), selected(hn, 0, k), cn === undefined ? undefined : selected(cn, 0, k));
     }
@@ -182,13 +194,13 @@ function layered(ctx: Context, cell: Cell, x: Tensor, steps: Steps, h0: Tensor, 
 }
 
 /** Padded input `[T, B, I]`, or `[B, T, I]` where `batchFirst`. */
-function padded(ctx: Context, cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | undefined, layers: Layers, batchFirst: boolean): [Tensor, Tensor, Tensor | undefined] {
+function padded(ctx: Context, cell: Cell, x: Tensor, h0: Tensor, c0: Tensor | undefined, layers: LayerForm, sides: readonly Side[], batchFirst: boolean): [Tensor, Tensor, Tensor | undefined] {
   if (x.rank !== 3) throw new OpwiseError("shape-mismatch", `${cell.name}: expected a 3-D input`, { got: `[${x.shape.join(", ")}]` });
   const sequence = batchFirst ? permuted(x, [1, 0, 2]) : x;
   const [time = 0, batch = 0, features = 0] = sequence.shape;
   if (time === 0) throw new OpwiseError("shape-mismatch", "Expected sequence length to be larger than 0 in RNN");
   const rows = reshaped(ctx, sequence, [time * batch, features]);
-  const [out, hn, cn] = layered(ctx, cell, rows, stepsOf(Array.from({ length: time }, () => batch)), h0, c0, layers);
+  const [out, hn, cn] = layered(ctx, cell, rows, stepsOf(Array.from({ length: time }, () => batch)), h0, c0, layers, sides);
   const width = out.shape[1] ?? 0;
   const whole = viewOf(out, [time, batch, width], [batch * width, width, 1], out.offset);
   return [batchFirst ? permuted(whole, [1, 0, 2]) : whole, hn, cn];
@@ -202,14 +214,47 @@ function pairOf(hx: readonly Tensor[]): [Tensor, Tensor] {
   return [h, c];
 }
 
+/** A hidden state narrower than the cell state has been projected. */
+const isProjected = (h: Tensor, c: Tensor): boolean => c.shape[2] !== h.shape[2];
+
+/** Layers whose products are the caller's (quantised weights): padded input, or a packed one with a batch size per step. */
+export interface OuterLayers extends LayerForm {
+  readonly sides: readonly Side[];
+}
+type OuterCell = "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
+const CELLS: Readonly<Record<OuterCell, Cell>> = { lstm: LSTM, gru: GRU, rnn_tanh: TANH, rnn_relu: RELU };
+export function paddedLayers(ctx: Context, cell: OuterCell, x: Tensor, hx: readonly Tensor[], layers: OuterLayers, batchFirst: boolean): Tensor[] {
+  const [h, c] = statesOf(cell, hx);
+  return padded(ctx, CELLS[cell], x, h, c, layers, layers.sides, batchFirst).filter((t) => t !== undefined);
+}
+export function* packedLayers(ctx: Context, cell: OuterCell, data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], layers: OuterLayers): Generator<Tensor, Tensor[], void> {
+  yield batchSizes;
+  const [h, c] = statesOf(cell, hx);
+  return layered(ctx, CELLS[cell], data, stepsOf(sizesOf(batchSizes)), h, c, layers, layers.sides).filter((t) => t !== undefined);
+}
+function statesOf(cell: OuterCell, hx: readonly Tensor[]): [Tensor, Tensor | undefined] {
+  const [h] = hx;
+  if (cell === "lstm") return pairOf(hx);
+  if (h === undefined) throw new OpwiseError("bad-argument", `${cell} expects a hidden state`);
+  return [h, undefined];
+}
+/** One step of a cell from its gates' parts: the new hidden state (and cell state). */
+export function steppedCell(ctx: Context, name: OuterCell, input: Tensor, hidden: Tensor, h: Tensor, c: Tensor | undefined): Tensor[] {
+  const results = [empty(ctx, h.shape, input.dtype), ...(c === undefined ? [] : [empty(ctx, c.shape, input.dtype)])];
+  step(ctx, CELLS[name], input, hidden, h, c, results);
+  return results;
+}
+
 const simple = (cell: Cell) => (ctx: Context, x: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropoutP: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor] => {
-  const [out, hn] = padded(ctx, cell, x, hx, undefined, { params, hasBiases, numLayers, dropout: dropoutP, train, bidirectional }, batchFirst);
+  const layers = { params, hasBiases, numLayers, dropout: dropoutP, train, bidirectional };
+  const [out, hn] = padded(ctx, cell, x, hx, undefined, layers, sidesOf(layers, false), batchFirst);
   return [out, hn];
 };
 const packed = (cell: Cell) =>
   function* run(ctx: Context, data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropoutP: number, train: boolean, bidirectional: boolean): Generator<Tensor, Tensor[], void> {
     yield batchSizes;
-    const [out, hn] = layered(ctx, cell, data, stepsOf(sizesOf(batchSizes)), hx, undefined, { params, hasBiases, numLayers, dropout: dropoutP, train, bidirectional });
+    const layers = { params, hasBiases, numLayers, dropout: dropoutP, train, bidirectional };
+    const [out, hn] = layered(ctx, cell, data, stepsOf(sizesOf(batchSizes)), hx, undefined, layers, sidesOf(layers, false));
     return [out, hn];
   };
 /** One step of a cell outside any layer. */
@@ -232,14 +277,16 @@ export const recurrent: readonly Op[] = [
   op("aten::lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)", {
     run: (ctx, x, hx, params, hasBiases, numLayers, p, train, bidirectional, batchFirst) => {
       const [h, c] = pairOf(hx);
-      return padded(ctx, LSTM, x, h, c, { params, hasBiases, numLayers, dropout: p, train, bidirectional }, batchFirst);
+      const layers = { params, hasBiases, numLayers, dropout: p, train, bidirectional };
+      return padded(ctx, LSTM, x, h, c, layers, sidesOf(layers, isProjected(h, c)), batchFirst);
     },
   }),
   op("aten::lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)", {
     reads: function* (ctx, data, batchSizes, hx, params, hasBiases, numLayers, p, train, bidirectional) {
       yield batchSizes;
       const [h, c] = pairOf(hx);
-      return layered(ctx, LSTM, data, stepsOf(sizesOf(batchSizes)), h, c, { params, hasBiases, numLayers, dropout: p, train, bidirectional });
+      const layers = { params, hasBiases, numLayers, dropout: p, train, bidirectional };
+      return layered(ctx, LSTM, data, stepsOf(sizesOf(batchSizes)), h, c, layers, sidesOf(layers, isProjected(h, c)));
     },
   }),
   op("aten::gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)", { run: simple(GRU) }),

@@ -186,8 +186,8 @@ export const reduction: readonly Op[] = [
   op("aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor", {
     run: (ctx, self, dim, keepdim, dtype) => prod(ctx, self, dim, keepdim, dtypeArgument(dtype, sumDtype(self.dtype))),
   }),
-  op("aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => amax(ctx, self, dim, keepdim, true, "amax"), quantised: "codes" }),
-  op("aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => amax(ctx, self, dim, keepdim, false, "amin"), quantised: "codes" }),
+  op("aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => amax(ctx, self, dim, keepdim, true, "amax") }),
+  op("aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => amax(ctx, self, dim, keepdim, false, "amin") }),
   op("aten::aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)", {
     run: (ctx, self, dim, keepdim) => [amax(ctx, self, dim, keepdim, false, "aminmax"), amax(ctx, self, dim, keepdim, true, "aminmax")],
   }),
@@ -197,8 +197,8 @@ export const reduction: readonly Op[] = [
   }),
   op("aten::max(Tensor self) -> Tensor", { run: (ctx, self) => amax(ctx, self, null, false, true, "max", true), quantised: "codes" }),
   op("aten::min(Tensor self) -> Tensor", { run: (ctx, self) => amax(ctx, self, null, false, false, "min", true), quantised: "codes" }),
-  op("aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => extremeAt(ctx, self, dim, keepdim, true, "max") }),
-  op("aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => extremeAt(ctx, self, dim, keepdim, false, "min") }),
+  op("aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => extremeAt(ctx, self, dim, keepdim, true, "max"), quantised: "codes" }),
+  op("aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => extremeAt(ctx, self, dim, keepdim, false, "min"), quantised: "codes" }),
   op("aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => argExtreme(ctx, self, dim, keepdim, true) }),
   op("aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", { run: (ctx, self, dim, keepdim) => argExtreme(ctx, self, dim, keepdim, false) }),
   op("aten::all(Tensor self) -> Tensor", { run: (ctx, self) => truth(ctx, self, null, false, allOf()) }),

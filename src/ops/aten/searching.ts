@@ -177,7 +177,7 @@ export const searching: readonly Op[] = [
   op("aten::isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor", { run: (ctx, element, tests, _unique, invert) => isin(ctx, filled(ctx, [], dtypeOfScalar(element, ctx.defaultDtype), element), tests, invert) }),
   op("aten::one_hot(Tensor self, int num_classes=-1) -> Tensor", { reads: oneHot }),
   op("aten::repeat_interleave.Tensor(Tensor repeats, *, SymInt? output_size=None) -> Tensor", { reads: repeated }),
-  op("aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor", { reads: repeatInterleave }),
+  op("aten::repeat_interleave.self_Tensor(Tensor self, Tensor repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor", { reads: repeatInterleave, quantised: "codes" }),
   op("aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor", {
     run: (ctx, self, repeats, dim) => {
       const input = dim === null ? flattened(ctx, self) : self;
@@ -186,5 +186,6 @@ export const searching: readonly Op[] = [
       const wide = expanded(unsqueezed(input, axis + 1), [...input.shape.slice(0, axis + 1), repeats, ...input.shape.slice(axis + 1)]);
       return reshaped(ctx, copyOf(ctx, wide), input.shape.map((s, i) => (i === axis ? s * repeats : s)));
     },
+    quantised: "codes",
   }),
 ];

@@ -88,7 +88,7 @@ function gradient(ctx: Context, grad: Tensor, output: Tensor, dim: number, dtype
 }
 
 export const softmaxes: readonly Op[] = [
-  op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false), quantised: "requantise" }),
+  op("aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false) }),
   op("aten::special_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, false) }),
   op("aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, true) }),
   op("aten::special_log_softmax(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", { run: (ctx, self, dim, dtype) => along(ctx, self, dim, dtype, true) }),

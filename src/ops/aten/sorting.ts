@@ -149,9 +149,9 @@ function* uniqueDim(ctx: Context, self: Tensor, dim: number, sorted: boolean, wa
 export const sorting: readonly Op[] = [
   op("aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: sort, quantised: "codes" }),
   op("aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, _stable, dim, descending) => sort(ctx, self, dim, descending), quantised: "codes" }),
-  op("aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, dim, descending) => sort(ctx, self, dim, descending)[1] }),
+  op("aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, dim, descending) => sort(ctx, self, dim, descending)[1], quantised: "codes" }),
   op("aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, _stable, dim, descending) => sort(ctx, self, dim, descending)[1] }),
-  op("aten::msort(Tensor self) -> Tensor", { run: (ctx, self) => sort(ctx, self, 0, false)[0] }),
+  op("aten::msort(Tensor self) -> Tensor", { run: (ctx, self) => sort(ctx, self, 0, false)[0], quantised: "codes" }),
   op("aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", { run: (ctx, self, k, dim, largest) => topk(ctx, self, k, dim, largest), quantised: "codes" }),
   op("aten::_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)", {
     reads: function* (ctx, self, _sorted, inverse) {

@@ -60,11 +60,12 @@ const both = (ctx: Context, self: Tensor, dim: Dims, correction: number, keepdim
 
 export const statistics: readonly Op[] = (["var", "std"] as const).flatMap((name) => {
   const root = name === "std";
+  const onCodes = root ? ({ quantised: "requantise" } as const) : {};
   return [
-    op(`aten::${name}(Tensor self, bool unbiased=True) -> Tensor`, { run: (ctx, self, unbiased) => variance(ctx, self, null, unbiased ? 1 : 0, false, root) }),
-    op(`aten::${name}.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor`, { run: (ctx, self, dim, unbiased, keepdim) => variance(ctx, self, dim, unbiased ? 1 : 0, keepdim, root) }),
+    op(`aten::${name}(Tensor self, bool unbiased=True) -> Tensor`, { run: (ctx, self, unbiased) => variance(ctx, self, null, unbiased ? 1 : 0, false, root), ...onCodes }),
+    op(`aten::${name}.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor`, { run: (ctx, self, dim, unbiased, keepdim) => variance(ctx, self, dim, unbiased ? 1 : 0, keepdim, root), ...onCodes }),
     op(`aten::${name}.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor`, {
-      run: (ctx, self, dim, correction, keepdim) => variance(ctx, self, dim, correctionOf(correction), keepdim, root),
+      run: (ctx, self, dim, correction, keepdim) => variance(ctx, self, dim, correctionOf(correction), keepdim, root), ...onCodes,
     }),
     op(`aten::${name}_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)`, { run: (ctx, self, unbiased) => both(ctx, self, null, unbiased ? 1 : 0, false, root) }),
     op(`aten::${name}_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)`, { run: (ctx, self, dim, unbiased, keepdim) => both(ctx, self, dim, unbiased ? 1 : 0, keepdim, root) }),

@@ -215,10 +215,10 @@ function aligned(name: string, n: 1 | 2 | 3, mode: Mode): Op[] {
   const scales = n === 1 ? "float? scales=None" : n === 2 ? "float? scales_h=None, float? scales_w=None" : "float? scales_d=None, float? scales_h=None, float? scales_w=None";
   return [
     op(`aten::${name}(Tensor self, SymInt[${n}] output_size, bool align_corners, ${scales}) -> Tensor` as "aten::f(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor", {
-      run: (ctx, self, size, align, ...given) => upsample(ctx, self, size, mode, align, given),
+      run: (ctx, self, size, align, ...given) => upsample(ctx, self, size, mode, align, given), ...(name === "upsample_bilinear2d" ? { quantised: "centred" } : {}),
     }),
     op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor", {
-      run: (ctx, self, size, align, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, align, factors ?? []),
+      run: (ctx, self, size, align, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, align, factors ?? []), ...(name === "upsample_bilinear2d" ? { quantised: "centred" } : {}),
     }),
   ];
 }
@@ -226,10 +226,10 @@ function nearest(name: string, n: 1 | 2 | 3, mode: "nearest" | "nearest-exact"):
   const scales = n === 1 ? "float? scales=None" : n === 2 ? "float? scales_h=None, float? scales_w=None" : "float? scales_d=None, float? scales_h=None, float? scales_w=None";
   return [
     op(`aten::${name}(Tensor self, SymInt[${n}] output_size, ${scales}) -> Tensor` as "aten::f(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor", {
-      run: (ctx, self, size, ...given) => upsample(ctx, self, size, mode, false, given),
+      run: (ctx, self, size, ...given) => upsample(ctx, self, size, mode, false, given), ...(n === 1 ? {} : { quantised: "codes" }),
     }),
     op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor", {
-      run: (ctx, self, size, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, false, factors ?? []),
+      run: (ctx, self, size, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, false, factors ?? []), ...(n === 1 ? {} : { quantised: "codes" }),
     }),
   ];
 }

@@ -85,7 +85,7 @@ function percentFormatted(pattern: string, values: readonly Datum[]): string {
 /** An op over values of any kind that reads the tensors among them. */
 function textOp(name: string, schema: string, make: (args: readonly Datum[]) => string): Op {
   return {
-    name, schema, quantised: undefined,
+    name, schema, quantised: "own", quantisedWrites: false,
     body: {
       kind: "reads",
       run: function* run(_ctx: Context, args: readonly unknown[]): Reads {

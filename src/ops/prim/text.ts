@@ -5,7 +5,7 @@ import type { Type } from "../../ir/type.ts";
 import { type DType, realOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { elementsOf } from "../../tensor/text.ts";
+import { elementsOf, quantisedNumbers } from "../../tensor/text.ts";
 
 /** Values that one text may show, shared ones each time. */
 const MAX_TEXT_PARTS = 2 ** 22;
@@ -83,8 +83,13 @@ export function readableText(value: Datum, type?: Type, budget: { parts: number 
 
 /** The tensors inside a value, which have to be readable before its text is made. */
 export function* tensorsIn(value: Datum, seen: Set<Datum> = new Set()): Generator<Tensor, void, void> {
-  if (value instanceof Tensor) yield value;
-  else if (typeof value === "object" && value !== null && !seen.has(value)) {
+  if (value instanceof Tensor) {
+    yield value;
+    if (value.quantizer !== undefined && value.quantizer.scheme !== "per_tensor_affine") {
+      yield value.quantizer.scales;
+      yield value.quantizer.zeroPoints;
+    }
+  } else if (typeof value === "object" && value !== null && !seen.has(value)) {
     seen.add(value);
     if (value.kind === "list" || value.kind === "tuple") for (const item of value.items) yield* tensorsIn(item, seen);
     else if (value.kind === "dict") for (const [k, v] of value.entries.values()) {
@@ -141,10 +146,18 @@ function matrixText(rows: readonly (readonly number[])[], indent: number): strin
   return out;
 }
 
+/** What follows the sizes of a quantised tensor. */
+function quantizerText(t: Tensor): string {
+  const q = t.quantizer;
+  if (q === undefined) return "";
+  if (q.scheme === "per_tensor_affine") return `, qscheme: ${q.scheme}, scale: ${general(q.scale, 6)}, zero_point: ${q.zeroPoint}`;
+  return `, qscheme: ${q.scheme}, scales: ${tensorText(q.scales)}, zero_points: ${tensorText(q.zeroPoints)}, axis: ${q.axis}`;
+}
+
 /** A tensor as `std::ostream` prints it. Complex ones show their real parts, as LibTorch does. */
 export function tensorText(t: Tensor): string {
   if (t.numel > MAX_TEXT_PARTS) throw new OpwiseError("limit-exceeded", "a tensor is too large to be shown", { wanted: `at most ${MAX_TEXT_PARTS} elements`, got: `${t.numel}` });
-  const values = elementsOf(t).map((e) => (typeof e === "object" ? e[0] : Number(e)));
+  const values = t.quantizer === undefined ? elementsOf(t).map((e) => (typeof e === "object" ? e[0] : Number(e))) : quantisedNumbers(t);
   let body = "";
   const { shape } = t;
   if (shape.length === 0) body = `${general(values[0] ?? 0, 6)}\n`;
@@ -174,6 +187,6 @@ export function tensorText(t: Tensor): string {
       body = pages.join("\n");
     }
   }
-  const sparse = `CPU${TYPE_NAMES[t.dtype] ?? TYPE_NAMES[realOf(t.dtype)] ?? t.dtype}Type`;
-  return `${body}[ ${sparse}{${shape.join(",")}} ]`;
+  const type = `${t.quantizer === undefined ? "" : "Quantized"}CPU${TYPE_NAMES[t.dtype] ?? TYPE_NAMES[realOf(t.dtype)] ?? t.dtype}Type`;
+  return `${body}[ ${type}{${shape.join(",")}}${quantizerText(t)} ]`;
 }
