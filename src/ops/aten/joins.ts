@@ -12,7 +12,7 @@ import { apply, elementwise } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { combinationPositions } from "./combinations.ts";
 import { viewOp } from "./views.ts";
-import { joinedCodes } from "../quantized/arithmetic.ts";
+import { alignedCodes, coded } from "../quantized/codes.ts";
 
 const product = elementwise("kron", (x, y) => x.mul(y));
 
@@ -35,7 +35,10 @@ export function cat(ctx: Context, tensors: readonly Tensor[], dim: number, dtype
   });
   const first = tensors.find((t) => !isNothing(t)) ?? tensors[0];
   if (first === undefined) throw new OpwiseError("bad-argument", "torch.cat(): expected a non-empty list of Tensors");
-  if (first.quantizer !== undefined) return joinedCodes(ctx, tensors, dim, null, null, false);
+  if (first.quantizer !== undefined) {
+    const aligned = alignedCodes(ctx, tensors, null, null);
+    return coded(cat(ctx, aligned.codes, dim), aligned.dtype, aligned.quantizer);
+  }
   const common = dtype ?? (tensors.every((t) => t.dtype === first.dtype) ? first.dtype : resultType(tensors, ctx.defaultDtype));
   const axis = wrapDim(dim, first.rank);
   const shape = [...first.shape];

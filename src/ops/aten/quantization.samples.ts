@@ -35,7 +35,7 @@ const quantising: readonly Sample[] = [
 const telling: readonly Sample[] = [
   aten("dequantize.self", [x([3, 4])]), aten("dequantize.self", [channels]), aten("dequantize.tensor", [signed([5])]), aten("dequantize.tensors", [list(x([3]), signed([2]))]),
   aten("int_repr", [x([3, 4])]), aten("int_repr", [channels]), aten("int_repr", [t([3, 4], { dtype: "quint8", low: 0, high: 256, scale: 0.1, zeroPoint: 3, transpose: true })]),
-  aten("q_scale", [x([3])]), aten("q_zero_point", [x([3])]), aten("q_scale", [channels]), aten("q_per_channel_scales", [channels]), aten("q_per_channel_zero_points", [channels]), aten("q_per_channel_axis", [channels]),
+  aten("q_scale", [x([3])]), aten("qscheme", [x([3])]), aten("q_zero_point", [x([3])]), aten("q_scale", [channels]), aten("q_per_channel_scales", [channels]), aten("q_per_channel_zero_points", [channels]), aten("q_per_channel_axis", [channels]),
   aten("_make_per_tensor_quantized_tensor", [t([4], { dtype: "uint8" }), float(0.1), int(5)]),
   aten("_make_per_channel_quantized_tensor", [t([3, 2], { dtype: "int8" }), scales, zeros, int(0)]),
   aten("_empty_affine_quantized", [ints(2, 3)], { scale: float(0.5), zero_point: int(3), dtype: dtype("quint8") }, { check: "shape_dtype" }),

@@ -11,7 +11,7 @@ import { clone } from "../aten/conversion.ts";
 import { floatOf, scalarOf } from "../aten/element.ts";
 import { cat } from "../aten/joins.ts";
 import { op, type Op } from "../define.ts";
-import { affineOf, codeNum, codeRange, codesOf, dequantised, f32, mapCodes, mapOne, numOf, once, perTensor, quantised, quantizerOf, roundHalfEven, saturated, valueNum } from "./codes.ts";
+import { affineOf, alignedCodes, coded, codeNum, codeRange, f32, mapCodes, mapOne, numOf, once, perTensor, quantizerOf, roundHalfEven, saturated, valueNum } from "./codes.ts";
 
 function sameDtype(a: Tensor, b: Tensor, what: string): void {
   if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `${what} operands should have same data type.`, { got: `${a.dtype} and ${b.dtype}` });
@@ -102,24 +102,11 @@ function mulScalar(ctx: Context, t: Tensor, c: number, relu: boolean): Tensor {
   return finish(mapOne(ctx, program, [t], [high + low, -1]), Math.abs(c) * scale, high - (zeroPoint - low));
 }
 
-/** Tensors joined as codes of one scale and zero point; those that have them keep their codes. */
-export function joinedCodes(ctx: Context, tensors: readonly Tensor[], dim: number, scale: number | null, zeroPoint: number | null, relu: boolean): Tensor {
-  const [first] = tensors;
-  if (first === undefined) throw new OpwiseError("bad-argument", "Tensor list must not be empty");
-  const own = affineOf(first, "Only per-tensor quantization is supported in 'cat'!");
-  const target = { scale: scale ?? own.scale, zeroPoint: zeroPoint ?? own.zeroPoint };
-  const parts = tensors.map((t) => {
-    if (t.dtype !== first.dtype) throw new OpwiseError("dtype-mismatch", "All dtypes must be the same.", { got: `${first.dtype} and ${t.dtype}` });
-    const q = affineOf(t, "Only per-tensor quantization is supported in 'cat'!");
-    const same = f32(q.scale) === f32(target.scale) && q.zeroPoint === target.zeroPoint;
-    const codes = same ? t : quantised(ctx, dequantised(ctx, t), t.dtype, perTensor(target.scale, target.zeroPoint));
-    if (!relu) return codesOf(codes);
-    return codesOf(rectified(ctx, codes));
-  });
-  const joined = cat(ctx, parts, dim);
-  joined.dtype = first.dtype;
-  joined.quantizer = perTensor(target.scale, target.zeroPoint);
-  return joined;
+/** Tensors joined as codes of one scale and zero point. */
+function joinedCodes(ctx: Context, tensors: readonly Tensor[], dim: number, scale: number | null, zeroPoint: number | null, relu: boolean): Tensor {
+  const { codes, dtype, quantizer } = alignedCodes(ctx, tensors, scale, zeroPoint);
+  const joined = coded(cat(ctx, codes, dim), dtype, quantizer);
+  return relu ? rectified(ctx, joined) : joined;
 }
 
 /** Writes a result into `out`, which keeps its own quantiser. */

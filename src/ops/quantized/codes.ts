@@ -266,3 +266,23 @@ export function weightCodes(ctx: Context, t: Tensor): Tensor {
   const q = quantizerOf(t);
   return q.scheme === "per_tensor_affine" && q.zeroPoint === 0 ? codesOf(t) : centred(ctx, t);
 }
+
+/** Codes of all tensors for one scale and zero point (the first's, unless given), as plain integers; those that have them are themselves. */
+export function alignedCodes(ctx: Context, tensors: readonly Tensor[], scale: number | null, zeroPoint: number | null): { readonly codes: Tensor[]; readonly dtype: DType; readonly quantizer: Quantizer } {
+  const [first] = tensors;
+  if (first === undefined) throw new OpwiseError("bad-argument", "Tensor list must not be empty");
+  const affine = (t: Tensor): Affine => {
+    const q = quantizerOf(t);
+    if (q.scheme !== "per_tensor_affine") throw new OpwiseError("bad-argument", "Only per-tensor quantization is supported in 'cat'!", { got: q.scheme });
+    return q;
+  };
+  const own = affine(first);
+  const target = perTensor(scale ?? own.scale, zeroPoint ?? own.zeroPoint);
+  const codes = tensors.map((t) => {
+    if (t.dtype !== first.dtype) throw new OpwiseError("dtype-mismatch", "All dtypes must be the same.", { got: `${first.dtype} and ${t.dtype}` });
+    const q = affine(t);
+    const same = target.scheme === "per_tensor_affine" && f32(q.scale) === f32(target.scale) && q.zeroPoint === target.zeroPoint;
+    return codesOf(same ? t : quantised(ctx, dequantised(ctx, t), t.dtype, target));
+  });
+  return { codes, dtype: first.dtype, quantizer: target };
+}

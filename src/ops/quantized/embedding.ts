@@ -11,7 +11,7 @@ import type { Context } from "../../prims/context.ts";
 import { computeType } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
-import { Tensor, viewOf } from "../../tensor/tensor.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { arange } from "../aten/creation.ts";
 import { embeddingBag } from "../aten/embedding-bag.ts";

@@ -89,6 +89,7 @@ const aliases: readonly Sample[] = [
   sample("_quantized::conv3d_prepack", [signed([6, 4, 3, 3, 3]), none, ints(1, 1, 1), ints(0, 0, 0), ints(1, 1, 1), int(1)]),
   ...[1, 2, 3].map((axes) => sample(`_quantized::conv_transpose${axes}d_prepack`, [signed([4, 3, ...side(axes, 3)]), none, ints(...side(axes, 1)), ints(...side(axes, 0)), ints(...side(axes, 0)), ints(...side(axes, 1)), int(1)])),
   ...[1, 2].map((axes) => sample(`_quantized::conv_transpose${axes}d`, [x([1, 4, ...side(axes, 5)]), packTransposed(axes, signed([4, 4, ...side(axes, 3)]), none), float(2.5), int(110)])),
+  sample("_quantized::add", [x([3, 4]), x([3, 4], 0.07, 30), float(0.1), int(40)]),
   quantized("conv_prepack", [signed([6, 4, 3, 3]), none, ints(1, 1), ints(0, 0), ints(1, 1), int(1)]),
   quantized("conv_unpack", [pair]),
 ];
