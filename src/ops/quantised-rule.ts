@@ -42,20 +42,24 @@ function firstQuantised(values: readonly Datum[]): Tensor | undefined {
 /** Every tensor of a datum replaced; lists are made anew. */
 function replaced(value: Datum, change: (t: Tensor) => Tensor): Datum {
   if (value instanceof Tensor) return change(value);
-  if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list") return { ...value, items: value.items.map((item) => replaced(item, change)) };
+  if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list")
+    return { ...value, items: value.items.map((item) => replaced(item, change)) };
   return value;
 }
 
 /** The kernel that PyTorch says is missing: the `out` form where the op has one. */
 function kernelOf(schema: Schema): string {
   const [plain, own] = [schema.name.endsWith("_") && !schema.name.endsWith("__") ? schema.name.slice(0, -1) : schema.name, fullName(schema)];
-  const candidates = schema.overload === "" || schema.overload === "Tensor" ? [`${plain}.out`, `${plain}.Tensor_out`] : [`${plain}.${schema.overload}_out`, `${plain}.out`];
+  const candidates =
+    schema.overload === "" || schema.overload === "Tensor" ? [`${plain}.out`, `${plain}.Tensor_out`] : [`${plain}.${schema.overload}_out`, `${plain}.out`];
   return candidates.find((name) => schemaOf(name) !== undefined) ?? own;
 }
 
 function refused(schema: Schema): OpwiseError {
   return new OpwiseError("dtype-mismatch", `Could not run '${kernelOf(schema)}' with arguments from the 'QuantizedCPU' backend.`, {
-    wanted: "numbers", got: "a quantised tensor", hint: "dequantise it first",
+    wanted: "numbers",
+    got: "a quantised tensor",
+    hint: "dequantise it first",
   });
 }
 
@@ -68,7 +72,8 @@ function adopt(values: readonly Datum[], quantizer: Quantizer, source: Tensor): 
         throw new OpwiseError("bad-argument", "only per tensor quantization is supported here", { got: quantizer.scheme });
       }
       value.quantizer = quantizer;
-    } else if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "list" || value.kind === "tuple")) adopt(value.items, quantizer, source);
+    } else if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "list" || value.kind === "tuple"))
+      adopt(value.items, quantizer, source);
   }
 }
 
@@ -117,14 +122,19 @@ function onNumbers(rule: Rule, plain: BoundOp, schema: Schema, form: Derived["fo
 }
 
 /** What runs where an operand is quantised. */
-function alternative(bound: BoundOp, schema: Schema, { op, form }: Derived, bindFound: (schema: Schema, found: Derived) => BoundOp, plainSchema: (op: Op) => Schema): BoundOp {
+function alternative(
+  bound: BoundOp,
+  schema: Schema,
+  { op, form }: Derived,
+  bindFound: (schema: Schema, found: Derived) => BoundOp,
+  plainSchema: (op: Op) => Schema,
+): BoundOp {
   const rule = form === "plain" || op.quantisedWrites ? op.quantised : undefined;
   if (rule === undefined || rule === "own") {
     const refuse = (): never => {
       throw refused(schema);
     };
-    // oxlint-disable-next-line require-yield -- it fails before it could wait
-    return bound.reads ? { reads: true, run: function* run(): Generator<Tensor, readonly Datum[], void> { return refuse(); } } : { reads: false, run: refuse };
+    return bound.reads ? { reads: true, run: refuse } : { reads: false, run: refuse };
   }
   if (rule === "codes") {
     const done = (args: readonly Datum[], values: readonly Datum[]): readonly Datum[] => {
@@ -140,12 +150,19 @@ function alternative(bound: BoundOp, schema: Schema, { op, form }: Derived, bind
       },
     };
   }
-  if (typeof rule === "function") return bindFound(schema, { op: { ...op, body: bound.reads ? { kind: "reads", run: rule } : { kind: "run", run: rule } }, form });
+  if (typeof rule === "function")
+    return bindFound(schema, { op: { ...op, body: bound.reads ? { kind: "reads", run: rule } : { kind: "run", run: rule } }, form });
   return onNumbers(rule, bindFound(form === "plain" ? schema : plainSchema(op), { op, form: "plain" }), schema, form);
 }
 
 /** `bound`, looking for quantised operands first where it knows none itself. */
-export function guarded(bound: BoundOp, schema: Schema, found: Derived, bindFound: (schema: Schema, found: Derived) => BoundOp, plainSchema: (op: Op) => Schema): BoundOp {
+export function guarded(
+  bound: BoundOp,
+  schema: Schema,
+  found: Derived,
+  bindFound: (schema: Schema, found: Derived) => BoundOp,
+  plainSchema: (op: Op) => Schema,
+): BoundOp {
   const { op } = found;
   if (op.body.kind === "raw" || op.quantised === "own") return bound;
   const at = schema.args.map((a, i) => (holdsTensors(a.type) ? i : -1)).filter((i) => i >= 0);

@@ -12,20 +12,55 @@ import { type Quantizer, Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, type Reads } from "../define.ts";
 import { chosen } from "../quantized/choose.ts";
 import { batchNormCodes } from "../quantized/activation.ts";
-import { affineOf, along, coded, codedOf, codeRange, codesOf, dequantised, f32, numOf, once, perTensor, quantised, quantizerOf, suggestedStrides, TORCH_NAMES } from "../quantized/codes.ts";
+import {
+  affineOf,
+  along,
+  coded,
+  codedOf,
+  codeRange,
+  codesOf,
+  dequantised,
+  f32,
+  numOf,
+  once,
+  perTensor,
+  quantised,
+  quantizerOf,
+  suggestedStrides,
+  TORCH_NAMES,
+} from "../quantized/codes.ts";
 import { numbersOf } from "./element.ts";
 import { formatStrides } from "./filling.ts";
 
-const TYPE_NAMES: Partial<Record<DType, string>> = { float64: "Double", float32: "Float", float16: "Half", bfloat16: "BFloat16", int8: "Char", uint8: "Byte", int16: "Short", int32: "Int", int64: "Long", bool: "Bool" };
+const TYPE_NAMES: Partial<Record<DType, string>> = {
+  float64: "Double",
+  float32: "Float",
+  float16: "Half",
+  bfloat16: "BFloat16",
+  int8: "Char",
+  uint8: "Byte",
+  int16: "Short",
+  int32: "Int",
+  int64: "Long",
+  bool: "Bool",
+};
 
 function needsFloat(t: Tensor, what: string): void {
-  if (t.dtype !== "float32") throw new OpwiseError("dtype-mismatch", `${what} Float Tensor, got ${TYPE_NAMES[t.dtype] ?? TORCH_NAMES[t.dtype] ?? t.dtype}`, { wanted: "float32", got: t.dtype });
+  if (t.dtype !== "float32")
+    throw new OpwiseError("dtype-mismatch", `${what} Float Tensor, got ${TYPE_NAMES[t.dtype] ?? TORCH_NAMES[t.dtype] ?? t.dtype}`, {
+      wanted: "float32",
+      got: t.dtype,
+    });
 }
 
 /** A quantised dtype by its number. @throws dtype-mismatch for another */
 function codesDtype(code: number, what: string): DType {
   const dtype = dtypeOfTorch(code);
-  if (!isQuantized(dtype)) throw new OpwiseError("dtype-mismatch", `ScalarType ${TYPE_NAMES[dtype] ?? dtype} is not supported in new_qtensor.`, { wanted: "a quantised dtype", got: what });
+  if (!isQuantized(dtype))
+    throw new OpwiseError("dtype-mismatch", `ScalarType ${TYPE_NAMES[dtype] ?? dtype} is not supported in new_qtensor.`, {
+      wanted: "a quantised dtype",
+      got: what,
+    });
   return dtype;
 }
 
@@ -43,10 +78,14 @@ function quantizePerTensor(ctx: Context, x: Tensor, scale: number, zero: number,
 
 function channelQuantizer(scales: Tensor, zeros: Tensor, axis: number, t: Tensor): Quantizer {
   const at = axis;
-  if (at < 0 || at >= t.rank) throw new OpwiseError("index-out-of-range", `Channel axis out of range in per channel affine quantization. Got: ${at}Expected: [0, ${t.rank})`);
-  if (scales.rank !== 1 || zeros.rank !== 1) throw new OpwiseError("shape-mismatch", "scale and zero_point tensors must be 1-D", { got: `${scales.rank}-D and ${zeros.rank}-D` });
-  if (scales.numel !== zeros.numel) throw new OpwiseError("shape-mismatch", "number of elements in scales and zero_points must match", { got: `${scales.numel} and ${zeros.numel}` });
-  if (scales.numel !== t.shape[at]) throw new OpwiseError("shape-mismatch", "length of scales must equal to channel", { got: `${scales.numel} for ${t.shape[at]} channels` });
+  if (at < 0 || at >= t.rank)
+    throw new OpwiseError("index-out-of-range", `Channel axis out of range in per channel affine quantization. Got: ${at}Expected: [0, ${t.rank})`);
+  if (scales.rank !== 1 || zeros.rank !== 1)
+    throw new OpwiseError("shape-mismatch", "scale and zero_point tensors must be 1-D", { got: `${scales.rank}-D and ${zeros.rank}-D` });
+  if (scales.numel !== zeros.numel)
+    throw new OpwiseError("shape-mismatch", "number of elements in scales and zero_points must match", { got: `${scales.numel} and ${zeros.numel}` });
+  if (scales.numel !== t.shape[at])
+    throw new OpwiseError("shape-mismatch", "length of scales must equal to channel", { got: `${scales.numel} for ${t.shape[at]} channels` });
   return { scheme: isFloat(zeros.dtype) ? "per_channel_affine_float_qparams" : "per_channel_affine", scales, zeroPoints: zeros, axis: at };
 }
 
@@ -84,14 +123,16 @@ function dequantize(ctx: Context, t: Tensor): Tensor {
 
 function dequantizeAny(ctx: Context, value: Datum): Datum {
   if (value instanceof Tensor) return dequantize(ctx, value);
-  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "list" || value.kind === "tuple")) return { ...value, items: value.items.map((item) => dequantizeAny(ctx, item)) };
+  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "list" || value.kind === "tuple"))
+    return { ...value, items: value.items.map((item) => dequantizeAny(ctx, item)) };
   return value;
 }
 
 /** @throws dtype-mismatch for a per-tensor quantiser */
 function channelsOf(t: Tensor): Exclude<Quantizer, { scheme: "per_tensor_affine" }> {
   const q = quantizerOf(t);
-  if (q.scheme === "per_tensor_affine") throw new OpwiseError("dtype-mismatch", "Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
+  if (q.scheme === "per_tensor_affine")
+    throw new OpwiseError("dtype-mismatch", "Expected quantizer->qscheme() == kPerChannelAffine to be true, but got false.");
   return q;
 }
 
@@ -128,8 +169,13 @@ function fakeQuantized(ctx: Context, x: Tensor, scale: Tensor, zero: Tensor, fir
     const cut = whole.max(first).min(last);
     const result = cut.sub(shift).to(type).mul(s.to(type));
     return {
-      name: "fake_quantize", operands: [dtype, scale.dtype, zero.dtype], scalars: [],
-      outputs: [{ dtype, parts: [result.to(computeType(dtype)).re] }, { dtype: "bool" as const, parts: [whole.ge(first).and(whole.le(last)).re] }],
+      name: "fake_quantize",
+      operands: [dtype, scale.dtype, zero.dtype],
+      scalars: [],
+      outputs: [
+        { dtype, parts: [result.to(computeType(dtype)).re] },
+        { dtype: "bool" as const, parts: [whole.ge(first).and(whole.le(last)).re] },
+      ],
     };
   });
   const [out = unreachable("output"), mask = unreachable("mask")] = map(ctx, program, [x, scale, zero]);
@@ -154,7 +200,8 @@ function fakeByTensors(ctx: Context, x: Tensor, scale: Tensor, zero: Tensor, fir
 function fakePerChannel(ctx: Context, x: Tensor, scales: Tensor, zeros: Tensor, axis: number, first: number, last: number): [Tensor, Tensor] {
   checkRange(first, last);
   if (scales.rank !== 1) throw new OpwiseError("shape-mismatch", "scale should be a 1-D tensor");
-  if (scales.numel !== x.shape[axis]) throw new OpwiseError("shape-mismatch", "dimensions of scale and zero-point are not consistent with input tensor", { got: `${scales.numel}` });
+  if (scales.numel !== x.shape[axis])
+    throw new OpwiseError("shape-mismatch", "dimensions of scale and zero-point are not consistent with input tensor", { got: `${scales.numel}` });
   return fakeQuantized(ctx, x, along(scales, axis, x.rank), along(zeros, axis, x.rank), first, last, true);
 }
 
@@ -197,8 +244,6 @@ function* optimised(_ctx: Context, x: Tensor, numel: number, bins: number, ratio
   [low = 0, high = 0] = best;
   return [Tensor.from([high], [1], "float32"), Tensor.from([low], [1], "float32")];
 }
-
-
 
 export const quantization: readonly Op[] = [
   op("aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor", {
@@ -244,51 +289,84 @@ export const quantization: readonly Op[] = [
   op("aten::q_per_channel_zero_points(Tensor self) -> Tensor", { run: (_ctx, t) => channelsOf(t).zeroPoints, quantised: "own" }),
   op("aten::q_per_channel_axis(Tensor self) -> int", { run: (_ctx, t) => channelsOf(t).axis, quantised: "own" }),
   op("aten::qscheme(Tensor self) -> QScheme", { run: (_ctx, t) => SCHEMES[quantizerOf(t).scheme], quantised: "own" }),
-  op("aten::_make_per_tensor_quantized_tensor(Tensor self, float scale, int zero_point) -> Tensor", { run: (ctx, codes, scale, zero) => made(copyOf(ctx, codes), perTensor(scale, zero)) }),
+  op("aten::_make_per_tensor_quantized_tensor(Tensor self, float scale, int zero_point) -> Tensor", {
+    run: (ctx, codes, scale, zero) => made(copyOf(ctx, codes), perTensor(scale, zero)),
+  }),
   op("aten::_make_per_channel_quantized_tensor(Tensor self, Tensor scale, Tensor zero_point, int axis) -> Tensor", {
     run: (ctx, codes, scales, zeros, axis) => made(copyOf(ctx, codes), keptQuantizer(ctx, scales, zeros, axis, codes)),
   }),
-  op("aten::_empty_affine_quantized(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1., int zero_point=0, MemoryFormat? memory_format=0) -> Tensor", {
-    run: (ctx, size, dtype, _layout, _device, _pin, scale, zero, format) => emptyCodes(ctx, size, dtype, perTensor(scale, zero), format),
-  }),
-  op("aten::_empty_per_channel_affine_quantized(SymInt[] size, *, Tensor scales, Tensor zero_points, int axis, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=0) -> Tensor", {
-    run: (ctx, size, scales, zeros, axis, dtype, _layout, _device, _pin, format) => {
-      const out = emptyCodes(ctx, size, dtype, perTensor(1, 0), format);
-      out.quantizer = keptQuantizer(ctx, scales, zeros, axis, out);
-      return out;
+  op(
+    "aten::_empty_affine_quantized(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1., int zero_point=0, MemoryFormat? memory_format=0) -> Tensor",
+    {
+      run: (ctx, size, dtype, _layout, _device, _pin, scale, zero, format) => emptyCodes(ctx, size, dtype, perTensor(scale, zero), format),
     },
-  }),
-  op("aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", {
-    run: (ctx, size, t, _dtype, _layout, _device, _pin, format) => {
-      const out = empty(ctx, size, t.dtype, formatStrides(size, format));
-      out.quantizer = quantizerOf(t);
-      return out;
+  ),
+  op(
+    "aten::_empty_per_channel_affine_quantized(SymInt[] size, *, Tensor scales, Tensor zero_points, int axis, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=0) -> Tensor",
+    {
+      run: (ctx, size, scales, zeros, axis, dtype, _layout, _device, _pin, format) => {
+        const out = emptyCodes(ctx, size, dtype, perTensor(1, 0), format);
+        out.quantizer = keptQuantizer(ctx, scales, zeros, axis, out);
+        return out;
+      },
     },
-    quantised: "own",
-  }),
-  op("aten::quantized_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor", {
-    run: (ctx, x, weight, bias, mean, variance, eps, scale, zero) => batchNormCodes(ctx, x, { weight, bias, mean, variance, eps }, scale, zero, false), quantised: "own",
-  }),
-  op("aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor", { run: (ctx, x, scale, zero, first, last) => fakePerTensor(ctx, x, scale, zero, first, last)[0] }),
-  op("aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)", { run: fakePerTensor }),
-  op("aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor", { run: (ctx, x, scale, zero, first, last) => fakeByTensors(ctx, x, scale, zero, first, last)[0] }),
-  op("aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max) -> (Tensor output, Tensor mask)", {
-    reads: function* (ctx, x, scale, zero, enabled, first, last) {
-      yield enabled;
-      if ((numbersOf(enabled)[0] ?? 0) !== 0) return fakeByTensors(ctx, x, scale, zero, first, last);
-      const [, mask] = fakeByTensors(ctx, x, scale, zero, -Infinity, Infinity);
-      return [copyOf(ctx, x), mask];
+  ),
+  op(
+    "aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    {
+      run: (ctx, size, t, _dtype, _layout, _device, _pin, format) => {
+        const out = empty(ctx, size, t.dtype, formatStrides(size, format));
+        out.quantizer = quantizerOf(t);
+        return out;
+      },
+      quantised: "own",
     },
-  }),
-  op("aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor", { run: (ctx, x, scale, zero, axis, first, last) => fakePerChannel(ctx, x, scale, zero, axis, first, last)[0] }),
-  op("aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)", { run: fakePerChannel }),
-  op("aten::_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> Tensor", {
-    reads: function* (ctx, x, scale, zero, first, last) {
-      const [s] = yield* tensorParameters(scale, zero);
-      const z = Math.min(Math.max(Math.floor((numbersOf(zero)[0] ?? 0) + 0.5), first), last);
-      return fakePerTensor(ctx, x, s, z, first, last)[0];
+  ),
+  op(
+    "aten::quantized_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor",
+    {
+      run: (ctx, x, weight, bias, mean, variance, eps, scale, zero) => batchNormCodes(ctx, x, { weight, bias, mean, variance, eps }, scale, zero, false),
+      quantised: "own",
     },
+  ),
+  op("aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor", {
+    run: (ctx, x, scale, zero, first, last) => fakePerTensor(ctx, x, scale, zero, first, last)[0],
   }),
+  op(
+    "aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
+    { run: fakePerTensor },
+  ),
+  op("aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor", {
+    run: (ctx, x, scale, zero, first, last) => fakeByTensors(ctx, x, scale, zero, first, last)[0],
+  }),
+  op(
+    "aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
+    {
+      reads: function* (ctx, x, scale, zero, enabled, first, last) {
+        yield enabled;
+        if ((numbersOf(enabled)[0] ?? 0) !== 0) return fakeByTensors(ctx, x, scale, zero, first, last);
+        const [, mask] = fakeByTensors(ctx, x, scale, zero, -Infinity, Infinity);
+        return [copyOf(ctx, x), mask];
+      },
+    },
+  ),
+  op("aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor", {
+    run: (ctx, x, scale, zero, axis, first, last) => fakePerChannel(ctx, x, scale, zero, axis, first, last)[0],
+  }),
+  op(
+    "aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
+    { run: fakePerChannel },
+  ),
+  op(
+    "aten::_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> Tensor",
+    {
+      reads: function* (ctx, x, scale, zero, first, last) {
+        const [s] = yield* tensorParameters(scale, zero);
+        const z = Math.min(Math.max(Math.floor((numbersOf(zero)[0] ?? 0) + 0.5), first), last);
+        return fakePerTensor(ctx, x, s, z, first, last)[0];
+      },
+    },
+  ),
   op("aten::choose_qparams_optimized(Tensor input, int numel, int n_bins, float ratio, int bit_width) -> (Tensor, Tensor)", { reads: optimised }),
   op("aten::_choose_qparams_per_tensor(Tensor self, bool reduce_range=False) -> (float, int)", {
     reads: function* (ctx, x, reduceRange) {

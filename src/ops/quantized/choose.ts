@@ -50,8 +50,14 @@ export function chosenOf(ctx: Context, low: Tensor, high: Tensor, first: number,
     const limit = (slot: number): Num => new Num(scalar(slot, "f64"));
     const { scale, zeroPoint } = rule(bound(0), bound(1), limit(0), limit(1));
     return {
-      name: "choose_qparams", operands: ["float32", "float32"], scalars: ["f64", "f64"],
-      outputs: [{ dtype: "float32", parts: [scale.to("f32").re] }, { dtype: "int32", parts: [zeroPoint.to("i32").re] }, { dtype: "float64", parts: [scale.re] }],
+      name: "choose_qparams",
+      operands: ["float32", "float32"],
+      scalars: ["f64", "f64"],
+      outputs: [
+        { dtype: "float32", parts: [scale.to("f32").re] },
+        { dtype: "int32", parts: [zeroPoint.to("i32").re] },
+        { dtype: "float64", parts: [scale.re] },
+      ],
     };
   });
   const [scale = unreachable("scale"), zero = unreachable("zero point"), exact = unreachable("exact scale")] = map(ctx, program, [low, high], [first, last]);

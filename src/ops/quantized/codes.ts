@@ -64,7 +64,8 @@ export function quantizerOf(t: Tensor): Quantizer {
 /** Scale and zero point of a tensor that has one of each. @throws dtype-mismatch, bad-argument */
 export function affineOf(t: Tensor, what: string = "quantized operator"): Affine {
   const q = quantizerOf(t);
-  if (q.scheme !== "per_tensor_affine") throw new OpwiseError("bad-argument", "Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.", { got: `${q.scheme} in ${what}` });
+  if (q.scheme !== "per_tensor_affine")
+    throw new OpwiseError("bad-argument", "Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.", { got: `${q.scheme} in ${what}` });
   return q;
 }
 
@@ -90,9 +91,11 @@ export function codeNum(x: Num, inverse: Num, zero: Num, dtype: DType, joining: 
   const [low, high] = codeRange(dtype);
   const scaled = x.mul(inverse);
   const whole =
-    joining === "fused" ? fused(x, inverse, zero.to("f32")).rint().to("f64")
-    : joining === "early" ? scaled.add(zero.to("f32")).rint().to("f64")
-    : scaled.rint().to("f64").add(zero.to("f64"));
+    joining === "fused"
+      ? fused(x, inverse, zero.to("f32")).rint().to("f64")
+      : joining === "early"
+        ? scaled.add(zero.to("f32")).rint().to("f64")
+        : scaled.rint().to("f64").add(zero.to("f64"));
   // Scalar code converts a NaN to the lowest 32-bit integer, whose low byte is 0.
   const nan = constant(joining !== "early" ? high : dtype === "qint32" ? low : 0, "f64");
   return whole.isnan().where(new Num(nan), whole.max(low).min(high)).to(computeType(dtype));
@@ -120,14 +123,29 @@ export function mapCodes(ctx: Context, program: (vector: boolean) => Program, op
   const out = empty(ctx, first.shape, program(true).outputs[0]?.dtype ?? first.dtype, first.strides);
   const head = n - (n % lanes);
   const part = (t: Tensor, from: number, length: number): Tensor => viewOf(t, [length], [1], t.offset + from);
-  mapOne(ctx, program(true), operands.map((t) => part(t, 0, head)), scalars, [part(out, 0, head)]);
-  mapOne(ctx, program(false), operands.map((t) => part(t, head, n - head)), scalars, [part(out, head, n - head)]);
+  mapOne(
+    ctx,
+    program(true),
+    operands.map((t) => part(t, 0, head)),
+    scalars,
+    [part(out, 0, head)],
+  );
+  mapOne(
+    ctx,
+    program(false),
+    operands.map((t) => part(t, head, n - head)),
+    scalars,
+    [part(out, head, n - head)],
+  );
   return out;
 }
 
 /** Whether a view's elements are distinct and fill their extent. */
 function isDenseView(t: Tensor): boolean {
-  const order = t.shape.map((_, i) => i).filter((i) => t.shape[i] !== 1).sort((a, b) => (t.strides[a] ?? 0) - (t.strides[b] ?? 0));
+  const order = t.shape
+    .map((_, i) => i)
+    .filter((i) => t.shape[i] !== 1)
+    .sort((a, b) => (t.strides[a] ?? 0) - (t.strides[b] ?? 0));
   let step = 1;
   for (const axis of order) {
     if (t.strides[axis] !== step) return false;
@@ -158,7 +176,13 @@ export function once(key: string, make: () => Omit<Program, "messages">): Progra
 }
 
 /** The one result of a map. */
-export function mapOne(ctx: Context, program: Program, operands: readonly Tensor[], scalars: readonly (number | bigint | boolean)[] = [], out?: readonly Tensor[]): Tensor {
+export function mapOne(
+  ctx: Context,
+  program: Program,
+  operands: readonly Tensor[],
+  scalars: readonly (number | bigint | boolean)[] = [],
+  out?: readonly Tensor[],
+): Tensor {
   return map(ctx, program, operands, scalars, out)[0] ?? unreachable("one result");
 }
 
@@ -175,8 +199,21 @@ export function dequantised(ctx: Context, t: Tensor): Tensor {
   const code = numOf(arg(0, computeType(t.dtype)));
   if (q.scheme === "per_tensor_affine") {
     const program = once(`dequantize,${t.dtype}`, () => ({
-      name: "dequantize", operands: [t.dtype], scalars: ["f32", "i32"],
-      outputs: [{ dtype: "float32", parts: [code.to("i32").sub(numOf(scalar(1, "i32"))).to("f32").mul(numOf(scalar(0, "f32"))).re] }],
+      name: "dequantize",
+      operands: [t.dtype],
+      scalars: ["f32", "i32"],
+      outputs: [
+        {
+          dtype: "float32",
+          parts: [
+            code
+              .to("i32")
+              .sub(numOf(scalar(1, "i32")))
+              .to("f32")
+              .mul(numOf(scalar(0, "f32"))).re,
+          ],
+        },
+      ],
     }));
     return mapOne(ctx, program, [t], [f32(q.scale), q.zeroPoint]);
   }
@@ -195,8 +232,12 @@ export function quantised(ctx: Context, x: Tensor, dtype: DType, q: Quantizer, o
   const into = out === undefined ? undefined : [out];
   if (q.scheme === "per_tensor_affine") {
     const program = once(`quantize,${x.dtype},${dtype},${joining}`, () => ({
-      name: "quantize", operands: [x.dtype], scalars: ["f32", "i32"],
-      outputs: [{ dtype, parts: [codeNum(numOf(arg(0, computeType(x.dtype))).to("f32"), numOf(scalar(0, "f32")), numOf(scalar(1, "i32")), dtype, joining).re] }],
+      name: "quantize",
+      operands: [x.dtype],
+      scalars: ["f32", "i32"],
+      outputs: [
+        { dtype, parts: [codeNum(numOf(arg(0, computeType(x.dtype))).to("f32"), numOf(scalar(0, "f32")), numOf(scalar(1, "i32")), dtype, joining).re] },
+      ],
     }));
     codes = mapOne(ctx, program, [x], [f32(1 / f32(q.scale)), q.zeroPoint], into);
   } else {
@@ -223,12 +264,20 @@ export function centred(ctx: Context, t: Tensor, dtype: "int32" | "float32" = "i
   const type = computeType(dtype);
   const code = numOf(arg(0, computeType(t.dtype))).to("i32");
   if (q.scheme === "per_tensor_affine") {
-    const program = once(`centre,${t.dtype},${dtype}`, () => ({ name: "centre", operands: [t.dtype], scalars: ["i32"], outputs: [{ dtype, parts: [cast(code.sub(numOf(scalar(0, "i32"))).re, type)] }] }));
+    const program = once(`centre,${t.dtype},${dtype}`, () => ({
+      name: "centre",
+      operands: [t.dtype],
+      scalars: ["i32"],
+      outputs: [{ dtype, parts: [cast(code.sub(numOf(scalar(0, "i32"))).re, type)] }],
+    }));
     return mapOne(ctx, program, [t], [q.zeroPoint]);
   }
   const zeros = along(q.zeroPoints, q.axis, t.rank);
   const program = once(`centre,${t.dtype},${dtype},${zeros.dtype}`, () => ({
-    name: "centre", operands: [t.dtype, zeros.dtype], scalars: [], outputs: [{ dtype, parts: [cast(code.sub(numOf(arg(1, computeType(zeros.dtype))).to("i32")).re, type)] }],
+    name: "centre",
+    operands: [t.dtype, zeros.dtype],
+    scalars: [],
+    outputs: [{ dtype, parts: [cast(code.sub(numOf(arg(1, computeType(zeros.dtype))).to("i32")).re, type)] }],
   }));
   return mapOne(ctx, program, [t, zeros]);
 }
@@ -268,7 +317,12 @@ export function weightCodes(ctx: Context, t: Tensor): Tensor {
 }
 
 /** Codes of all tensors for one scale and zero point (the first's, unless given), as plain integers; those that have them are themselves. */
-export function alignedCodes(ctx: Context, tensors: readonly Tensor[], scale: number | null, zeroPoint: number | null): { readonly codes: Tensor[]; readonly dtype: DType; readonly quantizer: Quantizer } {
+export function alignedCodes(
+  ctx: Context,
+  tensors: readonly Tensor[],
+  scale: number | null,
+  zeroPoint: number | null,
+): { readonly codes: Tensor[]; readonly dtype: DType; readonly quantizer: Quantizer } {
   const [first] = tensors;
   if (first === undefined) throw new OpwiseError("bad-argument", "Tensor list must not be empty");
   const affine = (t: Tensor): Affine => {

@@ -89,7 +89,14 @@ function settings(config: readonly number[]): Omit<ConvolutionParams, "weight" |
   const [axes = 0] = config;
   if (config.length < 4 * axes + 3) return undefined;
   const part = (k: number): number[] => config.slice(1 + k * axes, 1 + (k + 1) * axes);
-  return { stride: part(0), padding: part(1), dilation: part(2), outputPadding: part(3), groups: config[4 * axes + 1] ?? 1, transposed: ((config[4 * axes + 2] ?? 0) & 1) === 1 };
+  return {
+    stride: part(0),
+    padding: part(1),
+    dilation: part(2),
+    outputPadding: part(3),
+    groups: config[4 * axes + 1] ?? 1,
+    transposed: ((config[4 * axes + 2] ?? 0) & 1) === 1,
+  };
 }
 
 /** Ours: (weight, bias, settings); version 2: ("2", [settings as int16, weight], [bias]); version 3: (3, settings, [None, weight, bias]). */
@@ -138,7 +145,12 @@ function readCell([kind, , , ints, packed]: readonly Datum[]): CellParams | unde
   const [input, hidden] = itemsOf(packed) ?? [];
   const [reduceRange] = itemsOf(ints) ?? [];
   if (input === undefined || hidden === undefined || (kind !== "quantized_dynamic" && kind !== "quantized_fp16")) return undefined;
-  return { kind: kind === "quantized_fp16" ? "half" : "dynamic", input: linearParams(input), hidden: linearParams(hidden), reduceRange: Number(reduceRange ?? 0) !== 0 };
+  return {
+    kind: kind === "quantized_fp16" ? "half" : "dynamic",
+    input: linearParams(input),
+    hidden: linearParams(hidden),
+    reduceRange: Number(reduceRange ?? 0) !== 0,
+  };
 }
 
 /** @throws type-mismatch, bad-model */
@@ -146,5 +158,9 @@ export function cellParams(value: Datum): CellParams {
   return known(hostOf(value, CELL), readCell);
 }
 export function packCell(kind: "quantized_dynamic" | "quantized_fp16", input: Datum, hidden: Datum, biases: readonly Tensor[], reduceRange: boolean): Host {
-  return { kind: "host", name: CELL, value: makeTuple([kind, makeList(T.Tensor, [...biases]), makeList(T.float, []), makeList(T.int, [reduceRange ? 1 : 0]), makeList(T.Any, [input, hidden])]) };
+  return {
+    kind: "host",
+    name: CELL,
+    value: makeTuple([kind, makeList(T.Tensor, [...biases]), makeList(T.float, []), makeList(T.int, [reduceRange ? 1 : 0]), makeList(T.Any, [input, hidden])]),
+  };
 }

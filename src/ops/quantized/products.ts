@@ -39,7 +39,14 @@ export function finished(ctx: Context, sums: Tensor, how: Finish): Tensor {
   const scalars: number[] = [];
   const perChannel = weight.scheme !== "per_tensor_affine";
   const leaky = typeof activation === "object";
-  const kinds = [perChannel ? weight.scales.dtype : "", bias?.dtype ?? "", typeof inputScale === "number", typeof output?.scale, output?.dtype ?? "float", leaky ? "leaky" : activation].join();
+  const kinds = [
+    perChannel ? weight.scales.dtype : "",
+    bias?.dtype ?? "",
+    typeof inputScale === "number",
+    typeof output?.scale,
+    output?.dtype ?? "float",
+    leaky ? "leaky" : activation,
+  ].join();
   const slots: Expr[] = [];
   const operand = (t: Tensor): Num => {
     operands.push(t);
@@ -73,7 +80,12 @@ export function finished(ctx: Context, sums: Tensor, how: Finish): Tensor {
       const whole = raised.mul(both.div(outScale)).rint().to("f64").add(zero.to("f64"));
       parts = saturated(activation === "relu" ? whole.max(zero.to("f64")) : whole, output.dtype);
     }
-    return { name: "requantize", operands: operands.map((t) => t.dtype), scalars: scalars.map(() => "f32" as const), outputs: [{ dtype: output?.dtype ?? "float32", parts: [parts.re] }] };
+    return {
+      name: "requantize",
+      operands: operands.map((t) => t.dtype),
+      scalars: scalars.map(() => "f32" as const),
+      outputs: [{ dtype: output?.dtype ?? "float32", parts: [parts.re] }],
+    };
   });
   const out = mapOne(ctx, program, operands, scalars);
   if (typeof output?.scale === "number" && typeof output.zeroPoint === "number") out.quantizer = perTensor(output.scale, output.zeroPoint);
@@ -86,7 +98,21 @@ export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean): { r
   const program = once("quantize_dynamic", () => {
     const z = numOf(arg(2, "i32"));
     const inverse = numOf(arg(1, "f32")).reciprocal();
-    return { name: "quantize_dynamic", operands: ["float32", "float32", "int32"], scalars: [], outputs: [{ dtype: "int32", parts: [codeNum(numOf(arg(0, "f32")), inverse, z, "quint8", "fused").to("i32").sub(z).re] }] };
+    return {
+      name: "quantize_dynamic",
+      operands: ["float32", "float32", "int32"],
+      scalars: [],
+      outputs: [
+        {
+          dtype: "int32",
+          parts: [
+            codeNum(numOf(arg(0, "f32")), inverse, z, "quint8", "fused")
+              .to("i32")
+              .sub(z).re,
+          ],
+        },
+      ],
+    };
   });
   return { codes: mapOne(ctx, program, [x, scale, zero]), scale, zeroPoint: zero };
 }
@@ -96,7 +122,9 @@ function product(ctx: Context, x: Tensor, w: Tensor): { readonly sums: Tensor; r
   const [n = 0, k = 0] = w.shape;
   if (x.rank < 1) throw new OpwiseError("shape-mismatch", "The dimension of input tensor should be larger than 0");
   if (x.shape[x.rank - 1] !== k) {
-    throw new OpwiseError("shape-mismatch", `The number of columns in the packed weight should be equal to K: ${k}`, { got: `an input of shape [${x.shape.join(", ")}]` });
+    throw new OpwiseError("shape-mismatch", `The number of columns in the packed weight should be equal to K: ${k}`, {
+      got: `an input of shape [${x.shape.join(", ")}]`,
+    });
   }
   const rows = reshaped(ctx, x, [x.shape.slice(0, -1).reduce((a, b) => a * b, 1), k]);
   const sums = contract(ctx, unsqueezed(rows, 0), unsqueezed(transposed(w, 0, 1), 0), "int32");
@@ -118,7 +146,11 @@ function staticLinear(ctx: Context, x: Tensor, packed: Datum, scale: number, zer
   const { scale: inputScale } = affineOf(x, "quantized::linear");
   if (x.dtype !== "quint8") throw new OpwiseError("dtype-mismatch", "Expected data type QUInt8 for the input of quantized::linear", { got: x.dtype });
   const { sums, shape } = product(ctx, centred(ctx, x), weightCodes(ctx, weight));
-  return shaped(ctx, finished(ctx, sums, { inputScale, weight: quantizerOf(weight), bias, axis: 1, output: { scale, zeroPoint, dtype: "quint8" }, activation }), shape);
+  return shaped(
+    ctx,
+    finished(ctx, sums, { inputScale, weight: quantizerOf(weight), bias, axis: 1, output: { scale, zeroPoint, dtype: "quint8" }, activation }),
+    shape,
+  );
 }
 
 /** quantized::linear_dynamic: numbers in and out. */
@@ -126,20 +158,32 @@ export function dynamicLinear(ctx: Context, x: Tensor, { weight, bias }: LinearP
   needsFloat(x);
   const { codes, scale } = dynamicCodes(ctx, x, reduceRange);
   const { sums, shape } = product(ctx, codes, weightCodes(ctx, weight));
-  return shaped(ctx, finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: relu ? "relu" : "none" }), shape);
+  return shaped(
+    ctx,
+    finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: relu ? "relu" : "none" }),
+    shape,
+  );
 }
 
 const HALF_MAX = 65504;
 /** Numbers rounded to half precision, which larger ones are cut to. */
 export function halved(ctx: Context, weight: Tensor): Tensor {
   const program = once("half_weight", () => ({
-    name: "half_weight", operands: ["float32"], scalars: [], outputs: [{ dtype: "float32", parts: [numOf(arg(0, "f32")).max(-HALF_MAX).min(HALF_MAX).round("float16").re] }],
+    name: "half_weight",
+    operands: ["float32"],
+    scalars: [],
+    outputs: [{ dtype: "float32", parts: [numOf(arg(0, "f32")).max(-HALF_MAX).min(HALF_MAX).round("float16").re] }],
   }));
   return mapOne(ctx, program, [weight]);
 }
 
 const relu = (ctx: Context, x: Tensor): Tensor => {
-  const program = once("relu", () => ({ name: "relu", operands: ["float32"], scalars: [], outputs: [{ dtype: "float32", parts: [numOf(arg(0, "f32")).max(0).re] }] }));
+  const program = once("relu", () => ({
+    name: "relu",
+    operands: ["float32"],
+    scalars: [],
+    outputs: [{ dtype: "float32", parts: [numOf(arg(0, "f32")).max(0).re] }],
+  }));
   return mapOne(ctx, program, [x]);
 };
 
@@ -154,15 +198,33 @@ export function halfLinear(ctx: Context, x: Tensor, { weight, bias }: LinearPara
 function matmul(ctx: Context, a: Tensor, b: Tensor, scale: number, zeroPoint: number): Tensor {
   const [p, q] = [affineOf(a, "matmul"), affineOf(b, "matmul")];
   if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", "MatMul operands should have same data type.");
-  if (a.rank !== b.rank || a.rank < 2) throw new OpwiseError("shape-mismatch", `MatMul operands should have the same dimensionality. (${a.rank} and ${b.rank} provided)`);
+  if (a.rank !== b.rank || a.rank < 2)
+    throw new OpwiseError("shape-mismatch", `MatMul operands should have the same dimensionality. (${a.rank} and ${b.rank} provided)`);
   const lead = a.shape.slice(0, -2);
   const [m = 0, k = 0] = a.shape.slice(-2);
   const n = b.shape[b.rank - 1] ?? 0;
   const batch = lead.reduce((x, y) => x * y, 1);
   const sums = contract(ctx, reshaped(ctx, centred(ctx, a), [batch, m, k]), reshaped(ctx, centred(ctx, b), [batch, k, n]), "int32");
   const program = once(`requantize_product,${a.dtype}`, () => ({
-    name: "requantize", operands: ["int32"], scalars: ["f32", "f32"],
-    outputs: [{ dtype: a.dtype, parts: [saturated(numOf(arg(0, "i32")).to("f32").mul(numOf(scalar(0, "f32"))).rint().to("f64").add(numOf(scalar(1, "f32")).to("f64")), a.dtype).re] }],
+    name: "requantize",
+    operands: ["int32"],
+    scalars: ["f32", "f32"],
+    outputs: [
+      {
+        dtype: a.dtype,
+        parts: [
+          saturated(
+            numOf(arg(0, "i32"))
+              .to("f32")
+              .mul(numOf(scalar(0, "f32")))
+              .rint()
+              .to("f64")
+              .add(numOf(scalar(1, "f32")).to("f64")),
+            a.dtype,
+          ).re,
+        ],
+      },
+    ],
   }));
   const out = mapOne(ctx, program, [sums], [f32(f32(f32(p.scale) * f32(q.scale)) / f32(scale)), zeroPoint]);
   out.quantizer = perTensor(scale, zeroPoint);
@@ -186,7 +248,11 @@ function prepack(ctx: Context, weight: Tensor, bias: Tensor | null): Datum {
 function quantisedInput(ctx: Context, x: Tensor, scale: number, zeroPoint: number, packed: Datum, activated: boolean): Tensor {
   const { weight, bias } = linearParams(packed);
   const { sums, shape } = product(ctx, centred(ctx, quantised(ctx, x, "quint8", perTensor(scale, zeroPoint))), weightCodes(ctx, weight));
-  return shaped(ctx, finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: activated ? "relu" : "none" }), shape);
+  return shaped(
+    ctx,
+    finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: activated ? "relu" : "none" }),
+    shape,
+  );
 }
 
 export const quantizedProducts: readonly Op[] = [
@@ -195,29 +261,55 @@ export const quantizedProducts: readonly Op[] = [
   op(`quantized::linear_prepack_fp16(Tensor W, Tensor? B=None) -> ${PACKED} W_prepack`, { run: (ctx, w, b) => packLinear(halved(ctx, w), b) }),
   op(`_quantized::linear_prepack_fp16(Tensor W, Tensor? B=None) -> ${PACKED} W_prepack`, { run: (ctx, w, b) => packLinear(halved(ctx, w), b) }),
   ...(["linear_unpack", "linear_unpack_fp16"] as const).map((name) =>
-    op(`quantized::${name}(${PACKED} W_prepack) -> (Tensor W_origin, Tensor? B_origin)` as "quantized::linear_unpack(P W_prepack) -> (Tensor W_origin, Tensor? B_origin)", {
-      run: (_ctx, packed) => {
-        const { weight, bias } = linearParams(packed);
-        return [weight, bias];
+    op(
+      `quantized::${name}(${PACKED} W_prepack) -> (Tensor W_origin, Tensor? B_origin)` as "quantized::linear_unpack(P W_prepack) -> (Tensor W_origin, Tensor? B_origin)",
+      {
+        run: (_ctx, packed) => {
+          const { weight, bias } = linearParams(packed);
+          return [weight, bias];
+        },
       },
-    })),
+    ),
+  ),
   ...["quantized", "_quantized"].map((ns) =>
-    op(`${ns}::linear(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y` as "quantized::linear(Tensor X, P W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y", {
-      run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "none"), quantised: "own",
-    })),
-  op(`quantized::linear_relu(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y`, { run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "relu"), quantised: "own" }),
-  op(`quantized::linear_tanh(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y`, { run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "tanh"), quantised: "own" }),
+    op(
+      `${ns}::linear(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y` as "quantized::linear(Tensor X, P W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y",
+      {
+        run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "none"),
+        quantised: "own",
+      },
+    ),
+  ),
+  op(`quantized::linear_relu(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y`, {
+    run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "relu"),
+    quantised: "own",
+  }),
+  op(`quantized::linear_tanh(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i) -> Tensor Y`, {
+    run: (ctx, x, packed, scale, zero) => staticLinear(ctx, x, packed, scale, zero, "tanh"),
+    quantised: "own",
+  }),
   op(`quantized::linear_leaky_relu(Tensor X, ${PACKED} W_prepack, float Y_scale_i, int Y_zero_point_i, float negative_slope) -> Tensor Y`, {
-    run: (ctx, x, packed, scale, zero, slope) => staticLinear(ctx, x, packed, scale, zero, { slope }), quantised: "own",
+    run: (ctx, x, packed, scale, zero, slope) => staticLinear(ctx, x, packed, scale, zero, { slope }),
+    quantised: "own",
   }),
   ...["quantized", "_quantized"].map((ns) =>
-    op(`${ns}::linear_dynamic(Tensor X, ${PACKED} W_prepack, bool reduce_range=False) -> Tensor Y` as "quantized::linear_dynamic(Tensor X, P W_prepack, bool reduce_range=False) -> Tensor Y", {
-      run: (ctx, x, packed, reduce) => dynamicLinear(ctx, x, linearParams(packed), reduce),
-    })),
-  op(`quantized::linear_relu_dynamic(Tensor X, ${PACKED} W_prepack, bool reduce_range=False) -> Tensor Y`, { run: (ctx, x, packed, reduce) => dynamicLinear(ctx, x, linearParams(packed), reduce, true) }),
+    op(
+      `${ns}::linear_dynamic(Tensor X, ${PACKED} W_prepack, bool reduce_range=False) -> Tensor Y` as "quantized::linear_dynamic(Tensor X, P W_prepack, bool reduce_range=False) -> Tensor Y",
+      {
+        run: (ctx, x, packed, reduce) => dynamicLinear(ctx, x, linearParams(packed), reduce),
+      },
+    ),
+  ),
+  op(`quantized::linear_relu_dynamic(Tensor X, ${PACKED} W_prepack, bool reduce_range=False) -> Tensor Y`, {
+    run: (ctx, x, packed, reduce) => dynamicLinear(ctx, x, linearParams(packed), reduce, true),
+  }),
   op(`quantized::linear_dynamic_fp16(Tensor X, ${PACKED} W_prepack) -> Tensor Y`, { run: (ctx, x, packed) => halfLinear(ctx, x, linearParams(packed)) }),
-  op(`quantized::linear_relu_dynamic_fp16(Tensor X, ${PACKED} W_prepack) -> Tensor Y`, { run: (ctx, x, packed) => halfLinear(ctx, x, linearParams(packed), true) }),
-  op("quantized::linear_dynamic_fp16_unpacked_weight(Tensor X, Tensor weight, Tensor? bias) -> Tensor Y", { run: (ctx, x, weight, bias) => halfLinear(ctx, x, { weight, bias }) }),
+  op(`quantized::linear_relu_dynamic_fp16(Tensor X, ${PACKED} W_prepack) -> Tensor Y`, {
+    run: (ctx, x, packed) => halfLinear(ctx, x, linearParams(packed), true),
+  }),
+  op("quantized::linear_dynamic_fp16_unpacked_weight(Tensor X, Tensor weight, Tensor? bias) -> Tensor Y", {
+    run: (ctx, x, weight, bias) => halfLinear(ctx, x, { weight, bias }),
+  }),
   op(`quantized::linear_with_input_q_dq_qweight_dq_output_fp32(Tensor X, float X_scale, int X_zero_point, ${PACKED} W_prepack) -> Tensor Y`, {
     run: (ctx, x, scale, zero, packed) => quantisedInput(ctx, x, scale, zero, packed, false),
   }),
