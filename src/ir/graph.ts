@@ -1,6 +1,8 @@
 /** The typed graph that every loader ends in: SSA values, nodes with nested blocks, source locations. */
 
 import type { ClassType, EnumType, InterfaceType } from "./class-type.ts";
+import type { Dim } from "./dim.ts";
+import type { Guard } from "./guard.ts";
 import type { Schema } from "./schema.ts";
 import type { Template } from "./template.ts";
 import type { Type } from "./type.ts";
@@ -95,9 +97,17 @@ export interface Program {
   /** Named weights and buffers of a program without a root (pt2), in the order of `main`'s leading parameters; ONNX: initialisers by name. */
   readonly state?: readonly StateEntry[];
   readonly symbols?: readonly SymbolRange[];
+  /** pt2: further conditions on the inputs' sizes. */
+  readonly guards?: readonly Guard[];
   /** pt2: how arguments and results nest. */
   readonly inputTree?: Tree | undefined;
   readonly outputTree?: Tree | undefined;
+  /** pt2: names of the arguments that the first child of `inputTree` holds. */
+  readonly argumentNames?: readonly string[] | undefined;
+  /** pt2: the arguments that the program was exported with, where the archive holds them; read when asked for. */
+  readonly sampleInputs?: (() => Promise<SampleInputs | undefined>) | undefined;
+  /** pt2: all programs of the archive, this one among them. */
+  readonly programs?: readonly string[] | undefined;
   /** pt2: results of `main` to store back, in order, before the user's outputs. */
   readonly mutations?: readonly Mutation[];
   /** Extra files by name, `_extra_files` of TorchScript; metadata of ONNX. */
@@ -111,6 +121,13 @@ export interface ModelInput {
   readonly type: Type;
   /** Has an initialiser and may be left out. */
   readonly optional?: boolean;
+  /** pt2: what an input that is an int says of the symbols. */
+  readonly dim?: Dim | undefined;
+}
+/** Arguments as they were given to the exporter. */
+export interface SampleInputs {
+  readonly args: readonly Template[];
+  readonly kwargs: ReadonlyMap<string, Template>;
 }
 export interface ModelOutput {
   readonly name: string;
@@ -128,8 +145,9 @@ export type Tree =
   | { readonly kind: "leaf" }
   | { readonly kind: "none" }
   | { readonly kind: "tuple" | "list"; readonly children: readonly Tree[] }
+  /** Also any registered class: its fields by name, those that were None as `none`. */
   | { readonly kind: "namedtuple"; readonly name: string; readonly fields: readonly string[]; readonly children: readonly Tree[] }
-  | { readonly kind: "dict"; readonly keys: readonly string[]; readonly children: readonly Tree[] };
+  | { readonly kind: "dict"; readonly keys: readonly (string | number)[]; readonly children: readonly Tree[] };
 
 /** Calls `visit` for every node of a block, nested ones after their owner. */
 export function walkNodes(block: Block, visit: (node: Node) => void): void {

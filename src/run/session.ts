@@ -16,12 +16,12 @@ import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./co
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
 import { Executor, type Placement } from "./executor.ts";
-import { checkSymbols } from "./guards.ts";
+import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
 import { callArguments } from "./arguments.ts";
 import { Machine } from "./machine.ts";
+import { flattenArguments, unflatten } from "./pytree.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
-import { flatten, unflatten } from "./value-tree.ts";
 
 export interface SessionOptions {
   readonly backend: Backend;
@@ -173,22 +173,12 @@ export class Session {
 
   /** ONNX: inputs by name or position. pt2: arguments flattened along the program's tree. */
   #flatInputs(decl: FunctionDecl, args: readonly Input[], kwargs: Readonly<Record<string, Input>>, borrowed: Borrowed): Datum[] {
-    const { inputTree } = this.program;
     if (this.program.format !== "pt2") return this.#arguments(decl, 0, args, kwargs, borrowed);
     const params = decl.params.slice(this.#state.length);
-    let leaves: Input[];
-    if (inputTree === undefined) leaves = [...args];
-    else {
-      leaves = [];
-      const names = inputTree.kind === "tuple" ? inputTree.children[1] : undefined;
-      for (const name of Object.keys(kwargs)) {
-        if (names?.kind !== "dict" || !names.keys.includes(name)) throw new OpwiseError("bad-argument", `the program has no argument \`${name}\``, { wanted: names?.kind === "dict" ? names.keys.join(", ") : "none by name" });
-      }
-      flatten([args, kwargs], inputTree, "arguments", leaves);
-    }
+    const leaves = flattenArguments(this.program, args, kwargs);
     if (leaves.length !== params.length) throw new OpwiseError("bad-argument", "the wrong number of arguments", { wanted: `${params.length}: ${params.map((p) => p.name).join(", ")}`, got: `${leaves.length}` });
     const data = params.map((p, i) => toDatum(leaves[i] ?? null, p.type, `argument \`${p.name}\``, borrowed));
-    checkSymbols(params, data, this.program.symbols ?? []);
+    checkEntry(this.program, data);
     return data;
   }
 

@@ -18,6 +18,8 @@ export type Given =
   | { readonly kind: "value"; readonly value: Value }
   | { readonly kind: "constant"; readonly template: Template; readonly type: Type }
   | { readonly kind: "list"; readonly elem: Type; readonly items: readonly Given[] }
+  | { readonly kind: "dict"; readonly entries: ReadonlyMap<string, Given> }
+  | { readonly kind: "operator"; readonly name: string }
   | { readonly kind: "graph"; readonly name: string; readonly graph: Json }
   | { readonly kind: "unsupported"; readonly what: string };
 
@@ -123,6 +125,15 @@ export function readArgument(scope: Scope, json: Json | undefined, view: JsonVie
       const graph = view.object(value, kind);
       return { kind: "graph", name: view.text(graph["name"], "graph name"), graph: graph["graph"] ?? null };
     }
+    case "as_string_to_argument":
+      return { kind: "dict", entries: new Map(Object.entries(view.object(value, kind)).map(([key, item]) => [key, readArgument(scope, item, view)])) };
+    case "as_operator":
+      return { kind: "operator", name: view.text(value, kind) };
+    case "as_custom_obj": {
+      const object = view.object(value, kind);
+      const name = view.text(object["name"], "name");
+      throw new OpwiseError("unsupported-op", `the custom object \`${name}\` of class \`${showJson(object["class_fqn"])}\` has no meaning outside Python`);
+    }
     default:
       return { kind: "unsupported", what: kind };
   }
@@ -167,6 +178,7 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
           inner.elem,
           location,
         );
+      if (inner?.kind === "number" && value.type.kind === "bool") return emit(builder, "aten::Int.bool", [value], T.int, location);
       if (inner?.kind === "float" && value.type.kind === "int") return emit(builder, "aten::Float.int", [value], T.float, location);
       if (inner?.kind === "Tensor" && isScalar(given))
         return emit(builder, value.type.kind === "bool" ? "prim::NumToTensor.bool" : "prim::NumToTensor.Scalar", [value], T.Tensor, location);
@@ -196,6 +208,9 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
     }
     case "graph":
       throw new OpwiseError("unsupported-op", `the nested graph \`${given.name}\` is given where no graph is taken`);
+    case "operator":
+    case "dict":
+      throw new OpwiseError("unsupported-op", `an argument is ${given.kind === "dict" ? "a dict" : `the op \`${given.name}\``}, which only ops on graphs take`);
     case "unsupported":
       throw new OpwiseError("unsupported-op", `arguments of kind \`${given.what}\` are not supported`);
     default:

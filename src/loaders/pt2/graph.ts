@@ -3,21 +3,21 @@
 import type { GraphBuilder } from "../../ir/builder.ts";
 import type { Dim } from "../../ir/dim.ts";
 import type { Block, Location, Value } from "../../ir/graph.ts";
-import type { Argument, Schema } from "../../ir/schema.ts";
+import type { Schema } from "../../ir/schema.ts";
 import { fullName } from "../../ir/schema.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
-import { isSubtype, listOf, T, type TensorType, type Type, unifyTypes } from "../../ir/type.ts";
+import { isSubtype, listOf, T, type TensorType, type Type } from "../../ir/type.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
-import { emit, type Given, isScalar, materialise, readArgument, type Scope, typeOfGiven } from "./arguments.ts";
+import { emit, type Given, isScalar, materialise, readArgument, type Scope } from "./arguments.ts";
+import { type Autocast, castArguments } from "./autocast.ts";
 import { dtypeOfExport } from "./enums.ts";
+import { isHigherOrder, lowerHigherOrder } from "./higher-order.ts";
 import type { Json, JsonObject, JsonView } from "./json.ts";
 import { parseSize } from "./size-expression.ts";
 import { preferredOverload, symbolicOp } from "./symbolic-ops.ts";
 
 /** Graphs inside graphs. */
 const MAX_DEPTH = 64;
-/** What TorchScript gives a loop that only its condition ends. */
-const NO_LIMIT = 2n ** 63n - 1n;
 
 /** A frame inside PyTorch itself, not the author's. */
 const TORCH_FRAME = /(?:^|[/\\])(?:site-packages|dist-packages)[/\\]torch[/\\]|^torch[/\\]/;
@@ -58,7 +58,8 @@ export function tensorType(meta: JsonObject, view: JsonView): TensorType {
   };
 }
 
-interface NodeView {
+/** A node read as far as its schema does not matter. */
+export interface NodeView {
   readonly target: string;
   readonly name: string;
   readonly inputs: readonly { readonly name: string; readonly given: Given }[];
@@ -67,30 +68,32 @@ interface NodeView {
 }
 
 export class GraphLowering {
-  readonly #builder: GraphBuilder;
-  readonly #view: JsonView;
-  readonly #table: SchemaTable;
+  readonly builder: GraphBuilder;
+  readonly view: JsonView;
+  readonly table: SchemaTable;
+  /** Inside a region under autocast. */
+  autocast: Autocast | undefined;
   #depth = 0;
 
   constructor(builder: GraphBuilder, view: JsonView, table: SchemaTable) {
-    this.#builder = builder;
-    this.#view = view;
-    this.#table = table;
+    this.builder = builder;
+    this.view = view;
+    this.table = table;
   }
 
   /** Targets in `graph` and below that no schema or rule knows, with how often each occurs. */
   unknownTargets(graph: JsonObject): Map<string, number> {
     const out = new Map<string, number>();
-    const known = (target: string): boolean => symbolicOp(target) !== undefined || target in HIGHER_ORDER || this.#schemaOf(target) !== undefined;
+    const known = (target: string): boolean => symbolicOp(target) !== undefined || isHigherOrder(target) || this.schemaOf(target) !== undefined;
     const pending: JsonObject[] = [graph];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      for (const json of this.#view.array(next["nodes"], "nodes")) {
-        const node = this.#view.object(json, "node");
-        const target = this.#view.text(node["target"], "target");
+      for (const json of this.view.array(next["nodes"], "nodes")) {
+        const node = this.view.object(json, "node");
+        const target = this.view.text(node["target"], "target");
         if (!known(target)) out.set(target, (out.get(target) ?? 0) + 1);
-        for (const input of this.#view.array(node["inputs"], "inputs")) {
-          const arg = this.#view.object(this.#view.object(input, "input")["arg"], "arg")["as_graph"];
-          if (arg !== undefined) pending.push(this.#view.object(this.#view.object(arg, "as_graph")["graph"], "graph"));
+        for (const input of this.view.array(node["inputs"], "inputs")) {
+          const arg = this.view.object(this.view.object(input, "input")["arg"], "arg")["as_graph"];
+          if (arg !== undefined) pending.push(this.view.object(this.view.object(arg, "as_graph")["graph"], "graph"));
         }
       }
     }
@@ -99,36 +102,36 @@ export class GraphLowering {
 
   /** Emits the graph's nodes into the innermost open block; `scope` gains its values. */
   nodes(graph: JsonObject, scope: Scope): void {
-    if (++this.#depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", `graphs nest deeper than ${MAX_DEPTH}`, { where: { record: this.#view.record } });
-    for (const json of this.#view.array(graph["nodes"], "nodes")) {
-      const node = this.#view.object(json, "node");
-      const target = this.#view.text(node["target"], "target");
-      const location = locationOf(node, this.#view);
+    if (++this.#depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", `graphs nest deeper than ${MAX_DEPTH}`, { where: { record: this.view.record } });
+    for (const json of this.view.array(graph["nodes"], "nodes")) {
+      const node = this.view.object(json, "node");
+      const target = this.view.text(node["target"], "target");
+      const location = locationOf(node, this.view);
       const name = typeof node["name"] === "string" ? node["name"] : "";
       try {
-        const inputs = this.#view.array(node["inputs"], "inputs").map((input) => {
-          const named = this.#view.object(input, "input");
-          return { name: this.#view.text(named["name"], "input name"), given: readArgument(scope, named["arg"], this.#view) };
+        const inputs = this.view.array(node["inputs"], "inputs").map((input) => {
+          const named = this.view.object(input, "input");
+          return { name: this.view.text(named["name"], "input name"), given: readArgument(scope, named["arg"], this.view) };
         });
-        this.#node({ target, name, inputs, outputs: this.#view.array(node["outputs"], "outputs"), location }, graph, scope);
+        this.#node({ target, name, inputs, outputs: this.view.array(node["outputs"], "outputs"), location }, graph, scope);
       } catch (error) {
-        throw isOpwiseError(error) ? error.at({ record: this.#view.record, node: name, op: target, python: location.python?.() }) : error;
+        throw isOpwiseError(error) ? error.at({ record: this.view.record, node: name, op: target, python: location.python?.() }) : error;
       }
     }
     this.#depth--;
   }
 
-  #schemaOf(target: string): Schema | undefined {
+  /** The schema of a target, or undefined. */
+  schemaOf(target: string): Schema | undefined {
     const parts = /^torch\.ops\.(\w+)\.(\w+)\.(\w+)$/.exec(target);
     if (parts === null) return undefined;
     const [, space = "", op = "", overload = ""] = parts;
-    return this.#table.schemaOf(`${space}::${op}${overload === "default" ? "" : `.${overload}`}`);
+    return this.table.schemaOf(`${space}::${op}${overload === "default" ? "" : `.${overload}`}`);
   }
 
   #node(node: NodeView, graph: JsonObject, scope: Scope): void {
-    const higher = HIGHER_ORDER[node.target];
-    if (higher !== undefined) {
-      this.#higherOrder(higher, node, graph, scope);
+    if (isHigherOrder(node.target)) {
+      lowerHigherOrder(this, node, graph, scope);
       return;
     }
     const symbolic = symbolicOp(node.target);
@@ -136,26 +139,35 @@ export class GraphLowering {
       this.#symbolic(symbolic, node, scope);
       return;
     }
-    const schema = this.#schemaOf(node.target);
+    const schema = this.schemaOf(node.target);
     if (schema === undefined) throw new OpwiseError("unsupported-op", `there is no op \`${node.target}\``);
     this.#call(schema, node, graph, scope);
   }
 
   /** A call of a schema: operands in its order, results bound to the names that the node gives them. */
   #call(declared: Schema, node: NodeView, graph: JsonObject, scope: Scope): void {
-    const givens = align(declared, node);
+    const givens = align(declared, node.target, node.inputs);
     const schema = this.#withScalars(declared, givens);
-    const operands = schema.args.map((arg, i) => {
-      const given = givens[i];
-      return given === undefined ? undefined : this.#operand(arg, given, node.location);
-    });
+    const operands = this.#operands(schema, givens, node.location);
     const { results, unpack } = this.#results(schema, node, graph);
-    const values = this.#builder.node(fullName(schema), operands, results, { schema, name: node.name, location: node.location });
-    this.#bind(values, node, unpack, graph, scope);
+    const values = this.builder.node(fullName(schema), operands, results, { schema, name: node.name, location: node.location });
+    // A Scalar result carries its kind; the graph says which one it is.
+    const bare = values.map((value, i) => {
+      const output = node.outputs[i];
+      const type = output === undefined || value.type.kind !== "number" ? undefined : this.#declared(graph, output, value.type);
+      if (type === undefined || type.kind === "number") return value;
+      return this.builder.node("prim::unchecked_cast", [value], [{ type, name: value.name }], { location: node.location })[0] ?? value;
+    });
+    this.#bind(bare, node, unpack, graph, scope);
   }
 
-  #operand(arg: Argument, given: Given, location: Location): Value {
-    return materialise(this.#builder, given, arg.type, arg.fixedLength, location);
+  /** Operands in the schema's order, cast as the autocast region around them does. */
+  #operands(schema: Schema, givens: readonly (Given | undefined)[], location: Location): (Value | undefined)[] {
+    const cast = this.autocast === undefined ? givens : castArguments(this.builder, this.autocast, schema, givens, location);
+    return schema.args.map((arg, i) => {
+      const given = cast[i];
+      return given === undefined ? undefined : materialise(this.builder, given, arg.type, arg.fixedLength, location);
+    });
   }
 
   /** `add.Tensor` called with a number: the overload that takes numbers there, where there is one. */
@@ -172,33 +184,34 @@ export class GraphLowering {
         if (mine === undefined || arg.alias?.write !== mine.alias?.write) return false;
         return wrong[i] === true ? arg.type.kind === "number" : arg.type.kind === mine.type.kind;
       });
-    return this.#table.schemasOf(schema.name).find(fits) ?? schema;
+    return this.table.schemasOf(schema.name).find(fits) ?? schema;
   }
 
   #results(schema: Schema, node: NodeView, graph: JsonObject): { results: { type: Type; name?: string }[]; unpack: boolean } {
     const [first] = node.outputs;
     if (schema.returns.length === 1 && first !== undefined && schema.returns[0]?.type.kind === "List") {
-      const [kind] = this.#view.union(first, "output");
+      const [kind] = this.view.union(first, "output");
       if (kind === "as_tensors") return { results: [{ type: listOf(T.Tensor) }], unpack: true };
     }
     const results = schema.returns.map((ret, i) => {
       const output = node.outputs[i];
       if (output === undefined) return { type: ret.type };
       const name = this.#outputName(output);
-      return name === undefined ? { type: ret.type } : { type: this.#declared(graph, output, ret.type), name };
+      if (name === undefined) return { type: ret.type };
+      return { type: ret.type.kind === "number" ? ret.type : this.#declared(graph, output, ret.type), name };
     });
     return { results, unpack: false };
   }
 
   /** The name that an output argument binds, or undefined for one that nothing uses. */
   #outputName(output: Json): string | undefined {
-    const [kind, value] = this.#view.union(output, "output");
+    const [kind, value] = this.view.union(output, "output");
     if (kind === "as_none") return undefined;
-    if (kind === "as_tensor") return this.#view.text(this.#view.object(value, kind)["name"], "output name");
+    if (kind === "as_tensor") return this.view.text(this.view.object(value, kind)["name"], "output name");
     if (kind === "as_sym_int" || kind === "as_sym_bool" || kind === "as_sym_float" || kind === "as_optional_tensor") {
-      const [inner, name] = this.#view.union(value, kind);
-      if (inner === "as_name") return this.#view.text(name, "output name");
-      if (inner === "as_tensor") return this.#view.text(this.#view.object(name, inner)["name"], "output name");
+      const [inner, name] = this.view.union(value, kind);
+      if (inner === "as_name") return this.view.text(name, "output name");
+      if (inner === "as_tensor") return this.view.text(this.view.object(name, inner)["name"], "output name");
       return undefined;
     }
     throw new OpwiseError("unsupported-op", `outputs of kind \`${kind}\` are not supported`);
@@ -206,7 +219,7 @@ export class GraphLowering {
 
   /** The type of an output: what the graph says of its name, else the schema's. */
   #declared(graph: JsonObject, output: Json, fallback: Type): Type {
-    const [kind] = this.#view.union(output, "output");
+    const [kind] = this.view.union(output, "output");
     if (kind === "as_sym_int") return T.int;
     if (kind === "as_sym_bool") return T.bool;
     if (kind === "as_sym_float") return T.float;
@@ -214,24 +227,30 @@ export class GraphLowering {
     return name === undefined ? fallback : (this.tensorValue(graph, name) ?? fallback);
   }
 
+  /** The stated size of a symbolic int of `graph`. */
+  sizeValue(graph: JsonObject, name: string): Dim | undefined {
+    const json = this.view.object(graph["sym_int_values"] ?? {}, "sym_int_values")[name];
+    return json === undefined ? undefined : readDim(json, this.view);
+  }
+
   /** The stated type of a tensor of `graph`. */
   tensorValue(graph: JsonObject, name: string): TensorType | undefined {
-    const values = this.#view.object(graph["tensor_values"], "tensor_values");
+    const values = this.view.object(graph["tensor_values"], "tensor_values");
     const meta = Object.hasOwn(values, name) ? values[name] : undefined;
-    return meta === undefined ? undefined : tensorType(this.#view.object(meta, name), this.#view);
+    return meta === undefined ? undefined : tensorType(this.view.object(meta, name), this.view);
   }
 
   #bind(values: readonly Value[], node: NodeView, unpack: boolean, graph: JsonObject, scope: Scope): void {
     if (unpack) {
-      const [, json] = this.#view.union(node.outputs[0], "output");
-      const names = this.#view.array(json, "as_tensors").map((t) => this.#view.text(this.#view.object(t, "output")["name"], "output name"));
-      const items = this.#builder.node(
+      const [, json] = this.view.union(node.outputs[0], "output");
+      const names = this.view.array(json, "as_tensors").map((t) => this.view.text(this.view.object(t, "output")["name"], "output name"));
+      const items = this.builder.node(
         "prim::ListUnpack",
         values,
         names.map((name) => ({ type: this.tensorValue(graph, name) ?? T.Tensor, name })),
         { location: node.location },
       );
-      names.forEach((name, i) => this.#define(scope, name, items[i]));
+      names.forEach((name, i) => this.define(scope, name, items[i]));
       return;
     }
     if (node.outputs.length > values.length) {
@@ -242,18 +261,13 @@ export class GraphLowering {
     }
     node.outputs.forEach((output, i) => {
       const name = this.#outputName(output);
-      if (name !== undefined) this.#define(scope, name, values[i]);
+      if (name !== undefined) this.define(scope, name, values[i]);
     });
-  }
-
-  #define(scope: Scope, name: string, value: Value | undefined): void {
-    if (value === undefined) throw new OpwiseError("bad-model", `\`${name}\` has no value`);
-    scope.set(name, value);
   }
 
   /** An operator on numbers: the overload whose argument types the operands have. */
   #symbolic(op: string, node: NodeView, scope: Scope): void {
-    let values = node.inputs.map((input) => materialise(this.#builder, input.given, undefined, undefined, node.location));
+    let values = node.inputs.map((input) => materialise(this.builder, input.given, undefined, undefined, node.location));
     if (op === "aten::Int" || op === "aten::Float") {
       // int(an int) and float(a float) are the value itself.
       const [value] = values;
@@ -272,9 +286,9 @@ export class GraphLowering {
       !op.startsWith("aten::Int") &&
       !op.startsWith("aten::Float")
     ) {
-      values = values.map((value) => (value.type.kind === "bool" ? emit(this.#builder, "aten::Int.bool", [value], T.int, node.location) : value));
+      values = values.map((value) => (value.type.kind === "bool" ? emit(this.builder, "aten::Int.bool", [value], T.int, node.location) : value));
     }
-    const overloads = this.#table.schemasOf(op);
+    const overloads = this.table.schemasOf(op);
     const preferred = preferredOverload(op);
     const fits = (schema: Schema): boolean =>
       schema.args.length === values.length &&
@@ -284,7 +298,7 @@ export class GraphLowering {
     if (schema === undefined) {
       throw new OpwiseError("unsupported-op", `\`${node.target}\` is not supported on these operands`, { got: values.map((v) => v.type.kind).join(", ") });
     }
-    const results = this.#builder.node(
+    const results = this.builder.node(
       fullName(schema),
       values,
       schema.returns.map((ret) => ({ type: ret.type, name: node.name })),
@@ -293,52 +307,46 @@ export class GraphLowering {
     this.#bind(results, node, false, {}, scope);
   }
 
-  // ---- higher-order ops
+  // ---- what higher-order ops are lowered with (`higher-order.ts`)
 
-  #higherOrder(kind: HigherOrder, node: NodeView, graph: JsonObject, scope: Scope): void {
-    switch (kind) {
-      case "cond":
-        return this.#cond(node, graph, scope);
-      case "while":
-        return this.#while(node, graph, scope);
-      case "inline":
-        return this.#inline(node, scope);
-      case "select":
-        return this.#select(node, scope);
-      default:
-        return kind satisfies never;
-    }
-  }
-
-  #given(node: NodeView, index: number): Given {
+  /** An argument by position. */
+  given(node: NodeView, index: number): Given {
     const given = node.inputs[index]?.given;
     if (given === undefined) throw new OpwiseError("bad-model", `\`${node.target}\` lacks its argument ${index + 1}`);
     return given;
   }
 
-  #graph(node: NodeView, index: number): JsonObject {
-    const given = this.#given(node, index);
+  /** A nested graph by position. */
+  graph(node: NodeView, index: number): JsonObject {
+    const given = this.given(node, index);
     if (given.kind !== "graph") throw new OpwiseError("bad-model", `argument ${index + 1} of \`${node.target}\` is not a graph`);
-    return this.#view.object(given.graph, "graph");
+    return this.view.object(given.graph, "graph");
   }
 
-  #operands(node: NodeView, from: number): Value[] {
-    return node.inputs.slice(from).flatMap(({ given }) => {
-      const items = given.kind === "list" ? given.items : [given];
-      return items.map((item) => materialise(this.#builder, item, undefined, undefined, node.location));
-    });
+  /** A list argument's values; none where it is left out. */
+  listed(node: NodeView, index: number): Value[] {
+    const given = node.inputs[index]?.given;
+    if (given === undefined || given.kind === "none") return [];
+    if (given.kind !== "list") throw new OpwiseError("bad-model", `argument ${index + 1} of \`${node.target}\` is not a list`);
+    return given.items.map((item) => this.value(item, node.location));
   }
 
-  #bool(given: Given, location: Location): Value {
-    const value = materialise(this.#builder, given, undefined, undefined, location);
-    if (value.type.kind === "Tensor") return emit(this.#builder, "aten::Bool.Tensor", [value], T.bool, location);
+  /** The value of an argument, as it comes. */
+  value(given: Given, location: Location): Value {
+    return materialise(this.builder, given, undefined, undefined, location);
+  }
+
+  /** An argument as a condition. */
+  bool(given: Given, location: Location): Value {
+    const value = this.value(given, location);
+    if (value.type.kind === "Tensor") return emit(this.builder, "aten::Bool.Tensor", [value], T.bool, location);
     if (value.type.kind === "bool") return value;
     throw new OpwiseError("bad-model", "the predicate is neither a tensor nor a bool");
   }
 
   /** Binds a nested graph's inputs to outer values and emits its nodes; gives its outputs. */
-  #body(graph: JsonObject, operands: readonly Value[], location: Location): Value[] {
-    const inputs = this.#view.array(graph["inputs"], "graph inputs");
+  body(graph: JsonObject, operands: readonly Value[], location: Location): Value[] {
+    const inputs = this.view.array(graph["inputs"], "graph inputs");
     if (inputs.length !== operands.length) {
       throw new OpwiseError("bad-model", "a nested graph is given another number of operands than it has inputs", {
         wanted: String(inputs.length),
@@ -347,139 +355,53 @@ export class GraphLowering {
     }
     const scope: Scope = new Map();
     inputs.forEach((input, i) => {
-      const [kind] = this.#view.union(input, "graph input");
+      const [kind] = this.view.union(input, "graph input");
       const operand = operands[i];
       if (kind === "as_int" || kind === "as_float" || kind === "as_bool" || kind === "as_none" || operand === undefined) return;
       const name = this.#outputName(input);
       if (name !== undefined) scope.set(name, operand);
     });
     this.nodes(graph, scope);
-    return this.#view
-      .array(graph["outputs"], "graph outputs")
-      .map((output) => materialise(this.#builder, readArgument(scope, output, this.#view), undefined, undefined, location));
+    return this.view.array(graph["outputs"], "graph outputs").map((output) => this.value(readArgument(scope, output, this.view), location));
   }
 
-  #block(graph: JsonObject, operands: readonly Value[], location: Location): Block {
-    this.#builder.open();
-    return this.#builder.close(this.#body(graph, operands, location));
+  block(graph: JsonObject, operands: readonly Value[], location: Location): Block {
+    this.builder.open();
+    return this.builder.close(this.body(graph, operands, location));
   }
 
-  /** Names a higher-order node's results: one per output, or one list of tensors. */
-  #outputNames(node: NodeView): (string | undefined)[] {
+  /** Names of a higher-order node's results: one per output, or one list of tensors. */
+  outputNames(node: NodeView): (string | undefined)[] {
     return node.outputs.flatMap((output) => {
-      const [kind, value] = this.#view.union(output, "output");
+      const [kind, value] = this.view.union(output, "output");
       if (kind !== "as_tensors") return [this.#outputName(output)];
-      return this.#view.array(value, kind).map((t) => this.#view.text(this.#view.object(t, "output")["name"], "output name"));
+      return this.view.array(value, kind).map((t) => this.view.text(this.view.object(t, "output")["name"], "output name"));
     });
   }
 
-  #cond(node: NodeView, graph: JsonObject, scope: Scope): void {
-    const predicate = this.#bool(this.#given(node, 0), node.location);
-    const operands = this.#operands(node, 3);
-    const blocks = [this.#block(this.#graph(node, 1), operands, node.location), this.#block(this.#graph(node, 2), operands, node.location)] as const;
-    const names = this.#outputNames(node);
-    const [yes, no] = blocks;
-    if (yes.outputs.length !== no.outputs.length || names.length > yes.outputs.length) {
-      throw new OpwiseError("bad-model", "the branches of a cond give different numbers of results", { got: `${yes.outputs.length} and ${no.outputs.length}` });
-    }
-    const results = yes.outputs.map((value, i) => {
-      const name = names[i];
-      const type = (name === undefined ? undefined : this.tensorValue(graph, name)) ?? joinTypes(value.type, no.outputs[i]?.type ?? value.type);
-      return { type, name };
-    });
-    const values = this.#builder.node("prim::If", [predicate], results, { blocks, name: node.name, location: node.location });
-    names.forEach((name, i) => name !== undefined && this.#define(scope, name, values[i]));
+  /** Gives a higher-order node's results their names, in order. */
+  defineAll(node: NodeView, values: readonly (Value | undefined)[], scope: Scope): void {
+    this.outputNames(node).forEach((name, i) => name !== undefined && this.define(scope, name, values[i]));
   }
 
-  /** `while_loop(cond_fn, body_fn, carried, additional)`. */
-  #while(node: NodeView, graph: JsonObject, scope: Scope): void {
-    const condition = this.#graph(node, 0);
-    const body = this.#graph(node, 1);
-    const listed = (index: number): Value[] => {
-      const given = node.inputs[index]?.given;
-      if (given === undefined || given.kind === "none") return [];
-      if (given.kind !== "list") throw new OpwiseError("bad-model", `argument ${index + 1} of \`${node.target}\` is not a list`);
-      return given.items.map((item) => materialise(this.#builder, item, undefined, undefined, node.location));
-    };
-    const carried = listed(2);
-    const additional = listed(3);
-    const names = this.#outputNames(node);
-    const types = carried.map((value, i) => {
-      const name = names[i];
-      return (name === undefined ? undefined : this.tensorValue(graph, name)) ?? (value.type.kind === "Tensor" ? T.Tensor : value.type);
-    });
-    const limit = this.#builder.constant({ kind: "int", value: NO_LIMIT }, T.int, node.location);
-    const first = this.#bool({ kind: "value", value: one(this.#body(condition, [...carried, ...additional], node.location)) }, node.location);
-    const [, ...inputs] = this.#builder.open([{ type: T.int }, ...types.map((type) => ({ type }))]);
-    const next = this.#body(body, [...inputs, ...additional], node.location);
-    const again = this.#bool({ kind: "value", value: one(this.#body(condition, [...next, ...additional], node.location)) }, node.location);
-    const block = this.#builder.close([again, ...next]);
-    const values = this.#builder.node(
-      "prim::Loop",
-      [limit, first, ...carried],
-      types.map((type, i) => ({ type, name: names[i] })),
-      { blocks: [block], name: node.name, location: node.location },
-    );
-    names.forEach((name, i) => name !== undefined && this.#define(scope, name, values[i]));
+  define(scope: Scope, name: string, value: Value | undefined): void {
+    if (value === undefined) throw new OpwiseError("bad-model", `\`${name}\` has no value`);
+    scope.set(name, value);
   }
 
-  /** Wrappers whose graph runs once, in place: `wrap_with_set_grad_enabled(enabled, graph, ...)`, and autocast that is off. */
-  #inline(node: NodeView, scope: Scope): void {
-    const at = node.inputs.findIndex((input) => input.given.kind === "graph");
-    if (node.target.endsWith("wrap_with_autocast")) {
-      const enabled = node.inputs[2]?.given;
-      if (!(enabled?.kind === "constant" && enabled.template.kind === "bool" && !enabled.template.value)) {
-        throw new OpwiseError("unsupported-op", "a region under autocast is not supported", { hint: "export the model without torch.autocast" });
-      }
-    }
-    const outputs = this.#body(this.#graph(node, at), this.#operands(node, at + 1), node.location);
-    this.#outputNames(node).forEach((name, i) => name !== undefined && this.#define(scope, name, outputs[i]));
+  /** A call of the op `target` on what it is given by name or position; its results, a list of tensors as one. */
+  callOp(target: string, inputs: NodeView["inputs"], location: Location): { readonly schema: Schema; readonly operands: (Value | undefined)[] } {
+    const schema = this.schemaOf(target);
+    if (schema === undefined) throw new OpwiseError("unsupported-op", `there is no op \`${target}\``, { hint: "register the schema of a custom op before loading" });
+    const givens = align(schema, target, inputs);
+    return { schema, operands: this.#operands(schema, givens, location) };
   }
-
-  /** `sym_ite(condition, a, b)`. */
-  #select(node: NodeView, scope: Scope): void {
-    const condition = this.#bool(this.#given(node, 0), node.location);
-    const branch = (given: Given): Block => {
-      this.#builder.open();
-      return this.#builder.close([materialise(this.#builder, given, undefined, undefined, node.location)]);
-    };
-    const [a, b] = [this.#given(node, 1), this.#given(node, 2)];
-    const type = joinTypes(typeOfGiven(a) ?? T.None, typeOfGiven(b) ?? T.None);
-    const values = this.#builder.node("prim::If", [condition], [{ type, name: node.name }], {
-      blocks: [branch(a), branch(b)],
-      name: node.name,
-      location: node.location,
-    });
-    this.#bind(values, node, false, {}, scope);
-  }
-}
-
-type HigherOrder = "cond" | "while" | "inline" | "select";
-const HIGHER_ORDER: Readonly<Record<string, HigherOrder>> = {
-  "torch.ops.higher_order.cond": "cond",
-  "torch.ops.higher_order.while_loop": "while",
-  "torch.ops.higher_order.wrap_with_set_grad_enabled": "inline",
-  "torch.ops.higher_order.wrap_with_autocast": "inline",
-  "torch.sym_ite": "select",
-};
-
-function one(values: readonly Value[]): Value {
-  const [value] = values;
-  if (value === undefined || values.length !== 1) throw new OpwiseError("bad-model", "a loop's condition gives other than one result");
-  return value;
-}
-
-function joinTypes(a: Type, b: Type): Type {
-  if (a.kind === "Tensor" && b.kind === "Tensor") return a.dtype !== undefined && a.dtype === b.dtype ? { kind: "Tensor", dtype: a.dtype } : T.Tensor;
-  const joined = unifyTypes(a, b);
-  if (joined === undefined) throw new OpwiseError("bad-model", "the branches give results of different types", { got: `${a.kind} and ${b.kind}` });
-  return joined;
 }
 
 /** The node's inputs in the schema's order; by name where they have one, else by position. */
-function align(schema: Schema, node: NodeView): (Given | undefined)[] {
+function align(schema: Schema, target: string, inputs: NodeView["inputs"]): (Given | undefined)[] {
   const out = new Array<Given | undefined>(schema.args.length).fill(undefined);
-  node.inputs.forEach((input, i) => {
+  inputs.forEach((input, i) => {
     const at = input.name === "" ? i : schema.args.findIndex((arg) => arg.name === input.name);
     if (at < 0 || at >= schema.args.length) {
       throw new OpwiseError("bad-model", `the schema has no argument \`${input.name === "" ? i + 1 : input.name}\``, { wanted: schema.text });
@@ -488,7 +410,7 @@ function align(schema: Schema, node: NodeView): (Given | undefined)[] {
   });
   schema.args.forEach((arg, i) => {
     if (out[i] === undefined && arg.default === undefined)
-      throw new OpwiseError("bad-model", `the argument \`${arg.name}\` is missing`, { wanted: schema.text });
+      throw new OpwiseError("bad-model", `the argument \`${arg.name}\` of \`${target}\` is missing`, { wanted: schema.text });
   });
   return out;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { printDim } from "../../ir/dim.ts";
 import { parseJson, JsonView } from "./json.ts";
 import { parseSize } from "./size-expression.ts";
-import { leafNames, parseTree } from "./tree.ts";
+import { leafPaths, parseTree } from "./tree.ts";
 
 describe("pt2 JSON", () => {
   it("keeps integers beyond 2^53 exact and leaves texts alone", () => {
@@ -50,7 +50,7 @@ describe("trees", () => {
       1,
       { type: "builtins.dict", context: '["a", "b"]', children_spec: [leaf, { type: "builtins.tuple", context: "null", children_spec: [leaf, leaf] }] },
     ];
-    expect(leafNames(parseTree(JSON.stringify(spec), new JsonView("r"), {}))).toEqual(["a", "b.0", "b.1"]);
+    expect(leafPaths(parseTree(JSON.stringify(spec), new JsonView("r"), {}))).toEqual([["a"], ["b", "0"], ["b", "1"]]);
   });
   it("refuses classes of the model's own", () => {
     const spec = [1, { type: "my.Batch", context: "null", children_spec: [] }];

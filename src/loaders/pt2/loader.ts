@@ -3,6 +3,8 @@
 import { openZip, type Zip } from "../../bytes/zip.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
+import type { Dim } from "../../ir/dim.ts";
+import type { Guard } from "../../ir/guard.ts";
 import type { FunctionDecl, ModelInput, ModelOutput, Mutation, Param, Program, StateEntry, SymbolRange, Tree, Value } from "../../ir/graph.ts";
 import { SchemaTable, schemaOf } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
@@ -13,7 +15,8 @@ import type { Source } from "../../tensor/source.ts";
 import { materialise, readArgument, type Scope } from "./arguments.ts";
 import { GraphLowering } from "./graph.ts";
 import { type Json, type JsonObject, JsonView, parseJson, showJson } from "./json.ts";
-import { leafCount, leafNames, parseTree } from "./tree.ts";
+import { type GuardedInput, parseGuard } from "./guards.ts";
+import { leafCount, leafPaths, parseTree } from "./tree.ts";
 import { readWeights, textOf, type Weights } from "./weights.ts";
 
 export interface Pt2Options {
@@ -102,6 +105,8 @@ interface Entry {
   /** Name in the graph; undefined for a constant input. */
   readonly local: string | undefined;
   readonly state?: StateEntry;
+  /** What an input that is an int says of the symbols. */
+  readonly dim?: Dim | undefined;
   /** A constant input must equal this. */
   readonly fixed?: Template;
 }
@@ -115,7 +120,7 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
   refuseUnknown(lowering.unknownTargets(graph), view);
 
   const trees = readTrees(module, view);
-  const entries = readInputs(signature, graph, lowering, view, archive, trees.names);
+  const entries = readInputs(signature, graph, lowering, view, archive, trees.paths?.map((path) => path.join(".")));
   const stateEntries = entries.filter((e) => e.state !== undefined);
   const userEntries = entries.filter((e) => e.state === undefined);
   if (trees.input !== undefined && leafCount(trees.input) !== userEntries.length) {
@@ -153,10 +158,12 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
     classes: new Map(),
     functions: new Map(),
     main,
-    inputs: userEntries.map((e): ModelInput => ({ name: e.param.name, type: e.param.type })),
+    inputs: userEntries.map((e): ModelInput => ({ name: e.param.name, type: e.param.type, dim: e.dim })),
     outputs: outputs.map((o): ModelOutput => ({ name: o.name, type: o.value.type })),
     state: stateEntries.flatMap((e) => (e.state === undefined ? [] : [e.state])),
     symbols: readRanges(program["range_constraints"], view),
+    guards: readGuards(program["guards_code"], userEntries.map((e, i) => ({ path: trees.paths?.[i] ?? [e.param.name] })), view),
+    argumentNames: trees.names,
     inputTree: trees.input,
     outputTree: trees.output,
     mutations: mutations.map((m) => m.mutation),
@@ -177,27 +184,30 @@ function refuseUnknown(unknown: ReadonlyMap<string, number>, view: JsonView): vo
 interface Trees {
   readonly input: Tree | undefined;
   readonly output: Tree | undefined;
+  /** Names of the positional arguments. */
   readonly names: readonly string[] | undefined;
+  /** The keys that lead to each input, its argument's name first. */
+  readonly paths: readonly (readonly string[])[] | undefined;
 }
 
 function readTrees(module: JsonObject, view: JsonView): Trees {
   const namedTuples = module["treespec_namedtuple_fields"] === undefined ? {} : view.object(module["treespec_namedtuple_fields"], "treespec_namedtuple_fields");
   const [first] = view.array(module["module_call_graph"], "module_call_graph");
   const signature = first === undefined ? undefined : view.object(first, "module_call_graph")["signature"];
-  if (signature === undefined || signature === null) return { input: undefined, output: undefined, names: undefined };
+  if (signature === undefined || signature === null) return { input: undefined, output: undefined, names: undefined, paths: undefined };
   const call = view.object(signature, "signature");
   const input = parseTree(view.text(call["in_spec"], "in_spec"), view, namedTuples);
   const output = parseTree(view.text(call["out_spec"], "out_spec"), view, namedTuples);
-  return { input, output, names: inputNames(input, call["forward_arg_names"], view) };
+  const given = call["forward_arg_names"];
+  const names = Array.isArray(given) ? view.array(given, "forward_arg_names").map((n) => view.text(n, "forward_arg_names")) : undefined;
+  return { input, output, names, paths: names === undefined ? undefined : inputPaths(input, names) };
 }
 
-/** Names of the leaves: the arguments' own (`d`, `k`) with the path below them. */
-function inputNames(tree: Tree, given: Json | undefined, view: JsonView): string[] | undefined {
-  if (tree.kind !== "tuple" || !Array.isArray(given)) return undefined;
-  const names = view.array(given, "forward_arg_names").map((n) => view.text(n, "forward_arg_names"));
+function inputPaths(tree: Tree, names: readonly string[]): (readonly string[])[] | undefined {
+  if (tree.kind !== "tuple") return undefined;
   const [args, kwargs] = tree.children;
-  const positional = args !== undefined && "children" in args ? args.children.flatMap((child, i) => leafNames(child, names[i] ?? `arg${i}`)) : [];
-  return [...positional, ...(kwargs === undefined ? [] : leafNames(kwargs))];
+  const positional = args !== undefined && "children" in args ? args.children.flatMap((child, i) => leafPaths(child, [names[i] ?? `arg${i}`])) : [];
+  return [...positional, ...(kwargs === undefined ? [] : leafPaths(kwargs))];
 }
 
 function readInputs(
@@ -236,8 +246,8 @@ function readInputs(
         entries.push(stateful("tensor_constant_name", "constant", [archive.constants, archive.weights]));
         break;
       case "user_input": {
-        const { type, local } = userInput(body["arg"], graph, lowering, view);
-        entries.push({ local, param: { name: names?.[users] ?? local ?? `input${users}`, type } });
+        const { type, local, dim } = userInput(body["arg"], graph, lowering, view);
+        entries.push({ local, param: { name: names?.[users] ?? local ?? `input${users}`, type }, dim });
         users++;
         break;
       }
@@ -255,7 +265,7 @@ function readInputs(
   return entries;
 }
 
-function userInput(arg: Json | undefined, graph: JsonObject, lowering: GraphLowering, view: JsonView): { type: Type; local: string | undefined } {
+function userInput(arg: Json | undefined, graph: JsonObject, lowering: GraphLowering, view: JsonView): { type: Type; local: string | undefined; dim?: Dim | undefined } {
   const [kind, value] = view.union(arg, "user input");
   const symbolName = (): string => view.text(view.object(value, kind)["as_name"], "as_name");
   switch (kind) {
@@ -264,7 +274,7 @@ function userInput(arg: Json | undefined, graph: JsonObject, lowering: GraphLowe
       return { type: lowering.tensorValue(graph, local) ?? T.Tensor, local };
     }
     case "as_sym_int":
-      return { type: T.int, local: symbolName() };
+      return { type: T.int, local: symbolName(), dim: lowering.sizeValue(graph, symbolName()) };
     case "as_sym_float":
       return { type: T.float, local: symbolName() };
     case "as_sym_bool":
@@ -354,6 +364,12 @@ function readOutputs(signature: JsonObject, builder: GraphBuilder, scope: Scope,
     }
   }
   return out;
+}
+
+/** The guards that speak of sizes. Archives of before PyTorch 2.8 have none. */
+function readGuards(json: Json | undefined, inputs: readonly GuardedInput[], view: JsonView): Guard[] {
+  if (json === undefined || json === null) return [];
+  return view.array(json, "guards_code").flatMap((text) => parseGuard(view.text(text, "guards_code"), inputs) ?? []);
 }
 
 function readRanges(json: Json | undefined, view: JsonView): SymbolRange[] {
