@@ -4,6 +4,7 @@ import { atenFamilies } from "./aten/index.ts";
 import type { Op } from "./define.ts";
 import { opwiseOps } from "./opwise.ts";
 import { primFamilies } from "./prim/index.ts";
+import { quantizedDecomposed } from "./quantized-decomposed.ts";
 import { quantizedFamilies } from "./quantized/index.ts";
 import { visionFamilies } from "./torchvision/index.ts";
 
@@ -13,6 +14,7 @@ export const namedFamilies: Readonly<Record<string, readonly Op[]>> = Object.fro
   ...Object.entries(primFamilies).map(([name, family]) => [`prim/${name}`, family] as const),
   ...Object.entries(visionFamilies).map(([name, family]) => [`torchvision/${name}`, family] as const),
   ...Object.entries(quantizedFamilies).map(([name, family]) => [`quantized/${name}`, family] as const),
+  ["quantized-decomposed", quantizedDecomposed],
   ["opwise", opwiseOps],
 ]);
 

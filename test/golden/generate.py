@@ -33,6 +33,7 @@ if os.environ.get("PYTHONHASHSEED") != "0":  # archives list constants in hash o
 
 import numpy as np
 import torch
+import torch.ao.quantization.fx._decomposed  # noqa: F401  (defines the quantized_decomposed ops)
 
 try:
     import torchvision
