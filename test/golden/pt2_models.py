@@ -58,7 +58,7 @@ class Values(model_cases.Tensors):
 
     def value(self, v: object) -> dict:
         if dataclasses.is_dataclass(v) and not isinstance(v, dict):
-            fields = [f.name for f in dataclasses.fields(v) if getattr(v, f.name) is not None]
+            fields = sorted((f.name for f in dataclasses.fields(v)), key=lambda name: getattr(v, name) is None)  # absent ones are last in the tree
             return {"namedtuple": type(v).__name__, "fields": [[name, self.value(getattr(v, name))] for name in fields]}
         if isinstance(v, collections.deque):
             return {"list": [self.value(item) for item in v]}
@@ -182,11 +182,10 @@ def layers() -> list[Case]:
 
 def semantics() -> list[Case]:
     batch = [{0: AUTO}]
-    nest = lambda n: (  # noqa: E731
-        (p.Batch(noise(n, 2), None, {"w": noise(n), "v": noise(1)}), p.Pair(noise(n, 2, seed=3), noise(2)), {"deep": [(noise(n, 2), noise(n, 2))], "queue": collections.deque([noise(1), noise(2)]), "more": collections.defaultdict(list, k=[noise(1)])}, noise(2, seed=5), noise(1, seed=6)),
-        {"second": noise(n, seed=8), "factor": 1.5, "first": noise(3, seed=9), "maybe": None},
+    nest = lambda k: (  # noqa: E731
+        (p.Batch(noise(3, 2, seed=k), None, {"w": noise(3), "v": noise(1)}), p.Pair(noise(3, 2, seed=3), noise(2)), {"deep": [(noise(3, 2), noise(3, 2))], "queue": collections.deque([noise(1), noise(2)]), "more": collections.defaultdict(list, k=[noise(1)])}, noise(2, seed=5), noise(1, seed=6)),
+        {"second": noise(3, seed=8), "factor": 1.5, "first": noise(3, seed=9), "maybe": None},
     )
-    any_sizes = lambda tree: torch.utils._pytree.tree_map(lambda t: [AUTO] * t.dim() if isinstance(t, Tensor) else None, tree)  # noqa: E731
     decoder = lambda n, past, fresh: (ids(17, n, fresh), [(noise(n, 2, past, 4, seed=past), noise(n, 2, past, 4, seed=2))])  # noqa: E731
     return [
         Case("decoder_cache", "a decoder whose cache grows; batch, past and new tokens vary", p.Decoder, [decoder(2, 3, 2), decoder(3, 5, 4), decoder(4, 2, 3)], [{0: AUTO, 1: AUTO}, [({0: AUTO, 2: AUTO}, {0: AUTO, 2: AUTO})]]),
@@ -197,7 +196,8 @@ def semantics() -> list[Case]:
         Case("countdown", "a loop that carries a size", p.Countdown, [(noise(n),) for n in (6, 3, 9)], batch),
         Case("mapped", "a function of every row", p.Mapped, [(noise(n, 4, seed=n), noise(4)) for n in (3, 2, 5)], [{0: AUTO}, None]),
         Case("scanned", "a recurrence in both directions", p.Scanned, [(noise(n, 2, seed=n),) for n in (4, 2, 6)], batch),
-        Case("prefix", "associative scans with a tuple state, reversed", p.Prefix, [(noise(n, 3, seed=n),) for n in (4, 2, 7)], batch),
+        Case("prefix", "associative scans", p.Prefix, [(noise(4, 5, seed=s),) for s in (1, 2, 3)]),
+        Case("batched", "functions mapped by vmap, nested", p.Batched, [(noise(n, 3, seed=n), noise(k)) for n, k in ((4, 3), (2, 5), (7, 2))], [{0: AUTO}, {0: AUTO}]),
         Case("unbacked", "sizes out of values: counts, masks, arange of an item", p.Unbacked, [(noise(n, 3, seed=n), torch.tensor(k)) for n, k in ((3, 4), (2, 1), (6, 16))], [{0: AUTO}, None]),
         Case("tensor_slices", "bounds out of a tensor, with checks on them", p.TensorSlices, [(noise(n, 3), torch.tensor(b)) for n, b in ((6, [1, 4]), (3, [0, 3]), (9, [5, 6]))], [{0: AUTO}, None]),
         Case("counting", "buffers that calls change, batch norm in training", p.Counting, [(noise(n, 3, seed=n),) for n in (4, 2, 7)], batch, training=True),
@@ -205,8 +205,8 @@ def semantics() -> list[Case]:
         Case("writing", "arguments written to; results that are arguments and views of them", p.Writing, [(noise(n, 3, seed=n), noise(n, 2)) for n in (3, 2, 5)], [{0: AUTO}, {0: AUTO}]),
         Case("writing_decomposed", "the same without in-place ops", p.Writing, [(noise(n, 3, seed=n), noise(n, 2)) for n in (3, 2, 5)], [{0: AUTO}, {0: AUTO}], decompose=True),
         Case("regions", "no-grad and autocast regions", p.Regions, [(noise(n, 4, seed=n),) for n in (3, 2, 5)], batch),
-        Case("nested", "arguments and results in every container, by name in any order, fixed and absent ones", p.Nested, [nest(3), nest(2), nest(5)], None),
-        Case("sizes", "sizes that are expressions of others, arithmetic on them as results", p.Sizes, [(noise(n, 2 * k), noise(n + 1)) for n, k in ((4, 3), (8, 2), (10, 5))], [{0: 2 * Dim("half", min=2, max=32), 1: AUTO}, {0: AUTO}]),
+        Case("nested", "arguments and results in every container, by name in any order, fixed and absent ones", p.Nested, [nest(1), nest(2), nest(5)], None),
+        Case("sizes", "sizes that are expressions of others, arithmetic on them as results", p.Sizes, [(noise(n, 2 * k), noise(n + 1), 3 * k) for n, k in ((4, 3), (6, 2), (10, 4))], [{0: 2 * Dim("half", min=2, max=32), 1: AUTO}, {0: AUTO}, Dim.DYNAMIC]),
         Case("half", "float16 weights and arithmetic", lambda: p.Halves(torch.float16), [(noise(n, 8).half(),) for n in (3, 2, 5)], batch),
         Case("bfloat16", "bfloat16 weights and arithmetic", lambda: p.Halves(torch.bfloat16), [(noise(n, 8).bfloat16(),) for n in (3, 2, 5)], batch),
         Case("numbers", "dtypes, lifted constants, integer and bool arithmetic", p.Numbers, [(noise(3, seed=s), ids(9, 3, seed=s)) for s in (1, 2, 3)], None),

@@ -147,7 +147,7 @@ class Losses(nn.Module):
             F.smooth_l1_loss(x, y, beta=0.5), F.huber_loss(x, y), F.kl_div(x.log_softmax(-1), y.softmax(-1), reduction="batchmean"), F.binary_cross_entropy(p, one),
             F.binary_cross_entropy_with_logits(x, one), F.hinge_embedding_loss(x, one * 2 - 1), F.margin_ranking_loss(x, y, one), F.soft_margin_loss(x, one * 2 - 1),
             F.multi_margin_loss(x, target), F.multilabel_soft_margin_loss(x, one), F.triplet_margin_loss(x, y, p), F.cosine_embedding_loss(x, y, one[:, 0] * 2 - 1),
-            F.poisson_nll_loss(x, p), F.gaussian_nll_loss(x, y, p + 0.1),
+            F.poisson_nll_loss(x, p),
         ]
 
 
@@ -155,7 +155,7 @@ class Rearranged(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         return [
             F.pixel_shuffle(x, 2), F.pixel_unshuffle(x, 2), F.channel_shuffle(x, 2), F.unfold(x, 2), F.fold(F.unfold(x, 2, stride=2), x.shape[-2:], 2, stride=2),
-            F.pad(x, (1, 2), mode="reflect"), F.pad(x, (1, 0, 2, 1), value=0.5), F.pad(x, (1, 1, 1, 1), mode="replicate"), F.pad(x, (-1, 1)),
+            F.pad(x, (1, 2, 1, 0), mode="reflect"), F.pad(x, (1, 0, 2, 1), value=0.5), F.pad(x, (1, 1, 1, 1), mode="replicate"), F.pad(x, (-1, 1), value=1.0),
             torch.roll(x, (1, 2), (2, 3)), torch.rot90(x, 1, (2, 3)), x.tile(1, 1, 2), x.unfold(3, 2, 1).flatten(3), x.movedim(1, -1), x.repeat_interleave(2, dim=1),
         ]
 
@@ -348,9 +348,19 @@ class Scanned(nn.Module):
 
 
 class Prefix(nn.Module):
+    """An associative scan, which the tracer unrolls into steps over a batch dimension of its own."""
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        both = associative_scan(lambda a, b: (a[0] * b[0], a[1] * b[0] + b[1]), (x, x + 1), dim=0, combine_mode="generic")
+        both = associative_scan(lambda a, b: (a[0] * b[0], a[1] * b[0] + b[1]), (x, x + 1), dim=1, combine_mode="generic")
         return both[1], associative_scan(torch.maximum, x, dim=1, reverse=True, combine_mode="generic")
+
+
+class Batched(nn.Module):
+    """Functions mapped by vmap, one inside the other."""
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        pairs = torch.vmap(torch.vmap(lambda a, b: a * b, in_dims=(None, 0)), in_dims=(0, None))
+        return torch.vmap(lambda row: (row * 2 + y.sum()).cumsum(0), in_dims=1)(x), pairs(x[:, 0], y), torch.vmap(lambda row: y)(x)
 
 
 class Unbacked(nn.Module):
@@ -457,14 +467,16 @@ class Nested(nn.Module):
 class Sizes(nn.Module):
     """Sizes that are expressions, and arithmetic on them as results."""
 
-    def forward(self, x: Tensor, y: Tensor) -> list:
+    def forward(self, x: Tensor, y: Tensor, extra: int) -> list:
         a, b = x.shape
         c = y.shape[0]
         top, low = torch.sym_max(a, b), torch.sym_min(a * 2, b + 3)
+        floats = [a / 2, torch.sym_float(a) ** 2, torch.sym_sqrt(a * a), a * 1.5, torch.sym_float(b) / 3, -torch.sym_float(c)]
+        truths = [torch.sym_not(a > 3), (a > 2) & (b > 2), (a == 4) | (b < 100), a != b, a >= c, b <= 6]
         return [
-            torch.cat([y, x[:, 0]]), x.reshape(-1, 2), x.reshape(b, a), torch.zeros(a // 2 + 1, b % 3 + 1), x.new_ones(top, low), a * b + c, a // 2, -a + 30, a % 4, a / 2,
-            torch.sym_float(a) ** 2, torch.sym_int(a / 3), math.ceil(a / 2), math.floor(b * 1.5), torch.sym_not(a > 3), (a > 2) & (b > 2), torch.sym_ite(a > 5, a, b), torch.sym_sqrt(a * a), a**2, x.numel(),
-            (a == 4) | (b < 100), x.sum() / a, torch.full((2,), a * 1.5), x[: a // 2], x.repeat(2, 1), F.pad(x, (0, b)), torch.arange(0, a, 2), torch.linspace(0, 1, b), x.split(2, dim=1)[0],
+            torch.cat([y, x[:, 0]]), x.reshape(-1, 2), x.reshape(b, a), torch.zeros(a // 2 + 1, b // 2), x.new_ones(top, low), a * b + c, a // 2, -a + 30, a % 4,
+            torch.sym_int(a / 3), torch.sym_ite(a > 5, a, b), a**2, x.numel(), extra * 2 + a, torch.ones(extra), x.sum() / a, x[: a // 2], x.repeat(2, 1), F.pad(x, (0, b)), torch.arange(0, a, 2),
+            x.narrow(1, 1, b - 2), *[torch.full((1,), v) for v in floats], *[torch.full((1,), v) for v in truths],
         ]
 
 

@@ -178,7 +178,7 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
           inner.elem,
           location,
         );
-      if (inner?.kind === "number" && value.type.kind === "bool") return emit(builder, "aten::Int.bool", [value], T.int, location);
+      if (inner?.kind === "number" && value.type.kind === "bool") return asNumber(builder, value, location);
       if (inner?.kind === "float" && value.type.kind === "int") return emit(builder, "aten::Float.int", [value], T.float, location);
       if (inner?.kind === "Tensor" && isScalar(given))
         return emit(builder, value.type.kind === "bool" ? "prim::NumToTensor.bool" : "prim::NumToTensor.Scalar", [value], T.Tensor, location);
@@ -187,6 +187,7 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
     case "constant": {
       const { template, type } = given;
       if (inner?.kind === "float" && template.kind === "int") return builder.constant({ kind: "float", value: Number(template.value) }, T.float, location);
+      if (inner?.kind === "number" && type.kind === "bool") return asNumber(builder, builder.constant(template, type, location), location);
       if (inner?.kind === "List" && inner.elem.kind !== "Tensor" && type.kind !== "List") {
         return materialise(builder, { kind: "list", elem: inner.elem, items: Array.from({ length: fixed ?? 1 }, () => given) }, inner, undefined, location);
       }
@@ -216,6 +217,13 @@ export function materialise(builder: GraphBuilder, given: Given, want: Type | un
     default:
       return given satisfies never;
   }
+}
+
+/** A bool where a Scalar is taken, which keeps its kind. */
+function asNumber(builder: GraphBuilder, value: Value, location: Location | undefined): Value {
+  const [boxed] = builder.node("prim::unchecked_cast", [value], [{ type: T.number }], { location });
+  if (boxed === undefined) throw new OpwiseError("internal", "a box has one result");
+  return boxed;
 }
 
 /** The items as constants of `elem`, or undefined where one is computed. */

@@ -15,6 +15,7 @@ import { isHigherOrder, lowerHigherOrder } from "./higher-order.ts";
 import type { Json, JsonObject, JsonView } from "./json.ts";
 import { parseSize } from "./size-expression.ts";
 import { preferredOverload, symbolicOp } from "./symbolic-ops.ts";
+import { IDLE, isVmap, lowerVmap, vmapEnd } from "./vmap.ts";
 
 /** Graphs inside graphs. */
 const MAX_DEPTH = 64;
@@ -84,7 +85,7 @@ export class GraphLowering {
   /** Targets in `graph` and below that no schema or rule knows, with how often each occurs. */
   unknownTargets(graph: JsonObject): Map<string, number> {
     const out = new Map<string, number>();
-    const known = (target: string): boolean => symbolicOp(target) !== undefined || isHigherOrder(target) || this.schemaOf(target) !== undefined;
+    const known = (target: string): boolean => symbolicOp(target) !== undefined || isHigherOrder(target) || isVmap(target) || IDLE.has(target) || this.schemaOf(target) !== undefined;
     const pending: JsonObject[] = [graph];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       for (const json of this.view.array(next["nodes"], "nodes")) {
@@ -103,22 +104,42 @@ export class GraphLowering {
   /** Emits the graph's nodes into the innermost open block; `scope` gains its values. */
   nodes(graph: JsonObject, scope: Scope): void {
     if (++this.#depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", `graphs nest deeper than ${MAX_DEPTH}`, { where: { record: this.view.record } });
-    for (const json of this.view.array(graph["nodes"], "nodes")) {
-      const node = this.view.object(json, "node");
-      const target = this.view.text(node["target"], "target");
-      const location = locationOf(node, this.view);
-      const name = typeof node["name"] === "string" ? node["name"] : "";
-      try {
-        const inputs = this.view.array(node["inputs"], "inputs").map((input) => {
-          const named = this.view.object(input, "input");
-          return { name: this.view.text(named["name"], "input name"), given: readArgument(scope, named["arg"], this.view) };
-        });
-        this.#node({ target, name, inputs, outputs: this.view.array(node["outputs"], "outputs"), location }, graph, scope);
-      } catch (error) {
-        throw isOpwiseError(error) ? error.at({ record: this.view.record, node: name, op: target, python: location.python?.() }) : error;
-      }
-    }
+    const nodes = this.view.array(graph["nodes"], "nodes").map((json) => this.view.object(json, "node"));
+    this.sequence(nodes, graph, scope);
     this.#depth--;
+  }
+
+  /** Emits some of the graph's nodes, in order. */
+  sequence(nodes: readonly JsonObject[], graph: JsonObject, scope: Scope): void {
+    for (let i = 0; i < nodes.length; i++) {
+      const json = this.view.object(nodes[i], "node");
+      const end = vmapEnd(nodes, i);
+      const last = end ?? i;
+      const located = this.#located(json);
+      try {
+        if (end === undefined) this.#node(this.read(json, scope), graph, scope);
+        else lowerVmap(this, nodes.slice(i, end + 1), graph, scope);
+      } catch (error) {
+        throw isOpwiseError(error) ? error.at({ record: this.view.record, node: located.name, op: located.target, python: located.location.python?.() }) : error;
+      }
+      i = last;
+    }
+  }
+
+  #located(node: JsonObject): { readonly target: string; readonly name: string; readonly location: Location } {
+    const target = this.view.text(node["target"], "target");
+    return { target, name: typeof node["name"] === "string" ? node["name"] : "", location: locationOf(node, this.view) };
+  }
+
+  /** A node with its arguments read; not `defined`: its names have no values yet, ints alone are read. */
+  read(node: JsonObject, scope: Scope, defined = true): NodeView {
+    const inputs = this.view.array(node["inputs"], "inputs").map((input) => {
+      const named = this.view.object(input, "input");
+      const arg = this.view.object(named["arg"], "arg");
+      const given: Given = !defined && !("as_int" in arg) ? { kind: "none" } : readArgument(scope, arg, this.view);
+      return { name: this.view.text(named["name"], "input name"), given };
+    });
+    return { ...this.#located(node), inputs, outputs: this.view.array(node["outputs"], "outputs") };
   }
 
   /** The schema of a target, or undefined. */
@@ -130,6 +151,7 @@ export class GraphLowering {
   }
 
   #node(node: NodeView, graph: JsonObject, scope: Scope): void {
+    if (IDLE.has(node.target)) return;
     if (isHigherOrder(node.target)) {
       lowerHigherOrder(this, node, graph, scope);
       return;

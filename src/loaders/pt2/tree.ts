@@ -39,7 +39,7 @@ export function parseTree(text: string, view: JsonView, namedTuples: JsonObject)
       case "collections.defaultdict":
         return { kind: "dict", keys: keysOf(defaultdictKeys(context(spec))), children };
       case "collections.namedtuple": {
-        const own = view.text(context(spec), "namedtuple");
+        const own = view.text(spec["context"] ?? null, "namedtuple").replace(/^"(.*)"$/, "$1");
         const fields = view.array(view.object(namedTuples[own], `namedtuple ${own}`)["field_names"], "field_names").map((f) => view.text(f, "field_names"));
         return { kind: "namedtuple", name: own, fields, children };
       }
