@@ -14,6 +14,8 @@ import { torchFamilies } from "./ops/families.ts";
 import { onnxFamilies } from "./ops/onnx/index.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
+import { fromDatum, type Input } from "./run/convert.ts";
+import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
 import { type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
@@ -34,8 +36,16 @@ export interface LoadOptions {
   readonly limits?: Partial<Limits>;
   /** The only format to take; left out: whatever the content is. */
   readonly format?: "torchscript" | "onnx" | "pt2" | "mobile";
+  /** Which program of a `.pt2` archive that holds several; left out: the only one, or `model`. */
+  readonly program?: string;
   /** What to call the source in messages. */
   readonly name?: string;
+}
+
+/** Arguments that a program was exported with, as `session.call` takes them. */
+export interface SampleArguments {
+  readonly args: readonly Input[];
+  readonly kwargs: Readonly<Record<string, Input>>;
 }
 
 /** Besides the below: bounds of what making a session runs (`__setstate__`); `maxSteps` there has `Limits.maxSetupSteps` as default. */
@@ -70,6 +80,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   const program = await typed(loadProgram(source, {
     mapLocation: options.mapLocation,
     format: options.format,
+    program: options.program,
     schemas: ops.flatMap((o) => (o.world === "torch" ? [o.schema] : [])),
     customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
     limits,
@@ -121,6 +132,25 @@ export class Model {
   /** Extra files of the archive, or an ONNX model's metadata, by name. */
   get extra(): ReadonlyMap<string, string> {
     return this.program.extra;
+  }
+
+  /** Names of all programs of a `.pt2` archive; none for other formats. */
+  get programs(): readonly string[] {
+    return this.program.programs ?? [];
+  }
+
+  /**
+   * The arguments that a `.pt2` program was exported with, fresh at each call; undefined where the file holds none.
+   * @throws unsafe-pickle where they are objects of the author's own classes
+   */
+  async sampleInputs(): Promise<SampleArguments | undefined> {
+    const saved = await this.program.sampleInputs?.();
+    if (saved === undefined) return undefined;
+    const instantiator = new Instantiator();
+    const data = [...saved.args, ...saved.kwargs.values()].map((template) => instantiator.datum(template));
+    await Promise.all(instantiator.prefetch());
+    const kwargs = [...saved.kwargs.keys()].map((key, i) => [key, fromDatum(data[saved.args.length + i] ?? null)] as const);
+    return { args: data.slice(0, saved.args.length).map(fromDatum), kwargs: Object.fromEntries(kwargs) };
   }
 
   /** An instance of the model on a backend. */

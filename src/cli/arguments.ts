@@ -49,3 +49,9 @@ function valueOf(word: string | undefined, option: string): string {
   if (word === undefined || word.startsWith("--")) throw new UsageError(`\`${option}\` wants a value`);
   return word;
 }
+
+/** `--program` as an option of `load`. */
+export function programOption(args: Arguments): { readonly program?: string } {
+  const program = args.options.get("program");
+  return program === undefined ? {} : { program };
+}

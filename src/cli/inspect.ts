@@ -1,7 +1,7 @@
 /** `opwise inspect`: what a model is, and whether this build runs it. */
 
 import { formatOf, load, readCheckpoint } from "../index.ts";
-import type { Arguments } from "./arguments.ts";
+import { type Arguments, programOption } from "./arguments.ts";
 import { progressLine } from "./progress.ts";
 
 /** JSON has no int64: those are decimal text. */
@@ -36,7 +36,7 @@ async function inspectCheckpoint(args: Arguments): Promise<number> {
 
 export async function inspect(args: Arguments): Promise<number> {
   if ((await formatOf(args.model)) === "state-dict") return inspectCheckpoint(args);
-  const model = await load(args.model, { onProgress: progressLine(args.model) });
+  const model = await load(args.model, { onProgress: progressLine(args.model), ...programOption(args) });
   const summary = model.summary();
   using session = await model.session();
   const tensors = session.tensors();
@@ -51,7 +51,8 @@ export async function inspect(args: Arguments): Promise<number> {
   const code = missing.length === 0 ? 0 : 3;
   if (args.flags.has("json")) {
     const shapes = tensors.map(({ name, role, tensor }) => ({ name, role, dtype: tensor.dtype, shape: tensor.shape }));
-    console.log(toJson({ file: args.model, ...summary, ops, parameters, buffers, tensors: shapes, missing, extra: Object.fromEntries(model.extra) }));
+    const { programs } = model;
+    console.log(toJson({ file: args.model, ...summary, programs, ops, parameters, buffers, tensors: shapes, missing, extra: Object.fromEntries(model.extra) }));
     return code;
   }
   const total = (what: { readonly tensors: number; readonly elements: number }): string =>
@@ -59,6 +60,7 @@ export async function inspect(args: Arguments): Promise<number> {
   console.log(`${args.model}: ${summary.format}, ${summary.version}`);
   for (const i of summary.inputs) console.log(`  input       ${i.name}: ${i.type}`);
   for (const o of summary.outputs) console.log(`  output      ${o.name}: ${o.type}`);
+  if (model.programs.length > 1) console.log(`  programs    ${model.programs.join(", ")}`);
   if (summary.methods.length > 0) console.log(`  methods     ${summary.methods.join(", ")}`);
   console.log(`  parameters  ${total(parameters)}`);
   console.log(`  buffers     ${total(buffers)}`);

@@ -15,8 +15,10 @@ const USAGE = `usage:
                                    a checkpoint (.pth, .safetensors, *.index.json): names, dtypes, shapes and bytes of its tensors
   opwise run MODEL [--input [NAME=]FILE]... [--output DIR] [--method NAME] [--backend NAME] [--json]
              [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
-                                   inputs: .npy (a tensor), .npz (tensors by name), .json (any value)
+                                   inputs: .npy (a tensor), .npz (tensors by name), .json (any value);
+                                   --sample: those that a .pt2 was exported with
   opwise print MODEL               the typed graph with source lines
+  --program NAME                   with the commands above: one of several programs in a .pt2
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
 backends: ${BACKEND_NAMES}
@@ -50,13 +52,13 @@ async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
     case "inspect":
-      return inspect(parseArguments(rest, { flags: ["json", "extra"], options: [], repeated: [] }));
+      return inspect(parseArguments(rest, { flags: ["json", "extra"], options: ["program"], repeated: [] }));
     case "run":
       return run(
-        parseArguments(rest, { flags: ["json"], options: ["output", "method", "backend", "seed", "max-steps", "tolerance"], repeated: ["input", "expect"] }),
+        parseArguments(rest, { flags: ["json", "sample"], options: ["output", "method", "backend", "seed", "max-steps", "tolerance", "program"], repeated: ["input", "expect"] }),
       );
     case "print":
-      return print(parseArguments(rest, { flags: [], options: [], repeated: [] }));
+      return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case undefined:

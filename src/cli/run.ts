@@ -2,8 +2,8 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { elementsOf, type Input, load, OpwiseError, type Output, type Placement, readNpy, readNpz, type RunOptions, Tensor, writeNpy } from "../index.ts";
-import { type Arguments, UsageError } from "./arguments.ts";
+import { elementsOf, type Input, load, type Model, OpwiseError, type Output, type Placement, readNpy, readNpz, type RunOptions, Tensor, writeNpy } from "../index.ts";
+import { type Arguments, programOption, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { toJson } from "./inspect.ts";
 import { progressLine } from "./progress.ts";
@@ -42,6 +42,13 @@ function jsonOf(bytes: Uint8Array, file: string): Input {
 async function readInputs(words: readonly string[]): Promise<Values> {
   const read = await Promise.all(words.map(readInput));
   return { positional: read.flatMap((r) => r.positional), named: Object.assign({}, ...read.map((r) => r.named)) as Values["named"] };
+}
+
+/** The arguments that the model was exported with. */
+async function sampleOf(model: Model): Promise<Values> {
+  const sample = await model.sampleInputs();
+  if (sample === undefined) throw new UsageError("the file holds no sample inputs");
+  return { positional: sample.args, named: sample.kwargs };
 }
 
 /** One leaf of the results: a tensor, or another value. */
@@ -130,11 +137,11 @@ export async function run(args: Arguments): Promise<number> {
   const tolerance = positive(args, "tolerance") ?? 1e-4;
   const seed = args.options.get("seed");
   if (seed !== undefined && !/^\d+$/.test(seed)) throw new UsageError(`\`--seed\` wants a whole number, got \`${seed}\``);
-  const inputs = await readInputs(args.repeated.get("input") ?? []);
   const asJson = args.flags.has("json");
   const started = performance.now();
   const backend = await makeBackend(args.options.get("backend") ?? "cpu");
-  const model = await load(args.model, { onProgress: progressLine(args.model) });
+  const model = await load(args.model, { onProgress: progressLine(args.model), ...programOption(args) });
+  const inputs = args.flags.has("sample") ? await sampleOf(model) : await readInputs(args.repeated.get("input") ?? []);
   using session = await model.session({
     backend,
     print: (text) => (asJson ? console.error(text) : console.log(text)),

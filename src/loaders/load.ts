@@ -16,6 +16,8 @@ export interface LoadOptions {
   readonly customOps?: readonly string[] | undefined;
   /** TorchScript: the device on which what was saved on `device` (`cuda:0`) is put. Left out: the name is kept. */
   readonly mapLocation?: ((device: string) => string) | undefined;
+  /** pt2: which program of an archive that holds several. */
+  readonly program?: string | undefined;
   /** The only format to take; any other is refused. Left out: whatever the content is. */
   readonly format?: ModelFormat | undefined;
 }
@@ -112,7 +114,7 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
     case "onnx":
       return (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps });
     case "pt2":
-      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas) });
+      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas), program: options.program });
     case "mobile":
       return (await import("./mobile/loader.ts")).loadMobile(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
     case "state-dict":

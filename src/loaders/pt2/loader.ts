@@ -12,6 +12,7 @@ import { T, tupleOf, type Type } from "../../ir/type.ts";
 import { verifyProgram } from "../../ir/verifier.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
+import { archiveRoot, chooseProgram, programNames, readSampleInputs } from "./archive.ts";
 import { materialise, readArgument, type Scope } from "./arguments.ts";
 import { GraphLowering } from "./graph.ts";
 import { type Json, type JsonObject, JsonView, parseJson, showJson } from "./json.ts";
@@ -46,22 +47,8 @@ export async function loadPt2(source: Source, options: Pt2Options = {}): Promise
 }
 
 async function readProgram(zip: Zip, source: Source, options: Pt2Options): Promise<Program> {
-  const marker = zip.names.find((name) => name === "archive_format" || name.endsWith("/archive_format"));
-  if (marker === undefined) {
-    throw new OpwiseError("unsupported-format", "the archive is no .pt2: it has no record `archive_format`", {
-      hint: zip.names.some((n) => n.endsWith("serialized_exported_program.json")) ? "it was written by PyTorch before 2.6; export it again" : undefined,
-    });
-  }
-  const root = marker.slice(0, marker.length - "archive_format".length);
-  const format = textOf(await zip.read(marker)).trim();
-  if (format !== "pt2")
-    throw new OpwiseError("unsupported-format", "the archive is of another format", { where: { record: marker }, wanted: "pt2", got: format });
-  if (zip.entry(`${root}byteorder`) !== undefined) {
-    const order = textOf(await zip.read(`${root}byteorder`)).trim();
-    if (order !== "little")
-      throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
-  }
-  const name = chooseProgram(zip, `${root}models/`, options.program);
+  const root = await archiveRoot(zip);
+  const name = chooseProgram(zip, root, options.program);
   const record = `${root}models/${name}.json`;
   const view = new JsonView(record);
   const program = view.object(parseJson(textOf(await zip.read(record)), record), "program");
@@ -70,26 +57,19 @@ async function readProgram(zip: Zip, source: Source, options: Pt2Options): Promi
     throw new OpwiseError("unsupported-version", "the program is of another version of torch.export's schema", {
       where: { record },
       wanted: `${SCHEMA_MAJOR}.x`,
-      got: `${showJson(version["major"])}.${showJson(version["minor"])}`,
+      got: `${showJson(version["major"])}.${showJson(version["minor"])}${typeof program["torch_version"] === "string" ? `, written by PyTorch ${program["torch_version"]}` : ""}`,
       hint: "export the model again with a recent PyTorch",
     });
   }
-  const weights = await readWeights(zip, `${root}data/weights/`, `${root}data/weights/${name}_weights_config.json`);
-  const constants = await readWeights(zip, `${root}data/constants/`, `${root}data/constants/${name}_constants_config.json`);
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const weights = await readWeights(zip, `${root}data/weights/`, name, "weights", limits);
+  const constants = await readWeights(zip, `${root}data/constants/`, name, "constants", limits);
   const extra = new Map<string, string>();
   for (const entry of zip.names) {
     if (entry.startsWith(`${root}extra/`)) extra.set(entry.slice(root.length + 6), textOf(await zip.read(entry)));
   }
-  return lower(program, view, { weights, constants, extra, source, table: options.schemas ?? new SchemaTable() });
-}
-
-function chooseProgram(zip: Zip, folder: string, wanted: string | undefined): string {
-  const names = zip.names.filter((n) => n.startsWith(folder) && n.endsWith(".json")).map((n) => n.slice(folder.length, -".json".length));
-  const chosen = wanted ?? (names.length === 1 ? names[0] : names.find((n) => n === "model"));
-  if (chosen === undefined || !names.includes(chosen)) {
-    throw new OpwiseError("missing-record", "the archive has no program of that name", { wanted: wanted ?? "model", got: names.join(", ") || "none" });
-  }
-  return chosen;
+  const lowered = lower(program, view, { weights, constants, extra, source, table: options.schemas ?? new SchemaTable() });
+  return { ...lowered, programs: programNames(zip, root), sampleInputs: () => readSampleInputs(zip, root, name, limits) };
 }
 
 interface Archive {
@@ -257,6 +237,15 @@ function readInputs(
         entries.push({ local: undefined, param: { name: names?.[users] ?? view.text(body["name"], "name"), type }, fixed: template });
         users++;
         break;
+      }
+      case "custom_obj": {
+        const name = view.text(body["custom_obj_name"], "custom_obj_name");
+        const cls = showJson(view.object(body["arg"], "arg")["class_fqn"]);
+        throw new OpwiseError("unsupported-format", `the program needs the custom object \`${name}\` of class \`${cls}\``, {
+          where: { record: view.record },
+          wanted: "tensors, numbers and texts",
+          hint: "a Python or C++ object has no meaning here: export the model without it",
+        });
       }
       default:
         throw new OpwiseError("unsupported-op", `inputs of kind \`${kind}\` are not supported`, { where: { record: view.record } });
