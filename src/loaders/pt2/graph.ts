@@ -23,12 +23,12 @@ const MAX_DEPTH = 64;
 /** A frame inside PyTorch itself, not the author's. */
 const TORCH_FRAME = /(?:^|[/\\])(?:site-packages|dist-packages)[/\\]torch[/\\]|^torch[/\\]/;
 
-/** Where the author wrote it: the last frame of the stack trace that is a file of theirs, else of PyTorch's. */
-function locationOf(node: JsonObject, view: JsonView): Location {
+/** Where the author wrote it: the last frame of the stack trace that is a file of theirs, else of PyTorch's, else where the node `around` it comes from. */
+function locationOf(node: JsonObject, view: JsonView, around: Location | undefined): Location {
   const metadata = node["metadata"];
   const trace = metadata !== null && typeof metadata === "object" && "stack_trace" in metadata ? metadata["stack_trace"] : undefined;
   const python = (): string | undefined => {
-    if (typeof trace !== "string") return undefined;
+    if (typeof trace !== "string") return around?.python?.();
     let place: string | undefined;
     let inTorch: string | undefined;
     for (const frame of trace.matchAll(/File "([^"]+)", line (\d+)(?:, in (\S+))?/g)) {
@@ -38,7 +38,7 @@ function locationOf(node: JsonObject, view: JsonView): Location {
       if (TORCH_FRAME.test(file)) inTorch = text;
       else place = text;
     }
-    return place ?? inTorch;
+    return place ?? inTorch ?? around?.python?.();
   };
   return { record: view.record, line: 0, python };
 }
@@ -74,6 +74,8 @@ export class GraphLowering {
   readonly table: SchemaTable;
   /** Inside a region under autocast. */
   autocast: Autocast | undefined;
+  /** The node whose graph is being emitted: where its nodes come from if they do not say. */
+  #around: Location | undefined;
   #depth = 0;
 
   constructor(builder: GraphBuilder, view: JsonView, table: SchemaTable) {
@@ -128,7 +130,7 @@ export class GraphLowering {
 
   #located(node: JsonObject): { readonly target: string; readonly name: string; readonly location: Location } {
     const target = this.view.text(node["target"], "target");
-    return { target, name: typeof node["name"] === "string" ? node["name"] : "", location: locationOf(node, this.view) };
+    return { target, name: typeof node["name"] === "string" ? node["name"] : "", location: locationOf(node, this.view, this.#around) };
   }
 
   /** A node with its arguments read; not `defined`: its names have no values yet, ints alone are read. */
@@ -383,7 +385,10 @@ export class GraphLowering {
       const name = this.#outputName(input);
       if (name !== undefined) scope.set(name, operand);
     });
+    const outer = this.#around;
+    this.#around = location;
     this.nodes(graph, scope);
+    this.#around = outer;
     return this.view.array(graph["outputs"], "graph outputs").map((output) => this.value(readArgument(scope, output, this.view), location));
   }
 
