@@ -150,7 +150,7 @@ export class Model {
     const data = [...saved.args, ...saved.kwargs.values()].map((template) => instantiator.datum(template));
     await Promise.all(instantiator.prefetch());
     const kwargs = [...saved.kwargs.keys()].map((key, i) => [key, fromDatum(data[saved.args.length + i] ?? null)] as const);
-    return { args: data.slice(0, saved.args.length).map(fromDatum), kwargs: Object.fromEntries(kwargs) };
+    return { args: data.slice(0, saved.args.length).map((datum) => fromDatum(datum)), kwargs: Object.fromEntries(kwargs) };
   }
 
   /** An instance of the model on a backend. */

@@ -55,7 +55,11 @@ async function main(argv: readonly string[]): Promise<number> {
       return inspect(parseArguments(rest, { flags: ["json", "extra"], options: ["program"], repeated: [] }));
     case "run":
       return run(
-        parseArguments(rest, { flags: ["json", "sample"], options: ["output", "method", "backend", "seed", "max-steps", "tolerance", "program"], repeated: ["input", "expect"] }),
+        parseArguments(rest, {
+          flags: ["json", "sample"],
+          options: ["output", "method", "backend", "seed", "max-steps", "tolerance", "program"],
+          repeated: ["input", "expect"],
+        }),
       );
     case "print":
       return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));

@@ -2,7 +2,20 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { elementsOf, type Input, load, type Model, OpwiseError, type Output, type Placement, readNpy, readNpz, type RunOptions, Tensor, writeNpy } from "../index.ts";
+import {
+  elementsOf,
+  type Input,
+  load,
+  type Model,
+  OpwiseError,
+  type Output,
+  type Placement,
+  readNpy,
+  readNpz,
+  type RunOptions,
+  Tensor,
+  writeNpy,
+} from "../index.ts";
 import { type Arguments, programOption, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { toJson } from "./inspect.ts";

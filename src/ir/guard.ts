@@ -1,8 +1,34 @@
 /** Conditions on the sizes of a program's inputs: what export found and specialised on, checked when a run starts. */
 
 export type GuardOp =
-  | "+" | "-" | "*" | "/" | "//" | "%" | "**" | "neg" | "min" | "max" | "abs" | "floor" | "ceil" | "trunc" | "round" | "sqrt" | "float"
-  | "==" | "!=" | "<" | "<=" | ">" | ">=" | "and" | "or" | "not" | "where" | "isnan";
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "//"
+  | "%"
+  | "**"
+  | "neg"
+  | "min"
+  | "max"
+  | "abs"
+  | "floor"
+  | "ceil"
+  | "trunc"
+  | "round"
+  | "sqrt"
+  | "float"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | "and"
+  | "or"
+  | "not"
+  | "where"
+  | "isnan";
 
 /** A number or a truth value; truth is 1 and 0. */
 export type GuardExpr =

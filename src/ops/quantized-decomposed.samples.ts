@@ -34,7 +34,14 @@ export const samples: readonly Sample[] = [
   call("dequantize_per_tensor", [bytes, float(0.01), int(128), ...uint8], { out_dtype: dtype("bfloat16") }),
   call("dequantize_per_tensor", [bytes, float(0.01), int(128), ...int8]),
   call("dequantize_per_tensor.tensor", [codes, scale, zero, ...int8]),
-  call("dequantize_per_tensor.tensor2", [codes, scale, zero, t([1], { dtype: "int64", values: [-100] }), t([1], { dtype: "int64", values: [100] }), dtype("int8")]),
+  call("dequantize_per_tensor.tensor2", [
+    codes,
+    scale,
+    zero,
+    t([1], { dtype: "int64", values: [-100] }),
+    t([1], { dtype: "int64", values: [100] }),
+    dtype("int8"),
+  ]),
   ...[x, turned, small, t([4], { low: 1, high: 2 }), t([2], { values: [0, 0] })].flatMap((input) => [
     call("choose_qparams.tensor", [input, int(0), int(255), float(1e-5), dtype("uint8")]),
     call("choose_qparams.tensor", [input, int(-128), int(127), float(2e-7), dtype("int8")]),
@@ -42,7 +49,9 @@ export const samples: readonly Sample[] = [
     call("choose_qparams_symmetric.tensor", [input, int(0), int(255), float(1e-5), dtype("uint8")]),
   ]),
   call("choose_qparams.tensor", [codes, int(0), int(255), float(1e-5), dtype("uint8")]),
-  ...[x, small].map((input) => call("quantize_per_channel", [input, t([4], { low: 0.01, high: 0.2 }), t([4], { dtype: "int64", low: -5, high: 5 }), int(1), ...int8])),
+  ...[x, small].map((input) =>
+    call("quantize_per_channel", [input, t([4], { low: 0.01, high: 0.2 }), t([4], { dtype: "int64", low: -5, high: 5 }), int(1), ...int8]),
+  ),
   call("quantize_per_channel", [x, scales, zeros, int(0), ...int8]),
   call("quantize_per_channel", [turned, scales, zeros, int(0), ...int8]),
   call("quantize_per_channel", [x, t([3], { dtype: "float64", low: 0.01, high: 0.2 }), zeros, int(0), ...uint8]),

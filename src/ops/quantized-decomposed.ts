@@ -112,7 +112,10 @@ function dequantizeBy(ctx: Context, input: Tensor, scales: Tensor, zeros: Tensor
 function checkTokens(input: Tensor, scales: Tensor, zeros: Tensor): void {
   const tokens = input.shape.slice(0, -1).reduce((n, size) => n * size, 1);
   if (scales.numel !== tokens || zeros.numel !== tokens) {
-    throw new OpwiseError("shape-mismatch", `num_tokens: ${tokens} scales: torch.Size([${scales.shape.join(", ")}]) zero_points: torch.Size([${zeros.shape.join(", ")}])`);
+    throw new OpwiseError(
+      "shape-mismatch",
+      `num_tokens: ${tokens} scales: torch.Size([${scales.shape.join(", ")}]) zero_points: torch.Size([${zeros.shape.join(", ")}])`,
+    );
   }
 }
 
@@ -173,19 +176,25 @@ export const quantizedDecomposed: readonly Op[] = [
   op("quantized_decomposed::quantize_per_tensor(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor", {
     run: quantizeTensor,
   }),
-  op("quantized_decomposed::quantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor", {
-    reads: function* (ctx, input, scale, zero, low, high, dtype) {
-      const [z, s] = [yield* oneOf(zero, "zero_point"), yield* oneOf(scale, "scale")];
-      return quantizeTensor(ctx, input, floatOf(s), intOf(z), low, high, dtype);
+  op(
+    "quantized_decomposed::quantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
+    {
+      reads: function* (ctx, input, scale, zero, low, high, dtype) {
+        const [z, s] = [yield* oneOf(zero, "zero_point"), yield* oneOf(scale, "scale")];
+        return quantizeTensor(ctx, input, floatOf(s), intOf(z), low, high, dtype);
+      },
     },
-  }),
-  op("quantized_decomposed::quantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype) -> Tensor", {
-    reads: function* (ctx, input, scale, zero, low, high, dtype) {
-      const [z, s] = [yield* oneOf(zero, "zero_point"), yield* oneOf(scale, "scale")];
-      const [from, to] = [yield* oneOf(low, "quant_min"), yield* oneOf(high, "quant_max")];
-      return quantizeTensor(ctx, input, floatOf(s), intOf(z), floatOf(from), floatOf(to), dtype);
+  ),
+  op(
+    "quantized_decomposed::quantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype) -> Tensor",
+    {
+      reads: function* (ctx, input, scale, zero, low, high, dtype) {
+        const [z, s] = [yield* oneOf(zero, "zero_point"), yield* oneOf(scale, "scale")];
+        const [from, to] = [yield* oneOf(low, "quant_min"), yield* oneOf(high, "quant_max")];
+        return quantizeTensor(ctx, input, floatOf(s), intOf(z), floatOf(from), floatOf(to), dtype);
+      },
     },
-  }),
+  ),
   op(
     "quantized_decomposed::dequantize_per_tensor(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor",
     { run: (ctx, input, scale, zero, _low, _high, dtype, out) => dequantizeTensor(ctx, input, scale, zero, dtype, out) },
@@ -214,9 +223,12 @@ export const quantizedDecomposed: readonly Op[] = [
   op("quantized_decomposed::choose_qparams_symmetric.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)", {
     run: (ctx, input, low, high, eps, dtype) => chooseParameters(ctx, input, low, high, eps, dtype, true),
   }),
-  op("quantized_decomposed::quantize_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max, ScalarType dtype) -> Tensor", {
-    run: quantizeChannels,
-  }),
+  op(
+    "quantized_decomposed::quantize_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max, ScalarType dtype) -> Tensor",
+    {
+      run: quantizeChannels,
+    },
+  ),
   op(
     "quantized_decomposed::dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor",
     {

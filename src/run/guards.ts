@@ -68,7 +68,10 @@ function solve(size: Size, dim: Dim, value: number, env: Map<string, number>): v
   if (dim.op === "+") return solve(size, only, value - rest, env);
   if (rest === 0) return;
   if (!Number.isInteger(value / rest)) {
-    throw new OpwiseError("shape-mismatch", `${size.where} has the wrong size`, { wanted: `${printDim(size.dim)} for a whole number`, got: String(size.value) });
+    throw new OpwiseError("shape-mismatch", `${size.where} has the wrong size`, {
+      wanted: `${printDim(size.dim)} for a whole number`,
+      got: String(size.value),
+    });
   }
   solve(size, only, value / rest, env);
 }

@@ -51,7 +51,10 @@ const keyText = (key: Input): string => (typeof key === "string" || typeof key =
 
 function flatten(value: Input, tree: Tree, where: string, into: Input[]): void {
   const wrong = (wanted: string): never => {
-    throw new OpwiseError("type-mismatch", `the argument \`${where}\` does not have the form that the program was exported with`, { wanted, got: describe(value) });
+    throw new OpwiseError("type-mismatch", `the argument \`${where}\` does not have the form that the program was exported with`, {
+      wanted,
+      got: describe(value),
+    });
   };
   switch (tree.kind) {
     case "leaf":

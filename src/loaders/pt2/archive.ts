@@ -25,7 +25,8 @@ export async function archiveRoot(zip: Zip): Promise<string> {
   const text = async (name: string): Promise<string | undefined> =>
     zip.entry(`${root}${name}`) === undefined ? undefined : textOf(await zip.read(`${root}${name}`)).trim();
   const format = await text("archive_format");
-  if (format !== "pt2") throw new OpwiseError("unsupported-format", "the archive is of another format", { where: { record: marker }, wanted: "pt2", got: format });
+  if (format !== "pt2")
+    throw new OpwiseError("unsupported-format", "the archive is of another format", { where: { record: marker }, wanted: "pt2", got: format });
   const version = (await text("archive_version")) ?? "0";
   if (!(Number(version) <= ARCHIVE_VERSION)) {
     throw new OpwiseError("unsupported-version", "the archive is laid out in a newer way", {
@@ -59,15 +60,22 @@ export function chooseProgram(zip: Zip, root: string, wanted: string | undefined
   if (chosen !== undefined && names.includes(chosen)) return chosen;
   const compiled = compiledNames(zip, root);
   if (wanted === undefined ? names.length === 0 && compiled.size > 0 : compiled.has(wanted)) {
-    throw new OpwiseError("unsupported-format", `the archive holds \`${wanted ?? [...compiled].join("`, `")}\` as machine code of AOTInductor, not as a graph`, {
-      wanted: names.length > 0 ? names.join(", ") : "a program of torch.export",
-      hint: "save the exported program itself with torch.export.save",
-    });
+    throw new OpwiseError(
+      "unsupported-format",
+      `the archive holds \`${wanted ?? [...compiled].join("`, `")}\` as machine code of AOTInductor, not as a graph`,
+      {
+        wanted: names.length > 0 ? names.join(", ") : "a program of torch.export",
+        hint: "save the exported program itself with torch.export.save",
+      },
+    );
   }
   if (wanted === undefined && names.length > 1) {
     throw new OpwiseError("missing-record", "the archive holds several programs", { got: names.join(", "), hint: "say which one: `program`" });
   }
-  throw new OpwiseError("missing-record", `the archive has no program \`${wanted ?? "model"}\``, { wanted: wanted ?? "model", got: names.join(", ") || "none" });
+  throw new OpwiseError("missing-record", `the archive has no program \`${wanted ?? "model"}\``, {
+    wanted: wanted ?? "model",
+    got: names.join(", ") || "none",
+  });
 }
 
 /**
@@ -112,6 +120,8 @@ function templateOf(saved: SavedValue): Template {
       return { kind: "list", elem: T.Any, items: saved.items.map(templateOf) };
     case "dict":
       return { kind: "dict", key: T.Any, value: T.Any, entries: saved.entries.map(([key, value]) => [templateOf(key), templateOf(value)] as const) };
+    case "sparse":
+      throw new OpwiseError("unsupported-format", "a sample input is a sparse tensor", { got: saved.layout });
     case "bytes":
       throw new OpwiseError("unsupported-format", "a sample input holds bytes");
     default:

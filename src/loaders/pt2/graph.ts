@@ -87,7 +87,8 @@ export class GraphLowering {
   /** Targets in `graph` and below that no schema or rule knows, with how often each occurs. */
   unknownTargets(graph: JsonObject): Map<string, number> {
     const out = new Map<string, number>();
-    const known = (target: string): boolean => symbolicOp(target) !== undefined || isHigherOrder(target) || isVmap(target) || IDLE.has(target) || this.schemaOf(target) !== undefined;
+    const known = (target: string): boolean =>
+      symbolicOp(target) !== undefined || isHigherOrder(target) || isVmap(target) || IDLE.has(target) || this.schemaOf(target) !== undefined;
     const pending: JsonObject[] = [graph];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       for (const json of this.view.array(next["nodes"], "nodes")) {
@@ -122,7 +123,9 @@ export class GraphLowering {
         if (end === undefined) this.#node(this.read(json, scope), graph, scope);
         else lowerVmap(this, nodes.slice(i, end + 1), graph, scope);
       } catch (error) {
-        throw isOpwiseError(error) ? error.at({ record: this.view.record, node: located.name, op: located.target, python: located.location.python?.() }) : error;
+        throw isOpwiseError(error)
+          ? error.at({ record: this.view.record, node: located.name, op: located.target, python: located.location.python?.() })
+          : error;
       }
       i = last;
     }
@@ -419,7 +422,8 @@ export class GraphLowering {
   /** A call of the op `target` on what it is given by name or position; its results, a list of tensors as one. */
   callOp(target: string, inputs: NodeView["inputs"], location: Location): { readonly schema: Schema; readonly operands: (Value | undefined)[] } {
     const schema = this.schemaOf(target);
-    if (schema === undefined) throw new OpwiseError("unsupported-op", `there is no op \`${target}\``, { hint: "register the schema of a custom op before loading" });
+    if (schema === undefined)
+      throw new OpwiseError("unsupported-op", `there is no op \`${target}\``, { hint: "register the schema of a custom op before loading" });
     const givens = align(schema, target, inputs);
     return { schema, operands: this.#operands(schema, givens, location) };
   }

@@ -100,13 +100,17 @@ class Reader {
 
   /** `a if condition else b`, the loosest form. */
   #choice(): GuardExpr {
-    if (++this.#depth > MAX_DEPTH) throw new Beyond();
-    let out = this.#either();
-    if (this.#take("if") !== undefined) {
+    return this.#deeper(() => {
+      const out = this.#either();
+      if (this.#take("if") === undefined) return out;
       const condition = this.#either();
       this.#need("else");
-      out = { op: "where", args: [condition, out, this.#choice()] };
-    }
+      return { op: "where", args: [condition, out, this.#choice()] };
+    });
+  }
+  #deeper(read: () => GuardExpr): GuardExpr {
+    if (++this.#depth > MAX_DEPTH) throw new Beyond();
+    const out = read();
     this.#depth--;
     return out;
   }
@@ -121,7 +125,7 @@ class Reader {
     return left;
   }
   #negation(): GuardExpr {
-    if (this.#take("not") !== undefined) return { op: "not", args: [this.#negation()] };
+    if (this.#take("not") !== undefined) return { op: "not", args: [this.#deeper(() => this.#negation())] };
     // `a <= b < c` compares in pairs.
     const terms = [this.#sum()];
     const pairs: GuardExpr[] = [];
@@ -144,9 +148,9 @@ class Reader {
     return left;
   }
   #signed(): GuardExpr {
-    if (this.#take("-") !== undefined) return { op: "neg", args: [this.#signed()] };
+    if (this.#take("-") !== undefined) return { op: "neg", args: [this.#deeper(() => this.#signed())] };
     const base = this.#atom();
-    return this.#take("**") === undefined ? base : { op: "**", args: [base, this.#signed()] };
+    return this.#take("**") === undefined ? base : { op: "**", args: [base, this.#deeper(() => this.#signed())] };
   }
 
   #atom(): GuardExpr {

@@ -386,4 +386,3 @@ function viewOf(lowering: GraphLowering, base: Value, part: (name: string) => Gi
   }
   return base;
 }
-

@@ -36,7 +36,8 @@ function marked(text: string, record: string): string {
     const code = text.charCodeAt(at);
     if (code === 0x22) at = endOfString(text, at);
     else if (code === 0x5b || code === 0x7b) {
-      if (++depth > MAX_DEPTH) throw new OpwiseError("limit-exceeded", "the record is nested too deep", { where: { record }, wanted: `at most ${MAX_DEPTH} levels` });
+      if (++depth > MAX_DEPTH)
+        throw new OpwiseError("limit-exceeded", "the record is nested too deep", { where: { record }, wanted: `at most ${MAX_DEPTH} levels` });
     } else if (code === 0x5d || code === 0x7d) depth--;
     else if (code === 0x2d || isDigit(code)) {
       const start = at;

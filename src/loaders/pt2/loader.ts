@@ -100,7 +100,14 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
   refuseUnknown(lowering.unknownTargets(graph), view);
 
   const trees = readTrees(module, view);
-  const entries = readInputs(signature, graph, lowering, view, archive, trees.paths?.map((path) => path.join(".")));
+  const entries = readInputs(
+    signature,
+    graph,
+    lowering,
+    view,
+    archive,
+    trees.paths?.map((path) => path.join(".")),
+  );
   const stateEntries = entries.filter((e) => e.state !== undefined);
   const userEntries = entries.filter((e) => e.state === undefined);
   if (trees.input !== undefined && leafCount(trees.input) !== userEntries.length) {
@@ -142,7 +149,11 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
     outputs: outputs.map((o): ModelOutput => ({ name: o.name, type: o.value.type })),
     state: stateEntries.flatMap((e) => (e.state === undefined ? [] : [e.state])),
     symbols: readRanges(program["range_constraints"], view),
-    guards: readGuards(program["guards_code"], userEntries.map((e, i) => ({ path: trees.paths?.[i] ?? [e.param.name] })), view),
+    guards: readGuards(
+      program["guards_code"],
+      userEntries.map((e, i) => ({ path: trees.paths?.[i] ?? [e.param.name] })),
+      view,
+    ),
     argumentNames: trees.names,
     inputTree: trees.input,
     outputTree: trees.output,
@@ -254,7 +265,12 @@ function readInputs(
   return entries;
 }
 
-function userInput(arg: Json | undefined, graph: JsonObject, lowering: GraphLowering, view: JsonView): { type: Type; local: string | undefined; dim?: Dim | undefined } {
+function userInput(
+  arg: Json | undefined,
+  graph: JsonObject,
+  lowering: GraphLowering,
+  view: JsonView,
+): { type: Type; local: string | undefined; dim?: Dim | undefined } {
   const [kind, value] = view.union(arg, "user input");
   const symbolName = (): string => view.text(view.object(value, kind)["as_name"], "as_name");
   switch (kind) {

@@ -36,7 +36,7 @@ class Reader {
   }
 
   /** One expression, or undefined where it is none that a dim can be. */
-  expression(depth: number): Dim | undefined {
+  expression(depth: number): Part | undefined {
     const head = this.next();
     if (head?.int !== undefined) return Number(head.int);
     const name = head?.word;
@@ -50,7 +50,7 @@ class Reader {
         if (token.mark === ")") return text === undefined ? undefined : symbol(text);
       }
     }
-    const args: Dim[] = [];
+    const args: Part[] = [];
     while (!this.peekMark(")")) {
       const arg = this.expression(depth + 1);
       if (arg === undefined) return undefined;
@@ -61,8 +61,9 @@ class Reader {
     return made !== undefined && this.#partsOf(made) > MAX_PARTS ? undefined : made;
   }
 
-  #partsOf(dim: Dim): number {
+  #partsOf(dim: Part): number {
     if (typeof dim === "number") return 1;
+    if (isQuotient(dim)) return this.#partsOf(dim.above) + this.#partsOf(dim.below);
     const known = this.#parts.get(dim);
     if (known !== undefined) return known;
     const parts = dim.args.reduce((n: number, arg) => n + this.#partsOf(arg), 1);
@@ -71,12 +72,35 @@ class Reader {
   }
 }
 
-function make(name: string, args: readonly Dim[]): Dim | undefined {
+/** Truncation of a quotient of sizes, which is floor: neither is negative. Inside `make` a quotient is kept apart until it is rounded. */
+interface Quotient {
+  readonly above: Dim;
+  readonly below: Dim;
+}
+type Part = Dim | Quotient;
+const isQuotient = (part: Part): part is Quotient => typeof part === "object" && "above" in part;
+
+function make(name: string, parts: readonly Part[]): Part | undefined {
+  const [first, second] = parts;
+  if (first !== undefined && isQuotient(first)) {
+    const floor: Dim = { op: "//", args: [first.above, first.below] };
+    if (name === "FloorToInt" || name === "TruncToInt") return floor;
+    // ceil(a / b) = (a + b - 1) // b
+    if (name === "CeilToInt") return { op: "//", args: [{ op: "+", args: [first.above, first.below, -1] }, first.below] };
+    return undefined;
+  }
+  if (name === "IntTrueDiv" && first !== undefined && second !== undefined && !isQuotient(second)) return { above: first, below: second };
+  const args = parts.flatMap((part) => (isQuotient(part) ? [] : [part]));
+  if (args.length < parts.length) return undefined;
   const [a, b] = args;
   const nary = (op: DimExpr["op"]): Dim => ({ op, args });
   switch (name) {
     case "Integer":
-      return a;
+    case "Identity":
+    case "TruncToInt":
+    case "FloorToInt":
+    case "CeilToInt":
+      return args.length === 1 ? a : undefined;
     case "Add":
       return nary("+");
     case "Mul":
@@ -86,17 +110,20 @@ function make(name: string, args: readonly Dim[]): Dim | undefined {
     case "Min":
       return nary("min");
     case "FloorDiv":
+    case "CleanDiv":
       return args.length === 2 ? nary("//") : undefined;
     case "Mod":
     case "PythonMod":
       return args.length === 2 ? nary("%") : undefined;
-    case "CeilDiv":
-    case "CeilToInt": {
-      if (a === undefined || b === undefined) return undefined;
-      const less: Dim = { op: "+", args: [b, -1] };
-      return { op: "//", args: [{ op: "+", args: [a, less] }, b] };
+    case "ModularIndexing": {
+      // (a // b) % c
+      const [, , c] = args;
+      return a === undefined || b === undefined || c === undefined ? undefined : { op: "%", args: [{ op: "//", args: [a, b] }, c] };
     }
-    case "Pow": {
+    case "CeilDiv":
+      return a === undefined || b === undefined ? undefined : { op: "//", args: [{ op: "+", args: [a, b, -1] }, b] };
+    case "Pow":
+    case "PowByNatural": {
       if (a === undefined || typeof b !== "number" || b < 1 || b > 8) return undefined;
       return { op: "*", args: Array.from({ length: b }, () => a) };
     }
@@ -108,5 +135,6 @@ function make(name: string, args: readonly Dim[]): Dim | undefined {
 /** The dim of an `srepr` text. What a dim cannot express becomes an opaque symbol: known to be a size, never checked. */
 export function parseSize(text: string): Dim {
   if (text.length > MAX_LENGTH) throw new OpwiseError("limit-exceeded", "a size's expression is too long", { wanted: `at most ${MAX_LENGTH} characters` });
-  return new Reader(text).expression(0) ?? symbol(`<${text}>`);
+  const dim = new Reader(text).expression(0);
+  return dim === undefined || isQuotient(dim) ? symbol(`<${text}>`) : dim;
 }

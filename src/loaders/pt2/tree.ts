@@ -47,7 +47,8 @@ export function parseTree(text: string, view: JsonView, namedTuples: JsonObject)
         return registered(name, spec["context"] ?? null, children, view);
     }
   };
-  const keysOf = (json: Json): (string | number)[] => view.array(json, "dict keys").map((key) => (typeof key === "string" || typeof key === "number" ? key : showJson(key)));
+  const keysOf = (json: Json): (string | number)[] =>
+    view.array(json, "dict keys").map((key) => (typeof key === "string" || typeof key === "number" ? key : showJson(key)));
   /** `{default_factory_module, default_factory_name, dict_context}`. */
   const defaultdictKeys = (json: Json): Json => view.object(json, "defaultdict")["dict_context"] ?? null;
   return read(whole[1], 0);
