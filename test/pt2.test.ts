@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { unzipSync, zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import { type Input, load, type LoadOptions, OpwiseError, type Session, Tensor } from "../src/index.ts";
+import { customOp, type Input, load, type LoadOptions, OpwiseError, type Session, Tensor } from "../src/index.ts";
 
 const GOLDEN = join(import.meta.dirname, "golden/models/pt2");
 const bytesOf = (name: string): Uint8Array => new Uint8Array(readFileSync(join(GOLDEN, name, "model.pt2")));
@@ -195,5 +195,34 @@ describe("archives of torch.export", () => {
   it("lists the ops that nothing here knows", async () => {
     const error = await caught(loaded(changed("loop", (p) => p.replaceAll("torch.ops.aten.tanh.default", "torch.ops.mine.tanh.default"))));
     expect(error).toMatchObject({ code: "unsupported-op", message: "the program calls ops that are not known: torch.ops.mine.tanh.default (1)" });
+  });
+});
+
+describe("custom ops of a .pt2 program", () => {
+  it("write to copies where the program was made functional", async () => {
+    const op = customOp("example::add_into(Tensor(a!) x, Tensor y) -> Tensor", (x, y) => {
+      const [into, from] = [x.data, y.data];
+      if (!(into instanceof Float32Array && from instanceof Float32Array)) throw new Error("float32 is what the program was exported with");
+      into.forEach((value, i) => (into[i] = value + (from[i] ?? NaN)));
+      return Tensor.from(
+        from.map((value) => value * 2),
+        [3],
+        "float32",
+      );
+    });
+    const model = await load(join(GOLDEN, "custom_op.pt2"), { ops: [op] });
+    using own = await model.session();
+    const x = Tensor.from([1, 2, 3, 4, 5, 6], [2, 3], "float32");
+    const [z, w] = (await own.forward(x, Tensor.from([10, 20, 30], [3], "float32"))) as readonly [Tensor, Tensor];
+    expect([...z.data]).toEqual([1, 2, 3, 14, 25, 36]);
+    expect([...w.data]).toEqual([20, 40, 60]);
+    expect([...x.data]).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+  it("are asked for by name", async () => {
+    expect(await caught(load(join(GOLDEN, "custom_op.pt2")))).toMatchObject({
+      code: "unsupported-op",
+      message: "there is no op `torch.ops.example.add_into.default`",
+      hint: "register the schema of a custom op before loading",
+    });
   });
 });

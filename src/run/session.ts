@@ -175,11 +175,15 @@ export class Session {
   #flatInputs(decl: FunctionDecl, args: readonly Input[], kwargs: Readonly<Record<string, Input>>, borrowed: Borrowed): Datum[] {
     if (this.program.format !== "pt2") return this.#arguments(decl, 0, args, kwargs, borrowed);
     const params = decl.params.slice(this.#state.length);
-    const leaves = flattenArguments(this.program, args, kwargs);
-    if (leaves.length !== params.length) throw new OpwiseError("bad-argument", "the wrong number of arguments", { wanted: `${params.length}: ${params.map((p) => p.name).join(", ")}`, got: `${leaves.length}` });
-    const data = params.map((p, i) => toDatum(leaves[i] ?? null, p.type, `argument \`${p.name}\``, borrowed));
-    checkEntry(this.program, data);
-    return data;
+    try {
+      const leaves = flattenArguments(this.program, args, kwargs);
+      if (leaves.length !== params.length) throw new OpwiseError("bad-argument", "the wrong number of arguments", { wanted: `${params.length}: ${params.map((p) => p.name).join(", ")}`, got: `${leaves.length}` });
+      const data = params.map((p, i) => toDatum(leaves[i] ?? null, p.type, `argument \`${p.name}\``, borrowed));
+      checkEntry(this.program, data);
+      return data;
+    } catch (error) {
+      throw this.#placed(error);
+    }
   }
 
   #results(values: readonly Datum[], inputs: readonly Datum[]): Returned {

@@ -1,4 +1,4 @@
-"""Programs of torch.export with recorded calls: models/pt2/<case>/ holds model.pt2, case.json, data.npz for `npm run corpus`.
+"""Programs of torch.export with recorded calls: models/pt2/<case>/ holds model.pt2, case.json, data.npz for `npm run corpus`; custom_op.pt2 is test/pt2.test.ts's.
 
     python test/golden/pt2_models.py [--out DIR] [--only TEXT]
 
@@ -149,6 +149,15 @@ def write_case(case: Case, folder: pathlib.Path) -> None:
         assert place.encode() not in model_cases.unpacked(data), (case.name, place)
 
 
+def write_custom_op(file: pathlib.Path) -> None:
+    """A program whose custom op has no recording here: a test gives it a meaning."""
+    case = Case("custom_op", "", p.Writes, [(noise(2, 3), noise(3))], decompose=True)
+    program, data = export(case), io.BytesIO()
+    tidy(program)
+    torch.export.save(program, data)
+    file.write_bytes(small_zip(data.getvalue()))
+
+
 def layers() -> list[Case]:
     batch = [{0: AUTO}]
     plane = [{0: AUTO, 2: AUTO, 3: AUTO}]
@@ -210,6 +219,7 @@ def semantics() -> list[Case]:
         Case("half", "float16 weights and arithmetic", lambda: p.Halves(torch.float16), [(noise(n, 8).half(),) for n in (3, 2, 5)], batch),
         Case("bfloat16", "bfloat16 weights and arithmetic", lambda: p.Halves(torch.bfloat16), [(noise(n, 8).bfloat16(),) for n in (3, 2, 5)], batch),
         Case("numbers", "dtypes, lifted constants, integer and bool arithmetic", p.Numbers, [(noise(3, seed=s), ids(9, 3, seed=s)) for s in (1, 2, 3)], None),
+        Case("checked", "checks of factorisations as ordered effects, in core ATen ops", p.Checked, [(noise(3, 4, seed=s),) for s in (1, 2, 3)], decompose=True),
         Case("quantised", "codes between quantise and dequantise, per tensor, channel and token", p.Quantised, [(noise(n, 6, seed=n),) for n in (5, 4, 7)], batch),
     ]
 
@@ -261,6 +271,8 @@ def main() -> int:
                 failed += 1
                 print("FAILED", case.name, traceback.format_exc()[-900:])
             os.chdir("/")
+    if options.only in "custom_op":
+        write_custom_op(out / "custom_op.pt2")
     return 1 if failed else 0
 
 

@@ -509,6 +509,34 @@ class Numbers(nn.Module):
         ]
 
 
+class Checked(nn.Module):
+    """Factorisations whose checks are effects in an order of their own once decomposed."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a = x @ x.mT + torch.eye(3)
+        return torch.cholesky_solve(x, torch.linalg.cholesky(a)), torch.linalg.solve(a, x)
+
+
+@torch.library.custom_op("example::add_into", mutates_args={"x"})
+def add_into(x: Tensor, y: Tensor) -> Tensor:
+    x.add_(y)
+    return y * 2
+
+
+@add_into.register_fake
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return torch.empty_like(y)
+
+
+class Writes(nn.Module):
+    """A custom op that writes to a view of its argument; decomposed, it is given copies."""
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        z = x.clone()
+        w = torch.ops.example.add_into(z[1], y)
+        return z, w
+
+
 class Quantised(nn.Module):
     """What quantising an exported program leaves: codes between quantise and dequantise."""
 

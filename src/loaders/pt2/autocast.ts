@@ -26,7 +26,9 @@ const PRODUCTS = `conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2
 
 /** aten/src/ATen/autocast_mode.h: AT_FORALL_LOWER_PRECISION_FP, AT_FORALL_FP32, AT_FORALL_PROMOTE of the CPU. */
 const CPU: Rules = {
-  lower: names(`${PRODUCTS} mkldnn_rnn_layer _native_multi_head_attention _addmm_activation`),
+  // The second line is composites of them.
+  lower: names(`${PRODUCTS} mkldnn_rnn_layer _native_multi_head_attention _addmm_activation
+    einsum tensordot inner chain_matmul linalg_multi_dot`),
   float32: names(`
     adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist cholesky cholesky_inverse
     cholesky_solve cosine_embedding_loss cross_entropy_loss ctc_loss fake_quantize_per_tensor_affine fft_fft fft_fft2 fft_fftn fft_hfft fft_ifft

@@ -24,6 +24,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   auto_functionalized: functionalized,
   auto_functionalized_v2: functionalizedBases,
   out_dtype: outDtype,
+  with_effects: withEffects,
   wrap_with_autocast: underAutocast,
   _export_tracepoint: (lowering, node, _graph, scope) => lowering.defineAll(node, operandsFrom(lowering, node, 0), scope),
   // Wrappers whose graph runs once, in place.
@@ -286,11 +287,11 @@ function joinTypes(a: Type, b: Type): Type {
   return joined;
 }
 
-/** The op that a higher-order node names as its first argument. */
-function operatorOf(lowering: GraphLowering, node: NodeView): string {
-  const given = lowering.given(node, 0);
+/** The op that a higher-order node names as an argument. */
+function operatorOf(lowering: GraphLowering, node: NodeView, index = 0): string {
+  const given = lowering.given(node, index);
   if (given.kind === "operator") return given.name;
-  throw new OpwiseError("bad-model", `the first argument of \`${node.target}\` is not an op`);
+  throw new OpwiseError("bad-model", `argument ${index + 1} of \`${node.target}\` is not an op`);
 }
 
 /** `out_dtype(op, dtype, ...)`: the op in another dtype than its arguments have. */
@@ -307,6 +308,14 @@ function outDtype(lowering: GraphLowering, node: NodeView, _graph: JsonObject, s
   const { schema, operands } = lowering.callOp(operatorOf(lowering, node), inputs, node.location);
   const types = schema.returns.map((ret) => ({ type: ret.type }));
   lowering.defineAll(node, builder.node(fullName(schema), operands, types, { schema, name: node.name, location: node.location }), scope);
+}
+
+/** `with_effects(token, op, ...)`: the op, its results behind a new token. */
+function withEffects(lowering: GraphLowering, node: NodeView, _graph: JsonObject, scope: Scope): void {
+  const { schema, operands } = lowering.callOp(operatorOf(lowering, node, 1), node.inputs.slice(2), node.location);
+  const types = schema.returns.map((ret) => ({ type: ret.type }));
+  const results = lowering.builder.node(fullName(schema), operands, types, { schema, name: node.name, location: node.location });
+  lowering.defineAll(node, [lowering.builder.constant({ kind: "none" }, T.None, node.location), ...results], scope);
 }
 
 /** `auto_functionalized(op, **arguments)`: a custom op that writes, on copies; its results, then the copies. */

@@ -128,6 +128,7 @@ function lower(program: JsonObject, view: JsonView, archive: Archive): Program {
     if (entry.local !== undefined) scope.set(entry.local, value);
     if (entry.fixed !== undefined) checkFixed(builder, entry.param.name, value, entry.fixed);
   });
+  for (const token of tokens(signature, view)) scope.set(token, builder.constant({ kind: "none" }, T.None));
   lowering.nodes(graph, scope);
   const { mutations, outputs } = readOutputs(signature, builder, scope, view, userEntries);
   const block = builder.close([...mutations.map((m) => m.value), ...outputs.map((o) => o.value)]);
@@ -242,6 +243,8 @@ function readInputs(
         users++;
         break;
       }
+      case "token":
+        break;
       case "constant_input": {
         const value = body["value"];
         const { type, template } = constantInput(value, view);
@@ -263,6 +266,14 @@ function readInputs(
     }
   }
   return entries;
+}
+
+/** Inputs that only order effects: here a program's nodes run in order anyway. */
+function tokens(signature: JsonObject, view: JsonView): string[] {
+  return view.array(signature["input_specs"], "input_specs").flatMap((spec) => {
+    const [kind, json] = view.union(spec, "input spec");
+    return kind === "token" ? [view.text(view.object(view.object(json, kind)["arg"], "arg")["name"], "token name")] : [];
+  });
 }
 
 function userInput(
@@ -351,6 +362,8 @@ function readOutputs(signature: JsonObject, builder: GraphBuilder, scope: Scope,
         out.outputs.push({ name: value.name ?? `output${out.outputs.length}`, value });
         break;
       }
+      case "token":
+        break;
       case "buffer_mutation":
         out.mutations.push({ mutation: { kind: "buffer", name: view.text(body["buffer_name"], "buffer_name") }, value: tensor() });
         break;
