@@ -311,6 +311,8 @@ function constantInput(value: Json | undefined, view: JsonView): { type: Type; t
 
 /** Export fixed this argument; the program is right for no other value. */
 function checkFixed(builder: GraphBuilder, name: string, value: Value, wanted: Template): void {
+  // NaN equals nothing, itself neither.
+  if (wanted.kind === "float" && Number.isNaN(wanted.value)) return;
   const op =
     wanted.kind === "int"
       ? "aten::eq.int"
