@@ -193,6 +193,8 @@ describe("archives of torch.export", () => {
     expect(await caught(loaded(layout))).toMatchObject({ code: "unsupported-version", wanted: "archive version 0", got: "1" });
   });
   it("lists the ops that nothing here knows", async () => {
+    const inherited = await caught(loaded(changed("loop", (p) => p.replaceAll("torch.ops.aten.tanh.default", "constructor"))));
+    expect(inherited).toMatchObject({ code: "unsupported-op", message: "the program calls ops that are not known: constructor (1)" });
     const error = await caught(loaded(changed("loop", (p) => p.replaceAll("torch.ops.aten.tanh.default", "torch.ops.mine.tanh.default"))));
     expect(error).toMatchObject({ code: "unsupported-op", message: "the program calls ops that are not known: torch.ops.mine.tanh.default (1)" });
   });

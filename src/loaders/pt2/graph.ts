@@ -256,7 +256,8 @@ export class GraphLowering {
 
   /** The stated size of a symbolic int of `graph`. */
   sizeValue(graph: JsonObject, name: string): Dim | undefined {
-    const json = this.view.object(graph["sym_int_values"] ?? {}, "sym_int_values")[name];
+    const values = this.view.object(graph["sym_int_values"] ?? {}, "sym_int_values");
+    const json = Object.hasOwn(values, name) ? values[name] : undefined;
     return json === undefined ? undefined : readDim(json, this.view);
   }
 

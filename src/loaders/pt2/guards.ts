@@ -173,7 +173,7 @@ class Reader {
         return this.#input();
       default:
     }
-    const call = token?.word === undefined ? undefined : FUNCTIONS[token.word];
+    const call = token?.word === undefined || !Object.hasOwn(FUNCTIONS, token.word) ? undefined : FUNCTIONS[token.word];
     if (call === undefined) throw new Beyond();
     this.#need("(");
     const args: GuardExpr[] = [];

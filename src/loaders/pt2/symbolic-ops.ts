@@ -62,7 +62,7 @@ const FIRST: Readonly<Record<string, string>> = {
 
 /** The TorchScript op name of a symbolic target, or undefined where it is none. */
 export function symbolicOp(target: string): string | undefined {
-  return NAMES[target];
+  return Object.hasOwn(NAMES, target) ? NAMES[target] : undefined;
 }
 
 /** The overload of `name` to prefer over the first that fits. */
