@@ -1,0 +1,163 @@
+/** A runtime in a process of its own: `node --import tsx contestant.ts NAME [PEERS_DIR]`, answering `protocol.ts` on its standard streams. */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { makeBackend } from "../../scripts/runner/backend.ts";
+import type { NpyArray } from "../../src/bytes/npy.ts";
+import { readNpz } from "../../src/bytes/npz.ts";
+import { openSource } from "../../src/bytes/source.ts";
+import { load } from "../../src/model.ts";
+import type { Output } from "../../src/run/convert.ts";
+import { Storage } from "../../src/tensor/storage.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import type { Answer, Request } from "./protocol.ts";
+
+/** Output values in the order of the file's outputs. */
+type Runner = () => Promise<readonly ArrayLike<number | bigint>[]>;
+interface Contestant {
+  readonly version: string;
+  prepare(path: string, feeds: ReadonlyMap<string, NpyArray>): Promise<Runner>;
+}
+
+function leaves(value: Output): Tensor[] {
+  if (value instanceof Tensor) return [value];
+  if (Array.isArray(value)) return value.flatMap((v: Output) => leaves(v));
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap((v) => leaves(v as Output)) : [];
+}
+
+async function opwise(backendName: string): Promise<Contestant> {
+  const backend = await makeBackend(backendName);
+  return {
+    version: "this checkout",
+    prepare: async (path, feeds) => {
+      const model = await load(path);
+      const session = await model.session({ backend });
+      const tensors = [...feeds].map(([name, a]) => [name, new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape])] as const);
+      return async () => {
+        const result =
+          model.format === "onnx" ? Object.values(await session.run(Object.fromEntries(tensors))) : await session.forward(...tensors.map(([, t]) => t));
+        return leaves(result).map((t) => t.data);
+      };
+    },
+  };
+}
+
+/** The part of onnxruntime's interface that both its packages have. */
+interface OnnxRuntime {
+  readonly env: { readonly versions: Readonly<Record<string, string>>; readonly wasm?: { numThreads?: number } };
+  readonly Tensor: new (type: string, data: unknown, dims: readonly number[]) => object;
+  readonly InferenceSession: {
+    create(
+      path: string | Uint8Array,
+      options: object,
+    ): Promise<{
+      readonly outputNames: readonly string[];
+      run(feeds: Record<string, object>): Promise<Record<string, { readonly data: ArrayLike<number | bigint> }>>;
+    }>;
+  };
+}
+
+const ORT_DATA: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
+  float32: (b) => new Float32Array(b.buffer, b.byteOffset, b.byteLength / 4),
+  int64: (b) => new BigInt64Array(b.buffer, b.byteOffset, b.byteLength / 8),
+  int32: (b) => new Int32Array(b.buffer, b.byteOffset, b.byteLength / 4),
+  bool: (b) => b,
+};
+
+async function onnxruntime(name: "onnxruntime-web" | "onnxruntime-node", folder: string, threads: number): Promise<Contestant> {
+  const ort = createRequire(join(folder, "package.json"))(name) as OnnxRuntime; // the part that both packages have
+  if (ort.env.wasm !== undefined) ort.env.wasm.numThreads = threads;
+  const options =
+    name === "onnxruntime-web" ? { executionProviders: ["wasm"] } : { executionProviders: ["cpu"], intraOpNumThreads: threads, interOpNumThreads: 1 };
+  return {
+    version: ort.env.versions["web"] ?? ort.env.versions["node"] ?? ort.env.versions["common"] ?? "",
+    prepare: async (path, feeds) => {
+      const session = await ort.InferenceSession.create(name === "onnxruntime-web" ? readFileSync(path) : path, { ...options, graphOptimizationLevel: "all" });
+      const given = Object.fromEntries(
+        [...feeds].map(([key, a]) => {
+          const data = ORT_DATA[a.dtype];
+          if (data === undefined) throw new Error(`no ${a.dtype} for ${name}`);
+          return [key, new ort.Tensor(a.dtype, data(new Uint8Array(a.data)), a.shape)];
+        }),
+      );
+      return async () => {
+        const result = await session.run(given);
+        return session.outputNames.map((output) => result[output]?.data ?? []);
+      };
+    },
+  };
+}
+
+async function contestantOf(name: string, peers: string): Promise<Contestant> {
+  const [kind = "", threads = "1"] = name.split("@");
+  if (kind === "onnxruntime-web" || kind === "onnxruntime-node") return onnxruntime(kind, peers, Number(threads));
+  return opwise(kind.replace("opwise-", ""));
+}
+
+/** Largest difference over the largest wanted value. */
+function errorOf(got: readonly ArrayLike<number | bigint>[], wanted: readonly ArrayLike<number | bigint>[]): number {
+  let worst = got.length < wanted.length ? NaN : 0;
+  wanted.forEach((values, k) => {
+    const mine = got[k];
+    let [top, difference] = [0, 0];
+    for (let i = 0; i < values.length; i++) {
+      top = Math.max(top, Math.abs(Number(values[i])));
+      const d = Math.abs(Number(mine?.[i]) - Number(values[i]));
+      if (!(d <= difference)) difference = d;
+    }
+    const relative = difference / (top || 1);
+    if (!(relative <= worst)) worst = relative;
+  });
+  return worst;
+}
+
+const peakBytes = (): number => process.resourceUsage().maxRSS * 1024;
+
+async function main(): Promise<void> {
+  const say = (answer: Answer): void => {
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  };
+  const [name = "opwise-cpu", peers = "."] = process.argv.slice(2);
+  const contestant = await contestantOf(name, peers);
+  let run: Runner | undefined;
+  say({ kind: "ready", version: contestant.version, peak: peakBytes() });
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as Request; // our own protocol
+    try {
+      if (request.kind === "load") {
+        const spec = JSON.parse(readFileSync(join(request.folder, "model.json"), "utf8")) as {
+          readonly inputs: readonly { readonly name: string }[];
+          readonly outputs: readonly { readonly name: string }[];
+        };
+        const inputs = await readNpz(await openSource(join(request.folder, "inputs.npz")));
+        const outputs = await readNpz(await openSource(join(request.folder, "outputs.npz")));
+        const feeds = new Map(spec.inputs.flatMap(({ name: key }) => (inputs.has(key) ? [[key, inputs.get(key) as NpyArray] as const] : []))); // `has` was asked
+        const started = performance.now();
+        run = await contestant.prepare(join(request.folder, request.file), feeds);
+        const ready = performance.now();
+        const got = await run();
+        const done = performance.now();
+        const wanted = spec.outputs.flatMap(({ name: key }) => {
+          const a = outputs.get(key);
+          return a === undefined ? [] : [new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape]).data];
+        });
+        say({ kind: "loaded", load: ready - started, first: done - ready, error: errorOf(got, wanted) });
+      } else {
+        if (run === undefined) throw new Error("no model is loaded");
+        const times: number[] = [];
+        for (const end = performance.now() + request.ms; times.length === 0 || performance.now() < end;) {
+          const started = performance.now();
+          await run();
+          times.push(performance.now() - started);
+        }
+        say({ kind: "ran", times, peak: peakBytes() });
+      }
+    } catch (error) {
+      say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}
+
+await main();
