@@ -12,7 +12,7 @@ export { operators, type Operator } from "./operators.ts";
 export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
-export type { Placement } from "./run/executor.ts";
+export type { Placement } from "./run/placements.ts";
 export type { MachineEvent, Listener } from "./run/event.ts";
 export { Machine, type Status } from "./run/machine.ts";
 export { takeSnapshot, type Snapshot } from "./run/snapshot.ts";

@@ -1,6 +1,6 @@
 /** Prints where calls ran, and why some ran elsewhere. */
 
-import type { Placement } from "../../src/run/executor.ts";
+import type { Placement } from "../../src/run/placements.ts";
 
 /** Native calls summed up by kind, every fallback with its reason. */
 export function printPlacement(lines: readonly Placement[]): void {

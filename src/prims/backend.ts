@@ -17,6 +17,8 @@ export interface Backend extends Device {
   readonly onHost: boolean;
   /** A device copy of `bytes` (host layout, elements of `dtype`). Called with a storage's whole bytes. */
   upload(bytes: Uint8Array, dtype: DType, storage: Storage): Buffer;
+  /** A device copy of zeros, where that is cheaper than an upload of them. */
+  blank?(nbytes: number, dtype: DType): Buffer;
   /** Whether `run` wants this operand's host bytes rather than a device copy (indices, sizes). */
   readsOnHost(what: Call | Region, operand: View): boolean;
   /** The reason why the call cannot run here, or undefined. Cheap; asked before every call. */

@@ -13,27 +13,8 @@ import { isContiguous, numelOf } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
 import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
+import { Placements } from "./placements.ts";
 import { workOf } from "./work.ts";
-
-/** One line of `session.placement()`. */
-export interface Placement {
-  /** Call kind and program, or region name. */
-  readonly what: string;
-  readonly backend: string;
-  count: number;
-  /** Bytes moved between backend and host because of it. */
-  bytes: number;
-  /** Why it did not run on the session's backend. */
-  readonly reason: string | undefined;
-}
-
-/** Names a call for placement and profiles. */
-export function describe(what: Call | Region): string {
-  if (what.kind === "region") return what.name;
-  if (what.kind === "host" || what.kind === "linalg") return `${what.kind} ${what.name}`;
-  if ("program" in what) return `${what.kind} ${what.kind === "reduce" || what.kind === "scan" ? `${what.combiner.name} ` : ""}${what.program.name}`;
-  return what.kind === "random" ? `random ${what.transform}` : what.kind;
-}
 
 export interface ExecutorOptions {
   readonly backend: Backend;
@@ -61,7 +42,7 @@ export class Executor implements Context {
   /** Storages made since the last sweep, for `sweep.ts`. */
   fresh: Storage[] = [];
   freshBytes = 0;
-  readonly placements: Map<string, Placement> = new Map();
+  readonly placements: Placements = new Placements();
   readonly #queue: Waiting[] = [];
   #draining: Promise<void> | undefined;
 
@@ -147,7 +128,7 @@ export class Executor implements Context {
     if (refusal !== undefined) return body();
     this.#bring(region);
     this.backend.run(region, this.#cpu);
-    this.#count(describe(region), this.backend.name, 0, undefined);
+    this.placements.add(region, this.backend.name, 0, undefined);
   }
 
   /** Runs the call where it belongs; a promise, and nothing run, where bytes have to be waited for first. */
@@ -171,10 +152,10 @@ export class Executor implements Context {
     if (refusal === undefined) {
       this.#bring(call);
       this.backend.run(call, this.#cpu);
-      this.#count(describe(call), this.backend.name, moved, undefined);
+      this.placements.add(call, this.backend.name, moved, undefined);
     } else {
       this.#cpu.run(call, this.#cpu);
-      this.#count(describe(call), "cpu", moved, refusal);
+      this.placements.add(call, "cpu", moved, refusal);
     }
     return undefined;
   }
@@ -183,8 +164,10 @@ export class Executor implements Context {
   #bring(what: Call | Region): void {
     const need = (view: View): void => {
       if (view.storage.bufferOn(this.backend) !== undefined) return;
-      const buffer = this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
-      view.storage.cacheOnDevice(this.backend, buffer);
+      const blank = view.storage.isBlank ? this.backend.blank?.(view.storage.nbytes, view.dtype) : undefined;
+      const buffer = blank ?? this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
+      if (blank === undefined) view.storage.cacheOnDevice(this.backend, buffer);
+      else view.storage.deviceWritten(this.backend, buffer);
       this.fresh.push(view.storage); // a sweep gives its device copy back when nothing holds it
     };
     for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);
@@ -192,15 +175,6 @@ export class Executor implements Context {
     for (const view of what.results) view.storage.beginDeviceWrite();
   }
 
-  #count(what: string, backend: string, bytes: number, reason: string | undefined): void {
-    const key = `${backend}|${what}|${reason ?? ""}`;
-    const line = this.placements.get(key);
-    if (line === undefined) this.placements.set(key, { what, backend, count: 1, bytes, reason });
-    else {
-      line.count++;
-      line.bytes += bytes;
-    }
-  }
 }
 
 /** Whether writing the view replaces all bytes of its storage. */

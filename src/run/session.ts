@@ -15,12 +15,13 @@ import { Linker } from "./link.ts";
 import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./convert.ts";
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
-import { Executor, type Placement } from "./executor.ts";
+import { Executor } from "./executor.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
 import { callArguments } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
+import type { Placement } from "./placements.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
 export interface SessionOptions {
@@ -386,7 +387,7 @@ export class Session {
 
   /** Every call and region so far: where it ran, how often, what it moved, and why not on the session's backend. */
   placement(): readonly Placement[] {
-    return [...this.executor.placements.values()];
+    return this.executor.placements.lines;
   }
 
   /** Parameters and buffers (and other tensor attributes) by dotted path, in the module's order. */

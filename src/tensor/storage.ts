@@ -73,6 +73,10 @@ export class Storage {
   get borrowed(): boolean {
     return this.#borrowed;
   }
+  /** Whether nothing has written or read it yet: all zeros, and memory nowhere. */
+  get isBlank(): boolean {
+    return this.#bytes === undefined && this.#buffer === undefined && this.#load === undefined;
+  }
   /** Whether host bytes can be had without waiting. */
   get onHost(): boolean {
     return this.#bytes !== undefined || (this.#buffer === undefined && this.#load === undefined);

@@ -70,6 +70,12 @@ export function wasm(): Backend {
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
+    blank: (nbytes) => {
+      const buffer = allocate(nbytes, false);
+      const { address } = buffer.block;
+      memory.bytes.fill(0, address, address + nbytes);
+      return buffer;
+    },
     download: (handle, nbytes) => {
       const { address } = bufferOf(handle).block;
       return memory.bytes.slice(address, address + nbytes);
