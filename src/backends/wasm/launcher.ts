@@ -13,7 +13,9 @@ import { type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
+import { Convolutions } from "./convolutions.ts";
 import { type Packed, Products } from "./products.ts";
+import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
 import { isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
@@ -91,12 +93,14 @@ export class Launcher {
   readonly #cache: KernelCache;
   readonly #dense: DenseKernels;
   readonly #products: Products;
+  readonly #convolutions: Convolutions;
   readonly #fused = features().fusedMultiplyAdd;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
     this.#dense = denseKernels(runtime.memory);
     this.#products = new Products(runtime.memory, this.#dense);
+    this.#convolutions = new Convolutions(runtime.memory, this.#dense, this.#products);
     this.#cache = new KernelCache(runtime);
   }
 
@@ -116,9 +120,9 @@ export class Launcher {
       case "contract":
         return this.#products.refusesContract(what);
       case "convolve":
-        return this.#products.refusesConvolve(what);
+        return this.#convolutions.refuses(what);
       case "window":
-        return this.#products.refusesWindow(what);
+        return refusesWindow(what);
       default:
         return `no kernel for ${what.kind}`;
     }
@@ -131,9 +135,9 @@ export class Launcher {
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
-        return this.#products.convolve(call, addressOf, packed);
+        return this.#convolutions.run(call, addressOf, packed);
       case "window":
-        return this.#products.window(call, addressOf);
+        return runWindow(call, this.#runtime.memory, this.#dense, addressOf);
       case "map":
         return this.#map(call, addressOf);
       case "compute":

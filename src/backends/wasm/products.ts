@@ -1,28 +1,24 @@
-/** Contractions and convolutions: which kernel, how operands are packed, in which blocks. */
+/** Matrix products: which kernel, how operands are packed, in which blocks. */
 
-import type { ContractCall, ConvolveCall, WindowCall } from "../../prims/call.ts";
+import type { ContractCall } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
-import { isContiguous, numelOf } from "../../tensor/shape.ts";
+import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { DIVIDE } from "./pool.ts";
-import { ARGUMENTS } from "./runtime.ts";
 
 /** Depth of a block: a panel of 8 columns is 8 KB, which stays in the first cache. */
-const DEPTH = 256;
+export const DEPTH = 256;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
-/** Columns of an image that are packed at a time. */
-const BLOCK_COLUMNS = 256;
 
 /** A packed form of an operand: a weight's is kept with its buffer, any other's until the call is over. */
 export type Packed = (view: View, key: string, bytes: number, pack: (to: number) => void) => Block;
 
 /** A matrix in memory; strides in bytes. */
-interface Matrix {
+export interface Matrix {
   readonly address: number;
   readonly rows: number;
   readonly columns: number;
@@ -30,13 +26,11 @@ interface Matrix {
   readonly columnStride: number;
 }
 
-const padded = (count: number, to: number): number => Math.ceil(count / to) * to;
+export const padded = (count: number, to: number): number => Math.ceil(count / to) * to;
 
 export class Products {
   readonly #memory: LinearMemory;
   readonly #dense: DenseKernels;
-  /** Tables of byte offsets by geometry. */
-  readonly #tables = new Map<string, Block>();
 
   constructor(memory: LinearMemory, dense: DenseKernels) {
     this.#memory = memory;
@@ -77,8 +71,8 @@ export class Products {
         continue;
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
-      const columnsPacked = packed(b, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.#packColumns(right, depth, at));
-      this.#multiply(left, columnsPacked.address, to, outStride, columns, depth);
+      const columnsPacked = packed(b, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
+      this.multiply(left, columnsPacked.address, to, outStride, columns, depth);
     }
   }
 
@@ -99,18 +93,20 @@ export class Products {
     const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
     if (rows === 1 && this.#vector(left, right, to)) return;
     const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
-    const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.#packColumns(right, depth, at));
-    this.#multiply(left, block.address, to, outStride, columns, depth);
+    const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
+    this.multiply(left, block.address, to, outStride, columns, depth);
   }
 
-  #packColumns(b: Matrix, depth: number, to: number): void {
+  /** Panels of columns, block of depth by block. */
+  packColumns(b: Matrix, depth: number, to: number): void {
     const width = padded(b.columns, COLUMNS) * FLOAT;
     for (let k = 0; k < depth; k += DEPTH) {
       this.#dense.packColumns(to + k * width, b.address + k * b.rowStride, b.columns, Math.min(DEPTH, depth - k), b.columnStride, b.rowStride);
     }
   }
 
-  #multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number): void {
+  /** Rows by packed columns. */
+  multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number): void {
     const width = padded(columns, COLUMNS) * FLOAT;
     const scratch = this.#memory.allocate(padded(Math.min(a.rows, BLOCK_ROWS), ROWS) * Math.min(depth, DEPTH) * FLOAT);
     for (let k = 0; k < depth; k += DEPTH) {
@@ -152,416 +148,6 @@ export class Products {
     if (copy !== undefined) this.#memory.free(copy);
     return true;
   }
-
-  refusesConvolve(call: ConvolveCall): string | undefined {
-    const [x, w, bias] = call.operands;
-    const out = call.results[0];
-    if (x === undefined || w === undefined || out === undefined) return unreachable("operands");
-    if (x.dtype !== "float32" || w.dtype !== "float32" || out.dtype !== "float32" || (bias !== undefined && bias.dtype !== "float32"))
-      return `no convolution kernel for ${x.dtype}`;
-    if (call.stride.length > 2) return `no convolution kernel for ${call.stride.length} spatial axes`;
-    if (!isContiguous(out.shape, out.strides)) return "the result is not contiguous";
-    if (bias !== undefined && bias.strides[0] !== 1) return "the bias is not contiguous";
-    if (!call.transposed && [...call.padBegin, ...call.padEnd].some((p) => p < 0)) return "negative padding";
-    return numelOf(out.shape) === 0 || numelOf(x.shape) === 0 ? "an empty tensor" : undefined;
-  }
-
-  convolve(call: ConvolveCall, addressOf: (view: View) => number, packed: Packed): void {
-    const g = geometryOf(call);
-    const [, , bias] = call.operands;
-    const biasAt = bias === undefined ? 0 : addressOf(bias) + bias.offset * FLOAT;
-    const result = call.results[0] ?? unreachable("result");
-    const to = addressOf(result) + result.offset * FLOAT;
-    const plane = g.outRows * g.outColumns;
-    if (call.transposed) return this.#transposed(g, biasAt, to, addressOf);
-    const depthwise = g.groupIn === 1 && g.groupOut === 1 && g.stride[1] <= 2;
-    const source = this.#padded(g, addressOf, depthwise);
-    if (depthwise) this.#depthwise(g, source, biasAt, to, addressOf);
-    else {
-      const columns = this.#columnTable(g, source);
-      const depths = this.#depthTable(g, source);
-      const depth = g.groupIn * g.kernel[0] * g.kernel[1];
-      const patches = this.#memory.allocate(Math.min(BLOCK_COLUMNS, padded(plane, COLUMNS)) * Math.min(DEPTH, depth) * FLOAT);
-      for (let n = 0; n < g.batch; n++) {
-        for (let group = 0; group < g.groups; group++) {
-          const rows = this.#packedFilters(g, group, depth, addressOf, packed);
-          const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
-          const target = to + (n * g.groups + group) * g.groupOut * plane * FLOAT;
-          if (biasAt !== 0) this.#dense.fillRows(target, biasAt + group * g.groupOut * FLOAT, g.groupOut, plane);
-          for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
-            const count = Math.min(BLOCK_COLUMNS, plane - first);
-            for (let k = 0; k < depth; k += DEPTH) {
-              const deep = Math.min(DEPTH, depth - k);
-              this.#dense.packPatches(patches.address, image, columns.address + first * FLOAT, count, depths.address + k * FLOAT, deep);
-              const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
-              this.#dense.multiply(
-                filters,
-                patches.address,
-                target + first * FLOAT,
-                g.groupOut,
-                count,
-                deep,
-                plane * FLOAT,
-                ROWS * deep * FLOAT,
-                COLUMNS * deep * FLOAT,
-                k > 0 || biasAt !== 0 ? 1 : 0,
-              );
-            }
-          }
-        }
-      }
-      this.#memory.free(patches);
-    }
-    if (source.scratch !== undefined) this.#memory.free(source.scratch);
-  }
-
-  /** Filters `[groupOut, depth]` in panels of rows, block of depth by block. */
-  #packedFilters(g: Geometry, group: number, depth: number, addressOf: (view: View) => number, packed: Packed): Block {
-    const { w } = g;
-    const at = addressOf(w) + (w.offset + group * g.groupOut * (w.strides[0] ?? 0)) * FLOAT;
-    const high = padded(g.groupOut, ROWS) * FLOAT;
-    return packed(w, `filters/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
-      // Depth is (channel, kernel row, kernel column): contiguous in a contiguous weight, else copied so.
-      let [from, rowStride] = [at, (w.strides[0] ?? 0) * FLOAT];
-      let copy: Block | undefined;
-      if (!isContiguous(w.shape.slice(1), w.strides.slice(1))) {
-        copy = this.#memory.allocate(g.groupOut * depth * FLOAT);
-        const [, channel = 0] = w.strides;
-        const [kernelRow, kernelColumn] = g.kernelStrides;
-        for (let o = 0; o < g.groupOut; o++) {
-          this.#dense.copyPlanes(
-            copy.address + o * depth * FLOAT,
-            at + o * rowStride,
-            g.groupIn,
-            g.kernel[0],
-            g.kernel[1],
-            channel * FLOAT,
-            kernelRow * FLOAT,
-            kernelColumn * FLOAT,
-            g.kernel[1] * FLOAT,
-            g.kernel[0] * g.kernel[1] * FLOAT,
-            0,
-          );
-        }
-        [from, rowStride] = [copy.address, depth * FLOAT];
-      }
-      for (let k = 0; k < depth; k += DEPTH) this.#dense.packRows(to + k * high, from + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), rowStride, FLOAT);
-      if (copy !== undefined) this.#memory.free(copy);
-    });
-  }
-
-  /** The input as planes that a window never leaves: itself where there is no padding, else a copy with a border of zeros. */
-  #padded(g: Geometry, addressOf: (view: View) => number, needsRows: boolean): Planes {
-    const at = addressOf(g.x) + g.x.offset * FLOAT;
-    const [batch = 0, plane = 0] = g.x.strides.map((s) => s * FLOAT);
-    const [row = 0, column = 0] = g.planeStrides.map((s) => s * FLOAT);
-    const [top, left] = g.padBegin;
-    const [bottom, right] = g.padEnd;
-    const border = top !== 0 || left !== 0 || bottom !== 0 || right !== 0;
-    if (!border && !(needsRows && column !== FLOAT))
-      return { address: at, batchStride: batch, planeStride: plane, rowStride: row, columnStride: column, scratch: undefined };
-    const rows = g.rows + top + bottom;
-    const columns = g.columns + left + right;
-    const paddedRow = columns * FLOAT;
-    const paddedPlane = rows * paddedRow;
-    const channels = g.groups * g.groupIn;
-    const scratch = this.#memory.allocate(g.batch * channels * paddedPlane);
-    if (border) this.#memory.bytes.fill(0, scratch.address, scratch.address + g.batch * channels * paddedPlane);
-    for (let n = 0; n < g.batch; n++) {
-      this.#dense.copyPlanes(
-        scratch.address + n * channels * paddedPlane,
-        at + n * batch,
-        channels,
-        g.rows,
-        g.columns,
-        plane,
-        row,
-        column,
-        paddedRow,
-        paddedPlane,
-        top * paddedRow + left * FLOAT,
-      );
-    }
-    return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
-  }
-
-  #table(key: string, make: () => Int32Array): Block {
-    let block = this.#tables.get(key);
-    if (block === undefined) {
-      const words = make();
-      block = this.#memory.allocate(words.byteLength + COLUMNS * FLOAT);
-      this.#memory.bytes.set(new Uint8Array(words.buffer), block.address);
-      if (this.#tables.size >= MAX_TABLES) {
-        for (const [old, held] of this.#tables) {
-          this.#tables.delete(old);
-          this.#memory.free(held);
-          break;
-        }
-      }
-    } else this.#tables.delete(key);
-    this.#tables.set(key, block);
-    return block;
-  }
-
-  /** Byte offset of each output position's window within a plane. */
-  #columnTable(g: Geometry, planes: Planes): Block {
-    const [down, across] = [g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
-    return this.#table(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
-      const words = new Int32Array(g.outRows * g.outColumns);
-      let at = 0;
-      for (let y = 0; y < g.outRows; y++) for (let x = 0; x < g.outColumns; x++) words[at++] = y * down + x * across;
-      return words;
-    });
-  }
-
-  /** Byte offset of each (channel, kernel row, kernel column) from a window's corner. */
-  #depthTable(g: Geometry, planes: Planes): Block {
-    const [down, across] = [g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
-    return this.#table(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
-      const words = new Int32Array(g.groupIn * g.kernel[0] * g.kernel[1]);
-      let at = 0;
-      for (let channel = 0; channel < g.groupIn; channel++) {
-        for (let y = 0; y < g.kernel[0]; y++) for (let x = 0; x < g.kernel[1]; x++) words[at++] = channel * planes.planeStride + y * down + x * across;
-      }
-      return words;
-    });
-  }
-
-  #depthwise(g: Geometry, planes: Planes, biasAt: number, to: number, addressOf: (view: View) => number): void {
-    const { w } = g;
-    const taps = g.kernel[0] * g.kernel[1];
-    const [filter = 0] = w.strides;
-    const contiguous = isContiguous(w.shape.slice(2), w.strides.slice(2));
-    const copy = contiguous ? undefined : this.#memory.allocate(taps * FLOAT);
-    const [kernelRow, kernelColumn] = g.kernelStrides;
-    for (let n = 0; n < g.batch; n++) {
-      for (let channel = 0; channel < g.groups; channel++) {
-        let weights = addressOf(w) + (w.offset + channel * filter) * FLOAT;
-        if (copy !== undefined) {
-          this.#dense.copyPlanes(copy.address, weights, 1, g.kernel[0], g.kernel[1], 0, kernelRow * FLOAT, kernelColumn * FLOAT, g.kernel[1] * FLOAT, 0, 0);
-          weights = copy.address;
-        }
-        this.#dense.depthwise(
-          to + (n * g.groups + channel) * g.outRows * g.outColumns * FLOAT,
-          planes.address + n * planes.batchStride + channel * planes.planeStride,
-          weights,
-          biasAt === 0 ? 0 : biasAt + channel * FLOAT,
-          g.outRows,
-          g.outColumns,
-          g.kernel[0],
-          g.kernel[1],
-          g.stride[0] * planes.rowStride,
-          g.dilation[0] * planes.rowStride,
-          g.dilation[1] * FLOAT,
-          g.stride[1],
-        );
-      }
-    }
-    if (copy !== undefined) this.#memory.free(copy);
-  }
-
-  /** A transposed convolution: the filters by the input's planes, each product added where its tap falls. */
-  #transposed(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number): void {
-    const { w, x } = g;
-    const taps = g.kernel[0] * g.kernel[1];
-    const rows = g.groupOut * taps;
-    const plane = g.rows * g.columns;
-    const outPlane = g.outRows * g.outColumns;
-    const sums = this.#memory.allocate(rows * plane * FLOAT);
-    const columns = this.#memory.allocate(padded(plane, COLUMNS) * g.groupIn * FLOAT);
-    const dense = isContiguous(x.shape.slice(2), x.strides.slice(2));
-    const straight = dense ? undefined : this.#memory.allocate(g.groupIn * plane * FLOAT);
-    const filters = isContiguous(w.shape.slice(1), w.strides.slice(1)) ? undefined : this.#memory.allocate(g.groupIn * rows * FLOAT);
-    const [batchStride = 0, channelStride = 0] = x.strides.map((s) => s * FLOAT);
-    const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
-    for (let n = 0; n < g.batch; n++) {
-      for (let group = 0; group < g.groups; group++) {
-        let filterAt = addressOf(w) + (w.offset + group * g.groupIn * (w.strides[0] ?? 0)) * FLOAT;
-        let filterStride = (w.strides[0] ?? 0) * FLOAT;
-        if (filters !== undefined) {
-          for (let channel = 0; channel < g.groupIn; channel++) {
-            const [kernelRow, kernelColumn] = g.kernelStrides;
-            this.#dense.copyPlanes(
-              filters.address + channel * rows * FLOAT,
-              filterAt + channel * filterStride,
-              g.groupOut,
-              g.kernel[0],
-              g.kernel[1],
-              (w.strides[1] ?? 0) * FLOAT,
-              kernelRow * FLOAT,
-              kernelColumn * FLOAT,
-              g.kernel[1] * FLOAT,
-              taps * FLOAT,
-              0,
-            );
-          }
-          [filterAt, filterStride] = [filters.address, rows * FLOAT];
-        }
-        let image = addressOf(x) + x.offset * FLOAT + n * batchStride + group * g.groupIn * channelStride;
-        let imageStride = channelStride;
-        if (straight !== undefined) {
-          this.#dense.copyPlanes(
-            straight.address,
-            image,
-            g.groupIn,
-            g.rows,
-            g.columns,
-            channelStride,
-            rowStride,
-            columnStride,
-            g.columns * FLOAT,
-            plane * FLOAT,
-            0,
-          );
-          [image, imageStride] = [straight.address, plane * FLOAT];
-        }
-        this.#packColumns({ address: image, rows: g.groupIn, columns: plane, rowStride: imageStride, columnStride: FLOAT }, g.groupIn, columns.address);
-        this.#multiply(
-          { address: filterAt, rows, columns: g.groupIn, rowStride: FLOAT, columnStride: filterStride },
-          columns.address,
-          sums.address,
-          plane * FLOAT,
-          plane,
-          g.groupIn,
-        );
-        const planesAt = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
-        this.#dense.fillRows(planesAt, biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT, g.groupOut, outPlane);
-        this.#words([g.outRows, g.outColumns]);
-        for (let o = 0; o < g.groupOut; o++) {
-          const target = planesAt + o * outPlane * FLOAT;
-          for (let ky = 0; ky < g.kernel[0]; ky++) {
-            for (let kx = 0; kx < g.kernel[1]; kx++) {
-              const from = sums.address + ((o * g.kernel[0] + ky) * g.kernel[1] + kx) * plane * FLOAT;
-              this.#dense.addPlane(
-                target,
-                from,
-                g.rows,
-                g.columns,
-                ky * g.dilation[0] - g.padBegin[0],
-                g.stride[0],
-                kx * g.dilation[1] - g.padBegin[1],
-                g.stride[1],
-                ARGUMENTS,
-              );
-            }
-          }
-        }
-      }
-    }
-    for (const block of [sums, columns, straight, filters]) if (block !== undefined) this.#memory.free(block);
-  }
-
-  /** Writes words to where kernels look for their geometry. */
-  #words(values: readonly number[]): void {
-    new Int32Array(this.#memory.bytes.buffer, ARGUMENTS, values.length).set(values);
-  }
-
-  refusesWindow(call: WindowCall): string | undefined {
-    const [x] = call.operands;
-    const [out] = call.results;
-    if (x === undefined || out === undefined) return unreachable("operands");
-    if (x.dtype !== "float32" || out.dtype !== "float32") return `no pooling kernel for ${x.dtype}`;
-    if (call.kernel.length > 2) return `no pooling kernel for ${call.kernel.length} axes`;
-    return [x, ...call.results].every((v) => isContiguous(v.shape, v.strides)) ? undefined : "a pooled tensor is not contiguous";
-  }
-
-  window(call: WindowCall, addressOf: (view: View) => number): void {
-    const [x] = call.operands;
-    const [out, index] = call.results;
-    if (x === undefined || out === undefined) return unreachable("operands");
-    const axes = call.kernel.length;
-    const [rows, columns] = pair(x.shape.slice(-axes), 1);
-    const [outRows, outColumns] = pair(out.shape.slice(-axes), 1);
-    const planes = numelOf(x.shape.slice(0, x.shape.length - axes));
-    const geometry = [
-      rows,
-      columns,
-      outRows,
-      outColumns,
-      ...pair(call.kernel, 1),
-      ...pair(call.stride, 1),
-      ...pair(call.padBegin, 0),
-      ...pair(call.dilation, 1),
-      ...pair(call.padEnd, 0),
-      typeof call.divisor === "number" ? DIVIDE.fixed : DIVIDE[call.divisor],
-    ];
-    this.#words(geometry);
-    new Float32Array(this.#memory.bytes.buffer, ARGUMENTS + geometry.length * FLOAT, 1)[0] = typeof call.divisor === "number" ? call.divisor : 1;
-    const run = call.reduction === "max" ? this.#dense.maxPool : this.#dense.sumPool;
-    const [from, to] = [addressOf(x) + x.offset * FLOAT, addressOf(out) + out.offset * FLOAT];
-    const indices = index === undefined ? 0 : addressOf(index) + index.offset * 8;
-    for (let p = 0; p < planes; p++) {
-      const done = p * outRows * outColumns;
-      run(to + done * FLOAT, indices === 0 ? 0 : indices + done * 8, from + p * rows * columns * FLOAT, ARGUMENTS);
-    }
-  }
-}
-
-/** Tables of offsets kept at a time; the one not used for longest goes. */
-const MAX_TABLES = 256;
-
-interface Planes {
-  readonly address: number;
-  readonly batchStride: number;
-  readonly planeStride: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-  readonly scratch: Block | undefined;
-}
-
-/** A convolution over planes; what has one spatial axis has one row. */
-interface Geometry {
-  readonly x: View;
-  readonly w: View;
-  readonly batch: number;
-  readonly groups: number;
-  readonly groupIn: number;
-  readonly groupOut: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly outRows: number;
-  readonly outColumns: number;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
-  readonly padBegin: Pair;
-  readonly padEnd: Pair;
-  /** In elements: of a row and a column of the input, of a row and a column of a filter. */
-  readonly planeStrides: Pair;
-  readonly kernelStrides: Pair;
-}
-type Pair = readonly [number, number];
-
-function pair(values: readonly number[], fill: number): Pair {
-  return values.length === 1 ? [fill, values[0] ?? fill] : values.length === 0 ? [fill, fill] : [values[0] ?? fill, values[1] ?? fill];
-}
-
-function geometryOf(call: ConvolveCall): Geometry {
-  const [x, w] = call.operands;
-  const out = call.results[0];
-  if (x === undefined || w === undefined || out === undefined) return unreachable("operands");
-  const { groups } = call;
-  const [rows, columns] = pair(x.shape.slice(2), 1);
-  const [outRows, outColumns] = pair(out.shape.slice(2), 1);
-  return {
-    x,
-    w,
-    groups,
-    rows,
-    columns,
-    outRows,
-    outColumns,
-    batch: x.shape[0] ?? 1,
-    groupIn: (x.shape[1] ?? 1) / groups,
-    groupOut: (out.shape[1] ?? 1) / groups,
-    kernel: pair(w.shape.slice(2), 1),
-    stride: pair(call.stride, 1),
-    dilation: pair(call.dilation, 1),
-    padBegin: pair(call.padBegin, 0),
-    padEnd: pair(call.padEnd, 0),
-    planeStrides: pair(x.strides.slice(2), 0),
-    kernelStrides: pair(w.strides.slice(2), 0),
-  };
 }
 
 function transposed(view: View): View {

@@ -1,0 +1,52 @@
+/** Pooling over planes. */
+
+import type { WindowCall } from "../../prims/call.ts";
+import { unreachable } from "../../tensor/error.ts";
+import { isContiguous, numelOf } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import type { DenseKernels } from "./dense.ts";
+import { FLOAT } from "./emit.ts";
+import type { LinearMemory } from "./memory.ts";
+import { pair, writeWords } from "./planes.ts";
+import { DIVIDE } from "./pool.ts";
+import { ARGUMENTS } from "./runtime.ts";
+
+export function refusesWindow(call: WindowCall): string | undefined {
+  const [x] = call.operands;
+  const [out] = call.results;
+  if (x === undefined || out === undefined) return unreachable("operands");
+  if (x.dtype !== "float32" || out.dtype !== "float32") return `no pooling kernel for ${x.dtype}`;
+  if (call.kernel.length > 2) return `no pooling kernel for ${call.kernel.length} axes`;
+  return [x, ...call.results].every((v) => isContiguous(v.shape, v.strides)) ? undefined : "a pooled tensor is not contiguous";
+}
+
+export function runWindow(call: WindowCall, memory: LinearMemory, dense: DenseKernels, addressOf: (view: View) => number): void {
+  const [x] = call.operands;
+  const [out, index] = call.results;
+  if (x === undefined || out === undefined) return unreachable("operands");
+  const axes = call.kernel.length;
+  const [rows, columns] = pair(x.shape.slice(-axes), 1);
+  const [outRows, outColumns] = pair(out.shape.slice(-axes), 1);
+  const planes = numelOf(x.shape.slice(0, x.shape.length - axes));
+  const geometry = [
+    rows,
+    columns,
+    outRows,
+    outColumns,
+    ...pair(call.kernel, 1),
+    ...pair(call.stride, 1),
+    ...pair(call.padBegin, 0),
+    ...pair(call.dilation, 1),
+    ...pair(call.padEnd, 0),
+    typeof call.divisor === "number" ? DIVIDE.fixed : DIVIDE[call.divisor],
+  ];
+  writeWords(memory, geometry);
+  new Float32Array(memory.bytes.buffer, ARGUMENTS + geometry.length * FLOAT, 1)[0] = typeof call.divisor === "number" ? call.divisor : 1;
+  const run = call.reduction === "max" ? dense.maxPool : dense.sumPool;
+  const [from, to] = [addressOf(x) + x.offset * FLOAT, addressOf(out) + out.offset * FLOAT];
+  const indices = index === undefined ? 0 : addressOf(index) + index.offset * 8;
+  for (let p = 0; p < planes; p++) {
+    const done = p * outRows * outColumns;
+    run(to + done * FLOAT, indices === 0 ? 0 : indices + done * 8, from + p * rows * columns * FLOAT, ARGUMENTS);
+  }
+}
