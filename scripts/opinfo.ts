@@ -165,4 +165,4 @@ if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
 const report = tally.report(torch, backend, Math.round((Date.now() - started) / 1000));
 save(report);
 console.log(text(report, { show: Number(named.get("show") ?? 3), table: named.has("table") || named.has("op") }));
-finish(report.failures.every((f) => f.reason === "rounding" || f.reason === "unfit") ? 0 : 1);
+finish(report.failures.every((f) => f.reason === "rounding" || f.reason === "no archive") ? 0 : 1);

@@ -91,7 +91,7 @@ describe("the sums", () => {
   tally.add("pool", "float32", { at: 0, variant: "plain", op: "aten::max_pool2d", strides: "strides [1], wanted [2]" });
   tally.add("pool", "float32", { at: 1, variant: "plain", op: "aten::max_pool2d", reason: "wrong values", text: "far", distance: 2 });
   tally.add("pool", "float32", { at: 2, variant: "plain", op: "aten::max_pool2d", reason: "wrong values", text: "farther", distance: 3 });
-  tally.add("pool", "errors", { at: 0, variant: "errors", reason: "unfit", text: "raised before any operator was called" });
+  tally.add("pool", "errors", { at: 0, variant: "errors", reason: "no archive", text: "raised before any operator was called" });
   const report = tally.report("2.13.0", "cpu", 1);
 
   it("count what agrees, and put alike failures together", () => {

@@ -15,7 +15,7 @@ const EXACT = { rtol: 0, atol: 0 };
 /** Why a sample disagrees. */
 export type Reason =
   | "wrong values" | "rounding" | "wrong dtype" | "wrong shape" | "wrong structure" | "wrong strides" | "wrong argument after"
-  | "unsupported op" | "unsupported dtype" | "error unexpected" | "error expected" | "internal error" | "cannot be loaded" | "time limit" | "unfit";
+  | "unsupported op" | "unsupported dtype" | "error unexpected" | "error expected" | "internal error" | "cannot be loaded" | "time limit" | "not strided" | "no archive";
 
 export interface Difference {
   readonly reason: Reason;

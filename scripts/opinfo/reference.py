@@ -34,10 +34,16 @@ GAUGE = {
     "svd", "linalg.svd", "linalg.eigh", "linalg.eig", "svd_lowrank", "pca_lowrank", "linalg.eigvals", "linalg.eigvalsh",
     "linalg.lstsq", "symeig", "lobpcg",
 }
+# PyTorch writes past the end of `out=` tensors that are laid out in another order of axes.
+ROW_MAJOR_OUT = {"linalg.lu", "lu_unpack"}
 
 
 class NotExpressible(Exception):
-    """No archive can hold the sample."""
+    """The sample cannot go out."""
+
+
+class NoArchive(NotExpressible):
+    """PyTorch itself makes no archive of the sample: it raises before any operator is called, or can neither trace nor script the call."""
 
 
 # ------------------------------------------------------------------------------------------------------------ frames
@@ -196,7 +202,7 @@ def raising_node(state):
     torch._C._set_tracing_state(state)
     nodes = list(state.graph().nodes() if callable(state.graph) else state.graph.nodes())
     if not nodes:
-        raise NotExpressible("raised before any operator was called")
+        raise NoArchive("raised before any operator was called")
     node = nodes[-1]
     inputs = list(node.inputs())
     for schema in torch._C._jit_get_schemas_for_operator(node.kind()):
@@ -204,9 +210,9 @@ def raising_node(state):
         if len(arguments) == len(inputs) and all(v.type().isSubtypeOf(a.type) or str(a.type) in ("number", "Optional[number]") for v, a in zip(inputs, arguments)):
             break
     else:
-        raise NotExpressible("raised outside of an operator")
+        raise NoArchive("raised outside of an operator")
     if node.outputsSize() != 0 or len(schema.returns) == 0:
-        raise NotExpressible("raised outside of an operator")
+        raise NoArchive("raised outside of an operator")
     stand_in = None
     for result in schema.returns:
         value = node.addOutput()
@@ -223,7 +229,7 @@ def state_input(state):
     graph = state.graph() if callable(state.graph) else state.graph
     value = next((v for v in graph.inputs() if str(v.type()) == "Tensor" or v.type().kind() == "TensorType"), None)
     if value is None:
-        raise NotExpressible("raised by a call without tensors")
+        raise NoArchive("raised by a call without tensors")
     t = torch.zeros(())
     torch._C._set_value_trace(t, value)
     return t
@@ -294,7 +300,7 @@ class Methods:
             seen["random"] = not torch.equal(before, torch.get_rng_state())
             seen["result"] = result
             if not only_tensors(result):
-                raise NotExpressible("a result that is no tensor")
+                raise NoArchive("a result that is no tensor")
             return result
 
         names = [f"x{i}" for i in range(len(tensors))]
@@ -306,7 +312,7 @@ class Methods:
             try:
                 return self.script(call, process)
             except NotExpressible:
-                raise NotExpressible(said if isinstance(error, NotExpressible) else f"cannot be traced: {said.splitlines()[-1][:160]}") from None
+                raise NoArchive(said if isinstance(error, NotExpressible) else f"cannot be traced: {said.splitlines()[-1][:160]}") from None
         finally:
             if torch._C._get_tracing_state() is not None:
                 torch._C._set_tracing_state(None)
@@ -323,7 +329,7 @@ class Methods:
             empty_module().define(source)  # source that does not compile leaves half a method behind
             self.module.define(source)
         except Exception as error:
-            raise NotExpressible(f"cannot be scripted: {str(error).strip().splitlines()[-1][:160]}") from None
+            raise NoArchive(f"cannot be scripted: {str(error).strip().splitlines()[-1][:160]}") from None
         self.count += 1
         return name, tensors, changed, seen
 
@@ -403,7 +409,7 @@ class Series:
     def full(self):
         return self.methods.count >= CHUNK or self.frame.nbytes >= CHUNK_BYTES or len(self.frame.samples) >= 4 * CHUNK
 
-    def add(self, variant, call, note, process=lambda x: x, shape_only=False, method=None, expect_error=False):
+    def add(self, variant, call, note, process=lambda x: x, shape_only=False, method=None, expect_error=False, after_shape_only=False):
         """Records a sample; gives the method it was traced to and its result, or nothing where it cannot be had."""
         self.at += 1
         if self.at < self.start:
@@ -426,6 +432,7 @@ class Series:
                 return method, None
             if expect_error:
                 sample["unfit"] = "an error is expected, and none is raised"
+                sample["noArchive"] = True
                 return None
             result = seen["result"]
             after = {}
@@ -433,11 +440,13 @@ class Series:
             sample["after"] = {str(i): tensor_value(tensors[i], self.frame, after) for i in changed}
             sample["random"] = seen["random"]
             sample["shapeOnly"] = shape_only
+            sample["afterShapeOnly"] = shape_only or after_shape_only
             if self.with_noise and not seen["random"] and not shape_only and any(t.dtype in PRECISE for t in call.tensors):
                 sample["noise"] = noise(call, process, result)
             return method, result
         except Exception as error:  # PyTorch's own functions among them: a tensor on a device that is not there, say
             sample["unfit"] = str(error) if isinstance(error, NotExpressible) else f"{type(error).__name__}: {str(error)[:200]}"
+            sample["noArchive"] = isinstance(error, NoArchive)
             return None
 
 
@@ -449,13 +458,15 @@ def out_call(op, args, kwargs, result, turn):
     """The call with `out=`: of the right shape, empty, or laid out in another order of axes."""
 
     def make(t):
+        if isinstance(t, (tuple, list)):
+            return type(t)(map(make, t))
         if turn == 1:
             return torch.empty(0, dtype=t.dtype)
         if turn == 2 and t.dim() >= 2:
             return torch.zeros(t.shape[::-1], dtype=t.dtype).permute(*reversed(range(t.dim())))
         return torch.zeros(t.shape, dtype=t.dtype)
 
-    out = tuple(make(t) for t in result) if isinstance(result, (tuple, list)) else make(result)
+    out = tuple(map(make, result)) if isinstance(result, (tuple, list)) else make(result)
     return Call(op, args, {**kwargs, "out": out})
 
 
@@ -480,7 +491,8 @@ def series_of_op(op, dtype, variants, start, with_noise):
         rng = torch.get_rng_state()
         args, kwargs = parts(sample)
         note = sample_words(args, kwargs)
-        process = sample.output_process_fn_grad if full_name in GAUGE or op.name in GAUGE else (lambda x: x)
+        gauge = full_name in GAUGE or op.name in GAUGE
+        process = sample.output_process_fn_grad if gauge else (lambda x: x)
         call = Call(op.op, args, kwargs, op.name if not hasattr(torch, op.name) else None)
         found = series.add("plain", call, note, process, shape_only)
         method, result = found if found is not None else (None, None)
@@ -492,9 +504,9 @@ def series_of_op(op, dtype, variants, start, with_noise):
         if "inplace" in variants and op.inplace_variant is not None and not sample.broadcasts_input and isinstance(sample.input, torch.Tensor):
             series.add("inplace", Call(op.inplace_variant, args, kwargs), note, shape_only=shape_only)
         if "out" in variants and op.supports_out and "out" not in kwargs and only_tensors(result):
-            plain_result = eager(call, lambda x: x)[2].get("result") if process is not None and full_name in GAUGE else result
+            plain_result = eager(call, lambda x: x)[2].get("result") if gauge else result
             if only_tensors(plain_result):
-                series.add("out", out_call(op.op, args, kwargs, plain_result, i % 3), note, process, shape_only)
+                series.add("out", out_call(op.op, args, kwargs, plain_result, i % (2 if op.name in ROW_MAJOR_OUT else 3)), note, process, shape_only, after_shape_only=gauge)
         if "alias" in variants and i < 4:
             for alias in op.aliases:
                 series.add("alias", Call(alias.op, args, kwargs), f"{alias.name}: {note}", process, shape_only)
@@ -521,6 +533,7 @@ def series_of_module(info, dtype, start, with_noise):
                     add_module(series, record, info, dtype, training, made, given)
                 except NotExpressible as error:
                     record["unfit"] = str(error)
+                    record["noArchive"] = isinstance(error, NoArchive)
             torch.set_rng_state(rng)
             if series.full or len(series.frame.archives) >= CHUNK:
                 yield series.close(False)
@@ -538,12 +551,12 @@ def add_module(series, record, info, dtype, training, made, given):
             scripted = torch.jit.script(module)
         except Exception as error:
             if arguments is None:
-                raise NotExpressible(f"cannot be scripted: {type(error).__name__}") from None
+                raise NoArchive(f"cannot be scripted: {type(error).__name__}") from None
             try:
                 torch.manual_seed(SEED)
                 scripted = torch.jit.trace(module, arguments, check_trace=False)
             except Exception as trace_error:
-                raise NotExpressible(f"can neither be scripted nor traced: {type(trace_error).__name__}") from None
+                raise NoArchive(f"can neither be scripted nor traced: {type(trace_error).__name__}") from None
         known = {}
         values = [value_of(x, series.frame, known) for x in pytree.tree_map(lambda x: x.detach() if isinstance(x, torch.Tensor) else x, list(given.args))]
         named = {k: value_of(x, series.frame, known) for k, x in given.kwargs.items()}
@@ -574,9 +587,13 @@ def main():
             from torch.testing._internal.common_modules import module_db
 
             return module_db
-        from torch.testing._internal.common_methods_invocations import op_db
+        import torch.testing._internal.common_methods_invocations as database
 
-        return op_db
+        # Some entries seed the generator themselves and put its state back: here every call is seeded alike.
+        for module in [m for name, m in sys.modules.items() if name.startswith("torch.testing._internal")]:
+            if hasattr(module, "wrapper_set_seed"):
+                module.wrapper_set_seed = lambda op, *args, **kwargs: op(*args, **kwargs)
+        return database.op_db
 
     for line in sys.stdin:
         request = json.loads(line)

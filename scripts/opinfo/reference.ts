@@ -33,6 +33,8 @@ export interface Sample {
   readonly note: string;
   /** Why no archive can hold it; the other fields are missing then. */
   readonly unfit?: string;
+  /** PyTorch itself makes no archive of it. */
+  readonly noArchive?: boolean;
   readonly method?: string;
   readonly archive?: number;
   readonly args?: readonly FrameValue[];
@@ -43,6 +45,8 @@ export interface Sample {
   readonly after?: Readonly<Record<string, FrameTensor>>;
   readonly random?: boolean;
   readonly shapeOnly?: boolean;
+  /** Of changed arguments only dtypes and shapes count: their values are not unique. */
+  readonly afterShapeOnly?: boolean;
   /** For each tensor of the result: its largest distance from the same call in double precision. */
   readonly noise?: readonly number[] | null;
 }

@@ -66,12 +66,14 @@ class Values {
 
 /** The overload that a sample is about: the one that its entry is named after, else the last one of its graph. */
 export function overloadOf(model: Model, method: string, entry: string): string | undefined {
-  const decl = model.functions().find((fn) => fn.name.endsWith(`.${method}`));
+  const root = model.program.root?.kind === "object" ? model.program.root.class : undefined;
+  const decl = root?.methods.get(method);
   const names: string[] = [];
   if (decl !== undefined) walkNodes(decl.graph(), (node) => void (node.op.startsWith("prim::") || names.push(node.op)));
-  const bare = entry.replace(/^(?:nn\.functional|torch\.ops\.aten|_refs)\./, "").replace(/\./g, "_");
   const stem = (name: string): string => name.replace(/^\w+::/, "").replace(/\..*$/, "").replace(/_$/, "");
-  return names.find((n) => stem(n) === bare) ?? names.find((n) => bare.startsWith(stem(n)) && stem(n).length > 2) ?? names.at(-1);
+  const bare = entry.replace(/^(?:nn\.functional|torch\.ops\.aten|_refs)\./, "");
+  const candidates = [bare.replace(/\./g, "_"), bare.split(".")[0] ?? bare];
+  return names.find((n) => candidates.includes(stem(n))) ?? names.findLast((n) => candidates.some((c) => c.startsWith(`${stem(n)}_`))) ?? names.at(-1);
 }
 
 function reasonOf(error: OpwiseError): Reason {
@@ -128,10 +130,10 @@ class Comparer {
     return scalar(Math.hypot(got.re - number(want.complex[0]), got.im - number(want.complex[1])) <= 1e-7 * (1 + Math.hypot(number(want.complex[0]), number(want.complex[1]))));
   }
 
-  #tensor(got: Tensor, frame: FrameTensor): Difference | undefined {
+  #tensor(got: Tensor, frame: FrameTensor, shapeOnly: boolean = this.#sample.shapeOnly === true): Difference | undefined {
     const want = this.#values.tensor(frame);
     const noise = this.#sample.noise?.[this.#tensors++] ?? 0;
-    const difference = compareTensors(got, want, { shapeOnly: this.#sample.shapeOnly === true, noise });
+    const difference = compareTensors(got, want, { shapeOnly, noise });
     if (difference === undefined && !sameStrides(got, want)) this.strides ??= `strides [${got.strides.join(", ")}], wanted [${want.strides.join(", ")}]`;
     return difference;
   }
@@ -140,7 +142,7 @@ class Comparer {
   after(args: readonly Input[]): Difference | undefined {
     for (const [at, want] of Object.entries(this.#sample.after ?? {})) {
       const arg = args[Number(at)];
-      const difference = arg instanceof Tensor ? this.#tensor(arg, want) : undefined;
+      const difference = arg instanceof Tensor ? this.#tensor(arg, want, this.#sample.afterShapeOnly === true) : undefined;
       if (difference !== undefined) return { ...difference, reason: difference.reason === "rounding" ? "rounding" : "wrong argument after", text: `argument ${at} after the call: ${difference.text}` };
     }
     return undefined;

@@ -48,7 +48,7 @@ async function run(task: Task): Promise<string | undefined> {
     for (const sample of frame.samples) {
       const { at, variant, note } = sample;
       if (sample.unfit !== undefined || sample.archive === undefined || sample.method === undefined) {
-        outcomes.push({ at, variant, note, reason: "unfit", text: sample.unfit ?? "no call" });
+        outcomes.push({ at, variant, note, reason: sample.noArchive === true ? "no archive" : "not strided", text: sample.unfit ?? "no call" });
         continue;
       }
       send({ kind: "at", at, variant, note });
