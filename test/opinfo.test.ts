@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { compareTensors, sameStrides, similarity } from "../scripts/opinfo/compare.ts";
 import { familyOf } from "../scripts/opinfo/families.ts";
 import { checked, classOf, Tally, text } from "../scripts/opinfo/report.ts";
-import { runSample } from "../scripts/opinfo/run-sample.ts";
+import { overloadOf, runSample } from "../scripts/opinfo/run-sample.ts";
 import type { Frame, Sample } from "../scripts/opinfo/reference.ts";
 import { load, operators, Tensor } from "../src/index.ts";
 import { scriptArchive } from "./support/archive.ts";
@@ -54,6 +54,7 @@ it("messages are compared by their words", () => {
 it("an overload is attributed to the file that declares it or its plain form", () => {
   expect(familyOf("aten::max_pool2d")).toBe("aten/pooling.ts");
   expect(familyOf("aten::hardswish_")).toBe("aten/activation.ts");
+  expect(familyOf("aten::mul.Tensor + aten::sum")).toBe("several");
   expect(familyOf("aten::no_such_operator")).toBe("none");
 });
 
@@ -76,6 +77,10 @@ describe("a sample", () => {
     expect((await runSample(session, frame, { ...sample, returns: tensor(1), after: { 0: tensor(1) } }, undefined)).reason).toBeUndefined();
     expect((await runSample(session, frame, { ...sample, returns: tensor(2) }, undefined)).reason).toBe("wrong values");
     expect((await runSample(session, frame, { ...sample, returns: tensor(1), after: { 0: tensor(2) } }, undefined)).reason).toBe("wrong argument after");
+  });
+  it("is about the overload that its entry is named after, or those that it is composed of", async () => {
+    const model = await load(archive);
+    expect([overloadOf(model, "s0", "add"), overloadOf(model, "s1", "special.something")]).toEqual(["aten::add_.Scalar", "aten::mm"]);
   });
   it("agrees where both raise", async () => {
     const session = await (await load(archive)).session();

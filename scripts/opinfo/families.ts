@@ -23,9 +23,10 @@ function declarations(): Map<string, string> {
   return files;
 }
 
-/** `aten/pooling.ts` for `aten::max_pool2d`; in-place and `out=` forms are where their plain form is; `none` where nothing declares it. */
+/** `aten/pooling.ts` for `aten::max_pool2d`; in-place and `out=` forms are where their plain form is; `several` for `a + b`; `none` where nothing declares it. */
 export function familyOf(op: string | undefined): string {
   if (op === undefined) return "none";
+  if (op.includes(" + ")) return "several";
   const bare = op.replace(/\.\w+$/, "");
   const known = declarations();
   return known.get(op) ?? known.get(bare) ?? known.get(bare.replace(/_$/, "")) ?? "none";

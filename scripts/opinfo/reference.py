@@ -18,6 +18,7 @@ import json
 import os
 import struct
 import sys
+import types
 import warnings
 
 import torch
@@ -318,7 +319,18 @@ class Methods:
                 torch._C._set_tracing_state(None)
         self.count += 1
         changed = [i for i, t in enumerate(tensors) if t._version != versions[i]]
+        if changed and "error" not in seen and isinstance(call.fn, types.FunctionType):
+            self.check_writes(name, call, tensors, changed)
         return name, tensors, changed, seen
+
+    def check_writes(self, name, call, tensors, changed):
+        """Python code that resizes an argument writes elsewhere when its trace is run, in PyTorch too."""
+        again = call.fresh()
+        torch.manual_seed(SEED)
+        getattr(self.module, name)(*again)
+        for i in changed:
+            if again[i].shape != tensors[i].shape or not torch.allclose(again[i], tensors[i], equal_nan=True):
+                raise NoArchive("its trace does not write into the arguments that the call writes into")
 
     def script(self, call, process):
         """As `trace`, of one line of source."""
@@ -349,6 +361,12 @@ def eager(call, process):
     return tensors, [i for i, t in enumerate(tensors) if t._version != versions[i]], seen
 
 
+def widened(t):
+    """The tensor in double precision, its storage too: some operators look between the elements."""
+    storage = torch.empty(0, dtype=t.dtype).set_(t.untyped_storage(), 0, [t.untyped_storage().nbytes() // t.element_size()], [1])
+    return storage.to(PRECISE[t.dtype]).as_strided(t.shape, t.stride(), t.storage_offset())
+
+
 def noise(call, process, result):
     """How far rounding moves the result: the largest distance from the same call in double precision, for each tensor; None where it says nothing."""
 
@@ -356,7 +374,7 @@ def noise(call, process, result):
         return PRECISE.get(x, x) if isinstance(x, torch.dtype) else x
 
     try:
-        wide = [t.to(PRECISE[t.dtype]) if t.dtype in PRECISE else t for t in call.fresh()]
+        wide = [widened(t) if t.dtype in PRECISE else t for t in call.fresh()]
         torch.manual_seed(SEED)
         other = plain(process(call(wide, double)))
     except Exception:

@@ -77,7 +77,7 @@ export class Tally {
       if (likeness >= 0.5) this.#alike++;
       else if (text !== undefined) this.#unlike.push({ op, text });
     }
-    if (outcome.op !== undefined && variant !== "errors") {
+    if (outcome.op !== undefined && !outcome.op.includes(" + ") && variant !== "errors" && reason !== "no archive") {
       const line = ((this.#overloads[outcome.op] ??= {})[dtype] ??= [0, 0]);
       line[1]++;
       if (reason === undefined) line[0]++;

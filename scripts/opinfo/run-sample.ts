@@ -64,16 +64,23 @@ class Values {
   }
 }
 
-/** The overload that a sample is about: the one that its entry is named after, else the last one of its graph. */
+/** Ops that a composite in Python has around what it is about. */
+const AROUND = new Set(["size", "dim", "numel", "Int", "Float", "Bool", "ScalarImplicit", "detach", "to", "copy", "contiguous", "len", "__getitem__", "lift_fresh", "alias"]);
+
+/** The overload that a sample is about: the one that its entry is named after, or the only one; several that it is composed of are joined with `+`. */
 export function overloadOf(model: Model, method: string, entry: string): string | undefined {
   const root = model.program.root?.kind === "object" ? model.program.root.class : undefined;
   const decl = root?.methods.get(method);
-  const names: string[] = [];
-  if (decl !== undefined) walkNodes(decl.graph(), (node) => void (node.op.startsWith("prim::") || names.push(node.op)));
-  const stem = (name: string): string => name.replace(/^\w+::/, "").replace(/\..*$/, "").replace(/_$/, "");
+  const names = new Set<string>();
+  if (decl !== undefined) walkNodes(decl.graph(), (node) => void (node.op.startsWith("prim::") || names.add(node.op)));
+  const stem = (name: string): string => name.replace(/^\w+::/, "").replace(/\..*$/, "").replace(/(?<!_)_$/, "");
   const bare = entry.replace(/^(?:nn\.functional|torch\.ops\.aten|_refs)\./, "");
-  const candidates = [bare.replace(/\./g, "_"), bare.split(".")[0] ?? bare];
-  return names.find((n) => candidates.includes(stem(n))) ?? names.findLast((n) => candidates.some((c) => c.startsWith(`${stem(n)}_`))) ?? names.at(-1);
+  const candidates = new Set([bare.replace(/\./g, "_"), bare.split(".")[0] ?? bare]);
+  const all = [...names];
+  const own = all.filter((n) => candidates.has(stem(n)));
+  if (own.length > 0) return own.at(-1);
+  const main = all.filter((n) => !AROUND.has(stem(n)));
+  return main.length > 1 ? main.slice(0, 4).join(" + ") : (main[0] ?? all.at(-1));
 }
 
 function reasonOf(error: OpwiseError): Reason {
