@@ -59,13 +59,17 @@ function missingLines(missing: readonly Operator[]): string[] {
 
 async function page(): Promise<string> {
   const all = operators();
-  const checked: { readonly torch: string; readonly overloads: Readonly<Record<string, string>> } = JSON.parse(readFileSync(join(ROOT, "docs/opinfo.json"), "utf8"));
+  const checked: { readonly torch: string; readonly overloads: Readonly<Record<string, string>> } = JSON.parse(
+    readFileSync(join(ROOT, "docs/opinfo.json"), "utf8"),
+  );
   const cases = chosen([...goldens().values()].flat());
   const placed = new Map<string, Map<string, Placed>>();
   for (const name of BACKENDS) placed.set(name, await placements(name, cases));
 
   const forms = new Map<string, string[]>();
-  for (const op of all) if ((op.state === "in-place" || op.state === "out") && op.of !== undefined) forms.set(op.of, [...(forms.get(op.of) ?? []), `\`${op.name.replace(/^\w+::/, "")}\``]);
+  for (const op of all)
+    if ((op.state === "in-place" || op.state === "out") && op.of !== undefined)
+      forms.set(op.of, [...(forms.get(op.of) ?? []), `\`${op.name.replace(/^\w+::/, "")}\``]);
   const counts = new Map<string, { have: number; of: number }>();
   for (const op of all) {
     const space = op.name.split("::")[0] ?? "";
@@ -93,7 +97,13 @@ async function page(): Promise<string> {
     "several calls, all on the backend; **partly**: some calls fall back to cpu; **cpu**: all do; **view**: no element is touched.",
   ];
   for (const [family, own] of [...families].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    lines.push("", `## ${family}`, "", `| overload | forms | ${BACKENDS.join(" | ")} | samples that agree |`, `| --- | --- | ${BACKENDS.map(() => "---").join(" | ")} | --- |`);
+    lines.push(
+      "",
+      `## ${family}`,
+      "",
+      `| overload | forms | ${BACKENDS.join(" | ")} | samples that agree |`,
+      `| --- | --- | ${BACKENDS.map(() => "---").join(" | ")} | --- |`,
+    );
     for (const op of own.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const where = BACKENDS.map((b) => placed.get(b)?.get(op.name) ?? "").join(" | ");
       const dtypes = (checked.overloads[op.name] ?? "").replace(/:/g, " ").replace(/(\d) (?=\D)/g, "$1, ");

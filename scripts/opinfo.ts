@@ -147,7 +147,7 @@ function runTask(child: ChildProcess, task: Task): Promise<{ readonly alive: boo
 async function lane(worker?: ChildProcess): Promise<void> {
   let child = worker;
   for (let task = todo[next++]; task !== undefined; task = todo[next++]) {
-    for (let request: SeriesRequest | undefined = task.request; request !== undefined; ) {
+    for (let request: SeriesRequest | undefined = task.request; request !== undefined;) {
       child ??= newWorker();
       const { alive, again } = await runTask(child, { name: task.name, request });
       if (!alive) child = undefined;

@@ -68,7 +68,13 @@ describe("a sample", () => {
     return torch.mm(x, x)
 `);
   const storage = (...values: number[]): Uint8Array => new Uint8Array(new Float32Array(values).buffer);
-  const tensor = (at: number): { tensor: number; dtype: "float32"; shape: number[]; strides: number[]; offset: number } => ({ tensor: at, dtype: "float32", shape: [2], strides: [1], offset: 0 });
+  const tensor = (at: number): { tensor: number; dtype: "float32"; shape: number[]; strides: number[]; offset: number } => ({
+    tensor: at,
+    dtype: "float32",
+    shape: [2],
+    strides: [1],
+    offset: 0,
+  });
   const frame: Frame = { samples: [], archives: [], storages: [storage(1, 2), storage(2, 3), storage(2, 4)], last: true, broken: undefined };
   const sample: Sample = { at: 0, variant: "plain", note: "", method: "s0", archive: 0, args: [tensor(0)] };
 
@@ -100,7 +106,10 @@ describe("the sums", () => {
   const report = tally.report("2.13.0", "cpu", 1);
 
   it("count what agrees, and put alike failures together", () => {
-    expect(report.rows.map((r) => [r.dtype, r.agree, r.strides])).toEqual([["errors", 0, 0], ["float32", 1, 1]]);
+    expect(report.rows.map((r) => [r.dtype, r.agree, r.strides])).toEqual([
+      ["errors", 0, 0],
+      ["float32", 1, 1],
+    ]);
     expect(report.failures[0]).toMatchObject({ reason: "wrong values", count: 2, distance: 3, family: "aten/pooling.ts", text: "far" });
   });
   it("leave errors without a call out of the denominator", () => {

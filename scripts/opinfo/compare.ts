@@ -7,15 +7,34 @@ import { elements } from "../runner/value.ts";
 
 /** Default tolerances by dtype; integers and bools are equal. */
 const TOLERANCES: Partial<Readonly<Record<DType, { readonly rtol: number; readonly atol: number }>>> = {
-  float16: { rtol: 1e-3, atol: 1e-5 }, bfloat16: { rtol: 1.6e-2, atol: 1e-5 }, float32: { rtol: 1.3e-6, atol: 1e-5 }, float64: { rtol: 1e-7, atol: 1e-7 },
-  complex32: { rtol: 1e-3, atol: 1e-5 }, complex64: { rtol: 1.3e-6, atol: 1e-5 }, complex128: { rtol: 1e-7, atol: 1e-7 },
+  float16: { rtol: 1e-3, atol: 1e-5 },
+  bfloat16: { rtol: 1.6e-2, atol: 1e-5 },
+  float32: { rtol: 1.3e-6, atol: 1e-5 },
+  float64: { rtol: 1e-7, atol: 1e-7 },
+  complex32: { rtol: 1e-3, atol: 1e-5 },
+  complex64: { rtol: 1.3e-6, atol: 1e-5 },
+  complex128: { rtol: 1e-7, atol: 1e-7 },
 };
 const EXACT = { rtol: 0, atol: 0 };
 
 /** Why a sample disagrees. */
 export type Reason =
-  | "wrong values" | "rounding" | "wrong dtype" | "wrong shape" | "wrong structure" | "wrong strides" | "wrong argument after"
-  | "unsupported op" | "unsupported dtype" | "error unexpected" | "error expected" | "internal error" | "cannot be loaded" | "time limit" | "not strided" | "no archive";
+  | "wrong values"
+  | "rounding"
+  | "wrong dtype"
+  | "wrong shape"
+  | "wrong structure"
+  | "wrong strides"
+  | "wrong argument after"
+  | "unsupported op"
+  | "unsupported dtype"
+  | "error unexpected"
+  | "error expected"
+  | "internal error"
+  | "cannot be loaded"
+  | "time limit"
+  | "not strided"
+  | "no archive";
 
 export interface Difference {
   readonly reason: Reason;
@@ -24,7 +43,8 @@ export interface Difference {
   readonly distance?: number;
 }
 
-const tupleOrList = (d: Datum): readonly Datum[] | undefined => (typeof d === "object" && d !== null && "kind" in d && (d.kind === "tuple" || d.kind === "list") ? d.items : undefined);
+const tupleOrList = (d: Datum): readonly Datum[] | undefined =>
+  typeof d === "object" && d !== null && "kind" in d && (d.kind === "tuple" || d.kind === "list") ? d.items : undefined;
 export { tupleOrList as itemsOf };
 
 /** PyTorch's `isclose` with `equal_nan`, of complex numbers by their modulus. */
@@ -46,7 +66,8 @@ export interface Comparison {
 /** Compares two tensors; undefined where they agree. */
 export function compareTensors(got: Tensor, want: Tensor, { shapeOnly, noise }: Comparison): Difference | undefined {
   if (got.dtype !== want.dtype) return { reason: "wrong dtype", text: `dtype ${got.dtype}, wanted ${want.dtype}` };
-  if (got.shape.length !== want.shape.length || got.shape.some((s, i) => s !== want.shape[i])) return { reason: "wrong shape", text: `shape [${got.shape.join(", ")}], wanted [${want.shape.join(", ")}]` };
+  if (got.shape.length !== want.shape.length || got.shape.some((s, i) => s !== want.shape[i]))
+    return { reason: "wrong shape", text: `shape [${got.shape.join(", ")}], wanted [${want.shape.join(", ")}]` };
   if (shapeOnly) return undefined;
   const [a, b] = [elements(got), elements(want)];
   const info = dtypeInfo(want.dtype);

@@ -157,7 +157,11 @@ export class Reference {
 
 function cut(raw: RawFrame): Frame {
   const { samples, archives, storages, last, broken } = raw.message as unknown as {
-    samples: Sample[]; archives: [number, number][]; storages: [number, number][]; last: boolean; broken?: string;
+    samples: Sample[];
+    archives: [number, number][];
+    storages: [number, number][];
+    last: boolean;
+    broken?: string;
   }; // written by reference.py
   const part = ([begin, end]: readonly [number, number]): Uint8Array => raw.data.subarray(begin, end);
   return { samples, archives: archives.map(part), storages: storages.map(part), last, broken };

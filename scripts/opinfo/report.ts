@@ -95,15 +95,29 @@ export class Tally {
       return;
     }
     this.#failures.set(alike, {
-      op, dtype, variant, reason, overload: outcome.op, family: familyOf(outcome.op ?? `aten::${op.replace(/^nn\.functional\./, "").replace(/\./g, "_")}`), count: 1,
-      note: note ?? "", text: text ?? outcome.strides ?? "", distance: outcome.distance,
+      op,
+      dtype,
+      variant,
+      reason,
+      overload: outcome.op,
+      family: familyOf(outcome.op ?? `aten::${op.replace(/^nn\.functional\./, "").replace(/\./g, "_")}`),
+      count: 1,
+      note: note ?? "",
+      text: text ?? outcome.strides ?? "",
+      distance: outcome.distance,
     });
   }
 
   report(torch: string, backend: string, seconds: number): Report {
     return {
-      torch, backend, seconds, rows: [...this.#rows.values()].toSorted((a, b) => compareText(a.op, b.op) || compareText(a.dtype, b.dtype)), failures: [...this.#failures.values()],
-      messages: { both: this.#both, alike: this.#alike, unlike: this.#unlike }, overloads: this.#overloads, broken: this.#broken,
+      torch,
+      backend,
+      seconds,
+      rows: [...this.#rows.values()].toSorted((a, b) => compareText(a.op, b.op) || compareText(a.dtype, b.dtype)),
+      failures: [...this.#failures.values()],
+      messages: { both: this.#both, alike: this.#alike, unlike: this.#unlike },
+      overloads: this.#overloads,
+      broken: this.#broken,
     };
   }
 }
@@ -153,10 +167,14 @@ function groups<V>(values: readonly V[], key: (value: V) => string): Map<string,
 const percent = (n: number, of: number): string => (of === 0 ? "-" : `${((100 * n) / of).toFixed(2)} %`);
 
 function summary(title: string, rows: Map<string, Row[]>): string[] {
-  const lines = [`${title.padEnd(16)} ${"samples".padStart(8)} ${"agree".padStart(8)} ${"".padStart(9)} ${"rounding".padStart(8)} ${"strides".padStart(8)} ${"no archive".padStart(10)}`];
+  const lines = [
+    `${title.padEnd(16)} ${"samples".padStart(8)} ${"agree".padStart(8)} ${"".padStart(9)} ${"rounding".padStart(8)} ${"strides".padStart(8)} ${"no archive".padStart(10)}`,
+  ];
   for (const [name, own] of rows) {
     const c = count(own);
-    lines.push(`${name.padEnd(16)} ${String(c.all).padStart(8)} ${String(c.agree).padStart(8)} ${percent(c.agree, c.all).padStart(9)} ${String(c.rounding).padStart(8)} ${String(c.strides).padStart(8)} ${String(c.outside).padStart(10)}`);
+    lines.push(
+      `${name.padEnd(16)} ${String(c.all).padStart(8)} ${String(c.agree).padStart(8)} ${percent(c.agree, c.all).padStart(9)} ${String(c.rounding).padStart(8)} ${String(c.strides).padStart(8)} ${String(c.outside).padStart(10)}`,
+    );
   }
   return lines;
 }
@@ -170,26 +188,35 @@ export function text(report: Report, options: { readonly show: number; readonly 
     lines.push(`${"operator".padEnd(44)} ${"dtype".padEnd(11)} ${"variant".padEnd(13)} ${"agree".padStart(6)} ${"of".padStart(6)}  disagree`);
     for (const row of rows) {
       const c = count([row]);
-      const why = (Object.entries(row.fails) as [Reason, number][]).filter(([r]) => !excused(r)).map(([r, n]) => `${n} ${r}`).join(", ");
+      const why = (Object.entries(row.fails) as [Reason, number][])
+        .filter(([r]) => !excused(r))
+        .map(([r, n]) => `${n} ${r}`)
+        .join(", ");
       lines.push(`${row.op.padEnd(44)} ${row.dtype.padEnd(11)} ${row.variant.padEnd(13)} ${String(c.agree).padStart(6)} ${String(c.all).padStart(6)}  ${why}`);
     }
     lines.push("");
   }
   lines.push("Operators below 100 %, by the file that declares what disagrees:");
-  const byFamily = [...groups(failing, (f) => f.family)].map(([family, own]) => ({ family, own, n: sum(own.map((f) => f.count)) })).toSorted((a, b) => b.n - a.n);
+  const byFamily = [...groups(failing, (f) => f.family)]
+    .map(([family, own]) => ({ family, own, n: sum(own.map((f) => f.count)) }))
+    .toSorted((a, b) => b.n - a.n);
   for (const { family, own, n } of byFamily) {
     const reasons = [...groups(own, (f) => f.reason)].map(([r, fs]) => `${sum(fs.map((f) => f.count))} ${r}`).join(", ");
     lines.push("", `${family}: ${n} samples (${reasons})`);
     const byOp = [...groups(own, (f) => f.op)].map(([op, fs]) => ({ op, fs, m: sum(fs.map((f) => f.count)) })).toSorted((a, b) => b.m - a.m);
     for (const { op, fs, m } of byOp) {
       lines.push(`  ${op}: ${m}`);
-      const byReason = [...groups(fs, (f) => `${f.reason} ${f.overload ?? ""}`).values()].map((gs) => ({ gs, k: sum(gs.map((g) => g.count)) })).toSorted((a, b) => b.k - a.k);
+      const byReason = [...groups(fs, (f) => `${f.reason} ${f.overload ?? ""}`).values()]
+        .map((gs) => ({ gs, k: sum(gs.map((g) => g.count)) }))
+        .toSorted((a, b) => b.k - a.k);
       for (const { gs, k } of byReason.slice(0, options.show)) {
         const [first] = gs;
         if (first === undefined) continue;
         const where = [...groups(gs, (g) => g.dtype)].map(([d, ds]) => `${d} ${ds.map((g) => `${g.variant} ${g.count}`).join(" ")}`).join("; ");
         const far = gs.map((g) => g.distance).filter((d) => d !== undefined);
-        lines.push(`    ${k} ${first.reason}${first.overload === undefined ? "" : ` in ${first.overload}`}${far.length === 0 ? "" : `, by up to ${Math.max(...far).toPrecision(3)}`}: ${where}`);
+        lines.push(
+          `    ${k} ${first.reason}${first.overload === undefined ? "" : ` in ${first.overload}`}${far.length === 0 ? "" : `, by up to ${Math.max(...far).toPrecision(3)}`}: ${where}`,
+        );
         lines.push(`        ${first.dtype} ${first.variant}: ${first.note.slice(0, 160)}`, `        ${first.text.replace(/\n/g, " ").slice(0, 240)}`);
       }
     }
@@ -199,10 +226,29 @@ export function text(report: Report, options: { readonly show: number; readonly 
     for (const b of report.broken) lines.push(`  ${b.op} ${b.dtype}: ${b.text.replace(/\n/g, " ").slice(0, 160)}`);
   }
   lines.push("", ...summary("reason", new Map()).slice(1));
-  for (const [reason, own] of [...groups(failing, (f) => f.reason)].toSorted((a, b) => sum(b[1].map((f) => f.count)) - sum(a[1].map((f) => f.count)))) lines.push(`  ${String(sum(own.map((f) => f.count))).padStart(7)}  ${reason}`);
-  lines.push("", ...summary("dtype", groups(rows, (r) => r.dtype)));
-  lines.push("", ...summary("variant", groups(rows, (r) => r.variant)));
-  lines.push("", ...summary("class", groups(rows, (r) => classOf(r.dtype))));
+  for (const [reason, own] of [...groups(failing, (f) => f.reason)].toSorted((a, b) => sum(b[1].map((f) => f.count)) - sum(a[1].map((f) => f.count))))
+    lines.push(`  ${String(sum(own.map((f) => f.count))).padStart(7)}  ${reason}`);
+  lines.push(
+    "",
+    ...summary(
+      "dtype",
+      groups(rows, (r) => r.dtype),
+    ),
+  );
+  lines.push(
+    "",
+    ...summary(
+      "variant",
+      groups(rows, (r) => r.variant),
+    ),
+  );
+  lines.push(
+    "",
+    ...summary(
+      "class",
+      groups(rows, (r) => classOf(r.dtype)),
+    ),
+  );
   const { both, alike } = report.messages;
   if (both > 0) lines.push("", `errors: ${both} raised by both, ${alike} with messages that have half of their words in common`);
   const ops = groups(rows, (r) => r.op);
@@ -211,15 +257,26 @@ export function text(report: Report, options: { readonly show: number; readonly 
   lines.push("", ...summary("all", new Map([["all", [...rows]]])));
   // Some entries have a thousand times the samples of others.
   const shares = [...ops.values()].map(count).filter((c) => c.all > 0);
-  lines.push("", `mean over operators: ${percent(sum(shares.map((c) => c.agree / c.all)), shares.length)}, ${percent(sum(shares.map((c) => (c.agree + c.rounding) / c.all)), shares.length)} with rounding`);
-  lines.push("", `operators: ${whole} of ${ops.size} agree in every sample, ${rounded} but for rounding; ${report.seconds} s, torch ${report.torch}, ${report.backend}`);
+  lines.push(
+    "",
+    `mean over operators: ${percent(sum(shares.map((c) => c.agree / c.all)), shares.length)}, ${percent(sum(shares.map((c) => (c.agree + c.rounding) / c.all)), shares.length)} with rounding`,
+  );
+  lines.push(
+    "",
+    `operators: ${whole} of ${ops.size} agree in every sample, ${rounded} but for rounding; ${report.seconds} s, torch ${report.torch}, ${report.backend}`,
+  );
   return lines.join("\n");
 }
 
 /** Samples by overload and dtype as one line each, `float32:12 int64:10/12` (agreeing and all): what `docs/ops.md` is made of. */
 export function checked(report: Report): { readonly torch: string; readonly overloads: Readonly<Record<string, string>> } {
   const line = (dtypes: Readonly<Record<string, readonly [number, number]>>): string =>
-    Object.entries(dtypes).toSorted(([a], [b]) => compareText(a, b)).map(([dtype, [agree, all]]) => `${dtype}:${agree === all ? all : `${agree}/${all}`}`).join(" ");
-  const overloads = Object.entries(report.overloads).toSorted(([a], [b]) => compareText(a, b)).map(([name, dtypes]) => [name, line(dtypes)] as const);
+    Object.entries(dtypes)
+      .toSorted(([a], [b]) => compareText(a, b))
+      .map(([dtype, [agree, all]]) => `${dtype}:${agree === all ? all : `${agree}/${all}`}`)
+      .join(" ");
+  const overloads = Object.entries(report.overloads)
+    .toSorted(([a], [b]) => compareText(a, b))
+    .map(([name, dtypes]) => [name, line(dtypes)] as const);
   return { torch: report.torch, overloads: Object.fromEntries(overloads) };
 }

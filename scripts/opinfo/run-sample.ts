@@ -65,7 +65,23 @@ class Values {
 }
 
 /** Ops that a composite in Python has around what it is about. */
-const AROUND = new Set(["size", "dim", "numel", "Int", "Float", "Bool", "ScalarImplicit", "detach", "to", "copy", "contiguous", "len", "__getitem__", "lift_fresh", "alias"]);
+const AROUND = new Set([
+  "size",
+  "dim",
+  "numel",
+  "Int",
+  "Float",
+  "Bool",
+  "ScalarImplicit",
+  "detach",
+  "to",
+  "copy",
+  "contiguous",
+  "len",
+  "__getitem__",
+  "lift_fresh",
+  "alias",
+]);
 
 /** The overload that a sample is about: the one that its entry is named after, or the only one; several that it is composed of are joined with `+`. */
 export function overloadOf(model: Model, method: string, entry: string): string | undefined {
@@ -73,7 +89,11 @@ export function overloadOf(model: Model, method: string, entry: string): string 
   const decl = root?.methods.get(method);
   const names = new Set<string>();
   if (decl !== undefined) walkNodes(decl.graph(), (node) => void (node.op.startsWith("prim::") || names.add(node.op)));
-  const stem = (name: string): string => name.replace(/^\w+::/, "").replace(/\..*$/, "").replace(/(?<!_)_$/, "");
+  const stem = (name: string): string =>
+    name
+      .replace(/^\w+::/, "")
+      .replace(/\..*$/, "")
+      .replace(/(?<!_)_$/, "");
   const bare = entry.replace(/^(?:nn\.functional|torch\.ops\.aten|_refs)\./, "");
   const candidates = new Set([bare.replace(/\./g, "_"), bare.split(".")[0] ?? bare]);
   const all = [...names];
@@ -92,9 +112,16 @@ function reasonOf(error: OpwiseError): Reason {
 export function differenceOf(error: unknown): Difference & { readonly op?: string } {
   if (isOpwiseError(error)) {
     const op = error.code === "unsupported-op" ? (error.where.op ?? error.got) : error.where.op;
-    return { reason: reasonOf(error), text: `[${error.code}] ${error.message}${error.got === undefined ? "" : ` (got ${error.got})`}`.slice(0, 300), ...(op === undefined ? {} : { op }) };
+    return {
+      reason: reasonOf(error),
+      text: `[${error.code}] ${error.message}${error.got === undefined ? "" : ` (got ${error.got})`}`.slice(0, 300),
+      ...(op === undefined ? {} : { op }),
+    };
   }
-  return { reason: "internal error", text: (error instanceof Error ? (error.stack ?? error.message) : String(error)).split("\n").slice(0, 3).join(" | ").slice(0, 300) };
+  return {
+    reason: "internal error",
+    text: (error instanceof Error ? (error.stack ?? error.message) : String(error)).split("\n").slice(0, 3).join(" | ").slice(0, 300),
+  };
 }
 
 class Comparer {
@@ -110,8 +137,12 @@ class Comparer {
 
   compare(got: Datum, want: FrameValue): Difference | undefined {
     const bare = typeof got === "object" && got !== null && "value" in got ? got.value : got;
-    const structure = (): Difference => ({ reason: "wrong structure", text: `got ${got === null ? "None" : got instanceof Tensor ? "a Tensor" : typeof got === "object" ? got.kind : typeof got}, wanted ${Object.keys(want)[0] ?? ""}` });
-    const scalar = (same: boolean): Difference | undefined => (same ? undefined : { reason: "wrong values", text: `${String(bare)}, wanted ${JSON.stringify(want)}` });
+    const structure = (): Difference => ({
+      reason: "wrong structure",
+      text: `got ${got === null ? "None" : got instanceof Tensor ? "a Tensor" : typeof got === "object" ? got.kind : typeof got}, wanted ${Object.keys(want)[0] ?? ""}`,
+    });
+    const scalar = (same: boolean): Difference | undefined =>
+      same ? undefined : { reason: "wrong values", text: `${String(bare)}, wanted ${JSON.stringify(want)}` };
     if ("tensor" in want) return got instanceof Tensor ? this.#tensor(got, want) : structure();
     if ("list" in want) {
       const items = itemsOf(got);
@@ -134,7 +165,10 @@ class Comparer {
       return scalar(Object.is(a, b) || a === b || Math.abs(a - b) <= 1e-7 + 1e-7 * Math.abs(b));
     }
     if (typeof got !== "object" || got === null || !("kind" in got) || got.kind !== "complex") return structure();
-    return scalar(Math.hypot(got.re - number(want.complex[0]), got.im - number(want.complex[1])) <= 1e-7 * (1 + Math.hypot(number(want.complex[0]), number(want.complex[1]))));
+    return scalar(
+      Math.hypot(got.re - number(want.complex[0]), got.im - number(want.complex[1])) <=
+        1e-7 * (1 + Math.hypot(number(want.complex[0]), number(want.complex[1]))),
+    );
   }
 
   #tensor(got: Tensor, frame: FrameTensor, shapeOnly: boolean = this.#sample.shapeOnly === true): Difference | undefined {
@@ -150,7 +184,12 @@ class Comparer {
     for (const [at, want] of Object.entries(this.#sample.after ?? {})) {
       const arg = args[Number(at)];
       const difference = arg instanceof Tensor ? this.#tensor(arg, want, this.#sample.afterShapeOnly === true) : undefined;
-      if (difference !== undefined) return { ...difference, reason: difference.reason === "rounding" ? "rounding" : "wrong argument after", text: `argument ${at} after the call: ${difference.text}` };
+      if (difference !== undefined)
+        return {
+          ...difference,
+          reason: difference.reason === "rounding" ? "rounding" : "wrong argument after",
+          text: `argument ${at} after the call: ${difference.text}`,
+        };
     }
     return undefined;
   }
@@ -171,12 +210,14 @@ export async function runSample(session: Session, frame: Frame, sample: Sample, 
     ({ value } = await session.invoke(sample.method ?? "", args, kwargs, { maxSteps: 5_000_000, maxBytes: 2 ** 31 }));
   } catch (error) {
     const difference = differenceOf(error);
-    if (sample.raises === undefined || difference.reason === "unsupported op" || difference.reason === "internal error" || difference.reason === "time limit") return fails(difference);
+    if (sample.raises === undefined || difference.reason === "unsupported op" || difference.reason === "internal error" || difference.reason === "time limit")
+      return fails(difference);
     const message = error instanceof Error ? error.message : String(error);
     const likeness = similarity(message, sample.raises.message);
     return { at, variant, ...named, likeness, ...(likeness < 1 ? { text: `${message.slice(0, 200)} || ${sample.raises.message.slice(0, 200)}`, note } : {}) };
   }
-  if (sample.raises !== undefined) return fails({ reason: "error expected", text: `it ran; wanted ${sample.raises.type}: ${sample.raises.message.slice(0, 200)}` });
+  if (sample.raises !== undefined)
+    return fails({ reason: "error expected", text: `it ran; wanted ${sample.raises.type}: ${sample.raises.message.slice(0, 200)}` });
   const comparer = new Comparer(new Values(frame), sample);
   const difference = (sample.returns === undefined ? undefined : comparer.compare(value, sample.returns)) ?? comparer.after(args);
   if (difference !== undefined) return fails(difference);

@@ -40,9 +40,11 @@ export async function ops(args: Arguments): Promise<number> {
   for (const [family, own] of [...families].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const declared = own.filter((op) => op.state === "declared" || op.state === "machine");
     console.log(`\n${family}: ${declared.length}, and ${own.length - declared.length} in-place and out= forms`);
-    for (const [name, overloads] of byName(declared)) console.log(`  ${name}${overloads.join("") === "" ? "" : `  ${overloads.map((o) => (o === "" ? "(default)" : o)).join(", ")}`}`);
+    for (const [name, overloads] of byName(declared))
+      console.log(`  ${name}${overloads.join("") === "" ? "" : `  ${overloads.map((o) => (o === "" ? "(default)" : o)).join(", ")}`}`);
   }
   console.log(`\nmissing: ${missing.length}`);
-  for (const [name, overloads] of byName(missing)) console.log(`  ${name}${overloads.join("") === "" ? "" : `  ${overloads.map((o) => (o === "" ? "(default)" : o)).join(", ")}`}`);
+  for (const [name, overloads] of byName(missing))
+    console.log(`  ${name}${overloads.join("") === "" ? "" : `  ${overloads.map((o) => (o === "" ? "(default)" : o)).join(", ")}`}`);
   return 0;
 }
