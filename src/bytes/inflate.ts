@@ -14,7 +14,10 @@ const MAX_RATIO = 1032;
  */
 export function inflateRaw(compressed: Uint8Array, size: number): Uint8Array {
   if (size > compressed.length * MAX_RATIO + 64) {
-    throw new OpwiseError("bad-zip", "the record cannot inflate to its declared size", { wanted: `${size} bytes`, got: `${compressed.length} compressed bytes` });
+    throw new OpwiseError("bad-zip", "the record cannot inflate to its declared size", {
+      wanted: `${size} bytes`,
+      got: `${compressed.length} compressed bytes`,
+    });
   }
   const out = new Uint8Array(size);
   let done = 0;
@@ -39,4 +42,37 @@ export function inflateRaw(compressed: Uint8Array, size: number): Uint8Array {
     throw new OpwiseError("bad-zip", "the record inflates to fewer bytes than it declares", { wanted: `${size} bytes`, got: `${done} bytes` });
   }
   return out;
+}
+
+/**
+ * What a raw deflate stream holds, `size` bytes at most; memory is taken as bytes come. `isWhole` tells that the stream ended by itself;
+ * damage behind the last wanted byte does not matter.
+ * @throws bad-zip when the stream is damaged or cut off before that
+ */
+export function inflateAtMost(compressed: Uint8Array, size: number): { readonly bytes: Uint8Array; readonly isWhole: boolean } {
+  let out = new Uint8Array(Math.min(size, 4 * compressed.length + 4096));
+  let done = 0;
+  let surplus = false;
+  const stream = new Inflate((chunk) => {
+    const wanted = chunk.length > size - done ? chunk.subarray(0, size - done) : chunk;
+    surplus ||= wanted.length < chunk.length;
+    if (done + wanted.length > out.length) {
+      const grown = new Uint8Array(Math.min(size, Math.max(2 * out.length, done + wanted.length)));
+      grown.set(out.subarray(0, done));
+      out = grown;
+    }
+    out.set(wanted, done);
+    done += wanted.length;
+  });
+  try {
+    for (let at = 0; ; at += CHUNK) {
+      const last = at + CHUNK >= compressed.length;
+      stream.push(compressed.subarray(at, at + CHUNK), last);
+      if (last || surplus) break;
+    }
+  } catch (cause) {
+    if (done < size) throw new OpwiseError("bad-zip", `the deflate stream is damaged: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    surplus = true;
+  }
+  return { bytes: out.subarray(0, done), isWhole: !surplus };
 }

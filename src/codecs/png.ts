@@ -1,8 +1,11 @@
 /** Decodes PNG pictures (ISO/IEC 15948): every colour type and depth, interlaced or not, to interleaved samples. */
 
 import { crc32 } from "../bytes/crc32.ts";
-import { inflateRaw } from "../bytes/inflate.ts";
-import { OpwiseError } from "../tensor/error.ts";
+import { inflateAtMost } from "../bytes/inflate.ts";
+import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
+import { badImage, checkSize, DEFAULT_MAX_PIXELS, truncated } from "./failure.ts";
+import { type Image, type Mode, paletteOf } from "./image.ts";
+import { orientationOf } from "./orientation.ts";
 
 /** A picture's samples, row by row, `channels` per pixel: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. */
 export interface Picture {
@@ -28,6 +31,16 @@ interface Header {
   readonly interlaced: boolean;
 }
 
+/** What a file holds, before colours are made of it. */
+interface Contents {
+  readonly header: Header;
+  /** As stored: palette entries as numbers, grey below 8 bits not spread. */
+  readonly samples: Uint8Array | Uint16Array;
+  readonly palette: Uint8Array | undefined;
+  readonly transparency: Uint8Array | undefined;
+  readonly exif: Uint8Array | undefined;
+}
+
 /** One of the seven reduced pictures of an interlaced file: first column and row, and the steps between them. */
 type Pass = readonly [x: number, y: number, dx: number, dy: number];
 
@@ -51,7 +64,7 @@ const ADAM7: readonly Pass[] = [
   [1, 0, 2, 2],
   [0, 1, 1, 2],
 ];
-const DEFAULT_MAX_PIXELS = 2 ** 26;
+const PICTURE_MAX_PIXELS = 2 ** 26;
 const ADLER_PRIME = 65521;
 /** Bytes after which Adler-32's sums have to be reduced: they stay below 2^32. */
 const ADLER_RUN = 5552;
@@ -59,37 +72,33 @@ const ADLER_RUN = 5552;
 /**
  * The picture in a PNG file. Palettes become RGB; transparency, also that of one named colour, becomes an alpha channel; grey below
  * 8 bits is spread over 0..255.
- * @throws bad-image where the file breaks the format, crc-mismatch, limit-exceeded
+ * @throws bad-image where the file breaks the format, crc-mismatch, truncated, limit-exceeded
  */
 export function decodePng(bytes: Uint8Array, options: PngOptions = {}): Picture {
-  const file = options.name;
-  const chunks = readChunks(bytes, file);
-  const header = readHeader(chunks.header, file);
-  const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
-  if (header.width * header.height > maxPixels) {
-    throw new OpwiseError("limit-exceeded", "the picture has too many pixels", {
-      where: { file },
-      wanted: `at most ${maxPixels}`,
-      got: `${header.width} x ${header.height}`,
-      hint: "raise `maxPixels`",
-    });
+  try {
+    return toPicture(readPng(bytes, options.maxPixels ?? PICTURE_MAX_PIXELS, true));
+  } catch (error) {
+    throw isOpwiseError(error) ? error.at({ file: options.name }) : error;
   }
-  const passes = header.interlaced ? ADAM7 : WHOLE;
-  const rows = inflateRows(
-    chunks.data,
-    passes.reduce((sum, pass) => sum + passBytes(header, pass), 0),
-    file,
-  );
-  const samples = readSamples(header, passes, rows, file);
-  return finish(header, samples, chunks.palette, chunks.transparency, file);
 }
 
-function bad(
-  file: string | undefined,
-  message: string,
-  facts: { readonly wanted?: string; readonly got?: string; readonly cause?: unknown } = {},
-): OpwiseError {
-  return new OpwiseError("bad-image", message, { where: { file }, ...facts });
+/**
+ * The picture in a PNG file as Pillow opens it. As there, a file may lack its end and its last rows, and a damaged checksum of the pixels
+ * is overlooked.
+ * @throws bad-image, crc-mismatch, truncated, limit-exceeded
+ */
+export function openPng(bytes: Uint8Array, maxPixels: number = DEFAULT_MAX_PIXELS): Image {
+  return toImage(readPng(bytes, maxPixels, false));
+}
+
+function readPng(bytes: Uint8Array, maxPixels: number, strict: boolean): Contents {
+  const chunks = readChunks(bytes, strict);
+  const header = readHeader(chunks.header, strict);
+  checkSize(header.width, header.height, maxPixels);
+  checkTransparency(header, chunks.transparency, strict);
+  const passes = header.interlaced ? ADAM7 : WHOLE;
+  const rows = inflateRows(header, passes, chunks.data, strict);
+  return { ...chunks, header, samples: readSamples(header, passes, rows) };
 }
 
 // ---- chunks
@@ -99,54 +108,78 @@ interface Chunks {
   readonly data: readonly Uint8Array[];
   readonly palette: Uint8Array | undefined;
   readonly transparency: Uint8Array | undefined;
+  readonly exif: Uint8Array | undefined;
 }
 
-function readChunks(bytes: Uint8Array, file: string | undefined): Chunks {
-  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw bad(file, "the file is no PNG", { wanted: "the signature 89 50 4E 47 0D 0A 1A 0A" });
+function readChunks(bytes: Uint8Array, strict: boolean): Chunks {
+  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw badImage("the file is no PNG", { wanted: "the signature 89 50 4E 47 0D 0A 1A 0A" });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let header: Uint8Array | undefined;
-  let palette: Uint8Array | undefined;
-  let transparency: Uint8Array | undefined;
+  const found = new Map<string, Uint8Array>();
   const data: Uint8Array[] = [];
+  let dataEnded = false;
   for (let at = SIGNATURE.length; ;) {
-    if (at + 12 > bytes.length) throw bad(file, "the file ends before its IEND chunk");
+    const mayEnd = !strict && data.length > 0;
+    if (at + 8 > bytes.length || (strict && at + 12 > bytes.length)) {
+      if (mayEnd) break;
+      throw badImage("the file ends before its IEND chunk");
+    }
     const length = view.getUint32(at);
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (!/^\w{4}$/.test(type)) {
+      if (mayEnd) break;
+      throw badImage(`there is no chunk of the kind \`${type}\``);
+    }
     const end = at + 8 + length;
-    if (end + 4 > bytes.length)
-      throw bad(file, `chunk \`${type}\` at ${at} is longer than the file`, { wanted: `at most ${bytes.length - at - 12} bytes`, got: `${length}` });
-    if (crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
-      throw new OpwiseError("crc-mismatch", `chunk \`${type}\` at ${at} is damaged`, { where: { file, record: type } });
+    if (end + 4 > bytes.length && !(type === "IDAT" && !strict)) {
+      if (mayEnd) break;
+      throw badImage(`chunk \`${type}\` at ${at} is longer than the file`, { wanted: `at most ${bytes.length - at - 12} bytes`, got: `${length}` });
     }
     const body = bytes.subarray(at + 8, end);
-    if (header === undefined && type !== "IHDR") throw bad(file, "the first chunk is not IHDR", { got: type });
-    if (type === "IHDR") {
-      if (header !== undefined) throw bad(file, "there are two IHDR chunks");
-      header = body;
-    } else if (type === "PLTE") palette = body;
-    else if (type === "tRNS") transparency = body;
-    else if (type === "IDAT") data.push(body);
-    else if (type === "IEND") break;
-    else if (/^[A-Z]/.test(type)) throw bad(file, `chunk \`${type}\` is not known and may not be skipped`);
+    const checked = strict || (data.length === 0 && type !== "IDAT");
+    if (checked && crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+      throw new OpwiseError("crc-mismatch", `chunk \`${type}\` at ${at} is damaged`, { where: { record: type } });
+    }
+    if (!found.has("IHDR") && type !== "IHDR") throw badImage("the first chunk is not IHDR", { got: type });
+    if (type === "IDAT") {
+      if (!dataEnded || strict) data.push(body);
+    } else if (type === "IEND") break;
+    else if (strict && type === "IHDR" && found.has(type)) throw badImage("there are two IHDR chunks");
+    else if (strict && /^[A-Z]/.test(type) && !["IHDR", "PLTE"].includes(type)) throw badImage(`chunk \`${type}\` is not known and may not be skipped`);
+    else {
+      dataEnded ||= data.length > 0;
+      if (!dataEnded || type === "eXIf" || strict) found.set(type, body);
+    }
     at = end + 4;
   }
-  if (header === undefined || data.length === 0) throw bad(file, "the file has no picture", { wanted: "an IDAT chunk" });
-  return { header, data, palette, transparency };
+  const header = found.get("IHDR");
+  if (header === undefined || data.length === 0) throw badImage("the file has no picture", { wanted: "an IDAT chunk" });
+  return { header, data, palette: found.get("PLTE"), transparency: found.get("tRNS"), exif: found.get("eXIf") };
 }
 
-function readHeader(body: Uint8Array, file: string | undefined): Header {
-  if (body.length !== 13) throw bad(file, "the IHDR chunk has the wrong length", { wanted: "13 bytes", got: `${body.length}` });
+function readHeader(body: Uint8Array, strict: boolean): Header {
+  if (body.length < 13 || (strict && body.length > 13)) throw badImage("the IHDR chunk has the wrong length", { wanted: "13 bytes", got: `${body.length}` });
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth = 0, colour = 0, compression, filter, interlace = 0] = body.subarray(8);
-  if (width === 0 || height === 0 || width > 0x7fffffff || height > 0x7fffffff)
-    throw bad(file, "the picture's size is out of range", { got: `${width} x ${height}` });
+  if (width > 0x7fffffff || height > 0x7fffffff) throw badImage("the picture's size is out of range", { got: `${width} x ${height}` });
   if (COLOURS[colour]?.depths.includes(depth) !== true)
-    throw bad(file, "there is no such colour type and depth", { got: `colour type ${colour}, ${depth} bits` });
-  if (compression !== 0 || filter !== 0 || interlace > 1) {
-    throw bad(file, "the compression, filter or interlace method is not known", { got: `${compression}, ${filter}, ${interlace}` });
+    throw badImage("there is no such colour type and depth", { got: `colour type ${colour}, ${depth} bits` });
+  if (filter !== 0 || (strict && (compression !== 0 || interlace > 1))) {
+    throw badImage("the compression, filter or interlace method is not known", { got: `${compression}, ${filter}, ${interlace}` });
   }
-  return { width, height, depth, colour, interlaced: interlace === 1 };
+  return { width, height, depth, colour, interlaced: interlace !== 0 };
+}
+
+/** A tRNS chunk fits its colour type: one 16-bit number a sample, or one byte for each entry of a palette. */
+function checkTransparency({ colour }: Header, transparency: Uint8Array | undefined, strict: boolean): void {
+  if (transparency === undefined) return;
+  const { length } = transparency;
+  if (colour === PALETTE) {
+    if (length > 256) throw badImage("the tRNS chunk has more entries than a palette", { got: `${length}` });
+  } else if (colour === 0 || colour === 2) {
+    const wanted = colour === 0 ? 2 : 6;
+    if (length < wanted || (strict && length > wanted)) throw badImage("the tRNS chunk has the wrong length", { wanted: `${wanted} bytes`, got: `${length}` });
+  }
 }
 
 // ---- rows
@@ -154,18 +187,16 @@ function readHeader(body: Uint8Array, file: string | undefined): Header {
 function bitsPerPixel(header: Header): number {
   return header.depth * (COLOURS[header.colour]?.samples ?? 1);
 }
-/** Columns and rows of a pass. */
-function passSize(header: Header, [x, y, dx, dy]: Pass): { readonly columns: number; readonly rows: number } {
-  return { columns: Math.max(0, Math.ceil((header.width - x) / dx)), rows: Math.max(0, Math.ceil((header.height - y) / dy)) };
-}
-/** Bytes of a pass's rows, each behind the byte that names its filter; a pass without columns has none. */
-function passBytes(header: Header, pass: Pass): number {
-  const { columns, rows } = passSize(header, pass);
-  return columns === 0 ? 0 : rows * (1 + Math.ceil((columns * bitsPerPixel(header)) / 8));
+/** Columns and rows of a pass; one without columns has no rows. */
+function passSize(header: Header, [x, y, dx, dy]: Pass): { readonly columns: number; readonly rows: number; readonly rowBytes: number } {
+  const columns = Math.max(0, Math.ceil((header.width - x) / dx));
+  return { columns, rows: columns === 0 ? 0 : Math.max(0, Math.ceil((header.height - y) / dy)), rowBytes: Math.ceil((columns * bitsPerPixel(header)) / 8) };
 }
 
-/** The inflated rows; their number of bytes is known from the header, so that nothing is allocated by the stream's say-so. */
-function inflateRows(parts: readonly Uint8Array[], size: number, file: string | undefined): Uint8Array {
+/** The inflated rows, each behind the byte that names its filter. Whole rows may be missing at the end unless `strict`. */
+function inflateRows(header: Header, passes: readonly Pass[], parts: readonly Uint8Array[], strict: boolean): Uint8Array {
+  const sizes = passes.map((pass) => passSize(header, pass));
+  const size = sizes.reduce((sum, { rows, rowBytes }) => sum + rows * (1 + rowBytes), 0);
   const stream = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -174,23 +205,40 @@ function inflateRows(parts: readonly Uint8Array[], size: number, file: string | 
   }
   const [method = 0, flags = 0] = stream;
   if (stream.length < 6 || (method & 15) !== 8 || method >> 4 > 7 || (method * 256 + flags) % 31 !== 0 || (flags & 32) !== 0) {
-    throw bad(file, "the picture's data is no zlib stream");
+    throw badImage("the picture's data is no zlib stream");
   }
-  let rows: Uint8Array;
+  let inflated: ReturnType<typeof inflateAtMost>;
   try {
-    rows = inflateRaw(stream.subarray(2, -4), size);
+    inflated = inflateAtMost(stream.subarray(2), size);
   } catch (cause) {
-    throw bad(file, "the picture's data does not inflate to the picture's size", { wanted: `${size} bytes`, cause });
+    throw badImage("the picture's data does not inflate", { wanted: `${size} bytes`, cause });
   }
-  if (adler32(rows) !== new DataView(stream.buffer).getUint32(stream.length - 4)) throw bad(file, "the picture's data has another Adler-32 than it says");
-  return rows;
+  const { bytes, isWhole } = inflated;
+  const wholeRows = bytes.length === size || endsARow(sizes, bytes.length);
+  if (strict ? bytes.length < size || !isWhole : !wholeRows)
+    throw strict
+      ? badImage("the picture's data does not have the picture's size", { wanted: `${size} bytes`, got: isWhole ? `${bytes.length}` : "more" })
+      : truncated("the picture's data");
+  if (isWhole && adler32(bytes) !== new DataView(stream.buffer).getUint32(stream.length - 4))
+    throw badImage("the picture's data has another Adler-32 than it says");
+  return bytes;
+}
+
+function endsARow(sizes: readonly { readonly rows: number; readonly rowBytes: number }[], length: number): boolean {
+  let left = length;
+  for (const { rows, rowBytes } of sizes) {
+    if (left <= rows * (1 + rowBytes)) return left % (1 + rowBytes) === 0;
+    left -= rows * (1 + rowBytes);
+  }
+  return left === 0;
 }
 
 function adler32(bytes: Uint8Array): number {
   let [a, b] = [1, 0];
   for (let from = 0; from < bytes.length; from += ADLER_RUN) {
-    for (const byte of bytes.subarray(from, from + ADLER_RUN)) {
-      a += byte;
+    const end = Math.min(from + ADLER_RUN, bytes.length);
+    for (let i = from; i < end; i++) {
+      a += bytes[i] ?? 0;
       b += a;
     }
     a %= ADLER_PRIME;
@@ -199,82 +247,142 @@ function adler32(bytes: Uint8Array): number {
   return b * 65536 + a;
 }
 
-/** Undoes a row's filter in place. `back` is the number of bytes to the pixel on the left. */
-function unfilter(kind: number, row: Uint8Array, above: Uint8Array | undefined, back: number, file: string | undefined): void {
-  const upAt = (i: number): number => above?.[i] ?? 0;
-  const add = (predict: (i: number, left: number) => number): void => {
-    for (let i = 0; i < row.length; i++) row[i] = (row[i] ?? 0) + predict(i, i < back ? 0 : (row[i - back] ?? 0));
-  };
+/** Undoes the filter of the row at `at`, in place; `above` is where the row above lies, or negative. `back` is the number of bytes to the pixel on the left. */
+function unfilter(kind: number, rows: Uint8Array, at: number, length: number, above: number, back: number): void {
+  const up = (i: number): number => (above < 0 ? 0 : (rows[above + i] ?? 0));
   switch (kind) {
     case 0:
       return;
     case 1:
-      return add((_, left) => left);
+      for (let i = back; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (rows[at + i - back] ?? 0);
+      return;
     case 2:
-      return add(upAt);
+      if (above >= 0) for (let i = 0; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (rows[above + i] ?? 0);
+      return;
     case 3:
-      return add((i, left) => (left + upAt(i)) >> 1);
+      for (let i = 0; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (((i < back ? 0 : (rows[at + i - back] ?? 0)) + up(i)) >> 1);
+      return;
     case 4:
-      return add((i, left) => paeth(left, upAt(i), i < back ? 0 : upAt(i - back)));
+      for (let i = 0; i < length; i++) {
+        const isFirst = i < back;
+        rows[at + i] = (rows[at + i] ?? 0) + paeth(isFirst ? 0 : (rows[at + i - back] ?? 0), up(i), isFirst ? 0 : up(i - back));
+      }
+      return;
     default:
-      throw bad(file, "a row has a filter that does not exist", { wanted: "0 to 4", got: `${kind}` });
+      throw badImage("a row has a filter that does not exist", { wanted: "0 to 4", got: `${kind}` });
   }
 }
 
 /** Whichever of left, up and up-left is nearest to left + up - upLeft; ties in this order. */
 function paeth(left: number, up: number, upLeft: number): number {
-  const [toLeft, toUp, toUpLeft] = [Math.abs(up - upLeft), Math.abs(left - upLeft), Math.abs(left + up - 2 * upLeft)];
+  const toLeft = Math.abs(up - upLeft);
+  const toUp = Math.abs(left - upLeft);
+  const toUpLeft = Math.abs(left + up - 2 * upLeft);
   return toLeft <= toUp && toLeft <= toUpLeft ? left : toUp <= toUpLeft ? up : upLeft;
 }
 
-/** The file's samples as stored (palette entries as numbers), row-major. */
-function readSamples(header: Header, passes: readonly Pass[], bytes: Uint8Array, file: string | undefined): Uint8Array | Uint16Array {
+/** The file's samples as stored, row-major; rows that the file lacks stay 0. */
+function readSamples(header: Header, passes: readonly Pass[], bytes: Uint8Array): Uint8Array | Uint16Array {
   const { width, height, depth } = header;
   const perPixel = COLOURS[header.colour]?.samples ?? 1;
   const count = width * height * perPixel;
   const out = depth === 16 ? new Uint16Array(count) : new Uint8Array(count);
   const back = Math.max(1, bitsPerPixel(header) >> 3);
-  const mask = (1 << depth) - 1;
-  const sampleAt = (row: Uint8Array, i: number): number => {
-    if (depth === 8) return row[i] ?? 0;
-    if (depth === 16) return (row[2 * i] ?? 0) * 256 + (row[2 * i + 1] ?? 0);
-    return ((row[(i * depth) >> 3] ?? 0) >> (8 - depth - ((i * depth) & 7))) & mask;
-  };
   let at = 0;
   for (const pass of passes) {
     const [x, y, dx, dy] = pass;
-    const { columns, rows } = passSize(header, pass);
-    if (columns === 0) continue;
-    const rowBytes = Math.ceil((columns * bitsPerPixel(header)) / 8);
-    let above: Uint8Array | undefined;
-    for (let r = 0; r < rows; r++) {
-      const row = bytes.subarray(at + 1, at + 1 + rowBytes);
-      unfilter(bytes[at] ?? 0, row, above, back, file);
+    const { columns, rows, rowBytes } = passSize(header, pass);
+    let above = -1;
+    for (let r = 0; r < rows && at < bytes.length; r++) {
+      unfilter(bytes[at] ?? 0, bytes, at + 1, rowBytes, above, back);
       const base = (y + r * dy) * width + x;
-      for (let c = 0; c < columns; c++) {
-        for (let s = 0; s < perPixel; s++) out[(base + c * dx) * perPixel + s] = sampleAt(row, c * perPixel + s);
-      }
-      above = row;
+      if (depth === 8 && dx === 1) out.set(bytes.subarray(at + 1, at + 1 + rowBytes), base * perPixel);
+      else scatterRow(bytes, at + 1, depth, columns, perPixel, out, base, dx);
+      above = at + 1;
       at += 1 + rowBytes;
     }
   }
   return out;
 }
 
+/** A row's samples of any depth to every `step`-th pixel from `base` on. */
+function scatterRow(
+  bytes: Uint8Array,
+  at: number,
+  depth: number,
+  columns: number,
+  perPixel: number,
+  out: Uint8Array | Uint16Array,
+  base: number,
+  step: number,
+): void {
+  const mask = (1 << depth) - 1;
+  for (let c = 0; c < columns; c++) {
+    for (let s = 0; s < perPixel; s++) {
+      const i = c * perPixel + s;
+      const value =
+        depth === 8
+          ? (bytes[at + i] ?? 0)
+          : depth === 16
+            ? (bytes[at + 2 * i] ?? 0) * 256 + (bytes[at + 2 * i + 1] ?? 0)
+            : ((bytes[at + ((i * depth) >> 3)] ?? 0) >> (8 - depth - ((i * depth) & 7))) & mask;
+      out[(base + c * step) * perPixel + s] = value;
+    }
+  }
+}
+
+// ---- Pillow's modes
+
+const MODES: Readonly<Record<number, Mode>> = { 0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA" };
+
+/** Pillow keeps 16 bits of grey alone; of other colours it takes the high byte, and grey with alpha becomes RGBA. */
+function toImage({ header, samples, palette, transparency, exif }: Contents): Image {
+  const { width, height, depth, colour } = header;
+  const mode: Mode = colour === 0 && depth === 1 ? "1" : colour === 0 && depth === 16 ? "I;16" : colour === 4 && depth === 16 ? "RGBA" : (MODES[colour] ?? "L");
+  const facts = { mode, width, height, orientation: orientationOf(exif), source: "png" };
+  if (mode === "P") {
+    return {
+      ...facts,
+      data: samples,
+      palette: paletteOf(palette ?? new Uint8Array(0)),
+      paletteAlpha: transparency === undefined ? undefined : alphasOf(transparency),
+    };
+  }
+  const keyOf = (bytes: Uint8Array): number[] => Array.from({ length: bytes.length >> 1 }, (_, i) => (bytes[2 * i] ?? 0) * 256 + (bytes[2 * i + 1] ?? 0));
+  const key = transparency === undefined || colour > 2 || mode === "I;16" ? undefined : keyOf(transparency.subarray(0, colour === 0 ? 2 : 6));
+  const transparent = mode === "1" && key !== undefined ? [key[0] === 0 ? 0 : 255] : key;
+  return { ...facts, data: mode === "I;16" ? samples : toBytes(samples, depth, colour), transparent };
+}
+
+function alphasOf(transparency: Uint8Array): Uint8Array {
+  const alphas = new Uint8Array(256).fill(255);
+  alphas.set(transparency);
+  return alphas;
+}
+
+function toBytes(samples: Uint8Array | Uint16Array, depth: number, colour: number): Uint8Array {
+  if (depth < 8) {
+    const scale = 255 / ((1 << depth) - 1);
+    return Uint8Array.from(samples, (v) => v * scale);
+  }
+  if (samples instanceof Uint8Array) return samples;
+  if (colour !== 4) return Uint8Array.from(samples, (v) => v >> 8);
+  const out = new Uint8Array(2 * samples.length);
+  for (let i = 0; i < samples.length; i += 2) {
+    out.fill((samples[i] ?? 0) >> 8, 2 * i, 2 * i + 3);
+    out[2 * i + 3] = (samples[i + 1] ?? 0) >> 8;
+  }
+  return out;
+}
+
 // ---- colours
 
-function finish(
-  header: Header,
-  samples: Uint8Array | Uint16Array,
-  palette: Uint8Array | undefined,
-  transparency: Uint8Array | undefined,
-  file: string | undefined,
-): Picture {
+function toPicture({ header, samples, palette, transparency }: Contents): Picture {
   const { width, height, depth, colour } = header;
-  if (colour === PALETTE) return withPalette(header, samples, palette, transparency, file);
+  if (colour === PALETTE) return withPalette(header, samples, palette, transparency);
   const channels = COLOURS[colour]?.samples ?? 1;
   // The transparent colour is compared as it is stored, before grey is spread.
-  const keyed = transparency !== undefined && (colour === 0 || colour === 2) ? withKey(samples, channels, depth, transparency, file) : undefined;
+  const keyed = transparency !== undefined && (colour === 0 || colour === 2) ? withKey(samples, channels, depth, transparency) : undefined;
   const data = keyed ?? samples;
   if (depth < 8) {
     const scale = 255 / ((1 << depth) - 1);
@@ -285,15 +393,7 @@ function finish(
 }
 
 /** Grey or RGB samples with an alpha channel that is 0 where the pixel is the transparent colour. */
-function withKey(
-  samples: Uint8Array | Uint16Array,
-  channels: number,
-  depth: number,
-  transparency: Uint8Array,
-  file: string | undefined,
-): Uint8Array | Uint16Array {
-  if (transparency.length !== 2 * channels)
-    throw bad(file, "the tRNS chunk has the wrong length", { wanted: `${2 * channels} bytes`, got: `${transparency.length}` });
+function withKey(samples: Uint8Array | Uint16Array, channels: number, depth: number, transparency: Uint8Array): Uint8Array | Uint16Array {
   const key = Array.from({ length: channels }, (_, i) => ((transparency[2 * i] ?? 0) * 256 + (transparency[2 * i + 1] ?? 0)) & ((1 << depth) - 1));
   const count = samples.length / channels;
   const out = depth === 16 ? new Uint16Array(count * (channels + 1)) : new Uint8Array(count * (channels + 1));
@@ -305,16 +405,10 @@ function withKey(
   return out;
 }
 
-function withPalette(
-  header: Header,
-  samples: Uint8Array | Uint16Array,
-  palette: Uint8Array | undefined,
-  transparency: Uint8Array | undefined,
-  file: string | undefined,
-): Picture {
+function withPalette(header: Header, samples: Uint8Array | Uint16Array, palette: Uint8Array | undefined, transparency: Uint8Array | undefined): Picture {
   const { width, height } = header;
   if (palette === undefined || palette.length % 3 !== 0 || palette.length === 0 || palette.length > 768) {
-    throw bad(file, "the picture's palette is missing or damaged", {
+    throw badImage("the picture's palette is missing or damaged", {
       wanted: "1 to 256 colours",
       got: palette === undefined ? "none" : `${palette.length} bytes`,
     });
@@ -324,7 +418,7 @@ function withPalette(
   const data = new Uint8Array(samples.length * channels);
   for (let i = 0; i < samples.length; i++) {
     const entry = samples[i] ?? 0;
-    if (entry >= colours) throw bad(file, "a pixel names a colour that the palette does not have", { wanted: `below ${colours}`, got: `${entry}` });
+    if (entry >= colours) throw badImage("a pixel names a colour that the palette does not have", { wanted: `below ${colours}`, got: `${entry}` });
     data.set(palette.subarray(3 * entry, 3 * entry + 3), i * channels);
     if (transparency !== undefined) data[i * channels + 3] = transparency[entry] ?? 255;
   }
