@@ -2,8 +2,9 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readNpz } from "../src/arrays.ts";
 import type { Outcome } from "./runner/outcome.ts";
-import { checkDamaged, checkPicture } from "./runner/picture-case.ts";
+import { checkCase, checkDamaged, checkPicture } from "./runner/picture-case.ts";
 import { finish, parseFlags, report } from "./runner/report.ts";
 import { array, type Json, type JsonObject, object } from "./runner/value.ts";
 
@@ -31,10 +32,14 @@ async function outcome(name: string, check: () => Promise<string | undefined>): 
   };
 }
 
+const arrays = await readNpz(read("cases.npz"));
 const jobs: (readonly [name: string, check: () => Promise<string | undefined>])[] = [
   ...array(json("images.json")["files"])
     .map(object)
     .map((e) => [String(e["file"]), () => checkPicture(e, read(e["file"]))] as const),
+  ...array(json("cases.json")["cases"])
+    .map(object)
+    .map((e) => [String(e["id"]), () => checkCase(e, async (file) => read(file), arrays)] as const),
   ...array(json("bad.json")["files"])
     .map(object)
     .map((e) => [String(e["file"]), () => checkDamaged(e, read(e["file"]))] as const),

@@ -143,6 +143,28 @@ export function unmultiply(image: Image): Image {
   return { ...image, mode: image.mode === "La" ? "LA" : "RGBA", data: unmultiplied(image) };
 }
 
+/** Whether any pixel may be transparent. */
+function hasAlpha({ mode, transparent, paletteAlpha }: Image): boolean {
+  return ["LA", "La", "RGBA", "RGBa"].includes(mode) || transparent !== undefined || (mode === "P" && paletteAlpha !== undefined);
+}
+
+/** RGB as it looks on white: Pillow's `alpha_composite` over a white picture. One without alpha is converted alone. */
+export function onWhite(image: Image): Image {
+  if (!hasAlpha(image)) return convert(image, "RGB");
+  const { data } = convert(image, "RGBA");
+  const { width, height } = image;
+  const out = new Uint8Array(3 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    const alpha = data[4 * i + 3] ?? 0;
+    for (let c = 0; c < 3; c++) {
+      // Seven bits more than a byte, then a rounded division by 255.
+      const sum = 128 * ((data[4 * i + c] ?? 0) * alpha + 255 * (255 - alpha)) + 0x4000;
+      out[3 * i + c] = ((sum >> 8) + sum) >> 15;
+    }
+  }
+  return { mode: "RGB", width, height, data: out, orientation: image.orientation, source: image.source };
+}
+
 /** No ink is black alone: C, M, Y are what RGB lacks, K is none. */
 function toCmyk(rgb: Uint8Array): Uint8Array {
   const count = rgb.length / 3;
