@@ -2,7 +2,7 @@
 
 import { CHANNELS, type Image, type Mode } from "../../src/codecs/image.ts";
 import { convert } from "../../src/codecs/convert.ts";
-import { decodeImage } from "../../src/codecs/decode.ts";
+import { decodeImage, type DecodeOptions, prepareFor } from "../../src/codecs/decode.ts";
 import { transposeFor } from "../../src/codecs/transpose.ts";
 import { isTensor, type Item } from "../../src/preprocess/item.ts";
 import { parseSteps } from "../../src/preprocess/parse.ts";
@@ -29,6 +29,11 @@ export function pillowBytes(image: Image): ArrayBufferView {
   return out;
 }
 
+async function decoded(bytes: Uint8Array, options: DecodeOptions): Promise<Image> {
+  await prepareFor(bytes);
+  return decodeImage(bytes, options);
+}
+
 async function differs(what: string, image: Image, want: Json | undefined): Promise<string | undefined> {
   if (want === undefined) return undefined;
   const entry = object(want);
@@ -40,7 +45,7 @@ async function differs(what: string, image: Image, want: Json | undefined): Prom
 
 /** An entry of images.json; undefined where all agrees. */
 export async function checkPicture(entry: JsonObject, bytes: Uint8Array): Promise<string | undefined> {
-  const image = decodeImage(bytes, { name: String(entry["file"]) });
+  const image = await decoded(bytes, { name: String(entry["file"]) });
   if (image.mode !== entry["mode"]) return `mode ${image.mode}, wanted ${String(entry["mode"])}`;
   return (
     (await differs("as it is", image, entry["raw"])) ??
@@ -58,7 +63,7 @@ export async function checkDamaged(entry: JsonObject, bytes: Uint8Array): Promis
   const verdict = String(entry["pillow"]);
   const wanted = /^accepts: (\w+)/.exec(verdict)?.[1];
   try {
-    const image = decodeImage(bytes, { name: String(entry["file"]) });
+    const image = await decoded(bytes, { name: String(entry["file"]) });
     if (wanted === undefined) return `accepted, Pillow gives ${verdict}`;
     return (await sha256(convert(image, "RGB").data)) === wanted ? undefined : "other pixels";
   } catch (error) {
@@ -121,7 +126,7 @@ export async function checkCase(
   const load = String(entry["load"]);
   const images: Image[] = [];
   for (const file of files) {
-    const image = decodeImage(await read(file), { name: file });
+    const image = await decoded(await read(file), { name: file });
     images.push(load === "as-is" ? image : convert(image, load as Mode)); // the record's modes are Pillow's
   }
   const expect = object(entry["expect"]);

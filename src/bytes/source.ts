@@ -185,6 +185,16 @@ function filePathOfUrl(url: string): string {
   }
 }
 
+/** A file of an installed package, by the specifier that would import it; Node alone. @throws bad-argument, missing-file */
+export function readPackageFile(specifier: string): Uint8Array {
+  const { fs } = needPlatform(specifier);
+  try {
+    return new Uint8Array(fs.readFileSync(process.getBuiltinModule("node:module").createRequire(import.meta.url).resolve(specifier)));
+  } catch (cause) {
+    throw missingFile(specifier, undefined, cause);
+  }
+}
+
 function textOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,11 +1,12 @@
 /** Chooses the decoder by a file's first bytes, never by its name. */
 
-import { OpwiseError } from "../tensor/error.ts";
+import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { openBmp } from "./bmp.ts";
 import { openGif } from "./gif.ts";
 import { DEFAULT_MAX_PIXELS } from "./failure.ts";
 import type { Image } from "./image.ts";
 import { openJpeg } from "./jpeg/decode.ts";
+import { loadDecoder, missingPeer, peerDecoder } from "./peers.ts";
 import { openPng } from "./png.ts";
 import { openPnm } from "./pnm.ts";
 import { openTiff } from "./tiff.ts";
@@ -34,12 +35,26 @@ export function formatOf(bytes: Uint8Array): ImageFormat | undefined {
   return undefined;
 }
 
+/** Makes ready what `decodeImage` needs for this file: for WebP and JPEG 2000 a decoder of another package. @throws unsupported-format */
+export function prepareFor(bytes: Uint8Array): Promise<void> | undefined {
+  const format = formatOf(bytes);
+  if (format !== "webp" && format !== "jpeg2000") return undefined;
+  return peerDecoder(format) === undefined ? loadDecoder(format) : undefined;
+}
+
 /**
- * The picture in a file, as Pillow opens it: its own mode, orientation not applied.
+ * The picture in a file, as Pillow opens it: its own mode, orientation not applied. WebP and JPEG 2000 need their decoder loaded.
  * @throws bad-image, truncated, crc-mismatch, unsupported-format, limit-exceeded
  */
 export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Image {
-  const maxPixels = options.maxPixels ?? DEFAULT_MAX_PIXELS;
+  try {
+    return open(bytes, options.maxPixels ?? DEFAULT_MAX_PIXELS);
+  } catch (error) {
+    throw isOpwiseError(error) ? error.at({ file: options.name }) : error;
+  }
+}
+
+function open(bytes: Uint8Array, maxPixels: number): Image {
   const format = formatOf(bytes);
   switch (format) {
     case "jpeg":
@@ -55,8 +70,11 @@ export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Ima
     case "tiff":
       return openTiff(bytes, maxPixels);
     case "webp":
-    case "jpeg2000":
-      throw new OpwiseError("unsupported-format", `no decoder for ${format} is loaded`);
+    case "jpeg2000": {
+      const decoder = peerDecoder(format);
+      if (decoder === undefined) throw missingPeer(format);
+      return decoder(bytes, maxPixels);
+    }
     case undefined:
       throw new OpwiseError("unsupported-format", "the file is no picture of a kind that is read", {
         wanted: "JPEG, PNG, GIF, BMP, PNM, TIFF, WebP or JPEG 2000",

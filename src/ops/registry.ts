@@ -18,7 +18,7 @@ import { guarded } from "./quantised-rule.ts";
 /** An op bound to a schema: arguments in schema order, all given (defaults filled in by the linker). */
 export type BoundOp =
   | { readonly reads: false; readonly run: (ctx: Context, args: readonly Datum[]) => readonly Datum[] }
-  | { readonly reads: true; readonly run: (ctx: Context, args: readonly Datum[]) => Generator<Tensor, readonly Datum[], void> };
+  | { readonly reads: true; readonly run: (ctx: Context, args: readonly Datum[]) => Generator<Tensor | Promise<void>, readonly Datum[], void> };
 
 /** Ops by full name. */
 export type OpTable = ReadonlyMap<string, Op>;

@@ -4,7 +4,7 @@ import { CHANNELS, type Image } from "../codecs/image.ts";
 import { transpose } from "../codecs/transpose.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { backwards, gather, heightOf, isTensor, type Item, span, swapAxes, widthOf } from "./item.ts";
-import { centreRegion, fiveRegions, marginsOf, type Region } from "./sizes.ts";
+import { centreRegion, fiveRegions, type Margins, marginsOf, type Region } from "./sizes.ts";
 import type { CropBorders, FiveCrop, Pad, PaddingMode, TenCrop } from "./step.ts";
 
 /** What lies outside of the item is 0. */
@@ -43,25 +43,37 @@ export function rotate90(item: Item, k: number): Item {
   return turns === 1 ? flipVertically(swapAxes(item)) : flipHorizontally(swapAxes(item));
 }
 
-/** Source index of each padded one. */
+/** Source index of each padded one. Reflections go back and forth as often as the padding needs. */
 function paddedIndices(samples: number, before: number, after: number, mode: PaddingMode): Int32Array {
-  const limit = mode === "reflect" ? samples - 1 : samples;
-  if ((mode === "reflect" || mode === "symmetric") && Math.max(before, after) > limit) {
-    throw new OpwiseError("bad-argument", `\`${mode}\` padding is larger than the picture`, { wanted: `at most ${limit}`, got: `${Math.max(before, after)}` });
-  }
+  const period = mode === "reflect" ? Math.max(2 * samples - 2, 1) : 2 * samples;
   return Int32Array.from({ length: samples + before + after }, (_, i) => {
     const at = i - before;
     if (at >= 0 && at < samples) return at;
     if (mode === "constant") return -1;
     if (mode === "edge") return at < 0 ? 0 : samples - 1;
-    const own = mode === "symmetric" ? 1 : 0;
-    return at < 0 ? -at - own : 2 * samples - 2 - at + own;
+    const phase = ((at % period) + period) % period;
+    return phase < samples ? phase : mode === "reflect" ? period - phase : period - 1 - phase;
   });
 }
 
+/** torch reflects tensors once only. */
+function checkReflection(item: Item, { left, top, right, bottom }: Margins, mode: PaddingMode): void {
+  if (!isTensor(item) || (mode !== "reflect" && mode !== "symmetric")) return;
+  const spare = mode === "reflect" ? 1 : 0;
+  const most = [heightOf(item) - spare, widthOf(item) - spare] as const;
+  if (Math.max(top, bottom) > most[0] || Math.max(left, right) > most[1]) {
+    throw new OpwiseError("bad-argument", `\`${mode}\` padding is larger than the tensor`, {
+      wanted: `at most ${most.join(" and ")}`,
+      got: [left, top, right, bottom].join(", "),
+    });
+  }
+}
+
 export function pad(item: Item, step: Pick<Pad, "padding" | "fill" | "padding_mode">): Item {
-  const { left, top, right, bottom } = marginsOf(step.padding);
+  const margins = marginsOf(step.padding);
+  const { left, top, right, bottom } = margins;
   const mode = step.padding_mode ?? "constant";
+  checkReflection(item, margins, mode);
   // Negative padding crops, as in torchvision.
   const kept: Region = {
     left: Math.max(-left, 0),

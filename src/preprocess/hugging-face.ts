@@ -50,12 +50,10 @@ function bad(field: string, value: unknown, wanted: string): OpwiseError {
 
 /** The steps; the result is `pixel_values`, [1, C, H, W]. @throws bad-argument for a processor or field that is not known */
 export function stepsOfConfig(config: Config): readonly Step[] {
-  const name = String(config["image_processor_type"] ?? config["feature_extractor_type"] ?? "").replace(
-    /(?:ImageProcessor(?:Fast|Pil)?|FeatureExtractor)$/,
-    "",
-  );
+  const kind = config["image_processor_type"] ?? config["feature_extractor_type"];
+  const name = (typeof kind === "string" ? kind : "").replace(/(?:ImageProcessor(?:Fast|Pil)?|FeatureExtractor)$/, "");
   const defaults = DEFAULTS[name];
-  if (defaults === undefined) throw bad("image_processor_type", config["image_processor_type"], Object.keys(DEFAULTS).join(", "));
+  if (defaults === undefined) throw bad("image_processor_type", kind, Object.keys(DEFAULTS).join(", "));
   const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== undefined));
   const fields: Config = { ...COMMON, ...defaults, ...given };
   const on = (field: string): boolean => fields[field] === true;

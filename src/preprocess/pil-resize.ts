@@ -155,6 +155,7 @@ function safeBox(image: Image, width: number, height: number, filter: Filter, [x
 
 /** Means over blocks of `fx` by `fy` pixels, smaller ones at the edges. */
 export function reduce(image: Image, fx: number, fy: number, box?: Box): Image {
+  if (fx === 1 && fy === 1 && box === undefined) return image;
   if (image.mode === "LA" || image.mode === "RGBA") {
     return { ...unmultiply(reduce(convert(image, image.mode === "LA" ? "La" : "RGBa"), fx, fy, box)), ...keptOf(image) };
   }

@@ -52,7 +52,7 @@ interface PendingOp {
   readonly frame: Frame;
   readonly instruction: Instruction & { readonly kind: "op" };
   readonly args: readonly Datum[];
-  readonly steps: Generator<Tensor, readonly Datum[], void> | undefined;
+  readonly steps: Generator<Tensor | Promise<void>, readonly Datum[], void> | undefined;
   readonly outputs: readonly Datum[] | undefined;
 }
 
@@ -227,7 +227,7 @@ export class Machine {
     const steps = pending.steps ?? unreachable("a read without steps");
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done === true) return this.#finish({ ...pending, outputs: step.value });
-      const wait = this.executor.sync(step.value);
+      const wait = step.value instanceof Promise ? step.value : this.executor.sync(step.value);
       if (wait instanceof Promise) return this.#wait(wait, pending);
     }
   }

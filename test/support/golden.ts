@@ -231,7 +231,7 @@ async function run(ctx: Executor, prepared: Prepared): Promise<readonly Datum[]>
   if (bound.reads) {
     const steps = bound.run(ctx, args);
     let step = steps.next();
-    for (; step.done !== true; step = steps.next()) await ctx.sync(step.value);
+    for (; step.done !== true; step = steps.next()) await (step.value instanceof Promise ? step.value : ctx.sync(step.value));
     out = step.value;
   } else out = bound.run(ctx, args);
   await ctx.pending;

@@ -88,9 +88,10 @@ export interface OnnxCall {
   readonly version: number;
 }
 
+/** A meaning that reads yields the tensors whose values it needs, or what else it has to wait for. */
 export type OnnxMeaning =
   | { readonly run: (ctx: Context, call: OnnxCall) => Result }
-  | { readonly reads: (ctx: Context, call: OnnxCall) => Generator<Tensor, Result, void> };
+  | { readonly reads: (ctx: Context, call: OnnxCall) => Generator<Tensor | Promise<void>, Result, void> };
 
 /** `onnx::Conv`; versions by the opset that introduced the behaviour: the largest not above the node's is taken. */
 export interface OnnxOp {

@@ -8,6 +8,7 @@ import type { OnnxOp } from "./define.ts";
 import { indexingOps } from "./indexing.ts";
 import { normalizationOps } from "./normalization.ts";
 import { paddingOps } from "./padding.ts";
+import { pictureOps } from "./pictures.ts";
 import { pointwiseOps } from "./pointwise.ts";
 import { poolingOps } from "./pooling.ts";
 import { productOps } from "./products.ts";
@@ -40,6 +41,7 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   indexingOps,
   normalizationOps,
   paddingOps,
+  pictureOps,
   pointwiseOps,
   poolingOps,
   productOps,

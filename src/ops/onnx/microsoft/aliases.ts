@@ -26,7 +26,7 @@ function alias(name: string, version: number, as: string = name): OnnxOp {
 const UNSORTED = new Attributes("com.microsoft::Unique", { sorted: { kind: "int", value: 0 } }, () => unreachable("an attribute of numbers"));
 
 /** The distinct elements in the order of their first occurrence, each element's place among them, and their counts. */
-function* unique(ctx: Context, call: OnnxCall): Generator<Tensor, Tensor[], void> {
+function* unique(ctx: Context, call: OnnxCall): Generator<Tensor | Promise<void>, Tensor[], void> {
   const found = onnxMeaning(table, "onnx::Unique@11");
   if (found === undefined || "run" in found.meaning) return unreachable("Unique reads");
   const all = yield* found.meaning.reads(ctx, { ...call, attributes: UNSORTED, outputs: 4, version: 11 });
