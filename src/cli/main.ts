@@ -15,7 +15,9 @@ const USAGE = `usage:
                                    a checkpoint (.pth, .safetensors, *.index.json): names, dtypes, shapes and bytes of its tensors
   opwise run MODEL [--input [NAME=]FILE]... [--output DIR] [--method NAME] [--backend NAME] [--json]
              [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
-                                   inputs: .npy (a tensor), .npz (tensors by name), .json (any value);
+             [--image FILE]... [--preset NAME|FILE.json] [--top N] [--labels FILE]
+                                   inputs: .npy (a tensor), .npz (tensors by name), .json (any value); pictures become the first
+                                   input, by a preset (default imagenet), steps, or a preprocessor_config.json;
                                    --sample: those that a .pt2 was exported with
   opwise print MODEL               the typed graph with source lines
   --program NAME                   with the commands above: one of several programs in a .pt2
@@ -57,8 +59,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return run(
         parseArguments(rest, {
           flags: ["json", "sample"],
-          options: ["output", "method", "backend", "seed", "max-steps", "tolerance", "program"],
-          repeated: ["input", "expect"],
+          options: ["output", "method", "backend", "seed", "max-steps", "tolerance", "program", "preset", "top", "labels"],
+          repeated: ["input", "expect", "image"],
         }),
       );
     case "print":

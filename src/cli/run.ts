@@ -18,6 +18,7 @@ import {
 } from "../index.ts";
 import { type Arguments, programOption, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
+import { bestClasses, type Guess, pictureBatch } from "./picture.ts";
 import { toJson } from "./inspect.ts";
 import { progressLine } from "./progress.ts";
 
@@ -137,6 +138,13 @@ function printPlacement(lines: readonly Placement[]): void {
   }
 }
 
+function printGuesses(guesses: readonly (readonly Guess[])[], files: readonly string[]): void {
+  for (const [i, row] of guesses.entries()) {
+    if (guesses.length > 1) console.log(files[i] ?? `row ${i}`);
+    for (const { index, probability, label } of row) console.log(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label ?? `class ${index}`}`);
+  }
+}
+
 function positive(args: Arguments, option: string): number | undefined {
   const word = args.options.get(option);
   if (word === undefined) return undefined;
@@ -150,11 +158,15 @@ export async function run(args: Arguments): Promise<number> {
   const tolerance = positive(args, "tolerance") ?? 1e-4;
   const seed = args.options.get("seed");
   if (seed !== undefined && !/^\d+$/.test(seed)) throw new UsageError(`\`--seed\` wants a whole number, got \`${seed}\``);
+  const top = args.options.has("labels") || args.options.has("top") ? (positive(args, "top") ?? 5) : undefined;
+  const files = args.repeated.get("image") ?? [];
+  const pictures = files.length === 0 ? undefined : await pictureBatch(files, args.options.get("preset") ?? "imagenet");
   const asJson = args.flags.has("json");
   const started = performance.now();
   const backend = await makeBackend(args.options.get("backend") ?? "cpu");
   const model = await load(args.model, { onProgress: progressLine(args.model), ...programOption(args) });
-  const inputs = args.flags.has("sample") ? await sampleOf(model) : await readInputs(args.repeated.get("input") ?? []);
+  const given = args.flags.has("sample") ? await sampleOf(model) : await readInputs(args.repeated.get("input") ?? []);
+  const inputs: Values = pictures === undefined ? given : { ...given, positional: [pictures.tensor, ...given.positional] };
   using session = await model.session({
     backend,
     print: (text) => (asJson ? console.error(text) : console.log(text)),
@@ -171,6 +183,8 @@ export async function run(args: Arguments): Promise<number> {
   } else result = await session.call(args.options.get("method") ?? "forward", inputs.positional, inputs.named, limits);
   const ended = performance.now();
   const rows = rowsOf(isOnnx ? "" : "output", result);
+  const scores = rows.find((row) => row.tensor !== undefined)?.tensor;
+  const guesses = top === undefined || scores === undefined ? [] : bestClasses(scores, top, args.options.get("labels"));
   const expected = await compare(args.repeated.get("expect") ?? [], rows);
   const folder = args.options.get("output");
   const written = folder === undefined ? [] : writeRows(folder, rows);
@@ -182,10 +196,13 @@ export async function run(args: Arguments): Promise<number> {
       ...(row.tensor === undefined ? { value: row.value } : { dtype: row.tensor.dtype, shape: row.tensor.shape }),
       ...(written[i] === undefined ? {} : { file: written[i] }),
     }));
-    console.log(toJson({ outputs, expected, diverged: diverged.length, ...times, placement: session.placement() }));
+    const named = { ...(pictures === undefined ? {} : { pixels: pictures.provenance }), ...(top === undefined ? {} : { top: guesses }) };
+    console.log(toJson({ outputs, ...named, expected, diverged: diverged.length, ...times, placement: session.placement() }));
   } else {
     const width = Math.max(...rows.map((r) => r.name.length), 0);
     for (const row of rows) console.log(`${row.name.padEnd(width)}  ${textOf(row)}`);
+    if (pictures !== undefined) console.log(`pixels: ${pictures.provenance}`);
+    printGuesses(guesses, files);
     for (const { name, error } of expected)
       console.log(`${name}: largest error ${error.toExponential(2)}${error <= tolerance ? "" : `, more than ${tolerance}`}`);
     console.log(`loaded in ${times.loadMs} ms, ran in ${times.runMs} ms on ${backend.name}`);
