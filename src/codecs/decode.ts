@@ -18,6 +18,8 @@ export interface DecodeOptions {
   readonly maxPixels?: number;
   /** What to call the file in messages. */
   readonly name?: string | undefined;
+  /** Whether WebAssembly may be used for the hot loops; default yes. A page whose policy forbids it works without, and says no to be spared the report. */
+  readonly wasm?: boolean | undefined;
 }
 
 const text = (bytes: Uint8Array, from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
@@ -48,17 +50,17 @@ export function prepareFor(bytes: Uint8Array): Promise<void> | undefined {
  */
 export function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Image {
   try {
-    return open(bytes, options.maxPixels ?? DEFAULT_MAX_PIXELS);
+    return open(bytes, options.maxPixels ?? DEFAULT_MAX_PIXELS, options.wasm ?? true);
   } catch (error) {
     throw isOpwiseError(error) ? error.at({ file: options.name }) : error;
   }
 }
 
-function open(bytes: Uint8Array, maxPixels: number): Image {
+function open(bytes: Uint8Array, maxPixels: number, wasm: boolean): Image {
   const format = formatOf(bytes);
   switch (format) {
     case "jpeg":
-      return decodeJpeg(bytes, maxPixels);
+      return decodeJpeg(bytes, maxPixels, wasm);
     case "png":
       return openPng(bytes, maxPixels);
     case "gif":
@@ -85,11 +87,11 @@ function open(bytes: Uint8Array, maxPixels: number): Image {
   }
 }
 
-function decodeJpeg(bytes: Uint8Array, maxPixels: number): Image {
+function decodeJpeg(bytes: Uint8Array, maxPixels: number, wasm: boolean): Image {
   const file = openJpeg(bytes, maxPixels);
   const { mode, width, height, channels, orientation } = file;
   const data = new Uint8Array(width * height * channels);
   const rowBytes = width * channels;
-  file.decode((rows, y, count) => data.set(rows.subarray(0, count * rowBytes), y * rowBytes));
+  file.decode((rows, y, count) => data.set(rows.subarray(0, count * rowBytes), y * rowBytes), wasm);
   return { mode, width, height, data, orientation, source: "jpeg islow" };
 }

@@ -4,6 +4,7 @@ import { convert, unmultiply } from "../codecs/convert.ts";
 import { CHANNELS, type Image, type Samples, samplesFor } from "../codecs/image.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { type Filter, FILTERS, PILLOW_BITS, pillowTaps, toFixed } from "./filters.ts";
+import { rowResampler } from "./row-resampler.ts";
 import { alongColumns, alongRows, type Rounding } from "./resample.ts";
 
 export type Resample = "nearest" | Filter;
@@ -16,6 +17,8 @@ export interface ResizeOptions {
   readonly box?: Box | undefined;
   /** First shrink by whole factors, down to this many times the wanted size. */
   readonly reducingGap?: number | undefined;
+  /** Whether WebAssembly may be used; default yes. */
+  readonly wasm?: boolean | undefined;
   /** Whose order of the passes; 12 differs from 13 on a few shapes. */
   readonly pillow?: 12 | 13 | undefined;
 }
@@ -36,7 +39,9 @@ export function resize(image: Image, width: number, height: number, resample: Re
   if (image.mode === "LA" || image.mode === "RGBA") {
     const gap = pillow === 13 ? options.reducingGap : undefined;
     return {
-      ...unmultiply(resize(convert(image, image.mode === "LA" ? "La" : "RGBa"), width, height, resample, { box, pillow, reducingGap: gap })),
+      ...unmultiply(
+        resize(convert(image, image.mode === "LA" ? "La" : "RGBa"), width, height, resample, { box, pillow, reducingGap: gap, wasm: options.wasm }),
+      ),
       ...keptOf(image),
     };
   }
@@ -48,10 +53,10 @@ export function resize(image: Image, width: number, height: number, resample: Re
       const safe = safeBox(image, width, height, resample, box);
       const reduced = reduce(image, fx, fy, safe);
       const moved: Box = [(x0 - safe[0]) / fx, (y0 - safe[1]) / fy, (x1 - safe[0]) / fx, (y1 - safe[1]) / fy];
-      return resize(reduced, width, height, resample, { box: moved, pillow });
+      return resize(reduced, width, height, resample, { box: moved, pillow, wasm: options.wasm });
     }
   }
-  return resizeFiltered(image, width, height, resample, box, pillow);
+  return resizeFiltered(image, width, height, resample, box, pillow, options.wasm ?? true);
 }
 
 function keptOf(image: Image): Pick<Image, "mode" | "orientation" | "source"> {
@@ -110,7 +115,19 @@ function roundingOf(image: Image): Rounding {
   return { kind: "fixed", bits: PILLOW_BITS };
 }
 
-function resizeFiltered(image: Image, width: number, height: number, filter: Filter, box: Box, pillow: 12 | 13): Image {
+/** Pictures with fewer samples than this are done before a kernel is set up. */
+const WORTH_KERNELS = 100_000;
+
+/** The vertical pass alone, over the whole height. */
+export function resizeColumns(image: Image, height: number, filter: Filter): Image {
+  if (height === image.height) return image;
+  const out = samplesFor(image.mode, image.width, height);
+  const taps = toFixed(pillowTaps(filter, image.height, 0, image.height, height), PILLOW_BITS);
+  alongColumns(image.data, image.width * CHANNELS[image.mode], taps, out, { kind: "fixed", bits: PILLOW_BITS });
+  return { ...image, height, data: out };
+}
+
+function resizeFiltered(image: Image, width: number, height: number, filter: Filter, box: Box, pillow: 12 | 13, wasm: boolean): Image {
   const channels = CHANNELS[image.mode];
   const rounding = roundingOf(image);
   const { width: w, height: h } = image;
@@ -126,7 +143,17 @@ function resizeFiltered(image: Image, width: number, height: number, filter: Fil
     () => {
       if (!horizontal) return;
       const out = samplesFor(image.mode, width, current.h);
-      alongRows(data, current.h, w, channels, taps(w, box[0], box[2], width), out, rounding);
+      const weights = taps(w, box[0], box[2], width);
+      if (
+        image.mode === "RGB" &&
+        wasm &&
+        data.length >= WORTH_KERNELS &&
+        data instanceof Uint8Array &&
+        out instanceof Uint8Array &&
+        weights.weights instanceof Int32Array
+      ) {
+        rowResampler(w, { ...weights, weights: weights.weights }, wasm)(data, current.h, out);
+      } else alongRows(data, current.h, w, channels, weights, out, rounding);
       [data, current] = [out, { w: width, h: current.h }];
     },
     () => {

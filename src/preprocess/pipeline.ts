@@ -27,28 +27,31 @@ export interface StepEvent {
 export interface RunSteps {
   /** Whose Pillow: 13, the default, or 12, which orders the passes of a resize otherwise. */
   readonly pillow?: 12 | 13 | undefined;
+  /** Whether WebAssembly may be used for the hot loops; default yes. */
+  readonly wasm?: boolean | undefined;
   /** Called after each step. */
   readonly onStep?: ((event: StepEvent) => void) | undefined;
 }
 
 type OneStep = Exclude<Step, { readonly op: "FiveCrop" | "TenCrop" | "Stack" | "HFProcessor" }>;
 
-function resized(item: Item, step: Resize, pillow: 12 | 13 | undefined): Item {
+function resized(item: Item, step: Resize, { pillow, wasm }: RunSteps): Item {
   const [height, width] = resizedTo(step.size, step.max_size, heightOf(item), widthOf(item));
   const interpolation = step.interpolation ?? "bilinear";
   if (height === heightOf(item) && width === widthOf(item)) return item;
   if ((step.path ?? (isTensor(item) ? "tensor" : "pil")) === "pil") {
-    return resize(asImage(item, "Resize"), width, height, interpolation === "nearest-exact" ? "nearest" : interpolation, { pillow });
+    return resize(asImage(item, "Resize"), width, height, interpolation === "nearest-exact" ? "nearest" : interpolation, { pillow, wasm });
   }
   if (interpolation === "box" || interpolation === "hamming") throw new OpwiseError("bad-argument", `tensors are not resized by \`${interpolation}\``);
   const antialias = step.antialias ?? true;
   return resizeTensor(asTensor(item, "Resize"), height, width, { interpolation, antialias, api: step.api ?? "v2" });
 }
 
-function applyOne(item: Item, step: OneStep, pillow: 12 | 13 | undefined): Item {
+function applyOne(item: Item, step: OneStep, options: RunSteps): Item {
+  const { pillow, wasm } = options;
   switch (step.op) {
     case "Resize":
-      return resized(item, step, pillow);
+      return resized(item, step, options);
     case "CenterCrop":
       return centerCrop(item, step.size, step.middle ?? "even");
     case "Crop":
@@ -86,7 +89,12 @@ function applyOne(item: Item, step: OneStep, pillow: 12 | 13 | undefined): Item 
     case "Transpose":
       return transpose(asImage(item, step.op), step.method);
     case "PilResize":
-      return resize(asImage(item, step.op), step.size[0], step.size[1], step.resample ?? "bicubic", { box: step.box, reducingGap: step.reducing_gap, pillow });
+      return resize(asImage(item, step.op), step.size[0], step.size[1], step.resample ?? "bicubic", {
+        box: step.box,
+        reducingGap: step.reducing_gap,
+        pillow,
+        wasm,
+      });
     case "Thumbnail":
       return thumbnail(asImage(item, step.op), step.size[0], step.size[1], pillow);
     case "Reduce": {
@@ -117,7 +125,7 @@ function applyStep(items: readonly Item[], step: Step, options: RunSteps): reado
     case "HFProcessor":
       return stepsOfConfig(step.config).reduce<readonly Item[]>((now, inner) => applyStep(now, inner, options), items);
     default:
-      return items.map((item) => applyOne(item, step, options.pillow));
+      return items.map((item) => applyOne(item, step, options));
   }
 }
 

@@ -6,7 +6,7 @@ import type { Image, Mode } from "../codecs/image.ts";
 import { transposeFor } from "../codecs/transpose.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { fusedRun } from "./fused.ts";
+import { decodeResized } from "./fused.ts";
 import { isTensor, type Item } from "./item.ts";
 import { cast, channelsLast, stack } from "./numbers.ts";
 import { Compose, provenanceOf, type RunSteps } from "./pipeline.ts";
@@ -59,20 +59,20 @@ export async function preprocess(
 ): Promise<Processed> {
   const compose = composeOf(pipeline);
   const sources: readonly PictureSource[] = Array.isArray(pictures) ? pictures : [pictures as PictureSource]; // an array is a list of pictures
-  const fused = sources.map((source) => fusedRun(source, compose.steps, options));
-  let items: readonly Item[];
-  let decoder: string | undefined;
-  if (fused.every((one) => one !== undefined)) {
-    items = fused.map((one) => one.tensor);
-    decoder = fused[0]?.source;
-  } else {
-    const images = await Promise.all(sources.map((source) => loadImage(source, options)));
-    items = compose.apply(images, options);
-    decoder = [...new Set(images.map((image) => image.source ?? "pixels"))].join(" and ");
+  const [first, ...others] = compose.steps;
+  const images: Image[] = [];
+  const items: Item[] = [];
+  for (const source of sources) {
+    const resized = source instanceof Uint8Array ? decodeResized(source, first, options) : undefined;
+    const image = resized ?? (await loadImage(source, options));
+    images.push(image);
+    if (options.onStep === undefined) items.push(...(resized === undefined ? new Compose(compose.steps.slice(0, 1)).apply([image], options) : [resized]));
   }
-  const whole = batchOf(items);
+  // With a listener every step is run over all pictures; else the first was run on each alone, in one pass with decoding where that can be.
+  const whole = batchOf(options.onStep === undefined ? new Compose(others).apply(items, options) : compose.apply(images, options));
+  const decoders = new Set(images.map((image) => image.source ?? "pixels"));
   const typed = options.dtype === undefined ? whole : cast(whole, options.dtype);
-  return { tensor: options.layout === "channels_last" ? channelsLast(typed) : typed, provenance: provenanceOf(decoder, compose.steps) };
+  return { tensor: options.layout === "channels_last" ? channelsLast(typed) : typed, provenance: provenanceOf([...decoders].join(" and "), compose.steps) };
 }
 
 /** [C, H, W] each, or batches, to one batch. */

@@ -3,14 +3,15 @@
 import { isOpwiseError } from "../../tensor/error.ts";
 import { badImage, DEFAULT_MAX_PIXELS, truncated } from "../failure.ts";
 import { orientationOf } from "../orientation.ts";
+import { Workspace } from "../workspace.ts";
 import { arithmeticDecoder } from "./arithmetic.ts";
-import { colourRow, type ColourSpace, colourSpaceOf } from "./colour.ts";
+import { type ColourSpace, colourSpaceOf } from "./colour.ts";
 import type { BlockGrid, EntropyDecoder, ScanShape } from "./entropy.ts";
 import { type Component, type Frame, HeaderReader, type Scan } from "./frame.ts";
 import { huffmanDecoder } from "./huffman.ts";
-import { inverseDct } from "./idct.ts";
+import { type Loops, loopsFor, ROW_SLACK } from "./loops.ts";
 import { smoothingHelps, smoothRow } from "./smoothing.ts";
-import { type Plane, upsampleRow } from "./upsample.ts";
+import type { Plane } from "./upsample.ts";
 
 /** Receives `count` whole rows of pixels, from row `y` on; `data` is only lent. */
 export type RowSink = (data: Uint8Array, y: number, count: number) => void;
@@ -24,8 +25,8 @@ export interface JpegFile {
   readonly channels: 1 | 3 | 4;
   /** EXIF orientation, 1 to 8; not applied. */
   readonly orientation: number;
-  /** Decodes the pixels, top row first. @throws bad-image, truncated, unsupported-format */
-  decode(sink: RowSink): void;
+  /** Decodes the pixels, top row first; with WebAssembly unless told otherwise. @throws bad-image, truncated, unsupported-format */
+  decode(sink: RowSink, wasm?: boolean): void;
 }
 
 /** More scans than any encoder makes; each costs time however short it is. */
@@ -44,12 +45,14 @@ export function openJpeg(bytes: Uint8Array, maxPixels: number = DEFAULT_MAX_PIXE
     mode: channels === 1 ? "L" : channels === 3 ? "RGB" : "CMYK",
     channels,
     orientation: orientationOf(reader.marks.exif, reader.marks.xmp),
-    decode: (sink) => {
+    decode: (sink, wasm = true) => {
       const single = !frame.progressive && scan.parts.length === frame.components.length;
       if (!single && !hasEnd(bytes)) throw truncated("the JPEG data");
-      const output = new Output(frame, colourSpaceOf(frame, reader.marks), channels, sink);
-      if (single) decodeSingle(reader, frame, scan, output);
-      else decodeMultiple(reader, frame, scan, output);
+      const coefficients = frame.components.map((c) => 128 * c.stride * (single ? c.v : c.rows + 1));
+      const workspace = new Workspace([...coefficients, ...Output.sizes(frame, channels)], wasm);
+      const output = new Output(frame, colourSpaceOf(frame, reader.marks), channels, workspace, sink);
+      if (single) decodeSingle(reader, frame, scan, workspace, output);
+      else decodeMultiple(reader, frame, scan, workspace, output);
     },
   };
 }
@@ -66,49 +69,61 @@ class Output {
   private readonly space: ColourSpace;
   private readonly channels: number;
   private readonly sink: RowSink;
-  readonly planes: readonly Plane[];
+  private readonly loops: Loops;
+  private readonly planes: readonly Plane[];
   private readonly rows: readonly Uint8Array[];
   private readonly pixels: Uint8Array;
+  private readonly table: Int16Array;
   private readonly batch: number;
   private done = 0;
 
-  constructor(frame: Frame, space: ColourSpace, channels: number, sink: RowSink) {
+  /** Memory of all that an output needs. */
+  static sizes(frame: Frame, channels: number): readonly number[] {
+    return [
+      ...frame.components.flatMap((c) => [c.stride * 8 * c.rows * 8, c.width * (frame.hMax / c.h) + ROW_SLACK]),
+      8 * frame.vMax * frame.width * channels + ROW_SLACK,
+      128,
+    ];
+  }
+
+  constructor(frame: Frame, space: ColourSpace, channels: number, workspace: Workspace, sink: RowSink) {
     this.frame = frame;
     this.space = space;
     this.channels = channels;
     this.sink = sink;
+    this.loops = loopsFor(workspace);
     this.planes = frame.components.map((c) => ({
-      samples: new Uint8Array(c.stride * 8 * c.rows * 8),
+      samples: workspace.bytes(c.stride * 8 * c.rows * 8),
       stride: c.stride * 8,
       width: c.width,
       height: c.height,
       across: frame.hMax / c.h,
       down: frame.vMax / c.v,
     }));
-    this.rows = this.planes.map((plane) => new Uint8Array(plane.width * plane.across));
+    this.rows = this.planes.map((plane) => workspace.bytes(plane.width * plane.across + ROW_SLACK));
     this.batch = 8 * frame.vMax;
-    this.pixels = new Uint8Array(this.batch * frame.width * channels);
+    this.pixels = workspace.bytes(this.batch * frame.width * channels + ROW_SLACK);
+    this.table = workspace.shorts(64);
   }
 
   /** A row of a component's blocks to samples. */
   blocks(component: Component, row: number, coefficients: Int16Array, from: number): void {
     const plane = this.planes[component.index];
     if (plane === undefined || row >= component.blocksHigh) return;
-    inverseDct(coefficients, from, component.blocksWide, component.quant ?? new Uint16Array(64), plane.samples, row * 8 * plane.stride, plane.stride);
+    this.table.fill(0);
+    if (component.quant !== undefined) this.table.set(component.quant);
+    this.loops.inverseDct(coefficients, from, component.blocksWide, this.table, plane.samples, row * 8 * plane.stride, plane.stride);
   }
 
   /** Hands over the rows up to `ready`, all of whose samples and neighbours are there. */
   emit(ready: number): void {
-    const { frame, channels, pixels } = this;
+    const { frame, channels, pixels, loops } = this;
     const end = Math.min(ready, frame.height);
     while (this.done < end) {
       const count = Math.min(this.batch, end - this.done);
       for (let i = 0; i < count; i++) {
-        for (const [k, plane] of this.planes.entries()) {
-          const row = this.rows[k];
-          if (row !== undefined) upsampleRow(plane, this.done + i, row, 0);
-        }
-        colourRow(this.space, this.rows, frame.width, pixels, i * frame.width * channels);
+        const rows = this.planes.map((plane, k) => loops.upsampled(plane, this.done + i, this.rows[k] ?? pixels));
+        loops.colourRow(this.space, rows, frame.width, pixels, i * frame.width * channels);
       }
       this.sink(pixels, this.done, count);
       this.done += count;
@@ -129,8 +144,8 @@ function entropyDecoder(reader: HeaderReader, frame: Frame, scan: Scan, shape: S
 }
 
 /** The usual file: one scan with all components, decoded a row of MCUs at a time. */
-function decodeSingle(reader: HeaderReader, frame: Frame, scan: Scan, output: Output): void {
-  const shape = shapeOf(frame, scan, (c, wide, high) => ({ coefficients: new Int16Array(c.stride * high * 64), stride: c.stride, wide, high }));
+function decodeSingle(reader: HeaderReader, frame: Frame, scan: Scan, workspace: Workspace, output: Output): void {
+  const shape = shapeOf(frame, scan, (c, wide, high) => ({ coefficients: workspace.shorts(c.stride * high * 64), stride: c.stride, wide, high }));
   const decoder = entropyDecoder(reader, frame, scan, shape);
   const rowsPerMcu = 8 * (scan.parts.length === 1 ? 1 : frame.vMax);
   for (let row = 0; row < shape.mcusHigh; row++) {
@@ -158,8 +173,8 @@ function hasScanBehind(reader: HeaderReader): boolean {
 }
 
 /** Progressive files, and those with a scan for each component: all coefficients first. */
-function decodeMultiple(reader: HeaderReader, frame: Frame, first: Scan, output: Output): void {
-  const coefficients = frame.components.map((c) => new Int16Array(c.stride * c.rows * 64));
+function decodeMultiple(reader: HeaderReader, frame: Frame, first: Scan, workspace: Workspace, output: Output): void {
+  const coefficients = frame.components.map((c) => workspace.shorts(c.stride * c.rows * 64));
   const of = (component: Component): Int16Array => coefficients[component.index] ?? new Int16Array(0);
   let lastSound = 0;
   let count = 0;
@@ -176,7 +191,7 @@ function decodeMultiple(reader: HeaderReader, frame: Frame, first: Scan, output:
     }
   }
   const smooth = smoothingHelps(frame);
-  const smoothed = frame.components.map((c) => new Int16Array(smooth ? c.stride * 64 : 0));
+  const smoothed = frame.components.map((c) => workspace.shorts(smooth ? c.stride * 64 : 0));
   for (let mcuRow = 0; mcuRow < frame.mcusHigh; mcuRow++) {
     for (const [i, component] of frame.components.entries()) {
       for (let row = mcuRow * component.v; row < Math.min((mcuRow + 1) * component.v, component.blocksHigh); row++) {
