@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readWav } from "../src/codecs/wav.ts";
 import { load } from "../src/model.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import type { Backend } from "../src/prims/backend.ts";
@@ -10,12 +11,9 @@ import { makeBackend } from "./runner/backend.ts";
 import { printPlacement } from "./runner/placement.ts";
 import { finish } from "./runner/report.ts";
 
-/** 16-bit mono samples of a .wav file, divided by 32768. */
+/** Samples of a .wav file's first channel. */
 function samplesOf(path: string): Float32Array {
-  const bytes = readFileSync(path);
-  const at = bytes.indexOf("data", 12, "latin1");
-  const length = bytes.readUInt32LE(at + 4);
-  return Float32Array.from({ length: Math.floor(length / 2) }, (_, i) => bytes.readInt16LE(at + 8 + 2 * i) / 32768);
+  return readWav(new Uint8Array(readFileSync(path))).channels[0] ?? new Float32Array(0);
 }
 
 interface Expected {

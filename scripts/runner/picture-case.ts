@@ -29,6 +29,11 @@ export function pillowBytes(image: Image): ArrayBufferView {
   return out;
 }
 
+/** Whether the hot loops may be WebAssembly. */
+export interface Way {
+  readonly wasm: boolean;
+}
+
 async function decoded(bytes: Uint8Array, options: DecodeOptions): Promise<Image> {
   await prepareFor(bytes);
   return decodeImage(bytes, options);
@@ -44,8 +49,8 @@ async function differs(what: string, image: Image, want: Json | undefined): Prom
 }
 
 /** An entry of images.json; undefined where all agrees. */
-export async function checkPicture(entry: JsonObject, bytes: Uint8Array): Promise<string | undefined> {
-  const image = await decoded(bytes, { name: String(entry["file"]) });
+export async function checkPicture(entry: JsonObject, bytes: Uint8Array, { wasm }: Way = { wasm: true }): Promise<string | undefined> {
+  const image = await decoded(bytes, { name: String(entry["file"]), wasm });
   if (image.mode !== entry["mode"]) return `mode ${image.mode}, wanted ${String(entry["mode"])}`;
   return (
     (await differs("as it is", image, entry["raw"])) ??
@@ -59,11 +64,11 @@ export async function checkPicture(entry: JsonObject, bytes: Uint8Array): Promis
 }
 
 /** An entry of bad.json: a typed error where Pillow refuses the file, the same pixels where it does not. */
-export async function checkDamaged(entry: JsonObject, bytes: Uint8Array): Promise<string | undefined> {
+export async function checkDamaged(entry: JsonObject, bytes: Uint8Array, { wasm }: Way = { wasm: true }): Promise<string | undefined> {
   const verdict = String(entry["pillow"]);
   const wanted = /^accepts: (\w+)/.exec(verdict)?.[1];
   try {
-    const image = await decoded(bytes, { name: String(entry["file"]) });
+    const image = await decoded(bytes, { name: String(entry["file"]), wasm });
     if (wanted === undefined) return `accepted, Pillow gives ${verdict}`;
     return (await sha256(convert(image, "RGB").data)) === wanted ? undefined : "other pixels";
   } catch (error) {
@@ -121,18 +126,19 @@ export async function checkCase(
   entry: JsonObject,
   read: (file: string) => Promise<Uint8Array>,
   arrays: ReadonlyMap<string, Tensor>,
+  { wasm }: Way = { wasm: true },
 ): Promise<string | undefined> {
   const files = Array.isArray(entry["image"]) ? entry["image"].map(String) : [String(entry["image"])];
   const load = String(entry["load"]);
   const images: Image[] = [];
   for (const file of files) {
-    const image = await decoded(await read(file), { name: file });
+    const image = await decoded(await read(file), { name: file, wasm });
     images.push(load === "as-is" ? image : convert(image, load as Mode)); // the record's modes are Pillow's
   }
   const expect = object(entry["expect"]);
   const run = async (steps: Json): Promise<string | undefined> => {
     const trace: (readonly Item[])[] = [images];
-    const items = new Compose(parseSteps(steps)).apply(images, { onStep: (event) => trace.push(event.items) });
+    const items = new Compose(parseSteps(steps)).apply(images, { wasm, onStep: (event) => trace.push(event.items) });
     const [item] = items;
     if (item === undefined || items.length > 1) return `${items.length} items`;
     const difference = await compareItem(item, expect, arrays);

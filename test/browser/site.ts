@@ -12,15 +12,16 @@ const TYPES: Readonly<Record<string, string>> = {
   ".js": "text/javascript",
   ".json": "application/json",
   ".png": "image/png",
+  ".wasm": "application/wasm",
 };
 
 /** Serves the folders, the first that has a file wins; `address` is the origin. */
-export async function serve(folders: readonly string[]): Promise<{ readonly origin: string; readonly server: Server }> {
+export async function serve(folders: readonly string[], policy: string = POLICY): Promise<{ readonly origin: string; readonly server: Server }> {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = pathname === "/" ? "/index.html" : decodeURIComponent(pathname);
     const body = find(folders, path);
-    response.setHeader("content-security-policy", POLICY);
+    response.setHeader("content-security-policy", policy);
     if (body === undefined) {
       response.writeHead(404).end();
       return;
