@@ -3,6 +3,8 @@
 import { Buffer } from "node:buffer";
 import {
   decodePng,
+  loadImage,
+  readWav,
   isOpwiseError,
   load,
   type Model,
@@ -86,10 +88,27 @@ async function tryMethods(model: Model): Promise<void> {
   }
 }
 
+const PICTURE = /\.(?:png|jpe?g|gif|bmp|tiff?|p[bgpn]m|webp)$/;
+/** Pictures that declare more are refused: what is allocated for a declared size is known. */
+const PIXELS = 1 << 22;
+
+/** The decoder that a file's first bytes choose, and the strict one of PNG. */
+async function tryPicture(bytes: Uint8Array, name: string): Promise<void> {
+  if (name.endsWith(".png")) {
+    try {
+      decodePng(bytes);
+    } catch (error) {
+      if (!isOpwiseError(error) || error.code === "internal") throw error;
+    }
+  }
+  await loadImage(bytes, { name, maxPixels: PIXELS });
+}
+
 async function everything(bytes: Uint8Array, name: string): Promise<void> {
   if (name.endsWith(".npy")) return void readNpy(bytes);
   if (name.endsWith(".npz")) return void (await readNpz(bytes));
-  if (name.endsWith(".png")) return void decodePng(bytes);
+  if (name.endsWith(".wav")) return void readWav(bytes);
+  if (PICTURE.test(name)) return void (await tryPicture(bytes, name));
   let model: Model;
   try {
     model = await load(bytes, { name });

@@ -9,7 +9,7 @@ export interface Seed {
   read(): Uint8Array;
 }
 
-const TAKEN = /\.(?:pt|pth|ptl|pt2|onnx|npy|npz|png|ff|bin|safetensors)$/;
+const TAKEN = /\.(?:pt|pth|ptl|pt2|onnx|npy|npz|png|jpe?g|gif|bmp|tiff?|p[bgpn]m|webp|wav|ff|bin|safetensors)$/;
 const LARGEST = 2 << 20;
 
 /** Seeds in a fixed order. Zips of ONNX tests give their models. */
