@@ -1,6 +1,6 @@
 /** Decodes TIFF 6.0 in its plain forms: strips and tiles, uncompressed, LZW, Deflate and PackBits; black and white, grey, palette, RGB, CMYK, alpha. */
 
-import { inflateAtMost } from "../bytes/inflate.ts";
+import { inflateZlib } from "../bytes/inflate.ts";
 import { badImage, checkSize, DEFAULT_MAX_PIXELS, truncated, unsupported } from "./failure.ts";
 import { CHANNELS, type Image, type Mode, samplesFor } from "./image.ts";
 import { transposeFor } from "./transpose.ts";
@@ -85,7 +85,7 @@ function readDirectory(view: DataView, little: boolean): Directory {
     const length = view.getUint32(entry + 4, little);
     if (size === undefined || length > MAX_LIST) continue;
     const from = size * length <= 4 ? entry + 8 : view.getUint32(entry + 8, little);
-    if (from + size * length > view.byteLength) throw truncated("the TIFF directory");
+    if (from + size * length > view.byteLength) continue; // a tag that is wanted is missed later
     const read = (k: number): number =>
       size === 1 ? view.getUint8(from + k) : size === 2 ? view.getUint16(from + 2 * k, little) : view.getUint32(from + 4 * k, little);
     tags.set(
@@ -197,7 +197,7 @@ function expand(data: Uint8Array, compression: number, size: number, reversed: b
   else if (compression === PACK_BITS) out = expandPackBits(source, size);
   else if (compression === DEFLATE || compression === OLD_DEFLATE) {
     try {
-      out = inflateAtMost(source.subarray(2), size).bytes;
+      out = inflateZlib(source, size).bytes;
     } catch (cause) {
       throw badImage("a strip does not inflate", { cause });
     }
@@ -305,7 +305,8 @@ function divideByAlpha(rgba: Uint8Array): void {
 
 /** The colour map: all reds, all greens, all blues, 16 bits each. */
 function paletteFrom(tags: Directory, bits: number): Uint8Array {
-  const map = tags.get(TAGS.colourMap) ?? [];
+  const map = tags.get(TAGS.colourMap);
+  if (map === undefined) throw badImage("the TIFF has no colour map");
   const colours = Math.min(Math.floor(map.length / 3), 1 << bits);
   const palette = new Uint8Array(768);
   for (let i = 0; i < colours; i++) for (let c = 0; c < 3; c++) palette[3 * i + c] = (map[c * Math.floor(map.length / 3) + i] ?? 0) >> 8;
