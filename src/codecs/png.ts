@@ -225,24 +225,24 @@ function endsARow(sizes: readonly { readonly rows: number; readonly rowBytes: nu
 
 /** Undoes the filter of the row at `at`, in place; `above` is where the row above lies, or negative. `back` is the number of bytes to the pixel on the left. */
 function unfilter(kind: number, rows: Uint8Array, at: number, length: number, above: number, back: number): void {
-  const up = (i: number): number => (above < 0 ? 0 : (rows[above + i] ?? 0));
+  if (kind === 0 || (kind === 2 && above < 0)) return;
+  // Without a row above, that row is zeros.
+  const up = above < 0 ? new Uint8Array(length) : rows.subarray(above, above + length);
+  const row = rows.subarray(at, at + length);
   switch (kind) {
-    case 0:
-      return;
     case 1:
-      for (let i = back; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (rows[at + i - back] ?? 0);
+      for (let i = back; i < length; i++) row[i] = (row[i] ?? 0) + (row[i - back] ?? 0);
       return;
     case 2:
-      if (above >= 0) for (let i = 0; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (rows[above + i] ?? 0);
+      for (let i = 0; i < length; i++) row[i] = (row[i] ?? 0) + (up[i] ?? 0);
       return;
     case 3:
-      for (let i = 0; i < length; i++) rows[at + i] = (rows[at + i] ?? 0) + (((i < back ? 0 : (rows[at + i - back] ?? 0)) + up(i)) >> 1);
+      for (let i = 0; i < Math.min(back, length); i++) row[i] = (row[i] ?? 0) + ((up[i] ?? 0) >> 1);
+      for (let i = back; i < length; i++) row[i] = (row[i] ?? 0) + (((row[i - back] ?? 0) + (up[i] ?? 0)) >> 1);
       return;
     case 4:
-      for (let i = 0; i < length; i++) {
-        const isFirst = i < back;
-        rows[at + i] = (rows[at + i] ?? 0) + paeth(isFirst ? 0 : (rows[at + i - back] ?? 0), up(i), isFirst ? 0 : up(i - back));
-      }
+      for (let i = 0; i < Math.min(back, length); i++) row[i] = (row[i] ?? 0) + (up[i] ?? 0);
+      for (let i = back; i < length; i++) row[i] = (row[i] ?? 0) + paeth(row[i - back] ?? 0, up[i] ?? 0, up[i - back] ?? 0);
       return;
     default:
       throw badImage("a row has a filter that does not exist", { wanted: "0 to 4", got: `${kind}` });

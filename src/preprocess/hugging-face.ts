@@ -24,9 +24,10 @@ const COMMON: Config = {
   image_std: HALVES,
   resample: BICUBIC,
   square: true,
+  crops: true,
 };
 
-/** Fields that a config may leave out, by processor. `square`: a size of one number means both edges. */
+/** Fields that a config may leave out, by processor. `square`: a size of one number means both edges; `crops`: `do_center_crop` counts. */
 const DEFAULTS: Readonly<Record<string, Config>> = {
   ViT: { resample: BILINEAR, size: 224 },
   DeiT: { size: 256, crop_size: 224, do_center_crop: true },
@@ -40,7 +41,7 @@ const DEFAULTS: Readonly<Record<string, Config>> = {
   MobileNetV1: { size: { shortest_edge: 256 }, square: false, crop_size: 224, do_center_crop: true, resample: BILINEAR },
   MobileNetV2: { size: { shortest_edge: 256 }, square: false, crop_size: 224, do_center_crop: true, resample: BILINEAR },
   Pvt: { size: 224, ...IMAGENET },
-  Segformer: { size: 512, resample: BILINEAR, ...IMAGENET },
+  Segformer: { crops: false, size: 512, resample: BILINEAR, ...IMAGENET },
   OwlViT: { size: 768, crop_size: 768, do_convert_rgb: true, ...OPENAI },
 };
 
@@ -60,7 +61,7 @@ export function stepsOfConfig(config: Config): readonly Step[] {
   return [
     ...(on("do_convert_rgb") ? [{ op: "OnWhite" } as const] : []),
     ...(on("do_resize") ? resizing(name, fields) : []),
-    ...(on("do_center_crop") ? [{ op: "CenterCrop", size: squareOf("crop_size", fields["crop_size"]), middle: "floor" } as const] : []),
+    ...(on("do_center_crop") && on("crops") ? [{ op: "CenterCrop", size: squareOf("crop_size", fields["crop_size"]), middle: "floor" } as const] : []),
     { op: "PILToTensor" },
     ...(on("do_rescale") ? [{ op: "Rescale", factor: numberOf("rescale_factor", fields["rescale_factor"]) } as const] : []),
     ...(on("do_normalize") ? normalizing(fields, on("do_rescale")) : []),

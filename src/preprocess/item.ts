@@ -58,7 +58,14 @@ export function gather(item: Item, { rows, columns }: Places, fill: number | rea
     const channels = CHANNELS[item.mode];
     const out = samplesFor(item.mode, width, height);
     let to = 0;
+    const begin = columns[0] ?? 0;
+    const inOrder = begin >= 0 && columns.every((column, i) => column === begin + i);
     for (const row of rows) {
+      if (inOrder && row >= 0) {
+        out.set(item.data.subarray((row * item.width + begin) * channels, (row * item.width + begin + width) * channels), to);
+        to += width * channels;
+        continue;
+      }
       for (const column of columns) {
         const from = row < 0 || column < 0 ? -1 : (row * item.width + column) * channels;
         for (let c = 0; c < channels; c++) out[to++] = from < 0 ? level(c) : (item.data[from + c] ?? 0);

@@ -16,7 +16,12 @@ function planesOf(image: Image, dtype: DType, map: (v: number) => number): Tenso
   const result = Tensor.zeros([channels, height, width], dtype);
   const out = numbersOf(result);
   const count = width * height;
-  for (let c = 0; c < channels; c++) for (let i = 0; i < count; i++) out[c * count + i] = map(data[i * channels + c] ?? 0);
+  // Bytes have 256 answers.
+  const answers = data instanceof Uint8Array ? Float64Array.from({ length: 256 }, (_, v) => map(v)) : undefined;
+  for (let c = 0; c < channels; c++) {
+    if (answers !== undefined) for (let i = 0, from = c; i < count; i++, from += channels) out[c * count + i] = answers[data[from] ?? 0] ?? 0;
+    else for (let i = 0, from = c; i < count; i++, from += channels) out[c * count + i] = map(data[from] ?? 0);
+  }
   return result;
 }
 
@@ -97,10 +102,22 @@ export function normalize(tensor: Tensor, mean: readonly number[], std: readonly
   if (deviations.includes(0)) throw new OpwiseError("bad-argument", `\`std\` is 0 in ${dtype}, leading to division by zero`);
   const means = mean.map(round);
   const plane = (shape.at(-1) ?? 1) * (shape.at(-2) ?? 1);
+  if (tensor.data instanceof Float32Array && dtype === "float32") return normalizeFloats(tensor.data, shape, plane, means, deviations);
   return mapped(tensor, dtype, (v, i) => {
     const channel = Math.floor(i / plane) % channels;
     return round(round(v - (means[channel] ?? means[0] ?? 0)) / (deviations[channel] ?? deviations[0] ?? 1));
   });
+}
+
+/** As above for float32, whose stores round by themselves. */
+function normalizeFloats(source: Float32Array, shape: readonly number[], plane: number, means: readonly number[], deviations: readonly number[]): Tensor {
+  const out = new Float32Array(source.length);
+  for (let p = 0, at = 0; at < source.length; p++) {
+    const channel = p % (shape.at(-3) ?? 1);
+    const [mean = 0, deviation = 1] = [means[channel] ?? means[0], deviations[channel] ?? deviations[0]];
+    for (const end = at + plane; at < end; at++) out[at] = Math.fround((source[at] ?? 0) - mean) / deviation;
+  }
+  return Tensor.from(out, shape, "float32");
 }
 
 /** Hugging Face's `rescale`: a product in double precision, kept as float32. */

@@ -63,6 +63,8 @@ class Bits {
   data: Uint8Array;
   end: number;
   at = 0;
+  /** No marker follows but the file's end. */
+  isLast: boolean;
   /** The `count` low bits are the next ones. */
   word = 0;
   count = 0;
@@ -71,6 +73,7 @@ class Bits {
     this.segments = new Segments(reader);
     this.data = this.segments.data;
     this.end = this.segments.end;
+    this.isLast = this.segments.isLast;
   }
 
   /** Whether only bits that the file has were used. */
@@ -82,6 +85,7 @@ class Bits {
     const fresh = this.segments.restart();
     this.data = this.segments.data;
     this.end = this.segments.end;
+    this.isLast = this.segments.isLast;
     this.at = this.word = this.count = 0;
     return fresh;
   }
@@ -98,19 +102,27 @@ class Bits {
 
   /** libjpeg reads ahead: a file that ends within `n` bits of a value, or 8 of a code, has been cut off. */
   private need(n: number): void {
-    if (this.segments.isLast && this.end * 8 - (this.at * 8 - this.count) < n) throw truncated("the JPEG data");
+    if (this.end * 8 - (this.at * 8 - this.count) < n) throw truncated("the JPEG data");
   }
 
   /** The next `n` bits, at most 16. */
   take(n: number): number {
-    this.need(n);
+    if (this.isLast) this.need(n);
     if (this.count < n) this.fill();
     this.count -= n;
     return (this.word >>> this.count) & ((1 << n) - 1);
   }
 
+  /** The next bit. */
+  bit(): number {
+    if (this.isLast) this.need(1);
+    if (this.count === 0) this.fill();
+    this.count--;
+    return (this.word >>> this.count) & 1;
+  }
+
   symbol(table: HuffmanTable): number {
-    this.need(8);
+    if (this.isLast) this.need(8);
     if (this.count < 17) this.fill();
     const entry = table.look[(this.word >>> (this.count - LOOK)) & ((1 << LOOK) - 1)] ?? 0;
     if (entry !== 0) {
@@ -213,7 +225,7 @@ function nextDc(state: State, table: HuffmanTable, part: number): number {
 function sequentialBlock(state: State, dc: HuffmanTable, ac: HuffmanTable, block: Int16Array, base: number, part: number): void {
   const { bits } = state;
   block[base] = nextDc(state, dc, part);
-  if (bits.segments.isLast) {
+  if (bits.isLast) {
     lastBlock(state, ac, block, base);
     return;
   }
@@ -292,35 +304,36 @@ function firstBand(state: State, table: HuffmanTable, block: Int16Array, base: n
 /** A later pass: one more bit for the coefficients that are not zero, and new ones between them. */
 function refineBand(state: State, table: HuffmanTable, block: Int16Array, base: number): void {
   const { bits, scan } = state;
-  const [plus, minus] = [1 << scan.low, -1 << scan.low];
+  const plus = 1 << scan.low;
   let k = scan.from;
-  const refine = (at: number, old: number): void => {
-    if (bits.take(1) === 1 && (old & plus) === 0) block[at] = old + (old >= 0 ? plus : minus);
-  };
   if (state.endOfBand === 0) {
     for (; k <= scan.to; k++) {
       const symbol = bits.symbol(table);
-      let run = symbol >> 4;
+      const run = symbol >> 4;
       let value = 0;
-      if ((symbol & 15) !== 0) value = bits.take(1) === 1 ? plus : minus;
+      if ((symbol & 15) !== 0) value = bits.bit() === 1 ? plus : -plus;
       else if (run !== 15) {
         state.endOfBand = (1 << run) + (run === 0 ? 0 : bits.take(run));
         break;
       }
-      for (; k <= scan.to; k++) {
-        const at = base + (NATURAL[k] ?? 0);
-        const old = block[at] ?? 0;
-        if (old !== 0) refine(at, old);
-        else if (--run < 0) break;
-      }
+      k = refineRun(bits, block, base, k, scan.to, run, plus);
       if (value !== 0) block[base + (NATURAL[k] ?? 0)] = value;
     }
   }
   if (state.endOfBand === 0) return;
-  for (; k <= scan.to; k++) {
-    const at = base + (NATURAL[k] ?? 0);
-    const old = block[at] ?? 0;
-    if (old !== 0) refine(at, old);
-  }
+  refineRun(bits, block, base, k, scan.to, 64, plus);
   state.endOfBand--;
+}
+
+/** Refines what is not zero from `k` on, over `zeros` zeros; gives the place of the next one, or the one behind `to`. */
+function refineRun(bits: Bits, block: Int16Array, base: number, k: number, to: number, zeros: number, plus: number): number {
+  let left = zeros;
+  for (let at = k; at <= to; at++) {
+    const place = base + (NATURAL[at] ?? 0);
+    const old = block[place] ?? 0;
+    if (old === 0) {
+      if (--left < 0) return at;
+    } else if (bits.bit() === 1 && (old & plus) === 0) block[place] = old >= 0 ? old + plus : old - plus;
+  }
+  return to + 1;
 }
