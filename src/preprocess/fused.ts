@@ -8,7 +8,7 @@ import { isOpwiseError } from "../tensor/error.ts";
 import { PILLOW_BITS, pillowTaps, toFixed } from "./filters.ts";
 import { resizeColumns, verticalFirst } from "./pil-resize.ts";
 import type { PreprocessOptions } from "./preprocess.ts";
-import { rowResampler } from "./row-resampler.ts";
+import { rowResampler } from "./resampler.ts";
 import { resizedTo } from "./sizes.ts";
 import type { Step } from "./step.ts";
 
@@ -37,5 +37,5 @@ function decodeNarrow(bytes: Uint8Array, first: Step | undefined, options: Prepr
   const resampler = rowResampler(w, toFixed(pillowTaps(filter, w, 0, w, width), PILLOW_BITS), options.wasm ?? true);
   const narrow = new Uint8Array(h * width * 3);
   file.decode((data, y, count) => resampler(data, count, narrow.subarray(y * width * 3)), options.wasm);
-  return resizeColumns({ mode: "RGB", width, height: h, data: narrow, orientation, source: "jpeg islow" }, height, filter);
+  return resizeColumns({ mode: "RGB", width, height: h, data: narrow, orientation, source: "jpeg islow" }, height, filter, options.wasm ?? true);
 }

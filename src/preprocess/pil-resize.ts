@@ -4,7 +4,7 @@ import { convert, unmultiply } from "../codecs/convert.ts";
 import { CHANNELS, type Image, type Samples, samplesFor } from "../codecs/image.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { type Filter, FILTERS, PILLOW_BITS, pillowTaps, toFixed } from "./filters.ts";
-import { rowResampler } from "./row-resampler.ts";
+import { resampleColumns, rowResampler } from "./resampler.ts";
 import { alongColumns, alongRows, type Rounding } from "./resample.ts";
 
 export type Resample = "nearest" | Filter;
@@ -118,13 +118,11 @@ function roundingOf(image: Image): Rounding {
 /** Pictures with fewer samples than this are done before a kernel is set up. */
 const WORTH_KERNELS = 100_000;
 
-/** The vertical pass alone, over the whole height. */
-export function resizeColumns(image: Image, height: number, filter: Filter): Image {
-  if (height === image.height) return image;
-  const out = samplesFor(image.mode, image.width, height);
+/** The vertical pass of a picture of bytes alone, over the whole height. */
+export function resizeColumns(image: Image, height: number, filter: Filter, wasm: boolean): Image {
+  if (height === image.height || !(image.data instanceof Uint8Array)) return image;
   const taps = toFixed(pillowTaps(filter, image.height, 0, image.height, height), PILLOW_BITS);
-  alongColumns(image.data, image.width * CHANNELS[image.mode], taps, out, { kind: "fixed", bits: PILLOW_BITS });
-  return { ...image, height, data: out };
+  return { ...image, height, data: resampleColumns(image.data, image.width * CHANNELS[image.mode], taps, wasm) };
 }
 
 function resizeFiltered(image: Image, width: number, height: number, filter: Filter, box: Box, pillow: 12 | 13, wasm: boolean): Image {
@@ -158,8 +156,15 @@ function resizeFiltered(image: Image, width: number, height: number, filter: Fil
     },
     () => {
       if (!vertical) return;
-      const out = samplesFor(image.mode, current.w, height);
-      alongColumns(data, current.w * channels, taps(h, box[1], box[3], height), out, rounding);
+      const weights = taps(h, box[1], box[3], height);
+      const stride = current.w * channels;
+      let out = data;
+      if (rounding.kind === "fixed" && data instanceof Uint8Array && weights.weights instanceof Int32Array) {
+        out = resampleColumns(data, stride, { ...weights, weights: weights.weights }, wasm && data.length >= WORTH_KERNELS);
+      } else {
+        out = samplesFor(image.mode, current.w, height);
+        alongColumns(data, stride, weights, out, rounding);
+      }
       [data, current] = [out, { w: current.w, h: height }];
     },
   ];

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Filter, FILTERS, PILLOW_BITS, pillowTaps, toFixed } from "./filters.ts";
-import { rowKernels } from "./kernels.ts";
-import { rowResampler } from "./row-resampler.ts";
+import { resizeKernels } from "./kernels.ts";
+import { resampleColumns, rowResampler } from "./resampler.ts";
 
 test("kernels compile here, so that the next test compares two things", () => {
-  expect(rowKernels.instance(new WebAssembly.Memory({ initial: 1 }))?.["rows"]).toBeTypeOf("function");
+  const kernels = resizeKernels.instance(new WebAssembly.Memory({ initial: 1 }));
+  expect([typeof kernels?.["rows"], typeof kernels?.["columns"]]).toEqual(["function", "function"]);
 });
 
 test("rows come out of the kernel as out of JavaScript, for any filter, size and number of rows", () => {
@@ -28,6 +29,26 @@ test("rows come out of the kernel as out of JavaScript, for any filter, size and
         return [...out];
       });
       expect(kernel).toEqual(plain);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("columns come out of the kernel as out of JavaScript, for any filter and size", () => {
+  const cases = fc.record({
+    filter: fc.constantFrom(...(Object.keys(FILTERS) as Filter[])),
+    stride: fc.integer({ min: 1, max: 50 }),
+    height: fc.integer({ min: 1, max: 200 }),
+    length: fc.integer({ min: 1, max: 60 }),
+    seed: fc.nat(),
+  });
+  fc.assert(
+    fc.property(cases, ({ filter, stride, height, length, seed }) => {
+      const data = new Uint8Array(stride * height);
+      let state = seed;
+      for (let i = 0; i < data.length; i++) data[i] = (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24;
+      const taps = toFixed(pillowTaps(filter, height, 0, height, length), PILLOW_BITS);
+      expect([...resampleColumns(data, stride, taps, true)]).toEqual([...resampleColumns(data, stride, taps, false)]);
     }),
     { numRuns: 150 },
   );

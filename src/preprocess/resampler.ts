@@ -1,9 +1,9 @@
-/** Horizontal resampling of RGB rows as they come: by kernels where they may be had. */
+/** The two passes over bytes, by kernels where they may be had: RGB rows as they come, and the columns of all rows at once. */
 
 import { SLACK, Workspace } from "../codecs/workspace.ts";
 import { PILLOW_BITS, type Taps } from "./filters.ts";
-import { LOW_BITS, rowKernels } from "./kernels.ts";
-import { alongRows } from "./resample.ts";
+import { LOW_BITS, resizeKernels } from "./kernels.ts";
+import { alongColumns, alongRows } from "./resample.ts";
 
 /** Rows that are copied into the kernels' memory at a time. */
 const BAND = 32;
@@ -26,7 +26,7 @@ function kernelResampler(width: number, taps: Taps<Int32Array>): RowResampler | 
   for (let x = 0; x < length; x++) total += groupsOf(x);
   const [stride, outStride] = [3 * width, 3 * length];
   const workspace = new Workspace([BAND * stride + SLACK, 4 * length, 4 * length, 16 * total, BAND * outStride + SLACK], true);
-  const rows = workspace.memory === undefined ? undefined : rowKernels.instance(workspace.memory)?.["rows"];
+  const rows = workspace.memory === undefined ? undefined : resizeKernels.instance(workspace.memory)?.["rows"];
   if (rows === undefined) return undefined;
   const source = workspace.bytes(BAND * stride + SLACK);
   const firsts = workspace.ints(length);
@@ -54,4 +54,38 @@ function kernelResampler(width: number, taps: Taps<Int32Array>): RowResampler | 
       out.set(result.subarray(0, now * outStride), y * outStride);
     }
   };
+}
+
+/** Rows of `stride` bytes to `taps.length` rows, in Pillow's fixed point. */
+export function resampleColumns(source: Uint8Array, stride: number, taps: Taps<Int32Array>, wasm: boolean): Uint8Array {
+  const { length, size, first, count, weights } = taps;
+  const pairsOf = (y: number): number => Math.ceil((count[y] ?? 0) / 2);
+  let total = 0;
+  for (let y = 0; y < length; y++) total += pairsOf(y);
+  const sizes = [source.length + stride, 4 * length, 4 * length, 8 * total, length * stride];
+  const workspace = wasm ? new Workspace(sizes, true) : undefined;
+  const columns = workspace?.memory === undefined ? undefined : resizeKernels.instance(workspace.memory)?.["columns"];
+  if (workspace === undefined || columns === undefined) {
+    const out = new Uint8Array(length * stride);
+    alongColumns(source, stride, taps, out, { kind: "fixed", bits: PILLOW_BITS });
+    return out;
+  }
+  // A pair's second row may lie one behind the last, where its weight is 0.
+  const rows = workspace.bytes(source.length + stride);
+  rows.set(source);
+  const [firsts, pairs] = [workspace.ints(length), workspace.ints(length)];
+  const packed = workspace.shorts(4 * total);
+  const out = workspace.bytes(length * stride);
+  for (let y = 0, at = 0; y < length; y++) {
+    firsts[y] = stride * (first[y] ?? 0);
+    pairs[y] = pairsOf(y);
+    for (let j = 0; j < 2 * pairsOf(y); j++) {
+      const w = j < (count[y] ?? 0) ? (weights[y * size + j] ?? 0) : 0;
+      packed[at + 4 * (j >> 1) + (j & 1)] = w >> LOW_BITS;
+      packed[at + 4 * (j >> 1) + 2 + (j & 1)] = w & ((1 << LOW_BITS) - 1);
+    }
+    at += 4 * pairsOf(y);
+  }
+  columns(rows.byteOffset, stride, firsts.byteOffset, pairs.byteOffset, packed.byteOffset, length, out.byteOffset);
+  return out.slice();
 }
