@@ -3,8 +3,10 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { afterAll, describe, expect, test } from "vitest";
 import {
   Compose,
@@ -210,6 +212,25 @@ describe("sound", () => {
       expect(Math.max(...middle)).toBeLessThan(2e-3);
     }
     expect(facts(() => resample(new Float32Array(4), 0, 8000))).toMatchObject({ code: "bad-argument" });
+  });
+});
+
+describe("opwise/preprocess for a page", () => {
+  test("holds nothing of the runtime, and is small", async () => {
+    const { outputFiles, metafile } = await build({
+      entryPoints: [join(ROOT, "src/preprocess/index.ts")],
+      bundle: true,
+      minify: true,
+      format: "esm",
+      platform: "browser",
+      write: false,
+      metafile: true,
+    });
+    const runtime = Object.keys(metafile.inputs).filter((path) =>
+      /^src\/(?:ops|run|ir|prims|expr|backends|loaders)\//.test(relative(ROOT, join(process.cwd(), path))),
+    );
+    expect(runtime).toEqual([]);
+    expect(gzipSync(outputFiles[0]?.contents ?? new Uint8Array(0)).length).toBeLessThan(60_000);
   });
 });
 
