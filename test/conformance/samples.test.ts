@@ -25,6 +25,7 @@ const ONNX_NODE_TESTS: readonly RegExp[] = [
   /^(?:com\.microsoft|ai\.onnx\.ml|ai\.onnx\.preview\.training)::/,
   /^onnx::(?:Random|Bernoulli|Multinomial|Dropout)/, // random
   /^onnx::(?:Sequence|Optional|SplitToSequence|ConcatFromSequence|String|Regex|TfIdf)/, // sequences, optionals and strings, which samples do not hold
+  /^onnx::ImageDecoder$/, // whole files of pictures
   /^onnx::(?:RNN|GRU|LSTM|Attention|RotaryEmbedding|LinearAttention|CausalConvWithState|Resize|Upsample|DFT|STFT|MelWeightMatrix|AffineGrid|RoiAlign|MaxRoiPool|NonMaxSuppression)$/,
   /^onnx::(?:DeformConv|Col2Im|MaxUnpool|GlobalLpPool|DynamicQuantizeLinear|QLinearMatMul|QLinearConv|ConvInteger|BitCast|CumProd|SwiGLU|TensorScatter|RMSNormalization|SimplifiedLayerNormalization)$/,
 ];

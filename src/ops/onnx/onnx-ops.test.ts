@@ -119,6 +119,18 @@ describe("ONNX ops", () => {
       }),
     );
   });
+  test("decode pictures in three orders of channels", () => {
+    const file = Tensor.from(Uint8Array.from([...new TextEncoder().encode("P6 2 1 255\n"), 10, 20, 30, 200, 100, 0]));
+    const decoded = (format: string): readonly [readonly number[], readonly number[]] => {
+      const results = run("ImageDecoder@20", [file], { pixel_format: format });
+      return [tensor(results).shape, list(results)];
+    };
+    expect(decoded("RGB")).toEqual([[1, 2, 3], [10, 20, 30, 200, 100, 0]]);
+    expect(decoded("BGR")).toEqual([[1, 2, 3], [30, 20, 10, 0, 100, 200]]);
+    expect(decoded("Grayscale")).toEqual([[1, 2, 1], [18, 118]]);
+    expect(() => decoded("YUV")).toThrow(expect.objectContaining({ code: "bad-onnx" }));
+    expect(() => run("ImageDecoder@20", [f([1, 2])])).toThrow(expect.objectContaining({ code: "unsupported-format" }));
+  });
   test("name what is wrong with an attribute", () => {
     expect(() => run("Resize@19", [f([1], [1, 1, 1, 1]), null, f([1, 1, 2, 2])], { mode: "fancy" })).toThrow(expect.objectContaining({ code: "bad-onnx" }));
   });
