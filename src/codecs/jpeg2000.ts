@@ -13,7 +13,7 @@ export type Jpeg2000Samples = (file: Uint8Array) => {
   readonly isSigned: boolean;
 };
 
-const MODES: readonly (Mode | undefined)[] = [undefined, "L", "LA", "RGB", "RGBA"];
+const MODES: Readonly<Record<number, Mode>> = { 1: "L", 3: "RGB" };
 
 /** Where the codestream's SIZ marker has its sizes: behind SOC, in a file of boxes or bare. */
 function sizesAt(bytes: Uint8Array): number {
@@ -29,6 +29,8 @@ export function openJpeg2000(bytes: Uint8Array, maxPixels: number, samples: Jpeg
   if (at + 16 > bytes.length) throw truncated("the JPEG 2000 header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   checkSize(view.getUint32(at) - view.getUint32(at + 8), view.getUint32(at + 4) - view.getUint32(at + 12), maxPixels);
+  const declared = at + 34 <= bytes.length ? view.getUint16(at + 32) : 0;
+  if (declared !== 1 && declared !== 3) throw unsupported("JPEG 2000 is read with 1 or 3 components", { got: `${declared}` });
   const { data, width, height, components, bits, isSigned } = samples(bytes);
   const mode = MODES[components];
   if (mode === undefined || isSigned || bits > 16) throw unsupported("this kind of JPEG 2000 is not read", { got: `${components} components of ${bits} bits` });

@@ -43,12 +43,14 @@ interface OpenJpegModule {
   };
 }
 
-/** Errors of the foreign code as ours. */
-function guarded<T>(name: string, decode: () => T): T {
+/** Errors of the foreign code as ours. One that it throws leaves its memory in doubt: its module is made anew for the next file. */
+function guarded<T>(format: PeerFormat, decode: () => T): T {
   try {
     return decode();
   } catch (cause) {
-    throw isOpwiseError(cause) ? cause : badImage(`${name} does not decode the file`, { cause });
+    if (isOpwiseError(cause)) throw cause;
+    loaded.delete(format);
+    throw badImage(`${PEERS[format].name} does not decode the file`, { cause });
   }
 }
 
@@ -59,7 +61,7 @@ const PEERS: Readonly<Record<PeerFormat, Peer>> = {
     wasm: "@jsquash/webp/codec/dec/webp_dec.wasm",
     decoder: (module) => (bytes, maxPixels) =>
       openWebp(bytes, maxPixels, (file) =>
-        guarded("libwebp", () => {
+        guarded("webp", () => {
           const decoded = (module as WebpModule).decode(file); // the shape of the package's exports
           if (decoded === null) throw badImage("libwebp does not decode the file");
           return decoded;
@@ -72,7 +74,7 @@ const PEERS: Readonly<Record<PeerFormat, Peer>> = {
     wasm: "@cornerstonejs/codec-openjpeg/decodewasm",
     decoder: (module) => (bytes, maxPixels) =>
       openJpeg2000(bytes, maxPixels, (file) =>
-        guarded("OpenJPEG", () => {
+        guarded("jpeg2000", () => {
           const decoder = new (module as OpenJpegModule).J2KDecoder(); // the shape of the package's exports
           try {
             decoder.getEncodedBuffer(file.length).set(file);
@@ -87,8 +89,9 @@ const PEERS: Readonly<Record<PeerFormat, Peer>> = {
   },
 };
 
-/** Decoders that are there: a cache of loaded code, which two callers may share. */
+/** Decoders that are there: a cache of loaded code, which two callers may share; and the factories that pages handed in. */
 const loaded = new Map<PeerFormat, Decoder>();
+const factories = new Map<PeerFormat, ModuleFactory>();
 
 /** The decoder of a format, where it has been loaded. */
 export function peerDecoder(format: PeerFormat): Decoder | undefined {
@@ -111,9 +114,11 @@ export async function loadDecoder(format: PeerFormat, factory?: ModuleFactory): 
   if (loaded.has(format)) return;
   const peer = PEERS[format];
   const silent = { print: () => undefined, printErr: () => undefined };
+  if (factory !== undefined) factories.set(format, factory);
+  const given = factories.get(format);
   let module: unknown;
   try {
-    module = factory === undefined ? await (await installedFactory(peer.script))({ ...silent, wasmBinary: readPackageFile(peer.wasm) }) : await factory(silent);
+    module = given === undefined ? await (await installedFactory(peer.script))({ ...silent, wasmBinary: readPackageFile(peer.wasm) }) : await given(silent);
   } catch (cause) {
     throw new OpwiseError("unsupported-format", `no decoder for ${format} can be loaded`, { hint: missingPeer(format).hint, cause });
   }

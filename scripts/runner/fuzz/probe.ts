@@ -108,7 +108,7 @@ async function everything(bytes: Uint8Array, name: string): Promise<void> {
   if (name.endsWith(".npy")) return void readNpy(bytes);
   if (name.endsWith(".npz")) return void (await readNpz(bytes));
   if (name.endsWith(".wav")) return void readWav(bytes);
-  if (PICTURE.test(name)) return void (await tryPicture(bytes, name));
+  if (PICTURE.test(name)) return tryPicture(bytes, name);
   let model: Model;
   try {
     model = await load(bytes, { name });
