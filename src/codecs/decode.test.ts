@@ -43,6 +43,17 @@ describe("a damaged file", () => {
     expect(outcome(gif)).toBe("limit-exceeded");
   });
 
+  test("of more scans than an encoder makes is refused", () => {
+    const jpeg = bytesOf(files.find((e) => e.file.endsWith("progressive.jpg")) ?? { file: "", data: "" });
+    const at = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xda);
+    // The first scan again and again, without data: each is well-formed.
+    const scan = jpeg.subarray(at, at + 2 + (jpeg[at + 2] ?? 0) * 256 + (jpeg[at + 3] ?? 0));
+    const many = (count: number): Uint8Array =>
+      Uint8Array.from([...jpeg.subarray(0, at), ...Array.from({ length: count }, () => [...scan]).flat(), 0xff, 0xd9]);
+    expect(outcome(many(900))).toBe("decoded");
+    expect(outcome(many(1100))).toBe("limit-exceeded");
+  });
+
   test("that is none of the kinds is named so", () => {
     expect(formatOf(new TextEncoder().encode("<html>"))).toBeUndefined();
     expect(outcome(new TextEncoder().encode("<html>"))).toBe("unsupported-format");

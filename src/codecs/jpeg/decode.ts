@@ -1,6 +1,6 @@
 /** Decodes JPEG pictures to the bytes that libjpeg-turbo gives by default (accurate integer DCT, fancy upsampling, block smoothing). */
 
-import { isOpwiseError } from "../../tensor/error.ts";
+import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import { badImage, DEFAULT_MAX_PIXELS, truncated } from "../failure.ts";
 import { orientationOf } from "../orientation.ts";
 import { Workspace } from "../workspace.ts";
@@ -29,8 +29,9 @@ export interface JpegFile {
   decode(sink: RowSink, wasm?: boolean): void;
 }
 
-/** More scans than any encoder makes; each costs time however short it is. */
+/** More scans than any encoder makes, and more blocks than all of them visit: a scan costs time however short it is. */
 const MAX_SCANS = 1000;
+const MAX_VISITS = 2e8;
 
 /** Reads the headers. @throws bad-image, truncated, unsupported-format, limit-exceeded */
 export function openJpeg(bytes: Uint8Array, maxPixels: number = DEFAULT_MAX_PIXELS): JpegFile {
@@ -178,8 +179,11 @@ function decodeMultiple(reader: HeaderReader, frame: Frame, first: Scan, workspa
   const of = (component: Component): Int16Array => coefficients[component.index] ?? new Int16Array(0);
   let lastSound = 0;
   let count = 0;
+  let visits = 0;
   for (let scan: Scan | undefined = first; scan !== undefined; scan = reader.nextScan()) {
-    if (++count > MAX_SCANS) throw badImage("the JPEG has too many scans", { wanted: `at most ${MAX_SCANS}` });
+    visits += scan.parts.reduce((sum, { component: c }) => sum + c.stride * c.rows, 0);
+    if (++count > MAX_SCANS || visits > MAX_VISITS)
+      throw new OpwiseError("limit-exceeded", "the JPEG has too many scans", { wanted: `at most ${MAX_SCANS}, and ${MAX_VISITS} blocks` });
     if (frame.progressive) noteProgress(scan, count);
     const shape = shapeOf(frame, scan, (c, wide, high) => ({ coefficients: of(c), stride: c.stride, wide, high }));
     const decoder = entropyDecoder(reader, frame, scan, shape);

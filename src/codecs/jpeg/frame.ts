@@ -140,6 +140,7 @@ export class HeaderReader {
       const kind = FRAMES[marker];
       const known = kind !== undefined || (marker >= 0xe0 && marker <= 0xef) || [0xc4, 0xcc, 0xda, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker);
       if (!known) throw badImage("there is a marker that JPEG does not have", { got: `FF ${marker.toString(16)}` });
+      if (kind !== undefined && this.frame !== undefined) throw badImage("there are two frames");
       const body = this.segment();
       if (kind !== undefined) this.readFrame(body, kind);
       else if (marker === 0xda) return this.readScan(body);
@@ -173,7 +174,6 @@ export class HeaderReader {
   }
 
   private readFrame(body: Uint8Array, kind: { readonly progressive: boolean; readonly arithmetic: boolean }): void {
-    if (this.frame !== undefined) throw badImage("there are two frames");
     if (body.length < 6) throw badImage("the frame's header is too short");
     const [precision = 0] = body;
     const [height, width, count] = [word(body, 1), word(body, 3), body[5] ?? 0];

@@ -168,6 +168,7 @@ export function huffmanDecoder(reader: HeaderReader, scan: Scan, shape: ScanShap
       return sound;
     },
     decodeRow(blockRow) {
+      if (!sound && tables.restartInterval === 0) return;
       for (let column = 0; column < shape.mcusWide; column++) {
         if (restarts.due()) {
           state.predictions.fill(0);
