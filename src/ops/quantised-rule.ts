@@ -12,7 +12,7 @@ import { sameShape } from "../tensor/shape.ts";
 import { type Quantizer, Tensor } from "../tensor/tensor.ts";
 import type { Op, QuantisedRule } from "./define.ts";
 import { affineOf, centred, dequantised, perTensor, quantised } from "./quantized/codes.ts";
-import type { BoundOp, Derived } from "./registry.ts";
+import type { BoundOp, Derived, OpSteps } from "./registry.ts";
 
 /** Whether an argument of the type may be, or hold, a tensor. */
 function holdsTensors(type: Type): boolean {
@@ -113,7 +113,7 @@ function onNumbers(rule: Rule, plain: BoundOp, schema: Schema, form: Derived["fo
   if (plain.reads) {
     return {
       reads: true,
-      run: function* run(ctx, args): Generator<Tensor, readonly Datum[], void> {
+      run: function* run(ctx, args): OpSteps {
         return finished(ctx, args, yield* plain.run(ctx, prepared(ctx, args)));
       },
     };
@@ -145,7 +145,7 @@ function alternative(
     if (!bound.reads) return { reads: false, run: (ctx, args) => done(args, bound.run(ctx, args)) };
     return {
       reads: true,
-      run: function* run(ctx, args): Generator<Tensor, readonly Datum[], void> {
+      run: function* run(ctx, args): OpSteps {
         return done(args, yield* bound.run(ctx, args));
       },
     };

@@ -15,10 +15,13 @@ import type { Op, Reads, Result } from "./define.ts";
 import { apply } from "./elementwise.ts";
 import { guarded } from "./quantised-rule.ts";
 
+/** What runs an op that reads: it yields tensors whose values it needs, or promises of what else it waits for. */
+export type OpSteps = Generator<Tensor | Promise<void>, readonly Datum[], void>;
+
 /** An op bound to a schema: arguments in schema order, all given (defaults filled in by the linker). */
 export type BoundOp =
   | { readonly reads: false; readonly run: (ctx: Context, args: readonly Datum[]) => readonly Datum[] }
-  | { readonly reads: true; readonly run: (ctx: Context, args: readonly Datum[]) => Generator<Tensor | Promise<void>, readonly Datum[], void> };
+  | { readonly reads: true; readonly run: (ctx: Context, args: readonly Datum[]) => OpSteps };
 
 /** Ops by full name. */
 export type OpTable = ReadonlyMap<string, Op>;

@@ -6,7 +6,7 @@
 import type { Datum, Future, Instance } from "../ir/datum.ts";
 import type { Node } from "../ir/graph.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { OpSteps } from "../ops/registry.ts";
 import type { TraceFrame } from "../tensor/traceback.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import type { Listener, MachineEvent } from "./event.ts";
@@ -52,7 +52,7 @@ interface PendingOp {
   readonly frame: Frame;
   readonly instruction: Instruction & { readonly kind: "op" };
   readonly args: readonly Datum[];
-  readonly steps: Generator<Tensor | Promise<void>, readonly Datum[], void> | undefined;
+  readonly steps: OpSteps | undefined;
   readonly outputs: readonly Datum[] | undefined;
 }
 
