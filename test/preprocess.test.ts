@@ -51,6 +51,7 @@ describe("preprocess", () => {
     const { tensor, provenance } = await preprocess(photo, "imagenet");
     expect([tensor.dtype, ...tensor.shape]).toEqual(["float32", 1, 3, 224, 224]);
     expect(provenance).toBe("jpeg islow, pil-bilinear 256, exact");
+    expect((await preprocess(photo, "vit", { pillow: 12 })).provenance).toBe("jpeg islow, pil12-bilinear 224x224, exact");
     expect((await preprocess(fileNamed(/^L\.png$/), "yolo")).provenance).toBe("png, letterbox cv2-linear 640, exact");
   });
 

@@ -136,14 +136,16 @@ export async function checkCase(
     images.push(load === "as-is" ? image : convert(image, load as Mode)); // the record's modes are Pillow's
   }
   const expect = object(entry["expect"]);
-  const run = async (steps: Json): Promise<string | undefined> => {
+  const run = async (steps: Json, wanted: JsonObject = expect, pillow: 12 | 13 = 13): Promise<string | undefined> => {
     const trace: (readonly Item[])[] = [images];
-    const items = new Compose(parseSteps(steps)).apply(images, { wasm, onStep: (event) => trace.push(event.items) });
+    const items = new Compose(parseSteps(steps)).apply(images, { wasm, pillow, onStep: (event) => trace.push(event.items) });
     const [item] = items;
     if (item === undefined || items.length > 1) return `${items.length} items`;
-    const difference = await compareItem(item, expect, arrays);
+    const difference = await compareItem(item, wanted, arrays);
     return difference === undefined ? undefined : `${difference}; ${await firstDifference(trace, array(entry["trace"]))}`;
   };
+  const before = expect["pillow12"] === undefined ? undefined : await run(entry["steps"] ?? [], { ...expect, sha256: expect["pillow12"] }, 12);
+  if (before !== undefined) return `as Pillow 12: ${before}`;
   const outcome = await run(entry["steps"] ?? []);
   if (outcome !== undefined || entry["preset"] === undefined) return outcome;
   const name = String(entry["preset"]);

@@ -154,15 +154,15 @@ export class Compose {
 }
 
 /** What changed the pixels, for the record: "pil-bilinear 224". Steps that only move or name them have none. */
-function noteOf(step: Step): readonly string[] {
+function noteOf(step: Step, pil: string): readonly string[] {
   switch (step.op) {
     case "Resize": {
       const size = typeof step.size === "number" ? `${step.size}` : `${step.size[0]}x${step.size[1]}`;
-      const way = step.path === "tensor" ? `tensor-${step.api ?? "v2"}${step.antialias === false ? "-plain" : ""}` : "pil";
+      const way = step.path === "tensor" ? `tensor-${step.api ?? "v2"}${step.antialias === false ? "-plain" : ""}` : pil;
       return [`${way}-${step.interpolation ?? "bilinear"} ${size}`];
     }
     case "PilResize":
-      return [`pil-${step.resample ?? "bicubic"} ${step.size[1]}x${step.size[0]}`];
+      return [`${pil}-${step.resample ?? "bicubic"} ${step.size[1]}x${step.size[0]}`];
     case "Thumbnail":
       return [`thumbnail ${step.size[1]}x${step.size[0]}`];
     case "Reduce":
@@ -172,7 +172,7 @@ function noteOf(step: Step): readonly string[] {
     case "Grayscale":
       return ["grayscale"];
     case "HFProcessor":
-      return stepsOfConfig(step.config).flatMap(noteOf);
+      return stepsOfConfig(step.config).flatMap((inner) => noteOf(inner, pil));
     default:
       return [];
   }
@@ -191,9 +191,9 @@ function exactnessOf(steps: readonly Step[]): string {
   return within === 0 ? "exact" : `within ${within}`;
 }
 
-/** "jpeg islow, pil-bilinear 224, exact". */
-export function provenanceOf(source: string | undefined, steps: readonly Step[]): string {
-  return [source ?? "pixels", ...steps.flatMap(noteOf), exactnessOf(steps)].join(", ");
+/** "jpeg islow, pil-bilinear 224, exact"; "pil12" where the passes go in Pillow 12's order. */
+export function provenanceOf(source: string, steps: readonly Step[], pillow: 12 | 13 = 13): string {
+  return [source, ...steps.flatMap((step) => noteOf(step, pillow === 12 ? "pil12" : "pil")), exactnessOf(steps)].join(", ");
 }
 
 /** A picture of pixels that something else decoded, rows from the top, values of a pixel together: 1, 3 or 4 channels of bytes. @throws bad-argument */

@@ -72,7 +72,10 @@ export async function preprocess(
   const whole = batchOf(options.onStep === undefined ? new Compose(others).apply(items, options) : compose.apply(images, options));
   const decoders = new Set(images.map((image) => image.source ?? "pixels"));
   const typed = options.dtype === undefined ? whole : cast(whole, options.dtype);
-  return { tensor: options.layout === "channels_last" ? channelsLast(typed) : typed, provenance: provenanceOf([...decoders].join(" and "), compose.steps) };
+  return {
+    tensor: options.layout === "channels_last" ? channelsLast(typed) : typed,
+    provenance: provenanceOf([...decoders].join(" and "), compose.steps, options.pillow),
+  };
 }
 
 /** [C, H, W] each, or batches, to one batch. */
