@@ -38,15 +38,15 @@ export function tableOf(families: readonly (readonly Op[])[]): OpTable {
 }
 
 /** How an argument goes from datum to what the op's function takes. */
-function converter(type: Type): ((value: Datum) => unknown) | undefined {
+function converter(type: Type, wide = false): ((value: Datum) => unknown) | undefined {
   switch (type.kind) {
     case "Optional": {
-      const inner = converter(type.elem);
+      const inner = converter(type.elem, wide);
       return inner === undefined ? undefined : (value) => (value === null ? null : inner(value));
     }
     case "int":
     case "float":
-      return (value) => (typeof value === "number" ? value : Number(value));
+      return (value) => (typeof value === "number" || (wide && typeof value === "bigint") ? value : Number(value));
     case "List": {
       if (type.elem.kind === "Tensor") return itemsOf;
       const inner = converter(type.elem);
@@ -224,7 +224,7 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
   const { body } = op;
   const outs = schema.args.map((a, i) => (a.kwargOnly && a.alias?.write === true ? i : -1)).filter((i) => i >= 0);
   const inputs = schema.args.map((_, i) => i).filter((i) => (form !== "out" && form !== "factory") || !outs.includes(i));
-  const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type));
+  const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type, op.wideInts));
   const plainArguments = form !== "out" && form !== "factory" && converters.every((c) => c === undefined);
 
   if (body.kind === "raw") {

@@ -94,7 +94,8 @@ export class Linker {
     switch (node.op) {
       case "prim::Constant": {
         const template = node.attributes["value"] ?? unreachable("constant without a value");
-        const value = this.#env.constant(template);
+        const shared = this.#env.constant(template);
+        const value = typeof shared === "object" && shared !== null && "kind" in shared && shared.kind === "enum" ? { ...shared } : shared; // `is` tells places apart
         const adapt = first === undefined ? undefined : coercion(templateType(template), first.type);
         return { ...common, kind: "constant", operands: [], value: adapt === undefined ? value : adapt(value) };
       }

@@ -32,4 +32,7 @@ export const samples: readonly Sample[] = [
   aten("glu", [t([2, 6])]),
   aten("glu", [t([4, 3], { dtype: "float64" }), int(0)]),
   aten("glu", [t([3])]),
+  ...plain.filter((name) => name !== "relu6").map((name) => aten(name, [t([3], { dtype: "int64" })])),
+  aten("threshold", [t([2], { dtype: "uint8" }), int(257), int(3)]),
+  aten("glu", [t([4], { dtype: "int64" })]),
 ];

@@ -39,6 +39,13 @@ function fullDtype(ctx: Context, code: number | null, value: Scalar): DType {
   return dtypeOr(code, dtypeOfScalar(value, ctx.defaultDtype));
 }
 
+/** How many steps of 64-bit integers stay below the end. */
+function exactSteps(start: Scalar, end: Scalar, step: Scalar): number {
+  const [from, to, by] = [start, end, step].map((s) => BigInt(intOf(s)));
+  if (from === undefined || to === undefined || by === undefined) return 0;
+  return Number((to - from + by - (by > 0n ? 1n : -1n)) / by);
+}
+
 /** `start + i * step` below (or, for `range`, up to) the end. */
 export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, code: number | null, closed = false): Tensor {
   const ints = [start, end, step].every((s) => s.kind === "int" || s.kind === "bool");
@@ -48,9 +55,9 @@ export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, c
   if (!Number.isFinite(from) || !Number.isFinite(to)) throw new OpwiseError("bad-argument", `unsupported range: ${from} -> ${to}`);
   if ((by > 0 && to < from) || (by < 0 && to > from)) throw new OpwiseError("bad-argument", "upper bound and lower bound inconsistent with step sign");
   const whole = dtypeInfo(dtype).class === "int" && ints;
+  const exact = whole && [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
   const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / Math.trunc(by) : (to - from) / by;
-  const size = closed ? Math.floor(steps) + 1 : Math.ceil(steps);
-  const exact = [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
+  const size = exact ? exactSteps(start, end, step) : closed ? Math.floor(steps) + 1 : Math.ceil(steps);
   if (exact) {
     const big = program(`arange64/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["i64", "i64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "i64"), binary("mul", cast(index(0), "i64"), scalar(1, "i64"))), dtype) }] }));
     return one(compute(ctx, big, [size], [], [BigInt(intOf(start)), BigInt(intOf(step))]));

@@ -75,4 +75,17 @@ export const samples: readonly Sample[] = [
   aten("argsort", [t([2, 3], { distinct: true }), int(0), bool(true)]),
   aten("_unique", [t([6], { dtype: "int64", low: 0, high: 3 }), bool(true), bool(true)]),
   aten("unique_dim_consecutive", [tv([4, 2], [1, 2, 1, 2, 3, 4, 1, 2]), int(0), bool(true), bool(true)]),
+  ...[300, -129, 127].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "int8" }), t([3], { dtype: "bool" }), int(value)])),
+  ...[-255, -256].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "uint8" }), t([3], { dtype: "bool" }), int(value)])),
+  aten("masked_fill.Scalar", [t([3]), t([3], { dtype: "uint8", low: 0, high: 2 }), int(1)]),
+  aten("index_fill.int_Scalar", [t([3], { dtype: "int32" }), int(0), at([1], 0), float(5e9)]),
+  aten("scatter.value", [t([3], { dtype: "uint8" }), int(0), at([1], 0), int(256)]),
+  aten("scatter.value", [t([3], { dtype: "uint8" }), int(0), at([0]), int(256)]),
+  // Masks without axes: ignored beside other indices, fine for one value, else refused.
+  aten("index.Tensor", [t([2, 3]), list(tv([], [1], { dtype: "bool" }), at([2], 1, 0))]),
+  aten("index.Tensor", [t([2, 3]), list(tv([], [1], { dtype: "bool" }))]),
+  aten("index.Tensor", [t([0, 3]), list(tv([], [1], { dtype: "bool" }))]),
+  ...[0, 1].map((holds) => aten("index_put", [t([2, 3]), list(tv([], [holds], { dtype: "bool" })), t([])])),
+  aten("index_put", [t([2, 3]), list(tv([], [1], { dtype: "bool" })), t([3])]),
+  aten("topk", [t([3], { dtype: "bool" }), int(1)]),
 ];

@@ -61,4 +61,9 @@ export const samples: readonly Sample[] = [
   aten("relu", [tv([4], [-1, "nan", "-0.0", 2])]),
   aten("relu", [t([2, 3], { dtype: "int8", transpose: true })]),
   aten("relu", [t([2], { dtype: "bool" })]),
+  aten("sub.Scalar", [t([2], { dtype: "bool" }), float(1.5)]),
+  aten("sub.Tensor", [whole, t([3], { dtype: "bool" })]),
+  aten("rsub.Scalar", [t([2], { dtype: "bool" }), int(1)]),
+  aten("add.Scalar", [whole, int("9007199254740993")]),
+  aten("add.Tensor", [t([2], { dtype: "uint8" }), t([2], { dtype: "uint8" })], { alpha: int(257) }),
 ];

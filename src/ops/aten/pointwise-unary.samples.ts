@@ -54,4 +54,6 @@ export const samples: readonly Sample[] = [
   ...["exp_", "neg_", "sigmoid_", "round_"].map((name) => aten(name, [turned])),
   aten("exp_", [whole]),
   aten("special_round", [tv([4], [1.2345, -2.5, 1234.5, "nan"])], { decimals: int(1) }),
+  ...["abs_", "absolute_"].flatMap((name) => [aten(name, [edges]), aten(name, [z])]),
+  aten("abs", [t([2], { dtype: "bool" })]),
 ];

@@ -5,7 +5,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, type Elementwise, elementwise, type Promotion } from "../elementwise.ts";
 import { sigmoidCodes, tanhCodes } from "../quantized/activation.ts";
@@ -64,11 +64,25 @@ const logitClamped = elementwise("logit", (x, eps) => {
   return z.div(z.lit(1).sub(z)).log();
 }, { promotion: "float" });
 
+const absolute = elementwise("abs", (x) => x.abs(), {
+  promotion: "real",
+  check: ([x]) => {
+    if (x instanceof Tensor && x.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"abs_cpu" not implemented for 'Bool'`);
+  },
+});
 const conjugate = elementwise("conj_physical", (x) => x.conj());
 
 export const unary: readonly Op[] = [
-  op("prim::abs(Tensor x) -> Tensor", { run: pointwise("abs", (x) => x.abs(), { promotion: "real" }) }),
-  ...family("real", { "abs absolute": (x) => x.abs() }),
+  op("prim::abs(Tensor x) -> Tensor", { run: { kind: "pointwise", elementwise: absolute } }),
+  ...(["abs", "absolute"] as const).flatMap((name) => [
+    op(`aten::${name}(Tensor self) -> Tensor`, { run: { kind: "pointwise", elementwise: absolute } }),
+    op(`aten::${name}_(Tensor(a!) self) -> Tensor(a!)`, {
+      run: (ctx, self) => {
+        if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", "In-place abs is not supported for complex tensors.");
+        return apply(ctx, absolute, [self], self);
+      },
+    }),
+  ]),
   ...family("default", {
     floor: (x) => x.floor(), ceil: (x) => x.ceil(), "trunc fix": (x) => x.trunc(), round: (x) => x.rint(),
     frac: (x) => x.sub(x.trunc()),

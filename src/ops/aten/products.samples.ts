@@ -25,6 +25,7 @@ export const samples: readonly Sample[] = [
   aten("mv", [t([3, 4]), t([4])]),
   aten("addmv", [t([3]), t([3, 4]), t([4])], { alpha: int(2) }),
   aten("dot", [t([4]), t([4])]),
+  aten("dot", [t([2], { dtype: "bool" }), t([2], { dtype: "bool" })]),
   aten("vdot", [t([4], c64), t([4], c64)]),
   aten("inner", [t([2, 4]), t([3, 4])]),
   aten("outer", [t([2]), t([3])]),

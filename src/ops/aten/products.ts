@@ -200,6 +200,7 @@ export function dot(ctx: Context, a: Tensor, b: Tensor, mismatch?: string): Tens
   if (a.numel !== b.numel) {
     throw new OpwiseError("shape-mismatch", mismatch ?? `inconsistent tensor size, expected tensor [${a.numel}] and src [${b.numel}] to have the same number of elements, but got ${a.numel} and ${b.numel} elements respectively`);
   }
+  if (a.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"dot" not implemented for 'Bool'`);
   const n = a.numel;
   return shaped(batchProduct(ctx, reshaped(ctx, a, [1, 1, n]), reshaped(ctx, b, [1, n, 1])), []);
 }

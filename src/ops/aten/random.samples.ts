@@ -51,4 +51,10 @@ export const samples: readonly Sample[] = [
   aten("poisson", [share], {}, shapesOnly),
   aten("binomial", [tv([2], [5, 3]), tv([2], [0.5, 0.2])], {}, shapesOnly),
   ...["_standard_gamma", "_sample_dirichlet"].map((name) => aten(name, [share], {}, shapesOnly)),
+  // Weights that are no distribution, bounds that the dtype does not have.
+  ...[[0, 0], [-1, 2], ["nan", 1], ["inf", 1]].map((weights) => aten("multinomial", [tv([2], weights), int(1)])),
+  aten("multinomial", [tv([2], [0, 1]), int(1)]),
+  aten("multinomial", [t([2], { dtype: "int64" }), int(1)]),
+  aten("randint.low", [int(0), int(300), ints(2)], { dtype: dtype("int8") }),
+  aten("randint.low", [int("9007199254740993"), int("9007199254740994"), ints(2)]),
 ];

@@ -38,7 +38,7 @@ export const samples: readonly Sample[] = [
   aten("_aminmax", [x]),
   aten("_aminmax.dim", [whole, int(0)]),
   ...["max", "min"].flatMap((name) => [aten(name, [withNan]), aten(name, [whole]), aten(name, [t([0])]), aten(`${name}.dim`, [ties, int(1)]), aten(`${name}.dim`, [turned, int(-2), bool(true)]), aten(`${name}.dim`, [withNan, int(0)])]),
-  ...["argmax", "argmin"].flatMap((name) => [aten(name, [ties]), aten(name, [ties, int(1), bool(true)]), aten(name, [withNan]), aten(name, [turned, int(0)])]),
+  ...["argmax", "argmin"].flatMap((name) => [aten(name, [t([3], { dtype: "bool" })]), aten(name, [ties]), aten(name, [ties, int(1), bool(true)]), aten(name, [withNan]), aten(name, [turned, int(0)])]),
   ...["all", "any"].flatMap((name) => [
     aten(name, [withNan]),
     aten(name, [t([2, 3], { dtype: "uint8", low: 0, high: 2 })]),

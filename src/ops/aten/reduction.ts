@@ -84,6 +84,7 @@ export function extremeAt(ctx: Context, self: Tensor, dim: number, keepdim: bool
 
 function argExtreme(ctx: Context, self: Tensor, dim: number | null, keepdim: boolean, largest: boolean): Tensor {
   const name = largest ? "argmax" : "argmin";
+  if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", `${name}(): does not support bool input`);
   if (dim !== null) return extremeAt(ctx, self, dim, keepdim, largest, name)[1];
   if (self.numel === 0) throw new OpwiseError("index-out-of-range", `${name}(): Expected reduction dim to be specified for input.numel() == 0.`);
   const at = extremeAt(ctx, reshaped(ctx, self, [self.numel]), 0, false, largest, name)[1];

@@ -34,6 +34,7 @@ export function sort(ctx: Context, self: Tensor, dim: number, descending: boolea
 
 /** The `k` largest or smallest along an axis, in order. */
 export function topk(ctx: Context, self: Tensor, k: number, dim: number, largest: boolean): [Tensor, Tensor] {
+  if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", "topk does not support bool dtypes on CPU");
   const axis = wrapDim(dim, self.rank);
   const length = self.rank === 0 ? 1 : (self.shape[axis] ?? 0);
   if (k < 0 || k > length) throw new OpwiseError("index-out-of-range", "selected index k out of range", { wanted: `0 to ${length}`, got: `${k}` });
