@@ -135,11 +135,12 @@ function isOne(s: Scalar): boolean {
   return s.kind === "int" && s.value === 1;
 }
 
-/** A scalar's value in a compute type. */
+/** A scalar's value in a compute type; a fraction is cut off where the type has integers. */
 export function scalarValue(value: number | bigint | boolean, type: ExprType): number | bigint | boolean {
   if (type === "i64" || type === "u64") return typeof value === "bigint" ? value : BigInt(Math.trunc(Number(value)));
   if (type === "bool") return Boolean(value);
-  return type === "f32" ? Math.fround(Number(value)) : Number(value);
+  if (type === "f32") return Math.fround(Number(value));
+  return type === "f64" ? Number(value) : Math.trunc(Number(value));
 }
 
 /**

@@ -287,20 +287,20 @@ export function embedding(ctx: Context, weight: Tensor, indices: Tensor): Tensor
 /** Element `[..., index[...], ...]` along one axis for each position of `at`. Region `gather` (tensor, index; axis). */
 export function gather(ctx: Context, self: Tensor, dim: number, at: Tensor): Tensor {
   const axis = wrapDim(dim, self.rank);
-  if (at.numel > 0 && at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", "gather(): Expected dtype int32/int64 for index", { got: at.dtype });
+  if (at.numel === 0) return empty(ctx, at.shape, self.dtype); // PyTorch asks nothing of an index without elements
+  if (at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", "gather(): Expected dtype int32/int64 for index", { got: at.dtype });
   if (self.rank === 0 || at.rank === 0) {
     const out = gather(ctx, self.rank === 0 ? reshaped(ctx, self, [1]) : self, 0, at.rank === 0 ? reshaped(ctx, at, [1]) : at);
     return reshaped(ctx, out, at.shape);
   }
   if (self.rank !== at.rank) throw new OpwiseError("bad-argument", "Index tensor must have the same number of dimensions as input tensor");
   at.shape.forEach((s, i) => {
-    if (i !== axis && at.numel > 0 && s > (self.shape[i] ?? 0)) {
+    if (i !== axis && s > (self.shape[i] ?? 0)) {
       throw new OpwiseError("shape-mismatch", `Size does not match at dimension ${i} expected index [${at.shape.join(", ")}] to be no larger than self [${self.shape.join(", ")}] apart from dimension ${axis}`);
     }
   });
   const out = empty(ctx, at.shape, self.dtype);
   out.quantizer = self.quantizer;
-  if (out.numel === 0) return out;
   ctx.region({ kind: "region", name: "gather", operands: [self, at], results: [out], params: { axis } }, () => {
     const program = programs(`gather ${self.dtype},${at.dtype},${self.rank},${axis}`, () => {
       const here = axes(self.rank);
@@ -344,8 +344,13 @@ function takeAlong(ctx: Context, self: Tensor, at: Tensor, dim: number | null): 
   const axis = wrapDim(dim, self.rank);
   const common = broadcastShapes(self.shape.map((s, i) => (i === axis ? 1 : s)), at.shape.map((s, i) => (i === axis ? 1 : s)));
   const shaped = (t: Tensor): Tensor => expanded(t, common.map((s, i) => (i === axis ? (t.shape[i] ?? 1) : s)));
-  return gather(ctx, shaped(self), axis, shaped(at));
+  const length = self.shape[axis] ?? 1;
+  // Indices past an end count round and round.
+  const around = at.numel === 0 ? at : apply(ctx, modulo, [at, { kind: "int", value: length }]);
+  return gather(ctx, shaped(self), axis, shaped(around));
 }
+
+const modulo = elementwise("remainder", (x, y) => x.remainder(y));
 
 /** Gradient of an embedding's weights: rows of `grad` added where they were taken from; the padding row gets none. */
 function embeddingBackward(ctx: Context, grad: Tensor, indices: Tensor, rows: number, padding: number, byFrequency: boolean): Tensor {
@@ -402,10 +407,10 @@ export const indexing: readonly Op[] = [
       return putAt(ctx, on, indices, maskFilled(ctx, values, mask, { kind: "int", value: 0 }, false), true, "clamp");
     },
   }),
-  op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes" }),
+  op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes", out: "own" }),
   op("aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", { run: (ctx, weight, indices) => embedding(ctx, weight, indices), quantised: "codes" }),
-  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at) }),
-  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take }),
+  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at), out: "own" }),
+  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take, out: "own" }),
   op("aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", { run: takeAlong }),
   op("aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", { run: put }),
   op("aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", { run: (ctx, self, at, source, accumulate) => put(ctx, cloned(ctx, self), at, source, accumulate) }),

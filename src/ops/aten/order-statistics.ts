@@ -153,7 +153,7 @@ export const orderStatistics: readonly Op[] = [
   op("aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => lookup(ctx, "median", self, dim, keepdim, middle) }),
   op("aten::nanmedian(Tensor self) -> Tensor", { run: (ctx, self) => medianOfAll(ctx, self, "nanmedian", middleOfNumbers) }),
   op("aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => lookup(ctx, "nanmedian", self, dim, keepdim, middleOfNumbers) }),
-  op("aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: kthvalue }),
+  op("aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: kthvalue, out: "own" }),
   op("aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: mode }),
   ...(["quantile", "nanquantile"] as const).flatMap((name) => [
     op(`aten::${name}(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, {

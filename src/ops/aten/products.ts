@@ -58,14 +58,8 @@ function joinProgram(dtype: DType, conjA: boolean, conjB: boolean): Program {
   });
 }
 
-/** A weight in the products' dtype: integers have integer ones, whatever fraction is given. */
-function weightOf(s: Scalar, dtype: DType): Scalar {
-  const { class: kind } = dtypeInfo(dtype);
-  return s.kind === "float" && kind === "int" ? { kind: "int", value: Math.trunc(s.value) } : s;
-}
-
 /** `[B, M, K] x [B, K, N]` (batch 1 broadcasts) in the operands' common dtype, complex as four real products. */
-export function batchProduct(ctx: Context, a: Tensor, b: Tensor, given?: Addend): Tensor {
+export function batchProduct(ctx: Context, a: Tensor, b: Tensor, addend?: Addend): Tensor {
   if (isComplex(a.dtype)) {
     const bare = (t: Tensor): Tensor => (t.neg ? resolved(ctx, t) : t);
     const [x, y] = [bare(a), bare(b)];
@@ -78,11 +72,10 @@ export function batchProduct(ctx: Context, a: Tensor, b: Tensor, given?: Addend)
     const real = realOf(a.dtype);
     const product = (p: 0 | 1, q: 0 | 1): Tensor => contract(ctx, part(x, p), part(y, q), real);
     const [out] = map(ctx, joinProgram(a.dtype, x.conj, y.conj), [product(0, 0), product(1, 1), product(0, 1), product(1, 0)]);
-    return finish(ctx, out ?? a, given);
+    return finish(ctx, out ?? a, addend);
   }
   const dtype = a.dtype;
-  if (given === undefined) return contract(ctx, a, b, dtype);
-  const addend = { ...given, beta: weightOf(given.beta, dtype), alpha: weightOf(given.alpha, dtype) };
+  if (addend === undefined) return contract(ctx, a, b, dtype);
   const add = addend.tensor === undefined || isZero(addend.beta) ? undefined : addend.tensor;
   if (add !== undefined && add.dtype !== dtype) return finish(ctx, contract(ctx, a, b, dtype), addend);
   const scaled = !isOne(addend.alpha);

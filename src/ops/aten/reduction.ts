@@ -150,6 +150,7 @@ function trace(ctx: Context, self: Tensor): Tensor {
 }
 
 function sumToSize(ctx: Context, self: Tensor, size: readonly number[]): Tensor {
+  if (size.length === 0) return sum(ctx, self, null);
   const lead = self.rank - size.length;
   const fits = lead >= 0 && size.every((s, i) => s === 1 || s === self.shape[i + lead]);
   if (!fits) throw new OpwiseError("shape-mismatch", `size {[${size.join(", ")}]} is not expandable to size {[${self.shape.join(", ")}]}.`);
