@@ -146,7 +146,7 @@ export interface RandomCall extends CallBase {
 /** Dense factorisations on the last two axes; leading axes are alike in all operands and results. `cpu/linalg.ts` lists operands, results and flags by name. */
 export interface LinalgCall extends CallBase {
   readonly kind: "linalg";
-  readonly name: "lu" | "luSolve" | "cholesky" | "qr" | "ormqr" | "householder" | "solve" | "triangular" | "eigh" | "eig" | "svd" | "ldl" | "ldlSolve" | "lstsq" | "matrixExp" | "geqrf" | "inverse";
+  readonly name: "lu" | "luSolve" | "cholesky" | "qr" | "ormqr" | "householder" | "solve" | "triangular" | "eigh" | "eig" | "svd" | "ldl" | "ldlSolve" | "lstsq" | "geqrf" | "inverse";
   readonly flags: Readonly<Record<string, boolean | number | string>>;
 }
 

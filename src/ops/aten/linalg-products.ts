@@ -13,8 +13,9 @@ import { resultType } from "../promotion.ts";
 import { cumulate } from "./cumulative.ts";
 import { filled } from "./filling.ts";
 import { cat } from "./joins.ts";
-import { checkFloat, checkSquare, identityOf, linalgCall, single } from "./linalg-call.ts";
+import { checkFloat, checkSquare, identityOf } from "./linalg-call.ts";
 import { checkedInverse } from "./linalg-solve.ts";
+import { matrixExp } from "./matrix-exp.ts";
 import { dot, matmul, mm } from "./products.ts";
 import { roll } from "./rearrange.ts";
 import { sum } from "./reduction.ts";
@@ -29,13 +30,6 @@ function* matrixPower(ctx: Context, self: Tensor, n: number): Generator<Tensor, 
     if (left > 1) power = matmul(ctx, power, power);
   }
   return result === self ? copyOf(ctx, self) : (result ?? self);
-}
-
-function matrixExp(ctx: Context, self: Tensor): Tensor {
-  checkSquare(self, "linalg.matrix_exp");
-  const kind = dtypeInfo(self.dtype).class;
-  if (kind !== "float" && kind !== "complex") checkFloat(self, "linalg.matrix_exp"); // half types are welcome here
-  return copyOf(ctx, single(linalgCall(ctx, "matrixExp", [self], [2], [{ shape: self.shape.slice(-2), dtype: self.dtype }])));
 }
 
 /** The product of a chain of matrices in the cheapest order; the first and last may be vectors. */
@@ -129,8 +123,8 @@ function vander(ctx: Context, self: Tensor, n: number | null): Tensor {
 export const linalgProducts: readonly Op[] = [
   op("aten::linalg_matrix_power(Tensor self, int n) -> Tensor", { reads: matrixPower }),
   op("aten::matrix_power(Tensor self, int n) -> Tensor", { reads: matrixPower }),
-  op("aten::linalg_matrix_exp(Tensor self) -> Tensor", { run: matrixExp }),
-  op("aten::matrix_exp(Tensor self) -> Tensor", { run: matrixExp }),
+  op("aten::linalg_matrix_exp(Tensor self) -> Tensor", { reads: matrixExp }),
+  op("aten::matrix_exp(Tensor self) -> Tensor", { reads: matrixExp }),
   op("aten::linalg_multi_dot(Tensor[] tensors) -> Tensor", { run: multiDot }),
   op("aten::chain_matmul(Tensor[] matrices) -> Tensor", { run: (ctx, tensors) => (tensors.length === 1 ? (tensors[0] ?? empty(ctx, [0], ctx.defaultDtype)) : multiDot(ctx, tensors)) }),
   op("aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", { run: cross }),

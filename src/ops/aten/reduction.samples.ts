@@ -9,6 +9,8 @@ const withNan = tv([5], [1, 3, "nan", 2, 3]);
 const ties = tv([2, 3], [1, 3, 3, 2, 0, 2], { dtype: "int64" });
 
 export const samples: readonly Sample[] = [
+  aten("sum_to_size", [t([2, 3], { dtype: "int16" }), ints()]),
+  aten("logsumexp", [tv([2, 2], ["-inf", 0, "-inf", 0, 1, 2, "-inf", 0], { dtype: "complex64" }), ints(1)]),
   aten("hash_tensor", [tv([3], [1, 2, -3])]),
   aten("hash_tensor", [t([2, 3], { dtype: "int32" }), ints(1)]),
   ...["sum", "mean", "prod"].flatMap((name) => [

@@ -127,13 +127,14 @@ function nanmean(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, code: 
 
 const realPart = elementwise("real", (x) => x.real(), { promotion: "real" });
 const shiftedExp = elementwise("exp", (x, top) => x.sub(top).exp());
+const finiteOrZero = elementwise("finite", (x) => x.abs().eq(Infinity).where(x.lit(0), x));
 const logPlus = elementwise("log", (x, top) => x.log().add(top));
 
 /** The same with the largest real part taken out first. */
 function complexLogSumExp(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean): Tensor {
   const real = apply(ctx, realPart, [self]);
-  const total = sum(ctx, apply(ctx, shiftedExp, [self, extremum(ctx, real, dim, true, true)]), dim, keepdim);
-  return apply(ctx, logPlus, [total, extremum(ctx, real, dim, keepdim, true)]);
+  const top = (keep: boolean): Tensor => apply(ctx, finiteOrZero, [extremum(ctx, real, dim, keep, true)]);
+  return apply(ctx, logPlus, [sum(ctx, apply(ctx, shiftedExp, [self, top(true)]), dim, keepdim), top(keepdim)]);
 }
 
 /** log(sum(exp(x))) without overflow; integers are taken as floats. */

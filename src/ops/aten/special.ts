@@ -16,7 +16,7 @@ const INTRINSICS: Readonly<Record<string, UnaryOp>> = {
   "erf special_erf": "erf", "erfc special_erfc": "erfc", "erfinv special_erfinv": "erfinv", special_erfcx: "erfcx",
   "lgamma special_gammaln": "lgamma", "digamma special_digamma special_psi": "digamma",
   "i0 special_i0 special_modified_bessel_i0": "i0", special_i0e: "i0e", "special_i1 special_modified_bessel_i1": "i1", special_i1e: "i1e",
-  special_ndtr: "ndtr", special_ndtri: "ndtri", special_log_ndtr: "logndtr",
+  special_ndtri: "ndtri", special_log_ndtr: "logndtr",
   special_bessel_j0: "j0", special_bessel_j1: "j1", special_bessel_y0: "y0", special_bessel_y1: "y1",
   special_modified_bessel_k0: "k0", special_modified_bessel_k1: "k1",
 };
@@ -43,7 +43,18 @@ function derivative(ctx: Context, n: number, self: Tensor): Tensor {
   return apply(ctx, polygamma, [self, { kind: "float", value: n }]);
 }
 
+const scaledErf = elementwise("ndtr", (x) => x.mul(Math.SQRT1_2), { promotion: "float" });
+const erf = elementwise("erf", (x) => x.apply("erf"), { promotion: "float" });
+const plusOne = elementwise("ndtr", (x) => x.add(1));
+const halved = elementwise("ndtr", (x) => x.mul(0.5));
+
+/** `(1 + erf(x / sqrt 2)) / 2`, rounded after each step as PyTorch composes it. */
+function ndtr(ctx: Context, self: Tensor): Tensor {
+  return [scaledErf, erf, plusOne, halved].reduce((x, step) => apply(ctx, step, [x]), self);
+}
+
 export const special: readonly Op[] = [
+  op("aten::special_ndtr(Tensor self) -> Tensor", { run: ndtr }),
   ...[["self", INTRINSICS] as const, ["x", INTRINSICS_OF_X] as const].flatMap(([argument, table]) =>
     Object.entries(table).flatMap(([names, fn]) =>
       names.split(" ").map((name) => op(`aten::${name}(Tensor ${argument}) -> Tensor`, { run: pointwise(fn, (x) => x.apply(fn), { promotion: "float" }) })),
