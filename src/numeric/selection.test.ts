@@ -4,7 +4,10 @@ import { introSelect, introSort, type Less, partialSort, quickSelect } from "./s
 
 const keys = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 80 });
 const positionsOf = (values: readonly number[]): number[] => values.map((_, i) => i);
-const lessOf = (values: readonly number[]): Less => (a, b) => (values[a] ?? 0) < (values[b] ?? 0);
+const lessOf =
+  (values: readonly number[]): Less =>
+  (a, b) =>
+    (values[a] ?? 0) < (values[b] ?? 0);
 const shown = (values: readonly number[], order: readonly number[]): number[] => order.map((i) => values[i] ?? 0);
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
 
@@ -29,7 +32,10 @@ describe("selection", () => {
       }),
     );
   });
-  it.each([["introSelect", introSelect], ["quickSelect", quickSelect]] as const)("%s parts a line around one place", (_, select) => {
+  it.each([
+    ["introSelect", introSelect],
+    ["quickSelect", quickSelect],
+  ] as const)("%s parts a line around one place", (_, select) => {
     fc.assert(
       fc.property(keys, fc.nat(), (values, pick) => {
         const k = pick % values.length;

@@ -48,9 +48,10 @@ function arrange(positions: number[], keys: readonly Key[], method: SortMethod, 
       return 0;
     }
     case "kth":
-      quickSelect(positions, 0, method.place, n, less);
-      return method.place;
+      break;
   }
+  quickSelect(positions, 0, method.place, n, less);
+  return method.place;
 }
 
 /** Runs a sort call. */

@@ -28,13 +28,20 @@ const binaryExponent = elementwise("log2", (x) => x.log2());
 const upwards = elementwise("ceil", (x) => x.ceil());
 
 /** The largest norms of degrees 1, 2, 4, 8 and 12, and what degree 18 scales to. */
-const SINGLE: readonly number[] = [1.192092800768788e-7, 5.978858893805233e-4, 5.116619363445086e-2, 5.800524627688768e-1, 1.461661507209034, 3.010066362817634];
-const DOUBLE: readonly number[] = [2.220446049250313e-16, 2.580956802971767e-8, 3.397168839976962e-4, 4.991228871115323e-2, 2.99615891381158e-1, 1.090863719290036];
+const SINGLE: readonly number[] = [
+  1.192092800768788e-7, 5.978858893805233e-4, 5.116619363445086e-2, 5.800524627688768e-1, 1.461661507209034, 3.010066362817634,
+];
+const DOUBLE: readonly number[] = [
+  2.220446049250313e-16, 2.580956802971767e-8, 3.397168839976962e-4, 4.991228871115323e-2, 2.99615891381158e-1, 1.090863719290036,
+];
 
 const ROOT = 13.30413469565007;
 const X3 = 2 / 3;
 /** Coefficients of the combinations that each degree is made of. */
-const DEGREE_4 = [[1 / 2, 1 / 6, 1 / 24], [1, 1, 0, 1]] as const;
+const DEGREE_4 = [
+  [1 / 2, 1 / 6, 1 / 24],
+  [1, 1, 0, 1],
+] as const;
 const Y2 = (857 - 58 * ROOT) / 630;
 const DEGREE_8 = [
   [(X3 * (1 + ROOT)) / 88, (X3 * (1 + ROOT)) / 352],
@@ -43,17 +50,15 @@ const DEGREE_8 = [
   [1, 1, Y2, 0, 1],
 ] as const;
 const DEGREE_12 = [
-  9.0198e-16, 0.4693211759541824, -0.20099424927047284, -0.046239461340630717,
-  5.315978957598713, 1.1992679041713223, 0.01179296240992997, 0.01108844528519168,
-  0.18188869982170435, 0.05502798439925399, 0.09351590770535415, 0.006107005288980582,
-  -2.086132e-13, -0.13181061013830184, -0.02027855540589259, -0.006759518468630863,
+  9.0198e-16, 0.4693211759541824, -0.20099424927047284, -0.046239461340630717, 5.315978957598713, 1.1992679041713223, 0.01179296240992997, 0.01108844528519168,
+  0.18188869982170435, 0.05502798439925399, 0.09351590770535415, 0.006107005288980582, -2.086132e-13, -0.13181061013830184, -0.02027855540589259,
+  -0.006759518468630863,
 ] as const;
 const DEGREE_18 = [
-  0, -0.10036558103014462, -0.00802924648241157, -0.00089213849804573, 0,
-  0, 0.3978497494996451, 1.3678377846041172, 0.49828962252538267, -0.0006378981945947233,
-  -10.967639605296206, 1.680158138789062, 0.05717798464788655, -0.0069821012248805205, 0.000033497501708607047,
-  -0.09043168323908106, -0.06764045190713819, 0.06759613017704597, 0.02955525704293155, -0.000013918025751606068,
-  0, 0, -0.09233646193671186, -0.016936493900208172, -0.000014008679818203609,
+  0, -0.10036558103014462, -0.00802924648241157, -0.00089213849804573, 0, 0, 0.3978497494996451, 1.3678377846041172, 0.49828962252538267,
+  -0.0006378981945947233, -10.967639605296206, 1.680158138789062, 0.05717798464788655, -0.0069821012248805205, 0.000033497501708607047, -0.09043168323908106,
+  -0.06764045190713819, 0.06759613017704597, 0.02955525704293155, -0.000013918025751606068, 0, 0, -0.09233646193671186, -0.016936493900208172,
+  -0.000014008679818203609,
 ] as const;
 
 const isSingle = (t: Tensor): boolean => realOf(t.dtype) === "float32";
@@ -89,7 +94,15 @@ const secondOrder: Series = (ctx, a, one) => {
 };
 /** A sum that is rounded once. */
 function sumOf(ctx: Context, terms: readonly Tensor[]): Tensor {
-  return sum(ctx, cat(ctx, terms.map((t) => reshaped(ctx, t, [1, ...t.shape])), 0), [0]);
+  return sum(
+    ctx,
+    cat(
+      ctx,
+      terms.map((t) => reshaped(ctx, t, [1, ...t.shape])),
+      0,
+    ),
+    [0],
+  );
 }
 const fourthOrder: Series = (ctx, a, one) => {
   const square = matmul(ctx, a, a);
@@ -99,7 +112,11 @@ const fourthOrder: Series = (ctx, a, one) => {
 const eighthOrder: Series = (ctx, a, one) => {
   const square = matmul(ctx, a, a);
   const fourth = matmul(ctx, square, combined(ctx, [a, square], coefficients(a, DEGREE_8[0])));
-  const eighth = matmul(ctx, combined(ctx, [square, fourth], coefficients(a, DEGREE_8[1])), combined(ctx, [one, a, square, fourth], coefficients(a, DEGREE_8[2])));
+  const eighth = matmul(
+    ctx,
+    combined(ctx, [square, fourth], coefficients(a, DEGREE_8[1])),
+    combined(ctx, [one, a, square, fourth], coefficients(a, DEGREE_8[2])),
+  );
   return combined(ctx, [one, a, square, fourth, eighth], coefficients(a, DEGREE_8[3]));
 };
 const twelfthOrder: Series = (ctx, a, one) => {
@@ -156,7 +173,14 @@ export function* matrixExp(ctx: Context, self: Tensor): Generator<Tensor, Tensor
   }
   const results = new Array<Tensor>(count);
   for (const { degree, squarings, members } of groups.values()) {
-    const some = members.length === count ? all : cat(ctx, members.map((i) => narrowed(all, 0, i, 1)), 0);
+    const some =
+      members.length === count
+        ? all
+        : cat(
+            ctx,
+            members.map((i) => narrowed(all, 0, i, 1)),
+            0,
+          );
     const done = degree < 0 ? filled(ctx, some.shape, self.dtype, { kind: "float", value: NaN }) : ofGroup(ctx, some, degree, squarings);
     if (members.length === count) return ordered(ctx, done, self);
     members.forEach((i, k) => (results[i] = narrowed(done, 0, k, 1)));
