@@ -83,7 +83,7 @@ function quantisedTensor(q: JsonObject, arrays: Arrays): Tensor {
       if (entry === undefined) throw new Error(`no ${key}`);
       return tensorOf(entry, entry.dtype, entry.shape);
     };
-    t.quantizer = { scheme: "per_channel_affine", scales: part("scales"), zeroPoints: part("zero_points"), axis: Number(q["axis"]) };
+    t.quantizer = { scheme: q["qscheme"] === "per_channel_affine" ? "per_channel_affine" : "per_channel_affine_float_qparams", scales: part("scales"), zeroPoints: part("zero_points"), axis: Number(q["axis"]) };
   }
   return t;
 }
@@ -161,6 +161,11 @@ export function compare(got: Datum, type: Type, json: Json, arrays: Arrays, tol:
     if (got.quantizer?.scheme !== want.quantizer?.scheme) return `quantiser ${got.quantizer?.scheme ?? "none"}, wanted ${want.quantizer?.scheme ?? "none"}`;
     if (got.quantizer?.scheme === "per_tensor_affine" && want.quantizer?.scheme === "per_tensor_affine") {
       if (got.quantizer.zeroPoint !== want.quantizer.zeroPoint || Math.abs(got.quantizer.scale - want.quantizer.scale) > 1e-7 * want.quantizer.scale) return "other scale or zero point";
+    }
+    if (got.quantizer !== undefined && got.quantizer.scheme !== "per_tensor_affine" && want.quantizer !== undefined && want.quantizer.scheme !== "per_tensor_affine") {
+      if (got.quantizer.axis !== want.quantizer.axis) return `quantised along axis ${got.quantizer.axis}, wanted ${want.quantizer.axis}`;
+      const other = compareTensors(got.quantizer.scales, want.quantizer.scales, { atol: 0, rtol: 1e-7 }) ?? compareTensors(got.quantizer.zeroPoints, want.quantizer.zeroPoints, { atol: 0, rtol: 1e-7 });
+      if (other !== undefined) return `other scales or zero points: ${other}`;
     }
     return compareTensors(got, want, tol);
   }

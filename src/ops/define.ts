@@ -35,13 +35,14 @@ export interface Declaration<A extends readonly unknown[]> {
 }
 
 /**
- * `codes`: as it is on the codes, which the result takes over with the quantiser (what moves, orders or picks elements).
+ * `codes`: as it is on the codes, which the result takes over with the quantiser (what moves, orders or picks elements): one scale for all.
+ * `copies`: the same with scales per channel too (views, which move the channels' axis themselves, and what leaves every element at its place).
  * `requantise`: on the numbers, whose result is quantised as the first quantised operand is.
  * `centred`: on codes less their zero point, taken for numbers: what commutes with a scale, and rounds once (averages, interpolation).
  * `numbers`: on the numbers; the result is not quantised (comparisons).
  * `own`: its meaning knows quantised operands itself.
  */
-export type QuantisedRule = "codes" | "requantise" | "centred" | "numbers" | "own";
+export type QuantisedRule = "codes" | "copies" | "requantise" | "centred" | "numbers" | "own";
 
 /** A declared op. */
 export interface Op {

@@ -9,9 +9,9 @@ import type { Context } from "../prims/context.ts";
 import { isFloat, isQuantized } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { sameShape } from "../tensor/shape.ts";
-import { type Quantizer, Tensor } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import type { Op, QuantisedRule } from "./define.ts";
-import { affineOf, centred, dequantised, perTensor, quantised } from "./quantized/codes.ts";
+import { affineOf, centred, dequantised, perTensor, quantised, quantizerOf, withoutKernel } from "./quantized/codes.ts";
 import type { BoundOp, Derived, OpSteps } from "./registry.ts";
 
 /** Whether an argument of the type may be, or hold, a tensor. */
@@ -55,29 +55,22 @@ function kernelOf(schema: Schema): string {
   return candidates.find((name) => schemaOf(name) !== undefined) ?? own;
 }
 
-function refused(schema: Schema): OpwiseError {
-  return new OpwiseError("dtype-mismatch", `Could not run '${kernelOf(schema)}' with arguments from the 'QuantizedCPU' backend.`, {
-    wanted: "numbers",
-    got: "a quantised tensor",
-    hint: "dequantise it first",
-  });
-}
-
-/** Results on codes take over the quantiser where the op set none itself. */
-function adopt(values: readonly Datum[], quantizer: Quantizer, source: Tensor): void {
+/** Results on codes, which take over the quantiser where the op set none itself. */
+function adopted(values: readonly Datum[], source: Tensor): readonly Datum[] {
+  const quantizer = quantizerOf(source);
   for (const value of values) {
     if (value instanceof Tensor) {
       if (!isQuantized(value.dtype) || value.quantizer !== undefined) continue;
-      if (quantizer.scheme !== "per_tensor_affine" && !sameShape(value.shape, source.shape)) {
-        throw new OpwiseError("bad-argument", "only per tensor quantization is supported here", { got: quantizer.scheme });
-      }
+      if (quantizer.scheme !== "per_tensor_affine" && !sameShape(value.shape, source.shape))
+        throw new OpwiseError("bad-argument", "Setting strides is possible only on uniformly quantized tensor", { got: quantizer.scheme });
       value.quantizer = quantizer;
     } else if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "list" || value.kind === "tuple"))
-      adopt(value.items, quantizer, source);
+      adopted(value.items, source);
   }
+  return values;
 }
 
-type Rule = Exclude<QuantisedRule, "own" | "codes">;
+type Rule = Exclude<QuantisedRule, "own" | "codes" | "copies">;
 
 /** Numbers in, and results back to codes as the rule says. */
 function onNumbers(rule: Rule, plain: BoundOp, schema: Schema, form: Derived["form"]): BoundOp {
@@ -132,21 +125,30 @@ function alternative(
   const rule = form === "plain" || op.quantisedWrites ? op.quantised : undefined;
   if (rule === undefined || rule === "own") {
     const refuse = (): never => {
-      throw refused(schema);
+      throw withoutKernel(kernelOf(schema));
     };
     return bound.reads ? { reads: true, run: refuse } : { reads: false, run: refuse };
   }
-  if (rule === "codes") {
-    const done = (args: readonly Datum[], values: readonly Datum[]): readonly Datum[] => {
-      const source = firstQuantised(args);
-      if (source?.quantizer !== undefined) adopt(values, source.quantizer, source);
-      return values;
+  if (rule === "codes" || rule === "copies") {
+    const sourceOf = (args: readonly Datum[]): Tensor => {
+      const source = firstQuantised(args) ?? unreachable("a quantised operand");
+      if (rule === "codes") affineOf(source);
+      return source;
     };
-    if (!bound.reads) return { reads: false, run: (ctx, args) => done(args, bound.run(ctx, args)) };
+    if (!bound.reads) {
+      return {
+        reads: false,
+        run: (ctx, args) => {
+          const source = sourceOf(args);
+          return adopted(bound.run(ctx, args), source);
+        },
+      };
+    }
     return {
       reads: true,
       run: function* run(ctx, args): OpSteps {
-        return done(args, yield* bound.run(ctx, args));
+        const source = sourceOf(args);
+        return adopted(yield* bound.run(ctx, args), source);
       },
     };
   }

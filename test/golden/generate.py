@@ -369,6 +369,7 @@ def main() -> int:
     parser.add_argument("--family", default="")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    torch.backends.quantized.engine = "fbgemm"  # the default one picks kernels by the processor
     warnings.simplefilter("ignore")
     out = options.out.resolve()
     path = out / "manifest.json"

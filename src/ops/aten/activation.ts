@@ -137,7 +137,7 @@ export const activation: readonly Op[] = [
     run: { kind: "pointwise", elementwise: leaky }, quantised: (ctx, self, slope) => leakyReluCodes(ctx, self, slope), quantisedWrites: true,
   }),
   op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]), quantised: (ctx, self, weight) => preluLike(ctx, self, weight) }),
-  op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]), quantised: "requantise" }),
+  op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]), quantised: (ctx, self, weight) => preluLike(ctx, self, weight) }),
   op("aten::log_sigmoid(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, logSigmoid, [self], empty(ctx, self.shape, self.dtype)) }),
   op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [apply(ctx, logSigmoid, [self]), apply(ctx, expNegAbs, [self])] }),
   ...(["rrelu", "rrelu_with_noise"] as const).map((name) =>

@@ -39,14 +39,14 @@ const conjugate = (self: Tensor): Tensor => (isComplex(self.dtype) ? conjugated(
 export const complexOps: readonly Op[] = [
   op("aten::complex(Tensor real, Tensor imag) -> Tensor", { run: (ctx, re, im) => joined(ctx, "complex", (a, b) => a.withImag(b), re, im) }),
   op("aten::polar(Tensor abs, Tensor angle) -> Tensor", { run: (ctx, abs, angle) => joined(ctx, "polar", (r, phi) => r.mul(phi.cos()).withImag(r.mul(phi.sin())), abs, angle) }),
-  op("aten::real(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => (isComplex(self.dtype) ? partOf(self, 0) : self), quantised: "codes" }),
+  op("aten::real(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => (isComplex(self.dtype) ? partOf(self, 0) : self), quantised: "copies" }),
   op("aten::imag(Tensor(a) self) -> Tensor(a)", {
     run: (_ctx, self) => {
       if (!isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", "imag is not implemented for tensors with non-complex dtypes.");
       return partOf(self, 1);
     },
   }),
-  op("aten::conj(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => conjugate(self), quantised: "codes" }),
+  op("aten::conj(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => conjugate(self), quantised: "copies" }),
   op("aten::_conj(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => conjugate(self) }),
   op("aten::_neg_view(Tensor(a) self) -> Tensor(a)", {
     run: (_ctx, self) => {

@@ -123,45 +123,45 @@ function complexForms(): Op[] {
 
 export const conversion: readonly Op[] = [
   op("aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)", {
-    run: (ctx, self, _device, dtype, _async, copy, format) => convert(ctx, self, dtypeOfTorch(dtype), copy, format), quantised: "codes",
+    run: (ctx, self, _device, dtype, _async, copy, format) => convert(ctx, self, dtypeOfTorch(dtype), copy, format), quantised: "copies",
   }),
   op("aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)", {
-    run: (ctx, self, dtype, _async, copy, format) => convert(ctx, self, dtypeOfTorch(dtype), copy, format), quantised: "codes",
+    run: (ctx, self, dtype, _async, copy, format) => convert(ctx, self, dtypeOfTorch(dtype), copy, format), quantised: "copies",
   }),
   op("aten::to.other(Tensor(a) self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)", {
-    run: (ctx, self, other, _async, copy, format) => convert(ctx, self, other.dtype, copy, format), quantised: "codes",
+    run: (ctx, self, other, _async, copy, format) => convert(ctx, self, other.dtype, copy, format), quantised: "copies",
   }),
   op("aten::to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)", {
-    run: (ctx, self, dtype, _layout, _device, _pin, _async, copy, format) => convert(ctx, self, asDtype(dtype, self), copy, format), quantised: "codes",
+    run: (ctx, self, dtype, _layout, _device, _pin, _async, copy, format) => convert(ctx, self, asDtype(dtype, self), copy, format), quantised: "copies",
   }),
   op("aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False) -> Tensor(b|a)", {
-    run: (ctx, self, _device, dtype, _async, copy) => convert(ctx, self, asDtype(dtype, self), copy), quantised: "codes",
+    run: (ctx, self, _device, dtype, _async, copy) => convert(ctx, self, asDtype(dtype, self), copy), quantised: "copies",
   }),
   op("aten::to.prim_dtype(Tensor(a) self, int? dtype=None, bool non_blocking=False, bool copy=False) -> Tensor(b|a)", {
-    run: (ctx, self, dtype, _async, copy) => convert(ctx, self, asDtype(dtype, self), copy), quantised: "codes",
+    run: (ctx, self, dtype, _async, copy) => convert(ctx, self, asDtype(dtype, self), copy), quantised: "copies",
   }),
-  op("aten::to.prim_other(Tensor(a) self, bool non_blocking=False, bool copy=False) -> Tensor(b|a)", { run: (ctx, self, _async, copy) => convert(ctx, self, self.dtype, copy), quantised: "codes" }),
+  op("aten::to.prim_other(Tensor(a) self, bool non_blocking=False, bool copy=False) -> Tensor(b|a)", { run: (ctx, self, _async, copy) => convert(ctx, self, self.dtype, copy), quantised: "copies" }),
   op("aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor", {
-    run: (ctx, self, dtype, _layout, _device, _pin, _async, format) => convert(ctx, self, asDtype(dtype, self), true, format), quantised: "codes",
+    run: (ctx, self, dtype, _layout, _device, _pin, _async, format) => convert(ctx, self, asDtype(dtype, self), true, format), quantised: "copies",
   }),
-  op("aten::type_as(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => convert(ctx, self, other.dtype), quantised: "codes" }),
+  op("aten::type_as(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => convert(ctx, self, other.dtype), quantised: "copies" }),
   op("aten::_autocast_to_full_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled) -> Tensor(a)", { run: (_ctx, self) => self }),
-  op("aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)", { run: (_ctx, self) => self, quantised: "codes" }),
-  op("aten::cpu(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "codes" }),
-  op("aten::cuda(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "codes" }),
+  op("aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)", { run: (_ctx, self) => self, quantised: "copies" }),
+  op("aten::cpu(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "copies" }),
+  op("aten::cuda(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "copies" }),
   ...([["Byte", "uint8"], ["Char", "int8"], ["Short", "int16"], ["Int", "int32"], ["Long", "int64"], ["Half", "float16"], ["Float", "float32"], ["Double", "float64"]] as const).map(([name, dtype]) =>
     op(`aten::_cast_${name}(Tensor self, bool non_blocking=False) -> Tensor`, { run: (ctx: Context, self: Tensor) => convert(ctx, self, dtype) }),
   ),
-  op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", { run: clone, quantised: "codes" }),
+  op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", { run: clone, quantised: "copies" }),
   op("aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)", {
     run: (ctx, self, format) => {
       if (format === PRESERVE) throw new OpwiseError("bad-argument", "preserve memory format is unsupported by the contiguous operator");
       return hasFormat(self, format) ? self : clone(ctx, self, format);
     },
-    quantised: "codes",
+    quantised: "copies",
   }),
-  op("aten::lift_fresh_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, self), quantised: "codes" }),
-  op("aten::detach_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, resolved(ctx, self), 0), quantised: "codes" }),
+  op("aten::lift_fresh_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, self), quantised: "copies" }),
+  op("aten::detach_copy(Tensor self) -> Tensor", { run: (ctx, self) => clone(ctx, resolved(ctx, self), 0), quantised: "copies" }),
   op("aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)", {
     run: copyTo,
     quantised: "own",
@@ -183,7 +183,7 @@ export const conversion: readonly Op[] = [
   truth("aten::Bool.Tensor(Tensor a) -> bool"),
   reading("aten::Complex.Tensor(Tensor a) -> complex", complexScalar),
   truth("aten::is_nonzero(Tensor self) -> bool"),
-  op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape), quantised: "codes" }),
+  op("aten::is_same_size(Tensor self, Tensor other) -> bool", { run: (_ctx, self, other) => sameShape(self.shape, other.shape), quantised: "copies" }),
   ...(["", ".msg"] as const).map((overload) =>
     op(`aten::_assert_async${overload}(Tensor self${overload === "" ? "" : ", str assert_msg"}) -> ()` as "aten::_assert_async.msg(Tensor self, str assert_msg) -> ()", {
       reads: function* (_ctx, self, message) {

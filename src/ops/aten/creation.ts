@@ -13,7 +13,7 @@ import { dataOp, op, type Op } from "../define.ts";
 import { asScalar } from "../registry.ts";
 import { convert } from "./conversion.ts";
 import { dtypeOfScalar, floatOf, intOf, scalarOf } from "./element.ts";
-import { filled, formatStrides, stridesLike } from "./filling.ts";
+import { fill, filled, formatStrides, stridesLike } from "./filling.ts";
 
 const ZERO: Scalar = { kind: "int", value: 0 };
 const ONE: Scalar = { kind: "int", value: 1 };
@@ -166,6 +166,16 @@ function like(ctx: Context, self: Tensor, code: number | null, format: number | 
   return filled(ctx, self.shape, dtypeOr(code, self.dtype), value, stridesLike(self, format));
 }
 
+/** Room for codes of the same meaning. @throws dtype-mismatch */
+function emptyCodesLike(ctx: Context, self: Tensor, code: number | null, format: number | null): Tensor {
+  if (dtypeOr(code, self.dtype) !== self.dtype) {
+    throw new OpwiseError("dtype-mismatch", "It is currently not supported to specify a dtype that doesn't match the input tensor's dtype via empty_like.", { wanted: self.dtype, got: dtypeOr(code, self.dtype) });
+  }
+  const out = empty(ctx, self.shape, self.dtype, stridesLike(self, format));
+  out.quantizer = self.quantizer;
+  return out;
+}
+
 /** A window of `length` points: `build` of the angle fraction i / (length - 1), in double. A periodic one drops its last point. */
 function windowed(ctx: Context, name: string, length: number, periodic: boolean, code: number | null, build: (at: Expr, last: Expr) => Expr, scalars: readonly number[] = []): Tensor {
   const dtype = dtypeOr(code, ctx.defaultDtype);
@@ -216,10 +226,10 @@ export const creation: readonly Op[] = [
   op("aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, size, dtype, _layout, _device, _pin, format) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), formatStrides(size, format)) }),
   op("aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, stride, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), stride) }),
   op("aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, layout, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), permutedStrides(size, layout)) }),
-  op("aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => empty(ctx, self.shape, dtypeOr(dtype, self.dtype), stridesLike(self, format)) }),
+  op("aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => empty(ctx, self.shape, dtypeOr(dtype, self.dtype), stridesLike(self, format)), quantised: (ctx, self, dtype, _layout, _device, _pin, format) => emptyCodesLike(ctx, self, dtype, format) }),
   op("aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ZERO) }),
-  op("aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ONE) }),
-  op("aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, value, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, value) }),
+  op("aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ONE), quantised: (ctx, self, dtype, _layout, _device, _pin, format) => fill(ctx, emptyCodesLike(ctx, self, dtype, format), ONE) }),
+  op("aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, value, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, value), quantised: (ctx, self, value, dtype, _layout, _device, _pin, format) => fill(ctx, emptyCodesLike(ctx, self, dtype, format), value) }),
   op("aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), ZERO) }),
   op("aten::new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), ONE) }),
   op("aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, self, size, value, dtype) => filled(ctx, size, dtypeOr(dtype, self.dtype), value) }),

@@ -38,10 +38,10 @@ export function dropout(ctx: Context, input: Tensor, p: number, train: boolean, 
 }
 
 export const dropouts: readonly Op[] = [
-  op("aten::dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, false, false), quantised: "codes" }),
-  op("aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, true, false), quantised: "codes" }),
-  op("aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, false, true), quantised: "codes" }),
-  op("aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, true, true), quantised: "codes" }),
+  op("aten::dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, false, false), quantised: "copies" }),
+  op("aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, true, false), quantised: "copies" }),
+  op("aten::alpha_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, false, true), quantised: "copies" }),
+  op("aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor", { run: (ctx, x, p, train) => dropout(ctx, x, p, train, true, true), quantised: "copies" }),
   op("aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)", {
     run: (ctx, x, p, train) => {
       const mask = empty(ctx, x.shape, "bool", stridesLike(x, null));

@@ -11,7 +11,7 @@ import { channelsLastStrides, contiguousStrides, type Shape } from "../../tensor
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checkFits, wrapped } from "../element-range.ts";
 import { scalarValue } from "../elementwise.ts";
-import { affineOf, codeOfNumber, codesOf } from "../quantized/codes.ts";
+import { codeOfNumber, codesOf, quantised, quantizerOf } from "../quantized/codes.ts";
 
 const programs = new Map<DType, Program>();
 
@@ -49,7 +49,9 @@ export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
 /** The code of one number everywhere. */
 function fillCodes(ctx: Context, target: Tensor, value: Scalar): Tensor {
   if (value.kind === "complex") throw new OpwiseError("bad-argument", "value cannot be converted to type float without overflow");
-  fill(ctx, codesOf(target), { kind: "int", value: codeOfNumber(Number(value.value), affineOf(target, "fill_"), target.dtype) });
+  const q = quantizerOf(target);
+  if (q.scheme === "per_tensor_affine") fill(ctx, codesOf(target), { kind: "int", value: codeOfNumber(Number(value.value), q, target.dtype) });
+  else quantised(ctx, filled(ctx, target.shape, "float32", value), target.dtype, q, target);
   return target;
 }
 

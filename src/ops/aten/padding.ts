@@ -14,7 +14,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { scalarValue } from "../elementwise.ts";
 import { addOf, loadParts, memo, mulOf, subOf } from "./memo.ts";
-import { affineOf, codeOfNumber } from "../quantized/codes.ts";
+import { affineOf, codeOfNumber, perTensor, withoutKernel } from "../quantized/codes.ts";
 import { floatOf } from "./element.ts";
 
 type Numbers = readonly number[];
@@ -154,13 +154,26 @@ function pad(ctx: Context, x: Tensor, sizes: Numbers, mode: string, value: numbe
   throw new OpwiseError("bad-argument", `Unrecognised padding mode ${mode}`, { wanted: MODES.join(", ") });
 }
 
+/** Codes are padded with a number, or mirrored over one or two axes. */
+function padCodes(ctx: Context, x: Tensor, sizes: Numbers, mode: string, value: number | null): Tensor {
+  const axes = sizes.length / 2;
+  if (mode === "replicate" || (mode === "reflect" && axes === 3)) throw withoutKernel(`aten::${mode === "reflect" ? "reflection" : "replication"}_pad${axes}d.out`);
+  if (mode === "circular") throw withoutKernel("aten::new_empty");
+  const { scale, zeroPoint } = affineOf(x, "pad");
+  const out = pad(ctx, x, sizes, mode, value);
+  out.quantizer = perTensor(scale, zeroPoint);
+  return out;
+}
+
 const reflect = (ctx: Context, x: Tensor, sizes: Numbers): Tensor => borderPad(ctx, x, sizes, "reflect");
 const replicate = (ctx: Context, x: Tensor, sizes: Numbers): Tensor => borderPad(ctx, x, sizes, "replicate");
 
 export const paddings: readonly Op[] = [
   op("aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor", { run: constantPad, quantised: "codes" }),
-  op('aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor', { run: pad, quantised: "codes" }),
-  op("aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor", { run: (ctx, x, sizes, mode, value) => pad(ctx, x, sizes, MODES[mode] ?? String(mode), value) }),
+  op('aten::pad(Tensor self, SymInt[] pad, str mode="constant", float? value=None) -> Tensor', { run: pad, quantised: padCodes }),
+  op("aten::_pad_enum(Tensor self, SymInt[] pad, int mode, float? value=None) -> Tensor", {
+    run: (ctx, x, sizes, mode, value) => pad(ctx, x, sizes, MODES[mode] ?? String(mode), value), quantised: (ctx, x, sizes, mode, value) => padCodes(ctx, x, sizes, MODES[mode] ?? String(mode), value),
+  }),
   op("aten::_pad_circular(Tensor self, SymInt[] pad) -> Tensor", { run: circularPad }),
   op("aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor", { run: reflect, quantised: "codes" }),
   op("aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor", { run: reflect, quantised: "codes" }),

@@ -105,7 +105,7 @@ export const unary: readonly Op[] = [
       if (self.dtype === "bool") throw new OpwiseError("dtype-mismatch", "The `+` operator, on a bool tensor is not supported.");
       return self;
     },
-    quantised: "codes",
+    quantised: "copies",
   }),
   op("aten::neg(Tensor self) -> Tensor", { run: refuseBool("aten::neg", negate) }),
   op("aten::negative(Tensor self) -> Tensor", { run: refuseBool("aten::negative", negate) }),

@@ -64,6 +64,46 @@ const telling: readonly Sample[] = [
   aten("_empty_per_channel_affine_quantized", [ints(3, 2)], { scales, zero_points: zeros, axis: int(0), dtype: dtype("quint8") }, { check: "shape_dtype" }),
   aten("empty_quantized", [ints(2, 3), x([2])], {}, { check: "shape_dtype" }),
 ];
+interface Observed {
+  readonly min: readonly (number | string)[];
+  readonly max: readonly (number | string)[];
+  readonly observing?: number;
+  readonly rounding?: number;
+  readonly first?: number;
+  readonly last?: number;
+  readonly perRow?: boolean;
+  readonly symmetric?: boolean;
+}
+/** Arguments of a fused observer with running bounds. */
+function observed(values: Arg, o: Observed): Arg[] {
+  const size = [o.min.length];
+  const flag = (on: number): Arg => tv([1], [on], { dtype: "int64" });
+  const facts = [
+    tv(size, o.min),
+    tv(size, o.max),
+    tv(
+      size,
+      o.min.map(() => 1),
+    ),
+    tv(
+      size,
+      o.min.map(() => 0),
+      { dtype: "int32" },
+    ),
+  ];
+  return [
+    values,
+    flag(o.observing ?? 1),
+    flag(o.rounding ?? 1),
+    ...facts,
+    float(0.25),
+    int(o.first ?? 0),
+    int(o.last ?? 255),
+    int(0),
+    bool(o.perRow ?? false),
+    bool(o.symmetric ?? false),
+  ];
+}
 const learned: readonly Sample[] = [
   aten("fake_quantize_per_tensor_affine", [numbers([40], -3, 3), float(0.07), int(3), int(0), int(31)]),
   aten("fake_quantize_per_tensor_affine_cachemask", [numbers([40], -3, 3), float(0.07), int(3), int(0), int(31)]),
@@ -94,11 +134,50 @@ const learned: readonly Sample[] = [
   ]),
   aten("fake_quantize_per_channel_affine_cachemask", [numbers([14, 3], -3, 3), tv([3], [0.07, 0.1, 0.02]), tv([3], [3.5, 0, 31]), int(1), int(0), int(31)]),
   aten("_fake_quantize_learnable_per_tensor_affine", [numbers([40], -3, 3), tv([1], [0.07]), tv([1], [3.2]), int(0), int(31), float(1)]),
+  aten("_fake_quantize_learnable_per_tensor_affine", [numbers([40], -3, 3), tv([1], [0.07]), tv([1], [2.5]), int(0), int(31), float(1)]),
+  aten("_fake_quantize_learnable_per_channel_affine", [
+    numbers([3, 14], -3, 3),
+    tv([3], [0.07, 0.1, 0.02]),
+    tv([3], [2.5, -0.2, 40]),
+    int(0),
+    int(0),
+    int(31),
+    float(1),
+  ]),
+  // Halves show where the zero point joins.
+  aten("fake_quantize_per_channel_affine", [
+    tv([2, 4], [0.5, 1.5, -0.5, 2.5, 1, 3, -1, 5]),
+    tv([2], [1, 2]),
+    tv([2], [1, 2], { dtype: "int32" }),
+    int(0),
+    int(-8),
+    int(7),
+  ]),
+  ...["fused_moving_avg_obs_fake_quant", "_fused_moving_avg_obs_fq_helper", "_fused_moving_avg_obs_fq_helper_functional"].flatMap((name) => [
+    aten(name, observed(numbers([3, 7], -3, 2), { min: [-1], max: [2] })),
+    aten(name, observed(numbers([3, 7], -3, 2), { min: [-1], max: [2], symmetric: true, first: -128, last: 127 })),
+    aten(name, observed(numbers([3, 7], 1, 2), { min: ["inf"], max: ["-inf"], symmetric: true })),
+    aten(name, observed(numbers([3, 2, 2], -3, 2), { min: [-1, "inf", -2], max: [1, "-inf", 2], perRow: true, first: -128, last: 127, symmetric: true })),
+    aten(name, observed(numbers([3, 7], -3, 2), { min: [-1], max: [2], observing: 0 })),
+    aten(name, observed(numbers([3, 7], -3, 2), { min: [-1], max: [2], rounding: 0 })),
+  ]),
+  aten("fused_moving_avg_obs_fake_quant", observed(numbers([3, 7], -3, 2), { min: [], max: [], perRow: true, first: -128, last: 127 })),
+  aten("fused_moving_avg_obs_fake_quant", observed(numbers([0, 7]), { min: [-1], max: [2] })),
   aten("quantized_batch_norm", [x([2, 4, 3, 3]), numbers([4]), numbers([4]), numbers([4]), numbers([4], 0.5, 2), float(1e-5), float(0.06), int(100)]),
 ];
 /** A half that PyTorch rounds after sums in single precision, in its own order, may fall to the other side. */
 const HALVES = { atol: 1, note: "a half after sums in another order" } as const;
 /** Ops that were written for numbers. */
+/** Per channel: what moves no element is taken, the rest refused. */
+const perChannel: readonly Sample[] = [
+  ...["clone", "sort", "max", "flatten.using_ints", "relu", "ones_like", "msort"].map((name) => aten(name, [channels])),
+  aten("full_like", [channels, float(0.3)]),
+  aten("select.int", [channels, int(0), int(1)]),
+  aten("slice.Tensor", [channels, int(0), int(1), int(3)]),
+  aten("topk", [channels, int(2)]),
+  aten("index_select", [channels, int(0), tv([1], [1], { dtype: "int64" })]),
+  aten("flip", [channels, ints(0)]),
+];
 const borrowed: readonly Sample[] = [x([2, 4, 8, 8]), signed([2, 4, 8, 8])].flatMap((v): Sample[] => [
   ...[
     "relu",
@@ -133,6 +212,17 @@ const borrowed: readonly Sample[] = [x([2, 4, 8, 8]), signed([2, 4, 8, 8])].flat
     "logical_not",
   ].map((name) => aten(name, [v])),
   aten("softmax.int", [v, int(1)]),
+  aten("empty_like", [v], {}, { check: "shape_dtype" }),
+  aten("ones_like", [v]),
+  aten("full_like", [v, float(-0.7)]),
+  aten("zeros_like", [v]),
+  aten("ones_like", [v], { dtype: dtype("float32") }),
+  aten("grid_sampler", [v, numbers([2, 5, 3, 2], -1.3, 1.3), int(0), int(0), bool(false)]),
+  aten("grid_sampler_2d", [v, numbers([2, 5, 3, 2], -1.3, 1.3), int(0), int(2), bool(true)]),
+  aten("grid_sampler_2d", [v, numbers([2, 5, 3, 2], -1.3, 1.3), int(1), int(2), bool(true)]),
+  aten("pad", [v, ints(1, 1, 1, 1), str("reflect"), none]),
+  aten("pad", [v, ints(1, 1, 1, 1), str("replicate"), none]),
+  aten("pad", [v, ints(1, 1, 1, 1), str("circular"), none]),
   aten("add.Tensor", [v, v]),
   aten("mul.Tensor", [v, v]),
   aten("matmul", [v, v]),
@@ -220,4 +310,4 @@ const joined: readonly Sample[] = [
   aten("item", [signed([1])]),
 ];
 
-export const samples: readonly Sample[] = [...quantising, ...telling, ...learned, ...borrowed, ...joined];
+export const samples: readonly Sample[] = [...quantising, ...telling, ...learned, ...perChannel, ...borrowed, ...joined];

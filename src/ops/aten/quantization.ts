@@ -1,28 +1,22 @@
-/** Between numbers and codes (PyTorch: quantize_per_tensor, dequantize, int_repr, q_scale ...), and training's imitation of it (fake_quantize). */
+/** Between numbers and codes (PyTorch: quantize_per_tensor, dequantize, int_repr, q_scale ...). */
 
-import { arg, type ExprType } from "../../expr/expr.ts";
 import type { Datum } from "../../ir/datum.ts";
-import { copyOf, empty, map } from "../../prims/calls.ts";
+import { copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import { computeType } from "../../prims/program.ts";
-import { reshaped } from "../../prims/views.ts";
-import { type DType, dtypeOfTorch, isFloat, isQuantized, opmathOf } from "../../tensor/dtype.ts";
-import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { type DType, dtypeOfTorch, isFloat, isQuantized } from "../../tensor/dtype.ts";
+import { OpwiseError } from "../../tensor/error.ts";
 import { type Quantizer, Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, type Reads } from "../define.ts";
 import { chosen } from "../quantized/choose.ts";
 import { batchNormCodes } from "../quantized/activation.ts";
 import {
   affineOf,
-  along,
   coded,
   codedOf,
   codeRange,
   codesOf,
   dequantised,
   f32,
-  numOf,
-  once,
   perTensor,
   quantised,
   quantizerOf,
@@ -30,6 +24,7 @@ import {
   TORCH_NAMES,
 } from "../quantized/codes.ts";
 import { numbersOf } from "./element.ts";
+import { fakeQuantize, tensorParameters } from "./fake-quantize.ts";
 import { formatStrides } from "./filling.ts";
 
 const TYPE_NAMES: Partial<Record<DType, string>> = {
@@ -97,12 +92,6 @@ function keptQuantizer(ctx: Context, scales: Tensor, zeros: Tensor, axis: number
   return { ...q, scales: copyOf(ctx, scales, real ? "float32" : "float64"), zeroPoints: copyOf(ctx, zeros, real ? "float32" : "int64") };
 }
 
-function* tensorParameters(scale: Tensor, zero: Tensor): Generator<Tensor, [number, number], void> {
-  yield scale;
-  yield zero;
-  return [numbersOf(scale)[0] ?? 1, Math.trunc(numbersOf(zero)[0] ?? 0)];
-}
-
 /** Scale and zero point chosen from the numbers' range. */
 function* dynamic(ctx: Context, x: Tensor, code: number, reduceRange: boolean): Reads {
   const dtype = codesDtype(code, "quantize_per_tensor_dynamic");
@@ -152,57 +141,6 @@ function emptyCodes(ctx: Context, size: readonly number[], code: number | null, 
   const out = empty(ctx, size, dtype, formatStrides(size, format));
   out.quantizer = quantizer;
   return out;
-}
-
-/** Numbers rounded to a grid, and where they lay inside it. Scale and zero point are operands. */
-function fakeQuantized(ctx: Context, x: Tensor, scale: Tensor, zero: Tensor, first: number, last: number, zeroInside: boolean): [Tensor, Tensor] {
-  const dtype = x.dtype;
-  const type: ExprType = computeType(opmathOf(dtype));
-  const program = once(`fake_quantize,${dtype},${scale.dtype},${zero.dtype},${first},${last},${zeroInside}`, () => {
-    const value = numOf(arg(0, computeType(dtype))).to(type);
-    const s = numOf(arg(1, computeType(scale.dtype))).to("f32");
-    const inverse = s.reciprocal().to(type);
-    const z = numOf(arg(2, computeType(zero.dtype)));
-    const shift = (isFloat(zero.dtype) ? z : z.to("f32")).to("f64");
-    const scaled = value.mul(inverse);
-    const whole = zeroInside || isFloat(zero.dtype) ? scaled.add(shift.to(type)).rint().to("f64") : scaled.rint().to("f64").add(shift);
-    const cut = whole.max(first).min(last);
-    const result = cut.sub(shift).to(type).mul(s.to(type));
-    return {
-      name: "fake_quantize",
-      operands: [dtype, scale.dtype, zero.dtype],
-      scalars: [],
-      outputs: [
-        { dtype, parts: [result.to(computeType(dtype)).re] },
-        { dtype: "bool" as const, parts: [whole.ge(first).and(whole.le(last)).re] },
-      ],
-    };
-  });
-  const [out = unreachable("output"), mask = unreachable("mask")] = map(ctx, program, [x, scale, zero]);
-  return [out, mask];
-}
-
-const numberTensor = (value: number, dtype: "float32" | "int32"): Tensor => Tensor.from([value], [], dtype);
-
-function checkRange(first: number, last: number): void {
-  if (first > last) throw new OpwiseError("bad-argument", "`quant_min` should be less than or equal to `quant_max`.");
-}
-
-function fakePerTensor(ctx: Context, x: Tensor, scale: number, zero: number, first: number, last: number): [Tensor, Tensor] {
-  checkRange(first, last);
-  if (zero < first || zero > last) throw new OpwiseError("bad-argument", "`zero_point` must be between `quant_min` and `quant_max`.");
-  return fakeQuantized(ctx, x, numberTensor(f32(scale), "float32"), numberTensor(zero, "int32"), first, last, false);
-}
-function fakeByTensors(ctx: Context, x: Tensor, scale: Tensor, zero: Tensor, first: number, last: number): [Tensor, Tensor] {
-  checkRange(first, last);
-  return fakeQuantized(ctx, x, reshaped(ctx, scale, []), reshaped(ctx, zero, []), first, last, false);
-}
-function fakePerChannel(ctx: Context, x: Tensor, scales: Tensor, zeros: Tensor, axis: number, first: number, last: number): [Tensor, Tensor] {
-  checkRange(first, last);
-  if (scales.rank !== 1) throw new OpwiseError("shape-mismatch", "scale should be a 1-D tensor");
-  if (scales.numel !== x.shape[axis])
-    throw new OpwiseError("shape-mismatch", "dimensions of scale and zero-point are not consistent with input tensor", { got: `${scales.numel}` });
-  return fakeQuantized(ctx, x, along(scales, axis, x.rank), along(zeros, axis, x.rank), first, last, true);
 }
 
 /** Bounds of a vector's numbers that lose least when they are cut to `2^bits` steps: a greedy search from the outside. */
@@ -329,44 +267,7 @@ export const quantization: readonly Op[] = [
       quantised: "own",
     },
   ),
-  op("aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor", {
-    run: (ctx, x, scale, zero, first, last) => fakePerTensor(ctx, x, scale, zero, first, last)[0],
-  }),
-  op(
-    "aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
-    { run: fakePerTensor },
-  ),
-  op("aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor", {
-    run: (ctx, x, scale, zero, first, last) => fakeByTensors(ctx, x, scale, zero, first, last)[0],
-  }),
-  op(
-    "aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
-    {
-      reads: function* (ctx, x, scale, zero, enabled, first, last) {
-        yield enabled;
-        if ((numbersOf(enabled)[0] ?? 0) !== 0) return fakeByTensors(ctx, x, scale, zero, first, last);
-        const [, mask] = fakeByTensors(ctx, x, scale, zero, -Infinity, Infinity);
-        return [copyOf(ctx, x), mask];
-      },
-    },
-  ),
-  op("aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor", {
-    run: (ctx, x, scale, zero, axis, first, last) => fakePerChannel(ctx, x, scale, zero, axis, first, last)[0],
-  }),
-  op(
-    "aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)",
-    { run: fakePerChannel },
-  ),
-  op(
-    "aten::_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> Tensor",
-    {
-      reads: function* (ctx, x, scale, zero, first, last) {
-        const [s] = yield* tensorParameters(scale, zero);
-        const z = Math.min(Math.max(Math.floor((numbersOf(zero)[0] ?? 0) + 0.5), first), last);
-        return fakePerTensor(ctx, x, s, z, first, last)[0];
-      },
-    },
-  ),
+  ...fakeQuantize,
   op("aten::choose_qparams_optimized(Tensor input, int numel, int n_bins, float ratio, int bit_width) -> (Tensor, Tensor)", { reads: optimised }),
   op("aten::_choose_qparams_per_tensor(Tensor self, bool reduce_range=False) -> (float, int)", {
     reads: function* (ctx, x, reduceRange) {

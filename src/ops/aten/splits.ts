@@ -117,7 +117,7 @@ export const splits: readonly Op[] = [
   viewOp("aten::tensor_split.sections(Tensor(a -> *) self, SymInt sections, int dim=0) -> Tensor(a)[]", (_ctx, self, sections, dim) => tensorSplitSections(self, sections, dim)),
   viewOp("aten::tensor_split.indices(Tensor(a -> *) self, SymInt[] indices, int dim=0) -> Tensor(a)[]", (_ctx, self, indices, dim) => tensorSplitAt(self, indices, dim)),
   op("aten::tensor_split.tensor_indices_or_sections(Tensor(a -> *) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]", {
-    quantised: "codes",
+    quantised: "copies",
     reads: function* (_ctx, self, where, dim) {
       yield where;
       if (where.rank === 0) return tensorSplitSections(self, Number(where.item()), dim);

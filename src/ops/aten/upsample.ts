@@ -13,6 +13,7 @@ import { op, type Op } from "../define.ts";
 import { outputParts } from "../elementwise.ts";
 import { isChannelsLast } from "./joins.ts";
 import { axes, memo, programOf } from "./memo.ts";
+import { affineOf, onCentred, onWholeCodes, withoutKernel } from "../quantized/codes.ts";
 import { upsampleBytes } from "./upsample-bytes.ts";
 
 type Mode = "nearest" | "nearest-exact" | "linear" | "cubic";
@@ -215,10 +216,12 @@ function aligned(name: string, n: 1 | 2 | 3, mode: Mode): Op[] {
   const scales = n === 1 ? "float? scales=None" : n === 2 ? "float? scales_h=None, float? scales_w=None" : "float? scales_d=None, float? scales_h=None, float? scales_w=None";
   return [
     op(`aten::${name}(Tensor self, SymInt[${n}] output_size, bool align_corners, ${scales}) -> Tensor` as "aten::f(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor", {
-      run: (ctx, self, size, align, ...given) => upsample(ctx, self, size, mode, align, given), ...(name === "upsample_bilinear2d" ? { quantised: "centred" } : {}),
+      run: (ctx, self, size, align, ...given) => upsample(ctx, self, size, mode, align, given),
+      ...(name === "upsample_bilinear2d" ? { quantised: (ctx, self, size, align, ...given) => onWholeCodes(ctx, self, (x) => upsample(ctx, x, size, mode, align, given)) } : {}),
     }),
     op(`aten::${name}.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor` as "aten::f.vec(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors) -> Tensor", {
-      run: (ctx, self, size, align, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, align, factors ?? []), ...(name === "upsample_bilinear2d" ? { quantised: "centred" } : {}),
+      run: (ctx, self, size, align, factors) => upsample(ctx, self, sizeOf(self, size, factors), mode, align, factors ?? []),
+      ...(name === "upsample_bilinear2d" ? { quantised: (ctx, self, size, align, factors) => onWholeCodes(ctx, self, (x) => upsample(ctx, x, sizeOf(self, size, factors), mode, align, factors ?? [])) } : {}),
     }),
   ];
 }
@@ -313,12 +316,21 @@ function gridSample(ctx: Context, input: Tensor, grid: Tensor, mode: number, pad
   return out ?? input;
 }
 
+/** Codes are sampled bilinearly, in two dimensions. */
+function gridSampleCodes(ctx: Context, input: Tensor, grid: Tensor, mode: number, padding: number, align: boolean): Tensor {
+  if (input.rank === 5) throw withoutKernel("aten::grid_sampler_3d");
+  affineOf(input, "grid_sampler");
+  if (GRID_MODES[mode] !== "bilinear") throw new OpwiseError("bad-argument", "_grid_sampler_2d_cpu_quantized(): only bilinear interpolation supported", { got: String(mode) });
+  if (input.dtype !== "quint8") throw new OpwiseError("unsupported-dtype", `"grid_sampler_2d_cpu_kernel_impl" not implemented for '${scalarName(input.dtype)}'`);
+  return onCentred(ctx, input, (x) => gridSample(ctx, x, grid, mode, padding, align));
+}
+
 export const upsampling: readonly Op[] = [
   ...([1, 2, 3] as const).flatMap((n) => [...nearest(`upsample_nearest${n}d`, n, "nearest"), ...nearest(`_upsample_nearest_exact${n}d`, n, "nearest-exact")]),
   ...aligned("upsample_linear1d", 1, "linear"), ...aligned("upsample_bilinear2d", 2, "linear"), ...aligned("upsample_trilinear3d", 3, "linear"),
   ...aligned("upsample_bicubic2d", 2, "cubic"),
   ...smoothed("_upsample_bilinear2d_aa", "linear"), ...smoothed("_upsample_bicubic2d_aa", "cubic"), ...smoothed("_upsample_lanczos2d_aa", "lanczos"),
-  op("aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
+  op("aten::grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample, quantised: gridSampleCodes }),
   op("aten::grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
-  op("aten::grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample }),
+  op("aten::grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor", { run: gridSample, quantised: gridSampleCodes }),
 ];

@@ -16,7 +16,7 @@ import { resize } from "../registry.ts";
 
 /** An op that moves no element keeps a quantiser by itself. */
 export function viewOp<const S extends string>(schema: S, run: (ctx: Context, ...args: ArgumentsOf<S>) => Result): Op {
-  return op(schema, { run, quantised: "codes" });
+  return op(schema, { run, quantised: "copies" });
 }
 
 /** `view`: never copies. @throws shape-mismatch */
@@ -113,7 +113,7 @@ export const views: readonly Op[] = [
   viewOp("aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", (ctx, self, other) => reshaped(ctx, self, other.shape)),
   viewOp("aten::_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)", (_ctx, self, size, stride) => restrided(self, size, stride, null)),
   op("aten::_reshape_from_tensor(Tensor self, Tensor shape) -> Tensor", {
-    quantised: "codes",
+    quantised: "copies",
     reads: function* (ctx, self, shape) {
       yield shape;
       return reshaped(ctx, self, Array.from(shape.data, Number));
@@ -149,7 +149,7 @@ export const views: readonly Op[] = [
   viewOp("aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)", (_ctx, self, size) => expanded(self, size)),
   viewOp("aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)", (_ctx, self, dim, start, length) => narrowed(self, dim, start, length)),
   op("aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)", {
-    quantised: "codes",
+    quantised: "copies",
     reads: function* (_ctx, self, dim, start, length) {
       yield start;
       return narrowed(self, dim, Number(start.item()), length);

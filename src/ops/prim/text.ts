@@ -146,11 +146,20 @@ function matrixText(rows: readonly (readonly number[])[], indent: number): strin
   return out;
 }
 
+/** The fewest digits that give the double back; with an exponent below 1e-4 and from 1e16 on. */
+function shortest(x: number): string {
+  if (!Number.isFinite(x)) return special(x);
+  const [digits = "0", power = "0"] = x.toExponential().split("e");
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 16) return Object.is(x, -0) ? "-0" : String(x);
+  return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+}
+
 /** What follows the sizes of a quantised tensor. */
 function quantizerText(t: Tensor): string {
   const q = t.quantizer;
   if (q === undefined) return "";
-  if (q.scheme === "per_tensor_affine") return `, qscheme: ${q.scheme}, scale: ${general(q.scale, 6)}, zero_point: ${q.zeroPoint}`;
+  if (q.scheme === "per_tensor_affine") return `, qscheme: ${q.scheme}, scale: ${shortest(q.scale)}, zero_point: ${q.zeroPoint}`;
   return `, qscheme: ${q.scheme}, scales: ${tensorText(q.scales)}, zero_points: ${tensorText(q.zeroPoints)}, axis: ${q.axis}`;
 }
 
@@ -160,7 +169,7 @@ export function tensorText(t: Tensor): string {
   const values = t.quantizer === undefined ? elementsOf(t).map((e) => (typeof e === "object" ? e[0] : Number(e))) : quantisedNumbers(t);
   let body = "";
   const { shape } = t;
-  if (shape.length === 0) body = `${general(values[0] ?? 0, 6)}\n`;
+  if (shape.length === 0) body = `${shortest(values[0] ?? 0)}\n`;
   else if (values.length > 0 && shape.length === 1) {
     const { width, scale, format } = layoutOf(values);
     body = `${scale === 1 ? "" : `${general(scale, 6)} *\n`}${values.map((x) => `${format(x / scale).padStart(width)}\n`).join("")}`;

@@ -3,7 +3,7 @@
  * (sigmoid, tanh) it stands here; where the op takes one, it is the op's argument.
  */
 
-import { arg, scalar } from "../../expr/expr.ts";
+import { arg, constant, scalar } from "../../expr/expr.ts";
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { copyInto, empty, map } from "../../prims/calls.ts";
@@ -102,20 +102,47 @@ export function clampedCodes(ctx: Context, t: Tensor, min: Scalar | null, max: S
 const int = (value: number): Scalar => ({ kind: "int", value });
 export const relu6Codes = (ctx: Context, t: Tensor): Tensor => clampedCodes(ctx, t, int(0), int(6));
 
-/** quantized::prelu: slopes for all elements or per channel (axis 1), as numbers. */
+/** quantized::prelu: slopes for all elements, per channel (axis 1) or broadcast. Products of codes, where 1 is the slopes' code of it; rounded once. */
 function preluCodes(ctx: Context, t: Tensor, slopes: Tensor, q: Quantizer): Tensor {
-  const numbers = dequantised(ctx, slopes);
+  const [input, weight] = [affineOf(t, "prelu"), affineOf(slopes, "prelu")];
+  if (q.scheme !== "per_tensor_affine") return unreachable("one scale");
   if (slopes.dtype !== t.dtype)
     throw new OpwiseError(
       "dtype-mismatch",
       `prelu: Type promoting not supported. Got ${TORCH_NAMES[t.dtype] ?? t.dtype} and ${TORCH_NAMES[slopes.dtype] ?? slopes.dtype}`,
     );
-  const broadcast = numbers.numel === 1 ? reshaped(ctx, numbers, []) : along(reshaped(ctx, numbers, [numbers.numel]), t.rank > 1 ? 1 : 0, t.rank);
-  const program = once("prelu_numbers", () => {
-    const [x, w] = [numOf(arg(0, "f32")), numOf(arg(1, "f32"))];
-    return { name: "prelu", operands: ["float32", "float32"], scalars: [], outputs: [{ dtype: "float32", parts: [x.ge(0).where(x, x.mul(w)).re] }] };
+  if (t.rank === 0) throw new OpwiseError("shape-mismatch", "qprelu: zero-dim input tensor is not allowed.");
+  const wide = slopes.rank === t.rank ? slopes : along(reshaped(ctx, slopes, [slopes.numel]), t.rank > 1 ? 1 : 0, t.rank);
+  const program = once(`quantized_prelu,${t.dtype}`, () => {
+    const type = computeType(t.dtype);
+    const zero = numOf(scalar(0, "i32"));
+    const x = numOf(arg(0, type)).to("i32").sub(zero);
+    const w = numOf(arg(1, type))
+      .to("i32")
+      .sub(numOf(scalar(1, "i32")));
+    const none = numOf(constant(0, "i32"));
+    const sum = x
+      .max(none)
+      .mul(numOf(scalar(2, "i32")))
+      .add(x.min(none).mul(w));
+    const whole = sum
+      .to("f32")
+      .mul(numOf(scalar(3, "f32")))
+      .rint()
+      .to("f64")
+      .add(numOf(scalar(4, "i32")).to("f64"));
+    return {
+      name: "quantized_prelu",
+      operands: [t.dtype, t.dtype],
+      scalars: ["i32", "i32", "i32", "f32", "i32"],
+      outputs: [{ dtype: t.dtype, parts: [saturated(whole, t.dtype).re] }],
+    };
   });
-  return quantised(ctx, mapOne(ctx, program, [dequantised(ctx, t), broadcast]), t.dtype, q, undefined, "late");
+  const one = codeOfNumber(1, weight, t.dtype) - weight.zeroPoint;
+  const factor = f32(f32(f32(input.scale) * f32(weight.scale)) * f32(1 / f32(q.scale)));
+  const out = mapOne(ctx, program, [t, wide], [input.zeroPoint, weight.zeroPoint, one, factor, q.zeroPoint]);
+  out.quantizer = q;
+  return out;
 }
 /** aten::prelu of codes and code slopes, which keep the input's scale. */
 export const preluLike = (ctx: Context, t: Tensor, slopes: Tensor): Tensor => preluCodes(ctx, t, slopes, quantizerOf(t));

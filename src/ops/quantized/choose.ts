@@ -18,10 +18,17 @@ const SMALLEST_INVERTIBLE = 2 ** -128 * (1 + 2 ** -22);
 const lit = (x: number): Num => new Num(constant(x, "f64"));
 const single = (x: Num): Num => x.to("f32").to("f64");
 
-/** Computed in double precision from singles `low` and `high`; codes go from `first` to `last`. */
-function rule(low: Num, high: Num, first: Num, last: Num): { readonly scale: Num; readonly zeroPoint: Num } {
+/** Computed in double precision from singles `low` and `high`; codes go from `first` to `last`. `symmetric`: ranges around 0 have its code in the middle. */
+function rule(low: Num, high: Num, first: Num, last: Num, symmetric: boolean): { readonly scale: Num; readonly zeroPoint: Num } {
   const [zero, small, span] = [lit(0), lit(SMALLEST_SCALE), last.sub(first)];
-  const [min, max] = [low.min(zero), high.max(zero)];
+  const both = low.lt(zero).and(high.gt(zero));
+  // Around 0 a symmetric range grows to the wider side.
+  const half = span.div(2).floor();
+  const widerStep = single(low.div(half.add(1).neg()))
+    .abs()
+    .max(single(high.div(half)).abs());
+  const [start0, end0] = symmetric ? [both.where(single(widerStep.mul(half.add(1).neg())), low), both.where(single(widerStep.mul(half)), high)] : [low, high];
+  const [min, max] = [start0.min(zero), end0.max(zero)];
   const plain = max.sub(min).div(span);
   const raw = single(plain).lt(SMALLEST_INVERTIBLE).where(lit(0.1), plain);
   // A scale that is too small is replaced, and the range grows with it.
@@ -33,7 +40,8 @@ function rule(low: Num, high: Num, first: Num, last: Num): { readonly scale: Num
   const [from, to, scale] = [isSmall.where(wideMin, min), isSmall.where(wideMax, max), isSmall.where(small, raw)];
   const [byMin, byMax] = [from.div(scale), to.div(scale)];
   const minIsBetter = first.abs().add(byMin.abs()).lt(last.abs().add(byMax.abs()));
-  const start = minIsBetter.where(first.sub(byMin), last.sub(byMax));
+  const nearest = minIsBetter.where(first.sub(byMin), last.sub(byMax));
+  const start = symmetric ? both.where(first.add(last).add(1).div(2), nearest) : nearest;
   return { scale, zeroPoint: start.max(first).min(last).rint() };
 }
 
@@ -43,12 +51,12 @@ export function extremes(ctx: Context, x: Tensor): [Tensor, Tensor] {
   return x.numel === 0 ? [zero(), zero()] : [extremum(ctx, x, null, false, false), extremum(ctx, x, null, false, true)];
 }
 
-/** Scale (float32), zero point (int32) and the scale before it is rounded (float64) of bounds, elementwise, for codes `first` to `last`. */
-export function chosenOf(ctx: Context, low: Tensor, high: Tensor, first: number, last: number): [Tensor, Tensor, Tensor] {
-  const program = once("choose_qparams", () => {
+/** Scale (float32), zero point (int32) and the scale before it is rounded (float64) of bounds, elementwise, for codes `first` to `last`; `symmetric` as FBGEMM's `preserve_sparsity`. */
+export function chosenOf(ctx: Context, low: Tensor, high: Tensor, first: number, last: number, symmetric: boolean = false): [Tensor, Tensor, Tensor] {
+  const program = once(`choose_qparams,${symmetric}`, () => {
     const bound = (slot: number): Num => new Num(arg(slot, "f32")).to("f64");
     const limit = (slot: number): Num => new Num(scalar(slot, "f64"));
-    const { scale, zeroPoint } = rule(bound(0), bound(1), limit(0), limit(1));
+    const { scale, zeroPoint } = rule(bound(0), bound(1), limit(0), limit(1), symmetric);
     return {
       name: "choose_qparams",
       operands: ["float32", "float32"],

@@ -5,7 +5,7 @@
 
 import { arg, cast, constant, type Expr, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { empty, map } from "../../prims/calls.ts";
+import { copyOf, empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -53,6 +53,15 @@ export function coded(codes: Tensor, dtype: DType, quantizer: Quantizer): Tensor
   const out = new Tensor(codes.storage, dtype, codes.shape, codes.strides, codes.offset);
   out.quantizer = quantizer;
   return out;
+}
+
+/** The refusal of an op that has no meaning on codes, by the kernel that PyTorch misses. */
+export function withoutKernel(kernel: string): OpwiseError {
+  return new OpwiseError("dtype-mismatch", `Could not run '${kernel}' with arguments from the 'QuantizedCPU' backend.`, {
+    wanted: "numbers",
+    got: "a quantised tensor",
+    hint: "dequantise it first",
+  });
 }
 
 /** The quantiser of a quantised tensor. @throws dtype-mismatch for another */
@@ -301,6 +310,19 @@ export function roundHalfEven(x: number): number {
 export function onCentred(ctx: Context, t: Tensor, f: (x: Tensor) => Tensor): Tensor {
   const { zeroPoint } = affineOf(t);
   const out = quantised(ctx, f(centred(ctx, t, "float32")), t.dtype, perTensor(1, zeroPoint));
+  out.quantizer = quantizerOf(t);
+  return out;
+}
+
+/** Codes of a weighted mean of codes: taken for numbers as they are; the zero point is subtracted and added again before they are rounded. */
+export function onWholeCodes(ctx: Context, t: Tensor, f: (x: Tensor) => Tensor): Tensor {
+  const { zeroPoint } = affineOf(t);
+  const program = once(`whole_codes,${t.dtype}`, () => {
+    const zero = numOf(scalar(0, "f32"));
+    const whole = numOf(arg(0, "f32")).sub(zero).add(zero).rint();
+    return { name: "requantize", operands: ["float32"], scalars: ["f32"], outputs: [{ dtype: t.dtype, parts: [saturated(whole, t.dtype).re] }] };
+  });
+  const out = mapOne(ctx, program, [f(copyOf(ctx, codesOf(t), "float32"))], [zeroPoint]);
   out.quantizer = quantizerOf(t);
   return out;
 }

@@ -1,11 +1,17 @@
-/** Convolutions of codes (PyTorch: quantized::conv1d ... conv_transpose3d): exact in int32, requantised as linear is. */
+/**
+ * Convolutions of codes (PyTorch: quantized::conv1d ... conv_transpose3d): exact in int32, requantised as linear is. They follow PyTorch's
+ * FBGEMM engine. Its default one hands symmetric weights to oneDNN on processors with VNNI, which rounds other halves and mixes up the
+ * channels of transposed forms where they differ in number.
+ */
 
 import { arg } from "../../expr/expr.ts";
 import type { Datum } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { convolve } from "../../prims/convolve.ts";
+import { copyOf } from "../../prims/calls.ts";
 import { squeezed, unsqueezed } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
+import { channelsLastStrides, contiguousStrides } from "../../tensor/shape.ts";
 import { type Quantizer, type Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { CHANNELS_LAST, CHANNELS_LAST_3D, formatStrides } from "../aten/filling.ts";
@@ -14,7 +20,7 @@ import { convolvedShape, type Convolution } from "../../prims/convolve.ts";
 import { addedCodes } from "./arithmetic.ts";
 import { affineOf, centred, mapOne, numOf, once, quantizerOf, weightCodes } from "./codes.ts";
 import { convolutionParams, type ConvolutionParams, packConvolution } from "./packed.ts";
-import { dynamicCodes, finished } from "./products.ts";
+import { dynamicCodes, finished, withSingleScales } from "./products.ts";
 
 type Numbers = readonly number[];
 
@@ -122,9 +128,11 @@ function prepack(axes: number, transposed: boolean) {
       ["padding", padding],
       ["dilation", dilation],
     ] as const) {
-      if (list.length !== axes) throw new OpwiseError("bad-argument", `${name} should contain ${axes} elements for ${axes}D convolution.`);
+      // In one dimension the second is taken of two, which modules with a padding mode give.
+      if (one ? list.length === 0 : list.length !== axes)
+        throw new OpwiseError("bad-argument", one ? "Argument must have elements." : `${name} should contain ${axes} elements for ${axes}D convolution.`);
     }
-    const lead = (value: number, list: Numbers): Numbers => (one ? [value, ...list] : list);
+    const lead = (value: number, list: Numbers): Numbers => (one ? [value, list[1] ?? list[0] ?? value] : list);
     return packConvolution({
       weight: one ? unsqueezed(weight, 2) : weight,
       bias,
@@ -205,7 +213,7 @@ function family(axes: number, transposed: boolean): Op[] {
     op(
       `quantized::${name}_unpack(${cls} packed_weights) -> (Tensor unpacked_weights, Tensor? B_origin)` as "quantized::u(P packed_weights) -> (Tensor unpacked_weights, Tensor? B_origin)",
       {
-        run: (_ctx, packed) => unpacked(params(packed), axes),
+        run: (ctx, packed) => unpacked(ctx, params(packed), axes),
       },
     ),
   );
@@ -213,8 +221,14 @@ function family(axes: number, transposed: boolean): Op[] {
   return ops;
 }
 
-function unpacked({ weight, bias }: ConvolutionParams, axes: number): [Tensor, Tensor | null] {
-  return [axes === 1 ? squeezed(weight, [2]) : weight, bias];
+/** Weight and bias again; the weight lies as FBGEMM packs it, channels last (input channels in transposed form), with scales in single precision. */
+function unpacked(ctx: Context, { weight: packed, bias, transposed }: ConvolutionParams, axes: number): [Tensor, Tensor | null] {
+  const weight = withSingleScales(ctx, packed);
+  const [inputs = 0, ...rest] = weight.shape;
+  const strides = transposed ? [1, ...contiguousStrides(rest).map((step) => step * inputs)] : channelsLastStrides(weight.shape);
+  const out = copyOf(ctx, weight, weight.dtype, strides);
+  out.quantizer = weight.quantizer;
+  return [axes === 1 ? squeezed(out, [2]) : out, bias];
 }
 
 /** What packed parameters say of themselves. */
@@ -255,7 +269,7 @@ export const quantizedConvolutions: readonly Op[] = [
   op(
     `quantized::conv_unpack(${CLASS(2)} packed_weights) -> (Tensor unpacked_weights, Tensor? B_origin)` as "quantized::conv_unpack(P packed_weights) -> (Tensor unpacked_weights, Tensor? B_origin)",
     {
-      run: (_ctx, packed) => unpacked(convolutionParams(packed, 2), 2),
+      run: (ctx, packed) => unpacked(ctx, convolutionParams(packed, 2), 2),
     },
   ),
   op(

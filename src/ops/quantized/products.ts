@@ -233,15 +233,19 @@ function matmul(ctx: Context, a: Tensor, b: Tensor, scale: number, zeroPoint: nu
 
 const PACKED = "__torch__.torch.classes.quantized.LinearPackedParamsBase";
 
+/** The same codes with scales in single precision, as packing keeps them. */
+export function withSingleScales(ctx: Context, weight: Tensor): Tensor {
+  const q = quantizerOf(weight);
+  const kept = viewOf(weight, weight.shape, weight.strides, weight.offset);
+  kept.quantizer =
+    q.scheme === "per_tensor_affine" ? { ...q, scale: f32(q.scale) } : { ...q, scales: copyOf(ctx, copyOf(ctx, q.scales, "float32"), "float64") };
+  return kept;
+}
+
 function prepack(ctx: Context, weight: Tensor, bias: Tensor | null): Datum {
   if (weight.rank !== 2) throw new OpwiseError("shape-mismatch", "The weight tensor for quantized::linear_prepack (fbgemm) should be 2-dimensional.");
   if (weight.dtype !== "qint8") throw new OpwiseError("dtype-mismatch", "quantized::linear_prepack: the weight is of type QInt8", { got: weight.dtype });
-  const q = quantizerOf(weight);
-  if (q.scheme === "per_tensor_affine") return packLinear(weight, bias);
-  // Packing keeps scales in single precision.
-  const kept = viewOf(weight, weight.shape, weight.strides, weight.offset);
-  kept.quantizer = { ...q, scales: copyOf(ctx, copyOf(ctx, q.scales, "float32"), "float64") };
-  return packLinear(kept, bias);
+  return packLinear(quantizerOf(weight).scheme === "per_tensor_affine" ? weight : withSingleScales(ctx, weight), bias);
 }
 
 /** The input quantised with given parameters, multiplied, and left as numbers. */

@@ -87,6 +87,7 @@ const convolutions: readonly Sample[] = [1, 2, 3].flatMap((axes): Sample[] => {
     quantized(`conv${axes}d_prepack`, [weight, none, ...geometry(axes, 1, 0, 1), int(1)]),
     quantized(`conv_transpose${axes}d`, [input, turned, ...wide]),
     quantized(`conv_transpose${axes}d`, [input, still, ...wide]),
+    quantized(`conv_transpose${axes}d`, [input, packTransposed(axes, signed([4, 3, ...side(axes, 3)], 0.02, 0), numbers([3])), ...wide]),
     quantized(`conv_transpose${axes}d_dynamic`, [numbers([2, 4, ...side(axes, 4)]), axes === 3 ? turned : still]),
     quantized(`conv_transpose${axes}d_unpack`, [still]),
     quantized(`conv_transpose${axes}d_prepack`, [
@@ -110,8 +111,11 @@ const convolutions: readonly Sample[] = [1, 2, 3].flatMap((axes): Sample[] => {
         ]),
   ];
 });
+// Modules with a padding mode give two numbers in one dimension.
+const padded = made("quantized::conv1d_prepack", signed([6, 4, 3]), none, ints(1), ints(1, 0), ints(1), int(1));
 const pair = pack(2, perChannel([6, 4, 3, 3]), numbers([6]), 1, 1);
 const aliases: readonly Sample[] = [
+  quantized("conv1d", [x([1, 4, 6]), padded, float(2.5), int(110)]),
   sample("_quantized::conv2d", [x([1, 4, 6, 6]), pair, float(2.5), int(110)]),
   sample("_quantized::conv2d_relu", [x([1, 4, 6, 6]), pair, float(2.5), int(110)]),
   sample("_quantized::conv2d_prepack", [signed([6, 4, 3, 3]), none, ints(1, 1), ints(0, 0), ints(1, 1), int(1)]),
