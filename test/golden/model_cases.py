@@ -24,6 +24,7 @@ from train import hide_paths, unpacked  # noqa: E402  (the two scripts hide path
 hide_paths()  # before the first script class is compiled
 
 import language_cases as language  # noqa: E402
+import quantised_cases  # noqa: E402
 
 
 class Scale(nn.Module):
@@ -414,6 +415,8 @@ class Tensors:
         self.arrays: dict[str, np.ndarray] = {}
 
     def value(self, v: object) -> dict:
+        if isinstance(v, Tensor) and v.is_quantized:
+            return {"qtensor": self.quantised(v)}
         if isinstance(v, Tensor):
             key = f"t{len(self.arrays)}"
             plain = v.detach().contiguous()
@@ -443,6 +446,17 @@ class Tensors:
         if isinstance(v, dict):
             return {"dict": [[self.value(k), self.value(item)] for k, item in v.items()]}
         raise TypeError(type(v).__name__)
+
+    def quantised(self, v: Tensor) -> dict:
+        def put(t: Tensor) -> str:
+            key = f"t{len(self.arrays)}"
+            self.arrays[key] = t.contiguous().numpy().copy()
+            return key
+
+        out = {"dtype": str(v.dtype)[6:], "shape": list(v.shape), "int_repr": put(v.int_repr()), "qscheme": str(v.qscheme())[6:]}
+        if v.qscheme() == torch.per_tensor_affine:
+            return out | {"scale": repr(v.q_scale()), "zero_point": v.q_zero_point()}
+        return out | {"scales": put(v.q_per_channel_scales()), "zero_points": put(v.q_per_channel_zero_points()), "axis": v.q_per_channel_axis()}
 
 
 def changed(before: list, after: tuple) -> bool:
@@ -548,6 +562,21 @@ def exported(name: str, why: str, module_type: type, example: tuple, shapes: tup
         write_case(folder, name, "export", why, torch.export.load("model.pt2").module(), calls)
 
     return name, "model.pt2", write
+
+
+def quantised(name: str, why: str, make, calls: list, frozen: bool = False):
+    """`make` gives a converted module or a script module; FBGEMM's kernels are the same on every processor."""
+
+    def write(folder: pathlib.Path) -> None:
+        torch.backends.quantized.engine = "fbgemm"
+        torch.manual_seed(0)
+        made = make()
+        module = made if isinstance(made, torch.jit.ScriptModule) else torch.jit.script(made)
+        (torch.jit.freeze(module) if frozen else module).save("model.pt")
+        without_debug("model.pt")
+        write_case(folder, name, "freeze" if frozen else "script", why, torch.jit.load("model.pt"), calls)
+
+    return name, "model.pt", write
 
 
 def onnx_case(name: str, module_type: type, inputs: dict, outputs: list, axes: dict, feeds: list):
@@ -781,6 +810,7 @@ def cases() -> list:
             (grid(2, 4, 8), torch.tensor([[False, False, False, True], [False, True, True, True]])),
             [("forward", (grid(3, 4, 8), torch.tensor([[False, True, True, True], [False, False, True, True], [False, False, False, False]])))],
         ),
+        *[quantised(*case) for case in quantised_cases.cases(grid)],
         exported(
             "pt2_patches",
             "a straight graph with a dynamic batch",

@@ -11,7 +11,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { boolOf, complexScalar, floatOf, intOf, scalarOf } from "./element.ts";
 import { fill, hasFormat, PRESERVE, stridesLike } from "./filling.ts";
-import { quantised } from "../quantized/codes.ts";
+import { quantised, quantizerOf } from "../quantized/codes.ts";
 
 /** A copy in a memory format; a quantiser goes along. */
 export function clone(ctx: Context, self: Tensor, format: number | null = null): Tensor {
@@ -56,6 +56,17 @@ function copyCodes(ctx: Context, self: Tensor, source: Tensor): Tensor {
 /** A new tensor of `self`'s layout with `source`'s elements (`copy`, the functional form of `copy_`). */
 function copyOnto(ctx: Context, self: Tensor, source: Tensor): Tensor {
   return copyTo(ctx, empty(ctx, self.shape, self.dtype, stridesLike(self, null)), sameShape(self.shape, source.shape) ? source : expanded(source, self.shape));
+}
+
+/** Codes are copied with their quantiser; whole zero points are asked for. */
+function cloneCodes(ctx: Context, self: Tensor, format: number | null): Tensor {
+  const q = quantizerOf(self);
+  if (q.scheme === "per_channel_affine_float_qparams") {
+    throw new OpwiseError("bad-argument", "clone for quantized Tensor only works for       PerTensorAffine and PerChannelAffine qscheme right now", { got: q.scheme });
+  }
+  const out = clone(ctx, self, format);
+  out.quantizer = q;
+  return out;
 }
 
 /** Fills with a 0-dim tensor's value. @throws bad-argument */
@@ -152,7 +163,7 @@ export const conversion: readonly Op[] = [
   ...([["Byte", "uint8"], ["Char", "int8"], ["Short", "int16"], ["Int", "int32"], ["Long", "int64"], ["Half", "float16"], ["Float", "float32"], ["Double", "float64"]] as const).map(([name, dtype]) =>
     op(`aten::_cast_${name}(Tensor self, bool non_blocking=False) -> Tensor`, { run: (ctx: Context, self: Tensor) => convert(ctx, self, dtype) }),
   ),
-  op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", { run: clone, quantised: "copies" }),
+  op("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", { run: clone, quantised: cloneCodes }),
   op("aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)", {
     run: (ctx, self, format) => {
       if (format === PRESERVE) throw new OpwiseError("bad-argument", "preserve memory format is unsupported by the contiguous operator");
