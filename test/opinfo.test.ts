@@ -54,6 +54,7 @@ it("messages are compared by their words", () => {
 it("an overload is attributed to the file that declares it or its plain form", () => {
   expect(familyOf("aten::max_pool2d")).toBe("aten/pooling.ts");
   expect(familyOf("aten::hardswish_")).toBe("aten/activation.ts");
+  expect(familyOf("aten::eq.Scalar")).toBe("aten/comparison.ts");
   expect(familyOf("aten::mul.Tensor + aten::sum")).toBe("several");
   expect(familyOf("aten::no_such_operator")).toBe("none");
 });

@@ -1,24 +1,17 @@
 /** Which file under `src/ops` declares an op. */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-
-const OPS = join(import.meta.dirname, "../../src/ops");
+import { operators } from "../../src/index.ts";
 
 let files: Map<string, string> | undefined;
-/** Files by the full names that they declare, and by names without overload. */
+/** Families by full names, and by names without overload. */
 function declarations(): Map<string, string> {
   if (files !== undefined) return files;
   files = new Map();
-  for (const folder of ["aten", "prim", "torchvision"]) {
-    for (const file of readdirSync(join(OPS, folder)).toSorted()) {
-      if (!file.endsWith(".ts") || file.endsWith(".samples.ts") || file.endsWith(".test.ts")) continue;
-      for (const [, name = ""] of readFileSync(join(OPS, folder, file), "utf8").matchAll(/["'`]((?:aten|prim|torchvision)::\w+(?:\.\w+)?)\(/g)) {
-        if (!files.has(name)) files.set(name, `${folder}/${file}`);
-        const bare = name.replace(/\.\w+$/, "");
-        if (!files.has(bare)) files.set(bare, `${folder}/${file}`);
-      }
-    }
+  for (const { name, family } of operators()) {
+    if (family === undefined) continue;
+    files.set(name, `${family}.ts`);
+    const bare = name.replace(/\.\w+$/, "");
+    if (!files.has(bare)) files.set(bare, `${family}.ts`);
   }
   return files;
 }
