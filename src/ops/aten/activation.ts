@@ -46,7 +46,10 @@ const geluTanh = elementwise("gelu_tanh", (x) => {
 const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)), { floats: "prelu_cpu" });
 const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()), { floats: "glu_cpu" });
 const leaky = elementwise("leaky_relu", (x, slope) => x.gt(0).where(x, x.mul(slope)), { floats: "leaky_relu_cpu" });
-const logSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()), { floats: "log_sigmoid_cpu" });
+const logOfSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()), { floats: "log_sigmoid_cpu" });
+export function logSigmoid(ctx: Context, self: Tensor): Tensor {
+  return apply(ctx, logOfSigmoid, [self], empty(ctx, self.shape, self.dtype));
+}
 
 function floating(self: Tensor, name: string, complexToo = false): void {
   if (isFloat(self.dtype) || (complexToo && isComplex(self.dtype))) return;
@@ -138,8 +141,8 @@ export const activation: readonly Op[] = [
   }),
   op("aten::prelu(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, channelWeight(self, weight)]), quantised: (ctx, self, weight) => preluLike(ctx, self, weight) }),
   op("aten::_prelu_kernel(Tensor self, Tensor weight) -> Tensor", { run: (ctx, self, weight) => apply(ctx, prelu, [self, weight]), quantised: (ctx, self, weight) => preluLike(ctx, self, weight) }),
-  op("aten::log_sigmoid(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, logSigmoid, [self], empty(ctx, self.shape, self.dtype)) }),
-  op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [apply(ctx, logSigmoid, [self]), apply(ctx, expNegAbs, [self])] }),
+  op("aten::log_sigmoid(Tensor self) -> Tensor", { run: logSigmoid }),
+  op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [logSigmoid(ctx, self), apply(ctx, expNegAbs, [self])] }),
   ...(["rrelu", "rrelu_with_noise"] as const).map((name) =>
     op(`aten::${name}(Tensor self, ${name === "rrelu" ? "" : "Tensor(b!) noise, "}Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` as "aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor", {
       run: (ctx, self, ...rest: readonly unknown[]) => {

@@ -20,6 +20,7 @@ import { triangleIndices } from "./creation.ts";
 import { gatherAt } from "./indexing.ts";
 import { broadcastAll } from "./joins.ts";
 import { sum } from "./reduction.ts";
+import { float, minus, plus } from "./steps.ts";
 
 const f64 = (value: number): Expr => constant(value, "f64");
 const total = (name: string, finish: Expr): Combiner => ({ name, init: [f64(0)], combine: [binary("add", acc(0, "f64"), val(0, "f64"))], finish: [finish] });
@@ -61,7 +62,6 @@ export function vectorNorm(ctx: Context, self: Tensor, ord: number, dim: readonl
 
 const orderOf = (p: Scalar | null): number => (p === null ? 2 : floatOf(p));
 const subtracted = elementwise("sub", (x, y) => x.sub(y));
-const shifted = elementwise("add", (x, eps) => x.add(eps));
 
 /** Distances `[..., P, R]` between the rows of `[..., P, M]` and `[..., R, M]`, in the p-norm. */
 export function distances(ctx: Context, a: Tensor, b: Tensor, p: number): Tensor {
@@ -92,7 +92,7 @@ function pairDistances(ctx: Context, self: Tensor, p: number): Tensor {
 }
 
 export function pairwiseDistance(ctx: Context, a: Tensor, b: Tensor, p: number, eps: number, keepdim: boolean): Tensor {
-  return vectorNorm(ctx, apply(ctx, shifted, [apply(ctx, subtracted, [a, b]), { kind: "float", value: eps }]), p, [-1], keepdim);
+  return vectorNorm(ctx, plus(ctx, minus(ctx, a, b), float(eps)), p, [-1], keepdim);
 }
 
 const product = elementwise("mul", (x, y) => x.mul(y));

@@ -17,8 +17,8 @@ import type { Num } from "../../expr/num.ts";
 const programs = new Map<string, Program>();
 
 /** A program of (x, maximum, total) where the latter two are of size 1 along the axis and wider than half types. */
-function finishing(name: string, dtype: DType, build: (x: Num, top: Num, total: Num) => Num): Program {
-  const key = `${name}/${dtype}`;
+function finishing(name: string, dtype: DType, build: (x: Num, top: Num, total: Num) => Num, stepwise = false): Program {
+  const key = `${name}/${dtype}/${String(stepwise)}`;
   let program = programs.get(key);
   if (program === undefined) {
     const wide = opmathOf(dtype);
@@ -36,13 +36,15 @@ export function softmax(ctx: Context, self: Tensor, dim: number, logarithm: bool
   const out = empty(ctx, self.shape, self.dtype);
   if (out.numel === 0) return out;
   const name = logarithm ? "log_softmax" : "softmax";
+  // The kernel of the last axis keeps totals and their logarithms in the tensor's own dtype.
+  const half = axis >= self.rank - 1 && (self.dtype === "float16" || self.dtype === "bfloat16") ? self.dtype : undefined;
   ctx.region({ kind: "region", name, operands: [self], results: [out], params: { axis } }, () => {
     const axes = self.rank === 0 ? [] : [axis];
     const top = extremum(ctx, self, axes.length === 0 ? null : axes, true, true);
     const program = statesProgram("exp(x - max)", [self.dtype, self.dtype], opmathOf(self.dtype), (x, m) => [x.sub(m).exp().to("f64")]);
     const total = reduce(ctx, program, sumOf("f64"), [self, top], axes, true, [opmathOf(self.dtype)])[0] ?? unreachable("total");
     const finish = logarithm
-      ? finishing(name, self.dtype, (x, m, s) => x.sub(m).sub(s.log()))
+      ? finishing(name, self.dtype, half === undefined ? (x, m, s) => x.sub(m).sub(s.log()) : (x, m, s) => x.sub(m).sub(s.round(half).log().round(half)), half !== undefined)
       : finishing(name, self.dtype, (x, m, s) => x.sub(m).exp().div(s));
     map(ctx, finish, [self, top, total], [], [out]);
   });
