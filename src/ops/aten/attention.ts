@@ -2,7 +2,7 @@
 
 import { arg, binary, cast, constant, index, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { compute, contract, copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
+import { cast_, compute, contract, copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
 import { logSumExpOf, sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -19,7 +19,9 @@ import { memo } from "./memo.ts";
 import { paddingRows } from "./nested.ts";
 import { layerNorm } from "./normalization.ts";
 import { linear } from "./products.ts";
+import { extremum } from "./reduction.ts";
 import { softmax } from "./softmax.ts";
+import { float, times } from "./steps.ts";
 
 const programs = memo<Program>();
 
@@ -96,6 +98,28 @@ function batched(ctx: Context, t: Tensor, lead: readonly number[]): Tensor {
   return reshaped(ctx, wide, [numelOf(lead), ...t.shape.slice(-2)]);
 }
 
+/** A product with weights that are not divided by their sum yet; rows without any weight are zeros. */
+function shareProgram(dtype: DType): Program {
+  return programs(`share,${dtype}`, () => {
+    const wide = opmathOf(dtype);
+    const type = computeType(wide);
+    const [product, l, top] = [new Num(arg(0, type)), new Num(arg(1, type)), new Num(arg(2, type))];
+    const share = l.eq(-Infinity).where(product.lit(0), product.div(l.sub(top).exp()));
+    return { name: "attention_share", operands: [wide, wide, wide], scalars: [], outputs: [{ dtype, parts: outputParts(share, dtype) }], messages: [] };
+  });
+}
+
+function scaled(ctx: Context, t: Tensor, factor: number, dtype: DType): Tensor {
+  return times(ctx, cast_(ctx, t, dtype), float(factor));
+}
+
+/** Whether PyTorch's fused kernel takes them: heads of one size without broadcasting, nothing dropped. It lays its result out like the queries. */
+function isFused(q: Tensor, k: Tensor, v: Tensor, o: Options): boolean {
+  const width = q.shape[q.rank - 1];
+  return q.rank === 4 && o.dropout === 0 && q.numel > 0 && k.numel > 0 && (o.mask === null || o.mask.rank === 2 || o.mask.rank === 4) && v.shape[v.rank - 1] === width
+    && [k, v].every((t) => sameShape(t.shape.slice(0, -2), q.shape.slice(0, -2))) && [q, k, v].every((t) => width === 1 || t.strides[t.rank - 1] === 1);
+}
+
 /** Attention of `q [..., L, E]` over `k [..., S, E]`, `v [..., S, D]`. */
 export function attend(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options): Attended {
   checkInputs(q, k, v, o);
@@ -107,8 +131,7 @@ export function attend(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options
   if (k.shape[k.rank - 2] !== keys) throw new OpwiseError("shape-mismatch", `key and value must have the same sequence length, got ${list(k.shape)} and ${list(v.shape)}`);
   const scale = o.scale ?? 1 / Math.sqrt(width);
   const wide = opmathOf(q.dtype);
-  // The fused kernel, which takes heads of one size without broadcasting, lays its result out like the queries.
-  const fused = q.rank === 4 && width === depth && [k, v].every((t) => sameShape(t.shape.slice(0, -2), q.shape.slice(0, -2))) && !o.grouped;
+  const fused = isFused(q, k, v, o);
   const shape = [...lead, queries, depth];
   const out = empty(ctx, shape, q.dtype, fused ? stridesLike(q, null) : contiguousStrides(shape));
   let weights: Tensor | undefined;
@@ -116,13 +139,22 @@ export function attend(ctx: Context, q: Tensor, k: Tensor, v: Tensor, o: Options
   const run = (): void => {
     const masks = [...(o.mask === null ? [] : [o.mask]), ...(o.causal ? [causalMask(ctx, queries, keys)] : [])].map((m) => batchedMask(ctx, m, lead, queries, keys));
     const program = scoreProgram(wide, masks.map((m) => m.dtype));
-    const scores = contract(ctx, batched(ctx, q, lead), transposed(batched(ctx, k, lead), 1, 2), wide, { program, operands: masks, scalars: [scale] });
+    // The composite scales queries and keys by the root each, before the product rounds.
+    const part = Math.sqrt(Math.abs(scale));
+    const [a, b, after] = fused ? [q, k, scale] : [scaled(ctx, q, part, wide), scaled(ctx, k, part, wide), Math.sign(scale)];
+    const scores = contract(ctx, batched(ctx, a, lead), transposed(batched(ctx, b, lead), 1, 2), wide, { program, operands: masks, scalars: [after] });
     lse = logSumExp(ctx, scores, wide);
-    let [chances] = map(ctx, weightsProgram(wide, wide, q.dtype), [scores, lse]);
-    if (chances === undefined) return unreachable("weights");
+    const values = batched(ctx, v, lead);
+    if (fused && wide !== q.dtype && o.wants !== "weights") {
+      // The fused kernel rounds weights before they are divided by their sum.
+      const top = extremum(ctx, scores, [2], true, true);
+      const [raw = unreachable("weights")] = map(ctx, weightsProgram(wide, wide, q.dtype), [scores, top]);
+      return copyInto(ctx, out, viewOf(contract(ctx, raw, values, q.dtype, { program: shareProgram(q.dtype), operands: [lse, top] }), shape, contiguousStrides(shape), 0));
+    }
+    let [chances = unreachable("weights")] = map(ctx, weightsProgram(wide, wide, wide), [scores, lse]);
     if (o.dropout > 0) chances = dropout(ctx, chances, o.dropout, true, false, false);
-    weights = chances;
-    copyInto(ctx, out, viewOf(contract(ctx, chances, batched(ctx, v, lead), q.dtype), shape, contiguousStrides(shape), 0));
+    weights = cast_(ctx, chances, q.dtype);
+    copyInto(ctx, out, viewOf(contract(ctx, chances, cast_(ctx, values, wide), q.dtype), shape, contiguousStrides(shape), 0));
   };
   if (out.numel === 0 && o.wants === "output") return { out, weights, logsumexp: lse };
   if (o.wants !== "output" || o.dropout > 0) run();
@@ -281,7 +313,13 @@ export const attention: readonly Op[] = [
       return [out, logsumexp === undefined ? undefined : transposed(copyOf(ctx, transposed(logsumexp, 1, 2)), 1, 2)];
     },
   }),
-  op("aten::_fused_sdp_choice(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> int", { run: () => 1 }),
+  op("aten::_fused_sdp_choice(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> int", {
+    // 0 is the composite, 1 the fused kernel.
+    run: (ctx, q, k, v, mask, p, causal, scale, gqa) => {
+      const [keys, values] = gqa ? grouped(ctx, q, k, v) : [k, v];
+      return isFused(q, keys, values, options(mask, p, causal, scale, gqa, "output")) ? 1 : 0;
+    },
+  }),
   op("aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)", { run: multiHead }),
   op("aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor", { run: encoderLayer, nested: true }),
   op("aten::_masked_softmax(Tensor self, Tensor mask, int? dim=None, int? mask_type=None) -> Tensor", { run: maskedSoftmax }),
