@@ -1,6 +1,6 @@
 /** Pooling to a given output size: window `i` of an axis is `[floor(i n / m), ceil((i + 1) n / m))`. Equal windows become one `window` call. */
 
-import { binary, cast, constant, type Expr, fold, index, load, scalar, select, unary } from "../../expr/expr.ts";
+import { binary, cast, constant, type Expr, fold, index, load, round, scalar, select, unary } from "../../expr/expr.ts";
 import { compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
@@ -51,6 +51,18 @@ function averageProgram(dtype: DType, rank: number, axes: number): Program {
   });
 }
 
+/** As `averageProgram` in a half type: PyTorch's kernel of three axes adds and divides in it, axis by axis. */
+function stepwiseAverageProgram(dtype: "float16" | "bfloat16", rank: number, axes: number): Program {
+  return programs(`avg3,${dtype},${rank},${axes}`, () => {
+    const lead = rank - axes;
+    const type = computeType(dtype);
+    const [sum = zeroOf(type)] = folded(lead, axes, [zeroOf(type)], ([s = zeroOf(type)], at) => [round(binary("add", s, load(0, type, [...leadAxes(lead), ...at])), dtype)]);
+    let mean = sum;
+    for (let k = 0; k < axes; k++) mean = round(binary("div", mean, cast(windowOf(lead + k, k).length, type)), dtype);
+    return { name: "adaptive_avg_pool", operands: [dtype], scalars: sizeScalars(axes), outputs: [{ dtype, parts: [mean] }], messages: [] };
+  });
+}
+
 /** The greatest element and its flat position on the spatial axes; the first of equals, and the last NaN, wins. */
 function maximumProgram(dtype: DType, rank: number, axes: number): Program {
   return programs(`max,${dtype},${rank},${axes}`, () => {
@@ -90,12 +102,13 @@ export function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: num
   const name = `adaptive_${kind}_pool${axes}d()`;
   const out = [...sizesOf(name, x, outputSize, axes)];
   const spatial = x.shape.slice(-axes);
-  if (out.every((m, i) => m > 0 && (spatial[i] ?? 0) % m === 0)) {
+  const half = kind === "avg" && axes === 3 && (x.dtype === "float16" || x.dtype === "bfloat16") && out.some((m) => m !== 1) ? x.dtype : undefined;
+  if (half === undefined && out.every((m, i) => m > 0 && (spatial[i] ?? 0) % m === 0)) {
     const kernel = out.map((m, i) => (spatial[i] ?? 0) / m);
     const none = out.map(() => 0);
     return pooled(ctx, x, { kernel, stride: kernel, padding: none, dilation: out.map(() => 1), out }, { reduction: kind === "max" ? "max" : "sum", divisor: "inside" }, kind === "max");
   }
-  const program = kind === "max" ? maximumProgram(x.dtype, x.rank, axes) : averageProgram(x.dtype, x.rank, axes);
+  const program = kind === "max" ? maximumProgram(x.dtype, x.rank, axes) : half === undefined ? averageProgram(x.dtype, x.rank, axes) : stepwiseAverageProgram(half, x.rank, axes);
   const shape = [...x.shape.slice(0, x.rank - axes), ...out];
   const layout = x.rank === axes + 2 && suggestsChannelsLast(x) ? channelsLastStrides(shape) : contiguousStrides(shape);
   const results = program.outputs.map((o) => empty(ctx, shape, o.dtype, layout));

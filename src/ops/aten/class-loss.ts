@@ -109,11 +109,28 @@ function crossEntropy(ctx: Context, self: Tensor, target: Tensor, weight: Tensor
   return apply(ctx, blended, [plain, smooth, float(smoothing), float(classes)]);
 }
 
+/** @throws shape-mismatch unless it is a vector or a matrix with classes, or one number */
+function needsClasses(self: Tensor): void {
+  if (self.rank > 2 || (self.rank > 0 && self.shape[self.rank - 1] === 0)) {
+    throw new OpwiseError("shape-mismatch", `Expected non-empty vector or matrix with optional 0-dim batch size, but got: [${self.shape.join(", ")}]`);
+  }
+}
+/** `[N, C]`; a vector is one row, a number one class. */
+function asRows(t: Tensor): Tensor {
+  return t.rank === 2 ? t : viewOf(t, [1, t.numel], [0, t.strides[0] ?? 1], t.offset);
+}
+
 /** Per row: the sum over other classes of max(0, margin - x[target] + x[j]) ** p, times the target's weight, over the number of classes. */
 function multiMargin(ctx: Context, self: Tensor, target: Tensor, p: Scalar, margin: Scalar, weight: Tensor | null, reduction: number): Tensor {
   const power = floatOf(p);
   if (power !== 1 && power !== 2) throw new OpwiseError("bad-argument", "multi_margin_loss: only p == 1 and p == 2 supported");
-  const rows = self.rank < 2 ? unsqueezed(self, 0) : self;
+  needsClasses(self);
+  const rows = asRows(self);
+  const [n = 0, count = 0] = rows.shape;
+  if (target.rank > 1 || target.numel !== n) {
+    throw new OpwiseError("shape-mismatch", `multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). Expected target size [${n}], but got [${target.shape.join(", ")}]`);
+  }
+  if (weight !== null && (weight.rank > 1 || weight.numel !== count)) throw new OpwiseError("shape-mismatch", `inconsistent weight size, expected ${count} but got [${weight.shape.join(", ")}]`);
   const labels = target.rank === 0 ? unsqueezed(target, 0) : target;
   const wide = opmathOf(self.dtype);
   const program = programs(`multi_margin ${self.dtype} ${labels.dtype} ${weight?.dtype ?? ""} ${power}`, () => {
@@ -132,19 +149,21 @@ function multiMargin(ctx: Context, self: Tensor, target: Tensor, p: Scalar, marg
       outputs: [{ dtype: self.dtype, parts: [weighted.div(new Num(cast(classes, type))).re] }],
     };
   });
-  const [losses = unreachable("losses")] = compute(ctx, program, [rows.shape[0] ?? 0], [rows, labels, ...(weight === null ? [] : [weight])], [rows.shape[1] ?? 0, floatOf(margin)]);
-  return reduced(ctx, self.rank < 2 ? viewOf(losses, [], [], 0) : losses, reduction);
+  const [losses = unreachable("losses")] = compute(ctx, program, [n], [rows, labels, ...(weight === null ? [] : [weight])], [count, floatOf(margin)]);
+  return reduced(ctx, target.rank === 0 ? viewOf(losses, [], [], 0) : losses, reduction);
 }
 
 /** Per row: over its targets (up to the first -1) and all classes that are none, the sum of max(0, 1 - x[target] + x[j]), over the number of classes. */
 function multilabelMargin(ctx: Context, self: Tensor, target: Tensor, reduction: number): [Tensor, Tensor] {
+  needsClasses(self);
   if (!sameShape(self.shape, target.shape)) throw new OpwiseError("shape-mismatch", `inconsistent target size: [${target.shape.join(", ")}] for input of size: [${self.shape.join(", ")}]`);
-  const rows = self.rank < 2 ? viewOf(self, [1, self.numel], [0, self.strides[0] ?? 1], self.offset) : self;
-  const labels = self.rank < 2 ? viewOf(target, [1, self.numel], [0, target.strides[0] ?? 1], target.offset) : target;
+  const [rows, labels] = [asRows(self), asRows(target)];
   const [n = 0, classes = 0] = rows.shape;
   const isTarget = programs(`multilabel_target ${self.dtype} ${labels.dtype}`, () => {
     const [found = constant(0, "index")] = fold(0, scalar(0, "index"), [whole(0)], ([s = whole(0)], k) => [select(binary("eq", loadIndex(0, labels.dtype, [index(0), k]), index(1)), whole(1), s)], (_s, k) => binary("lt", loadIndex(0, labels.dtype, [index(0), k]), whole(0)));
-    return { name: "multilabel_target", operands: [labels.dtype], scalars: ["index"], messages: [], outputs: [{ dtype: self.dtype, parts: [cast(found, computeType(self.dtype))] }] };
+    const own = loadIndex(0, labels.dtype, [index(0), index(1)]);
+    const known = check(binary("and", binary("ge", own, whole(-1)), binary("lt", own, scalar(0, "index"))), found, 0);
+    return { name: "multilabel_target", operands: [labels.dtype], scalars: ["index"], messages: ["argument #2 'target' is out of range"], outputs: [{ dtype: self.dtype, parts: [cast(known, computeType(self.dtype))] }] };
   });
   const [hits = unreachable("targets")] = compute(ctx, isTarget, [n, classes], [labels], [classes]);
   const program = programs(`multilabel_margin ${self.dtype} ${labels.dtype}`, () => {

@@ -6,12 +6,16 @@ import { cast_, contiguous, copyInto, copyOf, empty, map, reduce } from "../../p
 import { sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, opmathOf } from "../../tensor/dtype.ts";
+import { expanded, reshaped, selected } from "../../prims/views.ts";
+import { type DType, isComplex, opmathOf, realOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { contiguousStrides, numelOf } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { isChannelsLast } from "./joins.ts";
 import { memo } from "./memo.ts";
+import { mean } from "./reduction.ts";
+import { float, int, over, plus, root, times } from "./steps.ts";
 
 const programs = memo<Program>();
 const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
@@ -29,13 +33,13 @@ export function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: 
   }));
   return reduce(ctx, program, sumOf("f64"), [x], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("mean");
 }
-/** The biased variance over `axes`, around `mean` (which has size 1 there). */
-export function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType): Tensor {
+/** The biased variance over `axes`, around `mean` (which has size 1 there); of another `count` that many parts of the sum of squares. */
+export function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType, count: number = countOf(x, axes)): Tensor {
   const program = programs(`variance,${x.dtype},${mean.dtype}`, () => {
     const d = operand(0, x.dtype, "float64").sub(operand(1, mean.dtype, "float64"));
     return { name: "variance", operands: [x.dtype, mean.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [d.mul(d).div(new Num(scalar(0, "f64"))).re] }] };
   });
-  return reduce(ctx, program, sumOf("f64"), [x, mean], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("variance");
+  return reduce(ctx, program, sumOf("f64"), [x, mean], axes, true, [dtype], [count])[0] ?? unreachable("variance");
 }
 function countOf(x: Tensor, axes: readonly number[]): number {
   return axes.reduce((n, axis) => n * (x.shape[axis] ?? 1), 1);
@@ -50,18 +54,29 @@ export function inverseDeviation(ctx: Context, variance: Tensor, eps: number, dt
   return map(ctx, program, [variance], [eps])[0] ?? unreachable("invstd");
 }
 
+/**
+ * `once` at the end; `stepwise`: after each operation, as kernels on elements of a half type do; `fused`: `x * invstd - mean * invstd` with the
+ * latter product rounded before, in one multiplication and addition.
+ */
+type Rounding = "once" | "stepwise" | "fused";
+
 /** `(x - mean) * invstd * weight + bias`, all broadcast to x, written to `out`. */
-export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
+export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor, rounding: Rounding = "once"): void {
   const operands = [x, ...(mean === null ? [] : [mean]), invstd, ...(weight === null ? [] : [weight]), ...(bias === null ? [] : [bias])];
-  const key = `apply,${mean !== null},${weight !== null},${bias !== null},${operands.map((t) => t.dtype).join(",")}>${out.dtype}`;
+  const key = `apply,${rounding},${mean !== null},${weight !== null},${bias !== null},${operands.map((t) => t.dtype).join(",")}>${out.dtype}`;
   const program = programs(key, () => {
     const compute = opmathOf(x.dtype);
     let slot = 0;
     const next = (t: Tensor): Num => operand(slot++, t.dtype, compute);
+    const half = rounding === "stepwise" && (x.dtype === "float16" || x.dtype === "bfloat16") ? x.dtype : undefined;
+    const r = (v: Num): Num => (half === undefined ? v : v.round(half));
     const value = next(x);
-    const centred = mean === null ? value : value.sub(next(mean));
-    let result = centred.mul(next(invstd));
-    if (weight !== null) result = result.mul(next(weight));
+    const centre = mean === null ? undefined : next(mean);
+    const scale = next(invstd);
+    let result: Num;
+    if (rounding === "fused" && centre !== undefined) result = value.to("f64").mul(scale.to("f64")).sub(scale.mul(centre).to("f64")).to(value.type);
+    else result = r((centre === undefined ? value : r(value.sub(centre))).mul(scale));
+    if (weight !== null) result = r(result.mul(next(weight)));
     if (bias !== null) result = result.add(next(bias));
     return { name: "normalise", operands: operands.map((t) => t.dtype), scalars: [], outputs: [{ dtype: out.dtype, parts: [result.re] }], messages: [] };
   });
@@ -101,6 +116,11 @@ function denseStrides(x: Tensor): readonly number[] {
   return x.strides;
 }
 
+/** Row-major or with channels last. */
+function isDenseLike(t: Tensor): boolean {
+  return t.isContiguous || isChannelsLast(t);
+}
+
 interface BatchNorm {
   readonly weight: Tensor | null;
   readonly bias: Tensor | null;
@@ -123,7 +143,7 @@ function checkChannels(x: Tensor, settings: BatchNorm): void {
 
 /** Result, saved mean and saved inverse deviation. Statistics are kept in float32 or wider. */
 export function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor, Tensor, Tensor] {
-  if (x.rank < 2) throw new OpwiseError("shape-mismatch", `batch_norm: expected at least a 2D input, but got ${x.rank}D`, { got: list(x.shape) });
+  if (x.rank < 2) throw new OpwiseError("shape-mismatch", "Dimension out of range (expected to be in range of [-1, 0], but got 1)", { wanted: "an input of at least 2 axes", got: list(x.shape) });
   checkChannels(x, settings);
   const { weight, bias, runningMean, runningVar, eps } = settings;
   const out = likeOf(ctx, x);
@@ -132,23 +152,30 @@ export function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor
   const present = [runningMean, runningVar, weight, bias].filter((t) => t !== null);
   // Half inputs with wider parameters keep wide statistics.
   const saved = present.some((t) => t.dtype !== x.dtype) ? stats : x.dtype;
+  // PyTorch's kernel for dense operands computes in float32 with statistics as they are saved; the other one rounds after each operation.
+  const stepwise = saved !== stats && !(isDenseLike(x) && present.every((t) => t.isContiguous));
   if (!settings.training && runningMean !== null && runningVar !== null) {
     ctx.region({ kind: "region", name: "batch_norm", operands: [x, ...present], results: [out], params: { eps, weight: weight !== null, bias: bias !== null } }, () => {
-      if (x.numel > 0) normalise(ctx, x, perChannel(runningMean, x.rank), perChannel(inverseDeviation(ctx, runningVar, eps, opmathOf(runningVar.dtype)), x.rank), w, b, out);
+      if (x.numel === 0) return;
+      const invstd = stepwise ? over(ctx, int(1), root(ctx, plus(ctx, runningVar, float(eps)))) : inverseDeviation(ctx, runningVar, eps, opmathOf(runningVar.dtype));
+      normalise(ctx, x, perChannel(runningMean, x.rank), perChannel(invstd, x.rank), w, b, out, stepwise ? "stepwise" : "once");
     });
     return [out, empty(ctx, [0], saved), empty(ctx, [0], saved)];
   }
   const channels = x.shape[1] ?? 0;
   const axes = x.shape.map((_, i) => i).filter((i) => i !== 1);
   const count = countOf(x, axes);
-  const mean = meanOf(ctx, x, axes, stats);
-  const variance = varianceOf(ctx, x, mean, axes, stats);
-  const invstd = inverseDeviation(ctx, variance, eps);
+  const mean = meanOf(ctx, x, axes, isDenseLike(x) ? stats : saved);
+  // Of dense bfloat16 PyTorch rounds the sum of squares, and what it is divided to.
+  const squares = saved === "bfloat16" && isDenseLike(x) ? varianceOf(ctx, x, mean, axes, saved, 1) : undefined;
+  const variance = squares === undefined ? varianceOf(ctx, x, mean, axes, stats) : cast_(ctx, over(ctx, squares, int(count)), stats);
+  const [centre, scale] = [cast_(ctx, mean, saved), cast_(ctx, inverseDeviation(ctx, variance, eps), saved)];
   const flat = (t: Tensor): Tensor => viewOf(t, [channels], [1], t.offset);
   if (runningMean !== null) updateRunning(ctx, runningMean, flat(mean), settings.momentum, 1);
-  if (runningVar !== null) updateRunning(ctx, runningVar, flat(variance), settings.momentum, count / (count - 1));
-  if (x.numel > 0) normalise(ctx, x, mean, invstd, w, b, out);
-  return [out, cast_(ctx, flat(mean), saved), cast_(ctx, flat(invstd), saved)];
+  if (runningVar !== null && squares !== undefined) updateRunning(ctx, runningVar, flat(over(ctx, squares, int(count - 1))), settings.momentum, 1);
+  else if (runningVar !== null) updateRunning(ctx, runningVar, flat(variance), settings.momentum, count / (count - 1));
+  if (x.numel > 0) normalise(ctx, x, centre, scale, w, b, out, stepwise ? "stepwise" : "once");
+  return [out, flat(centre), flat(scale)];
 }
 
 /** Result, mean and inverse deviation over the trailing axes of `normalizedShape`. */
@@ -168,7 +195,7 @@ export function layerNorm(ctx: Context, x: Tensor, normalizedShape: readonly num
     const r = inverseDeviation(ctx, varianceOf(ctx, x, m, axes, wide), eps);
     copyInto(ctx, mean, m);
     copyInto(ctx, rstd, r);
-    if (x.numel > 0) normalise(ctx, x, m, r, weight, bias, out);
+    if (x.numel > 0) normalise(ctx, x, m, r, weight, bias, out, wide === x.dtype ? "once" : "fused");
   });
   return [out, mean, rstd];
 }
@@ -225,27 +252,34 @@ export function instanceNorm(ctx: Context, x: Tensor, weight: Tensor | null, bia
   if (!useInput && (runningMean === null || runningVar === null)) throw new OpwiseError("bad-argument", "Expected running_mean and running_var to be defined when use_input_stats is false");
   const source = contiguous(ctx, x);
   if (!useInput) return batchNorm(ctx, source, { weight, bias, runningMean, runningVar, training: false, momentum, eps })[0];
-  const out = empty(ctx, x.shape, x.dtype);
-  if (x.numel === 0) return out;
-  const stats = opmathOf(x.dtype);
-  const axes = x.shape.map((_, i) => i).slice(2);
-  const count = countOf(x, axes);
-  const mean = meanOf(ctx, source, axes, stats);
-  const variance = varianceOf(ctx, source, mean, axes, stats);
-  normalise(ctx, source, mean, inverseDeviation(ctx, variance, eps), perChannelOrNull(weight, x.rank), perChannelOrNull(bias, x.rank), out);
-  const overSamples = (t: Tensor): Tensor => viewOf(meanOf(ctx, t, [0], stats), [x.shape[1] ?? 0], [1], 0);
-  if (runningMean !== null) updateRunning(ctx, runningMean, overSamples(mean), momentum, 1);
-  if (runningVar !== null) updateRunning(ctx, runningVar, overSamples(variance), momentum, count / (count - 1));
-  return out;
+  if (x.numel === 0) return empty(ctx, x.shape, x.dtype);
+  // Every channel of every sample is a channel of one batch; parameters and running statistics are repeated.
+  const [n = 0, channels = 0] = x.shape;
+  const repeated = (t: Tensor | null): Tensor | null => (t === null ? null : reshaped(ctx, copyOf(ctx, expanded(t, [n, channels])), [n * channels]));
+  const [mean, variance] = [repeated(runningMean), repeated(runningVar)];
+  const flat = reshaped(ctx, source, [1, n * channels, ...x.shape.slice(2)]);
+  const [out] = batchNorm(ctx, flat, { weight: repeated(weight), bias: repeated(bias), runningMean: mean, runningVar: variance, training: true, momentum, eps });
+  for (const [running, all] of [[runningMean, mean], [runningVar, variance]] as const) {
+    if (running !== null && all !== null) copyInto(ctx, running, viewOf(meanOf(ctx, reshaped(ctx, all, [n, channels]), [0], running.dtype), [channels], [1], 0));
+  }
+  return reshaped(ctx, out, x.shape);
 }
 
 const EPSILON: Partial<Record<DType, number>> = { float16: 2 ** -10, bfloat16: 2 ** -7, float32: 2 ** -23, float64: 2 ** -52 };
+
+/** As `rmsNorm`, with the square itself, not the magnitude's: PyTorch composes it without a kernel. */
+function complexRmsNorm(ctx: Context, x: Tensor, axes: readonly number[], weight: Tensor | null, eps: number): [Tensor, Tensor] {
+  const scale = over(ctx, int(1), root(ctx, plus(ctx, mean(ctx, times(ctx, x, x), axes, true), float(eps))));
+  const out = times(ctx, x, scale);
+  return [weight === null ? out : times(ctx, out, weight), scale];
+}
 
 /** `x / sqrt(mean(x^2) + eps) * weight` and the inverse root, over the trailing axes. */
 function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, eps: number | null): [Tensor, Tensor] {
   checkTrailing("rms_norm", x, normalizedShape, weight, null);
   const lead = x.rank - normalizedShape.length;
   const axes = normalizedShape.map((_, i) => lead + i);
+  if (isComplex(x.dtype)) return complexRmsNorm(ctx, x, axes, weight, eps ?? EPSILON[realOf(x.dtype)] ?? 2 ** -23);
   const wide = opmathOf(x.dtype);
   const kept = x.shape.map((size, i) => (i < lead ? size : 1));
   const out = empty(ctx, x.shape, x.dtype);
@@ -281,9 +315,16 @@ function updateStats(ctx: Context, x: Tensor, runningMean: Tensor | null, runnin
 const native = (ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor] =>
   batchNorm(ctx, x, { weight, bias, runningMean, runningVar, training, momentum, eps });
 
+/** What batch_norm makes of no elements, of any rank: only the first of the parameters is asked for. */
+function nothing(ctx: Context, x: Tensor, weight: Tensor | null, bias: Tensor | null): Tensor {
+  const out = copyOf(ctx, x);
+  const scaled = weight === null ? out : times(ctx, out, selected(weight, 0, 0));
+  return bias === null ? scaled : plus(ctx, scaled, selected(bias, 0, 0));
+}
+
 export const normalization: readonly Op[] = [
   op("aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor", {
-    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => native(ctx, x, weight, bias, mean, variance, training, momentum, eps)[0],
+    run: (ctx, x, weight, bias, mean, variance, training, momentum, eps) => (x.numel === 0 ? nothing(ctx, x, weight, bias) : native(ctx, x, weight, bias, mean, variance, training, momentum, eps)[0]),
   }),
   op("aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)", { run: native }),
   op("aten::_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean, Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)", { run: native }),
@@ -318,6 +359,7 @@ export const normalization: readonly Op[] = [
   op("aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor)", {
     run: (ctx, x, weight, bias, n, channels, _positions, groups, eps) => {
       checkGroups(x, groups, weight, bias);
+      if (!isDenseLike(x)) throw new OpwiseError("bad-argument", "Expected X.is_contiguous(memory_format) to be true, but got false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)");
       return groupNorm(ctx, x, n, channels, groups, weight, bias, eps);
     },
   }),

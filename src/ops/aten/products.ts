@@ -4,8 +4,13 @@ import { arg, cast, scalar, type Expr } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import { cast_, contract, empty, map, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
+<<<<<<< HEAD
 import { computeType, type Program } from "../../prims/program.ts";
 import { conjugated, expanded, partOf, permuted, reshaped, selected, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
+=======
+import { computeType, isNarrow, type Program } from "../../prims/program.ts";
+import { conjugated, expanded, partOf, permuted, reshaped, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
+>>>>>>> e6b0ea1 (Round norms, interpolation, grid samples, 3-d averages and biases where PyTorch does)
 import type { Scalar } from "../../ir/datum.ts";
 import { type DType, dtypeInfo, isComplex, opmathOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -16,6 +21,7 @@ import { apply, elementwise, outputParts, scalarValue } from "../elementwise.ts"
 import { resultType } from "../promotion.ts";
 import { filled } from "./filling.ts";
 import { memo, programOf } from "./memo.ts";
+import { plus } from "./steps.ts";
 
 const programs = memo<Program>();
 
@@ -190,9 +196,11 @@ export function linear(ctx: Context, x: Tensor, weight: Tensor, bias: Tensor | n
   const rows = reshaped(ctx, x, [numelOf(lead), k]);
   const shape = vector ? lead : [...lead, n];
   if (bias !== null) expanded(bias, shape); // it must fit, whatever rows are made of it below
-  const add = bias === null ? undefined : { tensor: bias, beta: ONE, alpha: ONE };
-  const product = batchProduct(ctx, unsqueezed(rows, 0), unsqueezed(transposed(w, 0, 1), 0), add);
-  return shaped(product, shape);
+  // Of batches that are not laid out in rows PyTorch adds the bias apart, to the rounded product.
+  const apart = isNarrow(x.dtype) && x.rank > 2 && bias !== null && !(x.isContiguous && bias.isContiguous);
+  const add = bias === null || apart ? undefined : { tensor: bias, beta: ONE, alpha: ONE };
+  const product = shaped(batchProduct(ctx, unsqueezed(rows, 0), unsqueezed(transposed(w, 0, 1), 0), add), shape);
+  return apart ? plus(ctx, product, bias) : product;
 }
 
 /** Sum of products of two vectors. */

@@ -41,14 +41,21 @@ function clamped(x: Num, size: Num): Num {
 }
 
 /** Cubic convolution weights of the taps at -1, 0, 1, 2 around fraction `t`. */
-function cubicWeights(t: Num, a: number): readonly Num[] {
-  const near = (x: Num): Num => x.mul(a + 2).sub(a + 3).mul(x).mul(x).add(1);
-  const far = (x: Num): Num => x.mul(a).sub(5 * a).mul(x).add(8 * a).mul(x).sub(4 * a);
-  return [far(t.add(1)), near(t), near(t.lit(1).sub(t)), far(t.lit(2).sub(t))];
+function cubicWeights(t: Num, a: number, r: Rounding = unrounded): readonly Num[] {
+  const near = (x: Num): Num => r(r(r(r(r(x.mul(a + 2)).sub(a + 3)).mul(x)).mul(x)).add(1));
+  const far = (x: Num): Num => r(r(r(r(r(r(x.mul(a)).sub(5 * a)).mul(x)).add(8 * a)).mul(x)).sub(4 * a));
+  return [far(r(t.add(1))), near(t), near(r(t.lit(1).sub(t))), far(r(t.lit(2).sub(t)))];
 }
 
-/** Per axis: the positions to read and their weights; undefined weights: one position as it is. */
-function tapsOf(mode: Mode, align: boolean, axis: number, type: "f32" | "f64"): { readonly at: Num; readonly weight: Num | undefined }[] {
+type Rounding = (x: Num) => Num;
+const unrounded: Rounding = (x) => x;
+/** Rounds to a half type; other dtypes are what they are computed in. */
+function roundingOf(dtype: DType): Rounding {
+  return dtype === "float16" || dtype === "bfloat16" ? (x) => x.round(dtype) : unrounded;
+}
+
+/** Per axis: the positions to read and their weights, rounded by `r`; undefined weights: one position as it is. */
+function tapsOf(mode: Mode, align: boolean, axis: number, type: "f32" | "f64", r: Rounding): { readonly at: Num; readonly weight: Num | undefined }[] {
   const scale = new Num(scalar(2 * axis, type));
   const size = new Num(scalar(2 * axis + 1, type));
   const position = new Num(cast(index(2 + axis), type));
@@ -58,17 +65,26 @@ function tapsOf(mode: Mode, align: boolean, axis: number, type: "f32" | "f64"): 
   if (mode === "linear") {
     const x = align ? real : real.max(0);
     const low = x.floor().min(size.sub(1));
-    const part = x.sub(low).max(0).min(1);
-    return [{ at: low, weight: part.lit(1).sub(part) }, { at: clamped(low.add(1), size), weight: part }];
+    const part = r(x.sub(low).max(0).min(1));
+    return [{ at: low, weight: r(part.lit(1).sub(part)) }, { at: clamped(low.add(1), size), weight: part }];
   }
   const low = real.floor();
-  return cubicWeights(real.sub(low), CUBIC_A).map((weight, k) => ({ at: clamped(low.add(k - 1), size), weight }));
+  return cubicWeights(real.sub(low), CUBIC_A).map((weight, k) => ({ at: clamped(low.add(k - 1), size), weight: r(weight) }));
 }
 
-function upsampleProgram(mode: Mode, align: boolean, dtype: DType, spatial: number): Program {
-  return programs(`${mode},${String(align)},${dtype},${spatial}`, () => {
+/** PyTorch has kernels of linear interpolation that keep weights in float32; the general one keeps them in the tensor's dtype. */
+function hasWideWeights(self: Tensor, size: readonly number[], mode: Mode): boolean {
+  const channels = self.shape[1] ?? 0;
+  if (mode !== "linear" || size.length === 1) return false;
+  if (isChannelsLast(self) && channels > 3) return true;
+  const [height = 0, width = 0] = size;
+  return size.length === 2 && (channels === 3 || height + width <= 128);
+}
+
+function upsampleProgram(mode: Mode, align: boolean, dtype: DType, spatial: number, wide: boolean): Program {
+  return programs(`${mode},${String(align)},${dtype},${spatial},${String(wide)}`, () => {
     const type = coordinateType(dtype);
-    const taps = Array.from({ length: spatial }, (_, axis) => tapsOf(mode, align, axis, type));
+    const taps = Array.from({ length: spatial }, (_, axis) => tapsOf(mode, align, axis, type, wide ? unrounded : roundingOf(dtype)));
     const sum = (axis: number, at: readonly Expr[]): Num => {
       const own = taps[axis];
       if (own === undefined) return tap(dtype, at);
@@ -120,7 +136,7 @@ export function upsample(ctx: Context, self: Tensor, size: readonly number[], mo
     const input = self.shape[2 + axis] ?? 1;
     return [round(ratio(input, s, align, scales[axis], exact)), input];
   });
-  compute(ctx, upsampleProgram(mode, align, self.dtype, size.length), shape, [self], scalars, [out]);
+  compute(ctx, upsampleProgram(mode, align, self.dtype, size.length, hasWideWeights(self, size, mode)), shape, [self], scalars, [out]);
   return out;
 }
 
@@ -250,12 +266,12 @@ function smoothed(name: string, filter: Filter): Op[] {
 const GRID_MODES = ["bilinear", "nearest", "bicubic"] as const;
 
 /** `x` mirrored between `low / 2` and `high / 2` until it lies inside (at::native::reflect_coordinates). */
-function reflected(x: Num, low: Num, high: Num): Num {
+function reflected(x: Num, low: Num, high: Num, r: Rounding): Num {
   const span = high.sub(low).div(2);
-  const away = x.sub(low.div(2)).abs();
-  const extra = away.fmod(span);
-  const flips = away.div(span).floor();
-  const inside = flips.fmod(2).eq(0).where(extra.add(low.div(2)), span.sub(extra).add(low.div(2)));
+  const away = r(x.sub(low.div(2))).abs();
+  const extra = r(away.fmod(span));
+  const flips = r(away.div(span)).floor();
+  const inside = r(flips.fmod(2).eq(0).where(extra.add(low.div(2)), r(span.sub(extra)).add(low.div(2))));
   return low.eq(high).where(x.lit(0), inside);
 }
 
@@ -264,14 +280,18 @@ function gridProgram(mode: (typeof GRID_MODES)[number], padding: number, align: 
     const type = coordinateType(dtype);
     const sizes = Array.from({ length: spatial }, (_, axis) => new Num(scalar(axis, type)));
     const place = axes(2 + spatial).slice(2);
+    // Both kernels compute in the tensor's own dtype, and so round after each operation.
+    const r = roundingOf(dtype);
     // The grid's last axis runs from the innermost spatial axis outwards: x, y, z.
     const raw = sizes.map((size, axis) => {
       const x = new Num(load(1, computeType(dtype), [index(0), ...place, constant(spatial - 1 - axis, "index")])).to(type);
-      return align ? x.add(1).div(2).mul(size.sub(1)) : x.add(1).mul(size).sub(1).div(2);
+      const shifted = r(x.add(1));
+      if (spatial === 2) return align ? r(shifted.mul(r(size.sub(1).div(2)))) : r(r(shifted.mul(r(size.div(2)))).sub(0.5));
+      return align ? r(r(shifted.div(2)).mul(size.sub(1))) : r(r(r(shifted.mul(size)).sub(1)).div(2));
     });
     const padded = (x: Num, size: Num): Num => {
       if (padding === 0) return x;
-      const mirrored = padding === 1 ? x : align ? reflected(x, x.lit(0), size.sub(1).mul(2)) : reflected(x, x.lit(-1), size.mul(2).sub(1));
+      const mirrored = padding === 1 ? x : align ? reflected(x, x.lit(0), size.sub(1).mul(2), r) : reflected(x, x.lit(-1), size.mul(2).sub(1), r);
       return clamped(mirrored, size);
     };
     const zero = constant(0, computeType(dtype));
@@ -280,23 +300,29 @@ function gridProgram(mode: (typeof GRID_MODES)[number], padding: number, align: 
       const inside = at.map((x, i) => x.ge(0).and(x.lt(sizes[i] ?? x))).reduce((a, b) => a.and(b));
       return new Num(load(0, computeType(dtype), [index(0), index(1), ...at.map(indexOf)], 0, inside.re, zero)).to(type);
     };
-    const blend = (axis: number, at: readonly Num[], taps: (axis: number) => readonly { readonly at: Num; readonly weight: Num }[]): Num =>
-      axis === spatial ? value(at) : taps(axis).map((tapAt) => blend(axis + 1, [...at, tapAt.at], taps).mul(tapAt.weight)).reduce((a, b) => a.add(b));
     const coordinates = raw.map((x, i) => padded(x, sizes[i] ?? x));
+    const sumOf = (terms: readonly Num[]): Num => terms.reduce((a, b) => r(a.add(b)));
     let result: Num;
     if (mode === "nearest") result = value(coordinates.map((x) => x.rint()));
     else if (mode === "bilinear") {
-      result = blend(0, [], (axis) => {
-        const x = coordinates[axis] ?? missing();
+      // A corner's weight is the product of its distances, x first; corners follow each other with x fastest.
+      const ends = coordinates.map((x) => {
         const low = x.floor();
-        return [{ at: low, weight: low.add(1).sub(x) }, { at: low.add(1), weight: x.sub(low) }];
+        const part = r(x.sub(low));
+        return [{ at: low, weight: r(spatial === 2 ? part.lit(1).sub(part) : low.add(1).sub(x)) }, { at: low.add(1), weight: part }];
       });
+      result = sumOf(Array.from({ length: 2 ** spatial }, (_, corner) => {
+        const own = ends.map((pair, axis) => pair[(corner >> (spatial - 1 - axis)) & 1] ?? missing());
+        const weight = own.map((e) => e.weight).reduceRight((a, b) => r(a.mul(b)));
+        return r(value(own.map((e) => e.at)).mul(weight));
+      }));
     } else {
-      result = blend(0, [], (axis) => {
-        const x = raw[axis] ?? missing();
+      const taps = raw.map((x, axis) => {
         const low = x.floor();
-        return cubicWeights(x.sub(low), CUBIC_A).map((weight, k) => ({ at: padded(low.add(k - 1), sizes[axis] ?? x), weight }));
+        return cubicWeights(r(x.sub(low)), CUBIC_A, r).map((weight, k) => ({ at: padded(low.add(k - 1), sizes[axis] ?? x), weight }));
       });
+      const [rows = [], columns = []] = taps;
+      result = sumOf(rows.map((row) => r(sumOf(columns.map((column) => r(value([row.at, column.at]).mul(column.weight)))).mul(row.weight))));
     }
     return programOf(`grid_sampler ${mode}`, [dtype, dtype], sizes.map(() => type), dtype, outputParts(result, dtype));
   });
