@@ -26,4 +26,9 @@ export const samples: readonly Sample[] = [
   aten("multi_margin_loss", [scores, target, int(2), float(0.5), weight, int(0)]),
   aten("multilabel_margin_loss", [t([2, 3]), tv([2, 3], [2, 0, -1, 1, -1, 0], { dtype: "int64" })]),
   aten("multilabel_margin_loss_forward", [t([2, 3], { dtype: "float64" }), tv([2, 3], [2, 0, -1, 1, -1, 0], { dtype: "int64" }), int(0)]),
+  aten("multi_margin_loss", [tv([], [1.5]), tv([], [0], { dtype: "int64" })]),
+  aten("multi_margin_loss", [t([5, 0]), tv([5], [0, 0, 0, 0, 0], { dtype: "int64" })]),
+  aten("multi_margin_loss", [t([3, 4]), tv([2], [0, 1], { dtype: "int64" })]),
+  aten("multilabel_margin_loss", [t([3]), tv([3], [0, 7, -1], { dtype: "int64" })]),
+  aten("multilabel_margin_loss", [t([0]), tv([0], [], { dtype: "int64" })]),
 ];

@@ -32,4 +32,11 @@ export const samples: readonly Sample[] = [
   aten("_batch_norm_with_update_functional", [x, weight, bias, mean, variance, float(0.1), float(1e-5)]),
   aten("_batch_norm_no_update", [x, weight, bias, mean, variance, float(0.1), float(1e-5)]),
   aten("batch_norm_update_stats", [x, mean, variance, float(0.1)]),
+  ...(["float16", "bfloat16"] as const).flatMap((dtype) => [
+    aten("native_batch_norm", [t([3, 2, 5], { dtype, low: -5, high: 5 }), t([2], { dtype }), t([2], { dtype }), t([2], { dtype }), t([2], { dtype, low: 0.5, high: 2 }), bool(true), { float: 0.5 }, { float: 0.6 }]),
+    aten("native_batch_norm", [t([3, 5, 4], { dtype, low: -5, high: 5, transpose: true }), t([5], { dtype }), t([5], { dtype }), t([5], { dtype }), t([5], { dtype, low: 0.5, high: 2 }), bool(false), { float: 0.5 }, { float: 0.6 }]),
+    aten("instance_norm", [t([2, 3, 5], { dtype, low: -5, high: 5 }), t([3], { dtype }), t([3], { dtype }), none, none, bool(true), { float: 0.5 }, { float: 0.6 }, bool(false)]),
+    aten("native_layer_norm", [tv([1], [7.7], { dtype }), ints(1), tv([1], [9], { dtype }), none, { float: 1e-5 }]),
+  ]),
+  aten("rms_norm", [t([2, 3], { dtype: "complex64" }), ints(3), t([3], { dtype: "complex64" }), { float: 0.5 }]),
 ];

@@ -4,13 +4,8 @@ import { arg, cast, scalar, type Expr } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import { cast_, contract, empty, map, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-<<<<<<< HEAD
-import { computeType, type Program } from "../../prims/program.ts";
-import { conjugated, expanded, partOf, permuted, reshaped, selected, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
-=======
 import { computeType, isNarrow, type Program } from "../../prims/program.ts";
-import { conjugated, expanded, partOf, permuted, reshaped, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
->>>>>>> e6b0ea1 (Round norms, interpolation, grid samples, 3-d averages and biases where PyTorch does)
+import { conjugated, expanded, partOf, permuted, reshaped, selected, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { type DType, dtypeInfo, isComplex, opmathOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";

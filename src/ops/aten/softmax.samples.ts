@@ -19,4 +19,5 @@ export const samples: readonly Sample[] = [
   aten("special_log_softmax", [x, int(1)], { dtype: dtype("float64") }),
   ...["_softmax", "_log_softmax"].map((name) => aten(name, [x, int(1), bool(false)])),
   ...["_softmax_backward_data", "_log_softmax_backward_data"].map((name) => aten(name, [x, t([2, 3]), int(1), dtype("float32")])),
+  ...(["float16", "bfloat16"] as const).flatMap((dtype) => [0, 1].map((dim) => aten("log_softmax.int", [t([4, 5], { dtype, low: -5, high: 5 }), int(dim)]))),
 ];

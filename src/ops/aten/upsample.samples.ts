@@ -30,4 +30,11 @@ export const samples: readonly Sample[] = [
     aten(`${name}.vec`, [bytes, none, bool(false), floats(0.6, 1.9)]),
   ]),
   aten("upsample_bicubic2d", [bytes, ints(4, 5), bool(false)]),
+  ...(["float16", "bfloat16"] as const).flatMap((dtype) => [
+    aten("upsample_linear1d", [t([1, 2, 5], { dtype, low: -5, high: 5 }), ints(8), bool(false)]),
+    aten("upsample_trilinear3d", [t([1, 1, 2, 3, 2], { dtype, low: -5, high: 5 }), ints(3, 4, 3), bool(true)]),
+    aten("upsample_bicubic2d", [t([1, 1, 3, 4], { dtype, low: -5, high: 5 }), ints(5, 6), bool(false)]),
+    ...[0, 1, 2].map((mode) => aten("grid_sampler_2d", [t([1, 2, 4, 5], { dtype, low: -5, high: 5 }), t([1, 3, 4, 2], { dtype, low: -1.5, high: 1.5 }), int(mode), int(mode), bool(mode === 1)])),
+    aten("grid_sampler_3d", [t([1, 2, 3, 4, 5], { dtype, low: -5, high: 5 }), t([1, 2, 3, 2, 3], { dtype, low: -1.5, high: 1.5 }), int(0), int(2), bool(false)]),
+  ]),
 ];
