@@ -58,6 +58,7 @@ import { blockSums } from "./block-sums.ts";
 import { fractionalPooling } from "./fractional-pooling.ts";
 import { quantization } from "./quantization.ts";
 import { embeddingBags } from "./embedding-bag.ts";
+import { gradients } from "./gradients.ts";
 import { interpolations } from "./interpolate.ts";
 
 /** Families by the files that declare them. */
@@ -117,6 +118,7 @@ export const atenFamilies: Readonly<Record<string, readonly Op[]>> = {
   "block-sums": blockSums,
   "fractional-pooling": fractionalPooling,
   "embedding-bag": embeddingBags,
+  gradients,
   interpolate: interpolations,
   nested: nestedTensors,
   quantization,

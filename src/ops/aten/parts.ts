@@ -86,6 +86,7 @@ export const parts: readonly Op[] = [
   op("aten::diagflat(Tensor self, int offset=0) -> Tensor", { run: (ctx, self, offset) => diagEmbed(ctx, reshaped(ctx, self, [self.numel]), offset, 0, 1) }),
   op("aten::fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)", { run: fillDiagonal }),
   op("aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)", { run: embeddingRenorm }),
+  op("aten::_no_grad_embedding_renorm_(Tensor weight, Tensor input, float max_norm, float norm_type) -> Tensor", { run: embeddingRenorm }),
   op("aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor", { run: (ctx, tensors) => cat(ctx, tensors.map((t) => reshaped(ctx, t, [t.numel])), 0), quantised: "codes" }),
   op("aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]", {
     run: (ctx, flat, tensors) => {
