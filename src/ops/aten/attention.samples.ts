@@ -17,7 +17,18 @@ export const samples: readonly Sample[] = [
   aten("_masked_softmax", [t([2, 3]), tv([2, 3], [true, false, false, false, true, true], { dtype: "bool" }), int(1)]),
   aten("_transform_bias_rescale_qkv", [t([1, 2, 6]), t([6]), int(1)]),
   ...(["float16", "bfloat16"] as const).flatMap((dtype) => [
-    aten("scaled_dot_product_attention", [t([1, 2, 3, 4], { dtype, low: -3, high: 3 }), t([1, 2, 5, 4], { dtype, low: -3, high: 3 }), t([1, 2, 5, 4], { dtype, low: -3, high: 3 }), none, { float: 0 }, bool(true)]),
-    aten("scaled_dot_product_attention", [t([2, 3, 4], { dtype, low: -3, high: 3 }), t([2, 5, 4], { dtype, low: -3, high: 3 }), t([2, 5, 4], { dtype, low: -3, high: 3 })]),
+    aten("scaled_dot_product_attention", [
+      t([1, 2, 3, 4], { dtype, low: -3, high: 3 }),
+      t([1, 2, 5, 4], { dtype, low: -3, high: 3 }),
+      t([1, 2, 5, 4], { dtype, low: -3, high: 3 }),
+      none,
+      { float: 0 },
+      bool(true),
+    ]),
+    aten("scaled_dot_product_attention", [
+      t([2, 3, 4], { dtype, low: -3, high: 3 }),
+      t([2, 5, 4], { dtype, low: -3, high: 3 }),
+      t([2, 5, 4], { dtype, low: -3, high: 3 }),
+    ]),
   ]),
 ];

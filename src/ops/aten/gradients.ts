@@ -37,7 +37,17 @@ function normalised(ctx: Context, grad: Tensor, x: Tensor, mean: Tensor, rstd: T
 const summed = (ctx: Context, t: Tensor, axes: Numbers, dtype: DType): Tensor => cast_(ctx, axes.length === 0 ? t : sum(ctx, t, axes, false, t.dtype), dtype);
 const rangeOf = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
 
-function layerNorm(ctx: Context, grad: Tensor, x: Tensor, shape: Numbers, mean: Tensor, rstd: Tensor, weight: Tensor | null, bias: Tensor | null, mask: Mask): (Tensor | null)[] {
+function layerNorm(
+  ctx: Context,
+  grad: Tensor,
+  x: Tensor,
+  shape: Numbers,
+  mean: Tensor,
+  rstd: Tensor,
+  weight: Tensor | null,
+  bias: Tensor | null,
+  mask: Mask,
+): (Tensor | null)[] {
   const lead = x.rank - shape.length;
   const [input, ofWeight, ofBias] = normalised(ctx, grad, x, mean, rstd, weight, rangeOf(shape.length, lead));
   return [
@@ -47,13 +57,29 @@ function layerNorm(ctx: Context, grad: Tensor, x: Tensor, shape: Numbers, mean: 
   ];
 }
 
-function groupNorm(ctx: Context, grad: Tensor, x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, n: number, channels: number, positions: number, groups: number, mask: Mask): (Tensor | null)[] {
+function groupNorm(
+  ctx: Context,
+  grad: Tensor,
+  x: Tensor,
+  mean: Tensor,
+  rstd: Tensor,
+  weight: Tensor | null,
+  n: number,
+  channels: number,
+  positions: number,
+  groups: number,
+  mask: Mask,
+): (Tensor | null)[] {
   const own = [n, groups, channels / groups, positions];
   const perGroup = (t: Tensor): Tensor => reshaped(ctx, t, [n, groups, 1, 1]);
   const w = weight === null ? null : reshaped(ctx, weight, [1, groups, channels / groups, 1]);
   const [input, ofWeight, ofBias] = normalised(ctx, reshaped(ctx, grad, own), reshaped(ctx, x, own), perGroup(mean), perGroup(rstd), w, [2, 3]);
   const perChannel = (t: Tensor): Tensor => reshaped(ctx, summed(ctx, t, [0, 3], weight?.dtype ?? x.dtype), [channels]);
-  return [mask[0] === true ? reshaped(ctx, cast_(ctx, input, x.dtype), x.shape) : null, mask[1] === true ? perChannel(ofWeight) : null, mask[2] === true ? perChannel(ofBias) : null];
+  return [
+    mask[0] === true ? reshaped(ctx, cast_(ctx, input, x.dtype), x.shape) : null,
+    mask[1] === true ? perChannel(ofWeight) : null,
+    mask[2] === true ? perChannel(ofBias) : null,
+  ];
 }
 
 /** The windows that hold a position of one axis: the first, how many, and how long each is. */
@@ -74,19 +100,37 @@ function averageProgram(key: string, dtype: DType, scalars: number, windows: rea
     const [own, type] = [computeType(dtype), computeType(opmathOf(dtype))];
     const nest = (level: number, state: readonly Expr[], at: readonly Expr[], lengths: readonly Expr[]): readonly Expr[] => {
       const w = windows[level];
-      if (w !== undefined) return fold(level, w.count, state, (inner, trip) => nest(level + 1, inner, [...at, addOf(w.first, trip)], [...lengths, w.lengthOf(addOf(w.first, trip))]));
+      if (w !== undefined)
+        return fold(level, w.count, state, (inner, trip) =>
+          nest(level + 1, inner, [...at, addOf(w.first, trip)], [...lengths, w.lengthOf(addOf(w.first, trip))]),
+        );
       const [total = constant(0, type)] = state;
       return [binary("add", total, binary("div", cast(load(0, own, [index(0), index(1), ...at]), type), cast(divisor(lengths), type)))];
     };
     const [total = constant(0, type)] = nest(0, [constant(0, type)], [], []);
-    return { name: key, operands: [dtype], scalars: Array.from({ length: scalars }, () => "index" as const), outputs: [{ dtype, parts: [cast(total, own)] }], messages: [] };
+    return {
+      name: key,
+      operands: [dtype],
+      scalars: Array.from({ length: scalars }, () => "index" as const),
+      outputs: [{ dtype, parts: [cast(total, own)] }],
+      messages: [],
+    };
   });
 }
 
 const batchOf = (ctx: Context, t: Tensor): Tensor => (t.rank === 3 ? reshaped(ctx, t, [1, ...t.shape]) : t);
 
 /** The gradient of the average over windows of fixed size. Scalars per axis: input, output, window, step and padding; then the given divisor. */
-function averagePool(ctx: Context, grad: Tensor, x: Tensor, kernel: Numbers, stride: Numbers, padding: Numbers, includesPadding: boolean, divisor: number | null): Tensor {
+function averagePool(
+  ctx: Context,
+  grad: Tensor,
+  x: Tensor,
+  kernel: Numbers,
+  stride: Numbers,
+  padding: Numbers,
+  includesPadding: boolean,
+  divisor: number | null,
+): Tensor {
   if (divisor === 0) throw new OpwiseError("bad-argument", "divisor must be not zero");
   const [k, p] = [perAxis(kernel, 2, "kernel_size"), perAxis(padding, 2, "padding")];
   const s = stride.length === 0 ? k : perAxis(stride, 2, "stride");
@@ -103,7 +147,9 @@ function averagePool(ctx: Context, grad: Tensor, x: Tensor, kernel: Numbers, str
     return { first, count: most(addOf(subOf(last, first), one), zero), lengthOf };
   });
   const how = divisor === null ? String(includesPadding) : "given";
-  const program = averageProgram(`avg_pool2d_backward ${how}`, grad.dtype, 11, windows, ([a = one, b = one]) => (divisor === null ? mulOf(a, b) : scalar(10, "index")));
+  const program = averageProgram(`avg_pool2d_backward ${how}`, grad.dtype, 11, windows, ([a = one, b = one]) =>
+    divisor === null ? mulOf(a, b) : scalar(10, "index"),
+  );
   const [input, output] = [x.shape.slice(-2), grad.shape.slice(-2)];
   const scalars = [0, 1].flatMap((i) => [input[i] ?? 0, output[i] ?? 0, k[i] ?? 1, s[i] ?? 1, p[i] ?? 0]);
   const source = batchOf(ctx, x);
@@ -125,7 +171,17 @@ function adaptivePool(ctx: Context, grad: Tensor, x: Tensor): Tensor {
   const program = averageProgram("adaptive_avg_pool2d_backward", grad.dtype, 4, windows, ([a = one, b = one]) => mulOf(a, b));
   const [input, output] = [x.shape.slice(-2), grad.shape.slice(-2)];
   const source = batchOf(ctx, x);
-  return reshaped(ctx, compute(ctx, program, source.shape, [batchOf(ctx, grad)], [0, 1].flatMap((i) => [input[i] ?? 0, output[i] ?? 0]))[0] ?? unreachable("gradient"), x.shape);
+  return reshaped(
+    ctx,
+    compute(
+      ctx,
+      program,
+      source.shape,
+      [batchOf(ctx, grad)],
+      [0, 1].flatMap((i) => [input[i] ?? 0, output[i] ?? 0]),
+    )[0] ?? unreachable("gradient"),
+    x.shape,
+  );
 }
 
 interface Geometry {
@@ -139,16 +195,43 @@ interface Geometry {
 function weightGradient(ctx: Context, rows: Tensor, columns: Tensor, kernel: Numbers, g: Geometry): Tensor {
   const part = (t: Tensor, group: number): Tensor => transposed(narrowed(t, 1, (group * (t.shape[1] ?? 0)) / g.groups, (t.shape[1] ?? 0) / g.groups), 0, 1);
   const pieces = rangeOf(g.groups).map((group) => {
-    const wide = convolve(ctx, part(columns, group), part(rows, group), null, { stride: g.dilation, padBegin: g.padding, padEnd: g.padding, dilation: g.stride, groups: 1, transposed: false });
+    const wide = convolve(ctx, part(columns, group), part(rows, group), null, {
+      stride: g.dilation,
+      padBegin: g.padding,
+      padEnd: g.padding,
+      dilation: g.stride,
+      groups: 1,
+      transposed: false,
+    });
     // What a stride leaves over at the end gives more places than the kernel has.
-    return transposed(kernel.reduce((t, size, axis) => narrowed(t, 2 + axis, 0, size), wide), 0, 1);
+    return transposed(
+      kernel.reduce((t, size, axis) => narrowed(t, 2 + axis, 0, size), wide),
+      0,
+      1,
+    );
   });
   return cat(ctx, pieces, 0);
 }
 
-function convolution(ctx: Context, grad: Tensor, x: Tensor, w: Tensor, stride: Numbers, padding: Numbers, dilation: Numbers, isTransposed: boolean, groups: number, mask: Mask): (Tensor | null)[] {
+function convolution(
+  ctx: Context,
+  grad: Tensor,
+  x: Tensor,
+  w: Tensor,
+  stride: Numbers,
+  padding: Numbers,
+  dilation: Numbers,
+  isTransposed: boolean,
+  groups: number,
+  mask: Mask,
+): (Tensor | null)[] {
   const axes = w.rank - 2;
-  const g: Geometry = { stride: perAxis(stride, axes, "stride"), padding: perAxis(padding, axes, "padding"), dilation: perAxis(dilation, axes, "dilation"), groups };
+  const g: Geometry = {
+    stride: perAxis(stride, axes, "stride"),
+    padding: perAxis(padding, axes, "padding"),
+    dilation: perAxis(dilation, axes, "dilation"),
+    groups,
+  };
   const kernel = w.shape.slice(2);
   const inputGradient = (): Tensor => {
     const base = { stride: g.stride, padBegin: g.padding, padEnd: g.padding, dilation: g.dilation, groups };
@@ -164,17 +247,35 @@ function convolution(ctx: Context, grad: Tensor, x: Tensor, w: Tensor, stride: N
     copyInto(ctx, out, isTransposed ? weightGradient(ctx, x, grad, kernel, g) : weightGradient(ctx, grad, x, kernel, g));
     return out;
   };
-  return [mask[0] === true ? inputGradient() : null, mask[1] === true ? ofWeight() : null, mask[2] === true ? summed(ctx, grad, [0, ...rangeOf(axes, 2)], grad.dtype) : null];
+  return [
+    mask[0] === true ? inputGradient() : null,
+    mask[1] === true ? ofWeight() : null,
+    mask[2] === true ? summed(ctx, grad, [0, ...rangeOf(axes, 2)], grad.dtype) : null,
+  ];
 }
 
 export const gradients: readonly Op[] = [
-  op("aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)", { run: layerNorm }),
-  op("aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)", { run: groupNorm }),
-  op("aten::avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor", {
-    run: (ctx, grad, x, kernel, stride, padding, _ceil, includesPadding, divisor) => averagePool(ctx, grad, x, kernel, stride, padding, includesPadding, divisor),
-  }),
+  op(
+    "aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    { run: layerNorm },
+  ),
+  op(
+    "aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    { run: groupNorm },
+  ),
+  op(
+    "aten::avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor",
+    {
+      run: (ctx, grad, x, kernel, stride, padding, _ceil, includesPadding, divisor) =>
+        averagePool(ctx, grad, x, kernel, stride, padding, includesPadding, divisor),
+    },
+  ),
   op("aten::_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor", { run: adaptivePool }),
-  op("aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)", {
-    run: (ctx, grad, x, w, _bias, stride, padding, dilation, isTransposed, _outputPadding, groups, mask) => convolution(ctx, grad, x, w, stride, padding, dilation, isTransposed, groups, mask),
-  }),
+  op(
+    "aten::convolution_backward(Tensor grad_output, Tensor input, Tensor weight, SymInt[]? bias_sizes, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    {
+      run: (ctx, grad, x, w, _bias, stride, padding, dilation, isTransposed, _outputPadding, groups, mask) =>
+        convolution(ctx, grad, x, w, stride, padding, dilation, isTransposed, groups, mask),
+    },
+  ),
 ];

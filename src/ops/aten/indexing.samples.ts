@@ -25,6 +25,7 @@ export const samples: readonly Sample[] = [
   aten("put", [x, at([2], 0, -1), t([2])]),
   aten("embedding", [t([6, 3]), at([2, 2], 5, 0, 1, 1)]),
   aten("_no_grad_embedding_renorm_", [t([4, 3]), at([3], 1, 3, 1), { float: 0.5 }, { float: 2 }]),
+  ...(["float16", "bfloat16"] as const).map((dtype) => aten("embedding_renorm_", [t([4, 3], { dtype, low: -5, high: 5 }), at([3], 1, 3, 1), { float: 1 }, { float: 2 }])),
   aten("embedding_renorm_", [t([4, 3]), at([3], 1, 3, 1), { float: 0.5 }, { float: 2 }]),
   aten("masked_fill.Scalar", [turned, mask, { float: -1.5 }]),
   aten("masked_fill.Tensor", [x, t([5], { dtype: "bool" }), tv([], [2])]),

@@ -1,6 +1,6 @@
 /** Writes to parts of a tensor by position (PyTorch: fill_diagonal_, diag_embed, embedding_renorm_), and tensors packed into one vector. */
 
-import { arg, cast, constant, index, scalar, select, binary } from "../../expr/expr.ts";
+import { arg, binary, cast, constant, index, round, scalar, select } from "../../expr/expr.ts";
 import { copyInto, copyOf, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -45,7 +45,9 @@ const renormProgram = (dtype: DType): Program =>
   programs(`renorm ${dtype}`, () => {
     const type = computeType(dtype);
     const [x, norm, limit] = [cast(arg(0, type), "f64"), cast(arg(1, type), "f64"), scalar(0, "f64")];
-    const shrunk = binary("mul", x, binary("div", limit, binary("add", norm, constant(1e-7, "f64"))));
+    // The factor has the dtype of the table.
+    const factor = binary("div", limit, binary("add", norm, constant(1e-7, "f64")));
+    const shrunk = binary("mul", x, dtype === "float16" || dtype === "bfloat16" ? round(factor, dtype) : factor);
     const wanted = binary("and", arg(2, "bool"), binary("gt", norm, limit));
     return { name: "embedding_renorm", operands: [dtype, dtype, "bool"], scalars: ["f64"], outputs: [{ dtype, parts: [cast(select(wanted, shrunk, x), type)] }], messages: [] };
   });
