@@ -116,7 +116,7 @@ function countProgram(): Program {
   return programs("count", () => ({ name: "masked_scatter", operands: ["bool"], scalars: [], outputs: [{ dtype: "int32", parts: [cast(arg(0, "bool"), "i32")] }], messages: [] }));
 }
 
-function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
+export function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
   if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
   if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
   const shape = broadcastShapes(self.shape, mask.shape);
