@@ -68,10 +68,13 @@ function isDense(v: View): boolean {
 
 /**
  * The one overlap check (PyTorch's assert_no_internal_overlap and assert_no_partial_overlap): a written view must not hit an element
- * twice through a stride of 0, nor partly overlap an operand; being exactly an operand is fine.
+ * twice through a stride of 0, nor partly overlap an operand; being exactly an operand is fine where `same` is (else: assert_no_overlap).
  * @throws overlap
  */
-export function checkOverlap(result: View, operands: readonly View[]): void {
+export function checkOverlap(result: View, operands: readonly View[], same = true): void {
+  const shared = (): OpwiseError =>
+    new OpwiseError("overlap", "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
+  if (!same && operands.includes(result)) throw shared();
   if (numelOf(result.shape) === 0) return;
   for (let i = 0; i < result.shape.length; i++) {
     if (result.strides[i] === 0 && (result.shape[i] as number) > 1) {
@@ -80,16 +83,17 @@ export function checkOverlap(result: View, operands: readonly View[]): void {
   }
   for (const operand of operands) {
     if (operand.storage !== result.storage || numelOf(operand.shape) === 0) continue;
-    if (operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) continue;
+    if (operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) {
+      if (same) continue;
+      throw shared();
+    }
     if (!isDense(result) || !isDense(operand)) continue;
     const a = extentOf(result.shape, result.strides);
     const b = extentOf(operand.shape, operand.strides);
     if (a === undefined || b === undefined) continue;
     const [sa, sb] = [itemsize(result.dtype), itemsize(operand.dtype)];
     const disjoint = (result.offset + a.high + 1) * sa <= (operand.offset + b.low) * sb || (operand.offset + b.high + 1) * sb <= (result.offset + a.low) * sa;
-    if (!disjoint) {
-      throw new OpwiseError("overlap", "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
-    }
+    if (!disjoint) throw shared();
   }
 }
 

@@ -35,8 +35,8 @@ function wrapped(value: number | bigint, dtype: DType): number | bigint {
   return itemsize === 8 ? cut : Number(cut);
 }
 
-/** Whether C++ would refuse to convert `value` to an element of `dtype`. An unsigned type takes what wraps to it from below. */
-function overflows(value: number | bigint, dtype: DType): boolean {
+/** Whether C++ would refuse to convert `value` to an element of `dtype`. An unsigned type takes integers that wrap to it from below. */
+function overflows(value: number | bigint, dtype: DType, isFloat: boolean): boolean {
   const { class: kind, itemsize, signed } = dtypeInfo(dtype);
   if (kind === "float") {
     const most = dtype === "float32" ? 3.4028234663852886e38 : dtype === "float16" ? 65504 : Infinity;
@@ -46,12 +46,19 @@ function overflows(value: number | bigint, dtype: DType): boolean {
   if (typeof value === "number" && !Number.isFinite(value)) return true;
   const whole = BigInt(typeof value === "number" ? Math.trunc(value) : value);
   const most = 2n ** BigInt(itemsize * 8 - (signed ? 1 : 0)) - 1n;
+  if (isFloat && (value > most || (!signed && value < 0))) return true;
   return whole > most || whole < (signed ? -most - 1n : -most);
 }
 
 const C_NAMES: Readonly<Partial<Record<DType, string>>> = {
   uint8: "uint8_t", int8: "int8_t", int16: "int16_t", int64: "int64_t", uint16: "uint16_t", uint32: "uint32_t", uint64: "uint64_t",
 };
+
+/** A number as an element of `dtype`. @throws runtime-error where C++ would refuse the conversion */
+export function fitting(value: number | bigint, dtype: DType, isFloat: boolean): number | bigint {
+  if (overflows(value, dtype, isFloat)) throw new OpwiseError("runtime-error", `value cannot be converted to type ${C_NAMES[dtype] ?? typeName(dtype)} without overflow`);
+  return wrapped(value, dtype);
+}
 
 /** Writes one value to every element. @throws bad-argument for a complex value in a real tensor, and where it does not fit the dtype */
 export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
@@ -65,10 +72,7 @@ export function fill(ctx: Context, target: Tensor, value: Scalar): Tensor {
     map(ctx, program, [], isComplex(target.dtype) ? [scalarValue(value.re, type), scalarValue(im, type)] : [scalarValue(value.re, type)], [target]);
     return target;
   }
-  if (typeof value.value !== "boolean" && overflows(value.value, target.dtype)) {
-    throw new OpwiseError("runtime-error", `value cannot be converted to type ${C_NAMES[target.dtype] ?? typeName(target.dtype)} without overflow`);
-  }
-  const raw = typeof value.value === "boolean" ? Number(value.value) : wrapped(value.value, target.dtype);
+  const raw = typeof value.value === "boolean" ? Number(value.value) : fitting(value.value, target.dtype, value.kind === "float");
   const signed = target.neg ? -raw : raw;
   const one = scalarValue(type === "bool" ? Boolean(raw) : signed, type);
   map(ctx, program, [], isComplex(target.dtype) ? [one, scalarValue(0, type)] : [one], [target]);

@@ -117,11 +117,10 @@ function countProgram(): Program {
 }
 
 export function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
-  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
+  if (mask.dtype !== "bool") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
   const shape = broadcastShapes(self.shape, mask.shape);
-  const where = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
-  const flags = where.dtype === "bool" ? where : new Tensor(where.storage, "bool", where.shape, where.strides, where.offset);
+  const flags = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
   const [ranks] = scan(ctx, countProgram(), sumOf("i32"), [flags], 0, ["int32"], { exclusive: true });
   const x = reshaped(ctx, expanded(self, shape), [flags.numel]);
   const out = empty(ctx, [flags.numel], self.dtype);
