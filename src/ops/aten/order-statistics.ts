@@ -141,7 +141,7 @@ function quantile(ctx: Context, self: Tensor, q: Tensor | number, dim: number | 
   const out = compute(ctx, program, shape, [values, points], [length])[0] ?? empty(ctx, shape, self.dtype);
   // the quantiles lie last in memory and are shown first
   const first = many ? axisMoved(out, outer.length, 0) : out;
-  if (!keepdim) return first;
+  if (!keepdim || self.rank === 0) return first;
   if (dim === null) return self.shape.reduce((t) => unsqueezed(t, -1), first);
   return unsqueezed(first, axis + (many ? 1 : 0));
 }
