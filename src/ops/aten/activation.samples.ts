@@ -32,4 +32,7 @@ export const samples: readonly Sample[] = [
   aten("glu", [t([2, 6])]),
   aten("glu", [t([4, 3], { dtype: "float64" }), int(0)]),
   aten("glu", [t([3])]),
+  aten("hardtanh", [t([6], { dtype: "int32", low: -5, high: 5 }), float(-1.5), float(2.5)]),
+  aten("softshrink", [t([3]), float(-0.5)]),
+  aten("rrelu", [t([3]), float(0.3), float(0.1)]),
 ];

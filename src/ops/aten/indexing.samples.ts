@@ -75,4 +75,6 @@ export const samples: readonly Sample[] = [
   aten("argsort", [t([2, 3], { distinct: true }), int(0), bool(true)]),
   aten("_unique", [t([6], { dtype: "int64", low: 0, high: 3 }), bool(true), bool(true)]),
   aten("unique_dim_consecutive", [tv([4, 2], [1, 2, 1, 2, 3, 4, 1, 2]), int(0), bool(true), bool(true)]),
+  aten("masked_scatter", [t([3]), t([3], { dtype: "uint8" }), t([3])]),
+  aten("masked_select.out", [t([3]), tv([3], [true, false, true], { dtype: "bool" })], { out: t([0]) }),
 ];
