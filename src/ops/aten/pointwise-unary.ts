@@ -81,7 +81,6 @@ export const unary: readonly Op[] = [
         if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", "In-place abs is not supported for complex tensors.");
         return apply(ctx, magnitude, [self], self);
       },
-      quantised: "codes",
     }),
   ),
   ...family("default", {
