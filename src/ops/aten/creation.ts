@@ -52,7 +52,7 @@ export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, c
   // int64 counts in integers; all others in double precision, integers then step by the cut numbers.
   const whole = dtype === "int64" && !closed;
   const stride = whole ? Math.trunc(by) : by;
-  if (!(stride > 0 || stride < 0)) throw new OpwiseError("bad-argument", "step must be nonzero");
+  if (stride === 0 || Number.isNaN(stride)) throw new OpwiseError("bad-argument", "step must be nonzero");
   if (!Number.isFinite(from) || !Number.isFinite(to)) throw new OpwiseError("bad-argument", `unsupported range: ${from} -> ${to}`);
   if ((by > 0 && to < from) || (by < 0 && to > from)) throw new OpwiseError("bad-argument", "upper bound and lower bound inconsistent with step sign");
   const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / stride : (to - from) / by;

@@ -10,7 +10,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import { canCast, type DType, isComplex, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { scalarValue } from "../elementwise.ts";
 import { scalarDtype } from "../promotion.ts";
