@@ -22,6 +22,7 @@ import types
 import warnings
 
 import torch
+from torch.jit import annotate  # noqa: F401: a name that scripted source uses
 from torch.utils import _pytree as pytree
 
 SEED = 7
@@ -226,6 +227,13 @@ def raising_node(state):
             torch._C._set_value_trace(stand_in, joined.output())
         elif str(result.type) != "Tensor":
             value.setType(result.type)
+            if stand_in is None and str(result.type) == "List[Tensor]":
+                # What nothing uses is left out of a trace.
+                graph = state.graph() if callable(state.graph) else state.graph
+                first = graph.create("prim::ListUnpack", [value], 1)
+                graph.insertNode(first)
+                stand_in = torch.zeros(())
+                torch._C._set_value_trace(stand_in, first.output())
         elif stand_in is None:
             stand_in = torch.zeros(())
             torch._C._set_value_trace(stand_in, value)
@@ -243,13 +251,15 @@ def state_input(state):
     return t
 
 
-def script_source(call, count):
-    """One line of source that makes the call of tensors `x0`, `x1`, ...; for results that a trace cannot hold."""
+def script_source(call, count, numbers=False):
+    """One line of source that makes the call of tensors `x0`, `x1`, ...; for what a trace cannot hold. With `numbers` lists of floats are lists of Scalars."""
 
     class Name(str):
         """A tensor's name, where other strings are literals."""
 
     def literal(x):
+        if numbers and isinstance(x, (list, tuple)) and x and all(type(y) is float for y in x):
+            return f"annotate(List[number], [{', '.join(map(literal, x))}])"
         if isinstance(x, (list, tuple)):
             return "[" + ", ".join(map(literal, x)) + "]"
         if isinstance(x, Name):
@@ -345,12 +355,16 @@ class Methods:
         if "error" not in seen and seen["result"] is None:
             raise NoArchive("TorchScript drops a call that returns nothing")
         name = f"s{self.count}"
-        try:
-            source = f"def {name}{script_source(call, len(tensors))}"
-            empty_module().define(source)  # source that does not compile leaves half a method behind
-            self.module.define(source)
-        except Exception as error:
-            raise NoArchive(f"cannot be scripted: {str(error).strip().splitlines()[-1][:160]}") from None
+        for numbers in (False, True):
+            try:
+                source = f"def {name}{script_source(call, len(tensors), numbers)}"
+                empty_module().define(source)  # source that does not compile leaves half a method behind
+                self.module.define(source)
+                break
+            except Exception as error:
+                said = str(error).strip().splitlines()[-1][:160]
+        else:
+            raise NoArchive(f"cannot be scripted: {said}")
         self.count += 1
         return name, tensors, changed, seen
 

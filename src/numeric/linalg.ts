@@ -7,7 +7,6 @@ export { type LdlFactors, ldlFactor, ldlSolve } from "./ldl.ts";
 export { type LeastSquares, leastSquares } from "./lstsq.ts";
 export { determinant, inverse, type LuFactors, luFactor, luSolve, pivotOrder, signAndLogDeterminant, solve } from "./lu.ts";
 export { complexified, copyOf, corner, identity, type Matrix, multiply, transposed, zeros } from "./matrix.ts";
-export { matrixExp } from "./matrix-exp.ts";
 export { geqrf, householderProduct, ormqr, qr, type QrFactors } from "./qr.ts";
 export { pseudoInverse, rank, singularValues, type Svd, svd } from "./svd.ts";
 export { solveTriangular, solveTriangularRight, type TriangularOptions } from "./triangular.ts";

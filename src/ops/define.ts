@@ -27,6 +27,10 @@ export interface Declaration<A extends readonly unknown[]> {
   readonly quantisedWrites?: boolean;
   /** Takes nested tensors; other ops refuse them. */
   readonly nested?: boolean;
+  /** Ints beyond 2^53 come as bigints, whatever the argument types say; elsewhere they are sizes and are rounded. */
+  readonly wideInts?: boolean;
+  /** `own`: an `out` has the results' dtype and shares no memory with the operands. Others convert, and may share. */
+  readonly out?: "own";
 }
 
 /**
@@ -54,6 +58,8 @@ export interface Op {
   readonly quantisedWrites: boolean;
   /** Takes nested tensors. */
   readonly nested?: boolean;
+  readonly wideInts?: boolean;
+  readonly out?: "own";
 }
 
 /** The name part of a schema. */
@@ -66,9 +72,9 @@ function nameOf(schema: string): string {
  * op need no declaration: they are derived (see `registry.ts`).
  */
 export function op<const S extends string>(schema: S, declaration: Declaration<ArgumentsOf<S>>): Op {
-  const { run, reads, quantised, nested = false } = declaration;
+  const { run, reads, quantised, nested = false, wideInts = false, out } = declaration;
   const own = typeof quantised === "function" ? (ctx: Context, args: readonly unknown[]) => quantised(ctx, ...(args as ArgumentsOf<S>)) : quantised;
-  const base = { name: nameOf(schema), schema, quantised: own, quantisedWrites: declaration.quantisedWrites ?? false, nested };
+  const base = { name: nameOf(schema), schema, quantised: own, quantisedWrites: declaration.quantisedWrites ?? false, nested, wideInts, ...(out === undefined ? {} : { out }) };
   if (reads !== undefined) {
     // The registry converts arguments by the same schema text that typed `reads`.
     return { ...base, body: { kind: "reads", run: (ctx, args) => reads(ctx, ...(args as ArgumentsOf<S>)) } };

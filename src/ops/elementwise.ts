@@ -7,9 +7,10 @@ import { bitFormat } from "../numeric/codec.ts";
 import { map } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { computeType, type Program } from "../prims/program.ts";
-import { canCast, type DType, dtypeInfo, isComplex, opmathOf, realOf, scalarName } from "../tensor/dtype.ts";
+import { canCast, type DType, dtypeInfo, isComplex, isFloat, opmathOf, realOf, scalarName } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { checkFits, wrapped } from "./element-range.ts";
 import { floatPromoted, resultType } from "./promotion.ts";
 
 /**
@@ -34,6 +35,12 @@ export interface Elementwise {
   readonly result: ((common: DType) => DType) | undefined;
   /** How many leading operands promote; the rest (`alpha`) only scale. */
   readonly promotes: number;
+  /** Numbers among the operands must fit the common dtype; otherwise they wrap to it. */
+  readonly fits: boolean;
+  /** The kernel's name, where it takes floating point tensors alone. */
+  readonly floats: string | undefined;
+  /** Throws for operands that the op refuses before they promote. */
+  readonly check: ((operands: readonly (Tensor | Scalar)[]) => void) | undefined;
   /** Texts of the meaning's checks, by code. */
   readonly messages: readonly string[];
   readonly programs: Map<string, Program>;
@@ -43,6 +50,9 @@ export interface ElementwiseOptions {
   readonly promotion?: Promotion;
   readonly result?: (common: DType) => DType;
   readonly promotes?: number;
+  readonly fits?: boolean;
+  readonly floats?: string;
+  readonly check?: (operands: readonly (Tensor | Scalar)[]) => void;
   readonly messages?: readonly string[];
 }
 
@@ -51,7 +61,7 @@ export interface ElementwiseOptions {
  * kernel rounds between steps.
  */
 export function elementwise(name: string, build: Build | { readonly stepwise: (round: Rounding) => Build }, options: ElementwiseOptions = {}): Elementwise {
-  return { name, build: typeof build === "function" ? () => build : build.stepwise, promotion: options.promotion ?? "default", result: options.result, promotes: options.promotes ?? Infinity, messages: options.messages ?? [], programs: new Map() };
+  return { name, build: typeof build === "function" ? () => build : build.stepwise, promotion: options.promotion ?? "default", result: options.result, promotes: options.promotes ?? Infinity, fits: options.fits ?? false, floats: options.floats, check: options.check, messages: options.messages ?? [], programs: new Map() };
 }
 
 /** An operand of `dtype` read in `type`'s arithmetic. */
@@ -73,6 +83,11 @@ export function outputParts(value: Num, dtype: DType): Expr[] {
 }
 
 function commonOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], ctx: Context): DType {
+  e.check?.(operands);
+  const first = operands[0];
+  if (e.floats !== undefined && first instanceof Tensor && !isFloat(first.dtype)) {
+    throw new OpwiseError("unsupported-dtype", `"${e.floats}" not implemented for '${scalarName(first.dtype)}'`, { wanted: "a floating point tensor", got: first.dtype });
+  }
   const promoting = e.promotion === "masked" ? operands.slice(1) : operands.length > e.promotes ? operands.slice(0, e.promotes) : operands;
   const common = resultType(promoting, ctx.defaultDtype);
   for (let i = e.promotes; i < operands.length; i++) checkScale(operands[i], common);
@@ -87,6 +102,7 @@ function checkScale(scale: Tensor | Scalar | undefined, common: DType): void {
   if ((scale.kind === "float" || scale.kind === "complex") && (kind === "int" || kind === "bool")) {
     throw new OpwiseError("dtype-mismatch", "For integral input tensors, argument alpha must not be a floating point number.");
   }
+  checkFits(scale, common);
 }
 
 function resultOf(e: Elementwise, common: DType): DType {
@@ -129,11 +145,12 @@ function isOne(s: Scalar): boolean {
   return s.kind === "int" && s.value === 1;
 }
 
-/** A scalar's value in a compute type. */
+/** A scalar's value in a compute type; a fraction is cut off where the type has integers. */
 export function scalarValue(value: number | bigint | boolean, type: ExprType): number | bigint | boolean {
   if (type === "i64" || type === "u64") return typeof value === "bigint" ? value : BigInt(Math.trunc(Number(value)));
   if (type === "bool") return Boolean(value);
-  return type === "f32" ? Math.fround(Number(value)) : Number(value);
+  if (type === "f32") return Math.fround(Number(value));
+  return type === "f64" ? Number(value) : Math.trunc(Number(value));
 }
 
 /** @throws dtype-mismatch where a result may not be written to a tensor of the dtype: floats to integers, complex numbers to reals */
@@ -155,7 +172,10 @@ export function apply(ctx: Context, e: Elementwise, operands: readonly (Tensor |
   for (const o of operands) {
     if (o instanceof Tensor) tensors.push(o);
     else if (o.kind === "complex") values.push(scalarValue(o.re, program.scalars[values.length] ?? "f64"), scalarValue(o.im, program.scalars[values.length + 1] ?? "f64"));
-    else if (!isOne(o)) values.push(scalarValue(o.value, program.scalars[values.length] ?? "f64"));
+    else if (!isOne(o)) {
+      if (e.fits) checkFits(o, common);
+      values.push(scalarValue(typeof o.value === "boolean" ? o.value : wrapped(o.value, common), program.scalars[values.length] ?? "f64"));
+    }
   }
   const [result] = map(ctx, program, tensors, values, out === undefined ? undefined : [out]);
   return result ?? tensorExpected();

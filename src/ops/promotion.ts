@@ -15,6 +15,12 @@ export function scalarDtype(scalar: Scalar, defaultDtype: DType = "float32"): DT
   }
 }
 
+/** The dtype that a number of `dtype`'s kind is promoted as. */
+function numberDtype(dtype: DType, defaultDtype: DType): DType {
+  const kind = dtypeInfo(dtype).class;
+  return kind === "int" ? "int64" : kind === "float" ? defaultDtype : kind === "complex" ? complexOf(defaultDtype) : dtype;
+}
+
 function join(a: DType | undefined, b: DType | undefined): DType | undefined {
   return a === undefined ? b : b === undefined ? a : promoteTypes(a, b);
 }
@@ -35,7 +41,8 @@ export function resultType(operands: readonly (Tensor | Scalar)[], defaultDtype:
   let wrapped: DType | undefined;
   for (const operand of operands) {
     if (operand instanceof Tensor) {
-      if (operand.shape.length > 0) dims = join(dims, operand.dtype);
+      if (operand.wrappedNumber) wrapped = join(wrapped, numberDtype(operand.dtype, defaultDtype));
+      else if (operand.shape.length > 0) dims = join(dims, operand.dtype);
       else zero = join(zero, operand.dtype);
     } else wrapped = join(wrapped, scalarDtype(operand, defaultDtype));
   }

@@ -3,10 +3,10 @@
 import { boxed, type Datum, makeList, type Scalar } from "../ir/datum.ts";
 import { type Argument, fullName, parseSchema, type Schema } from "../ir/schema.ts";
 import { T, type Type } from "../ir/type.ts";
-import { copyInto, empty } from "../prims/calls.ts";
+import { checkApart, checkOverlap, copyInto, empty } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { reshaped } from "../prims/views.ts";
-import { torchOfDtype } from "../tensor/dtype.ts";
+import { torchOfDtype, typeName } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { contiguousStrides, numelOf, sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -38,15 +38,15 @@ export function tableOf(families: readonly (readonly Op[])[]): OpTable {
 }
 
 /** How an argument goes from datum to what the op's function takes. */
-function converter(type: Type): ((value: Datum) => unknown) | undefined {
+function converter(type: Type, wide = false): ((value: Datum) => unknown) | undefined {
   switch (type.kind) {
     case "Optional": {
-      const inner = converter(type.elem);
+      const inner = converter(type.elem, wide);
       return inner === undefined ? undefined : (value) => (value === null ? null : inner(value));
     }
     case "int":
     case "float":
-      return (value) => (typeof value === "number" ? value : Number(value));
+      return (value) => (typeof value === "number" || (wide && typeof value === "bigint") ? value : Number(value));
     case "List": {
       if (type.elem.kind === "Tensor") return itemsOf;
       const inner = converter(type.elem);
@@ -211,6 +211,19 @@ function refuseNested(name: string, args: readonly Datum[]): void {
   }
 }
 
+/** @throws dtype-mismatch, overlap: where an `out` has another dtype than its result, or memory of an operand's */
+function checkOwn(ctx: Context, outs: readonly Tensor[], values: readonly Result[], inputs: readonly Tensor[]): void {
+  for (const [i, out] of outs.entries()) {
+    const value = values[i];
+    if (value instanceof Tensor && value.dtype !== out.dtype) {
+      throw new OpwiseError("dtype-mismatch", `Expected out tensor to have dtype ${typeName(value.dtype)}, but got ${typeName(out.dtype)} instead`);
+    }
+    checkOverlap(out, []);
+    if (value instanceof Tensor && !sameShape(out.shape, value.shape)) resize(ctx, out, value.shape);
+    for (const arg of inputs) if (arg.numel > 0 && out.numel > 0) checkApart(out, arg);
+  }
+}
+
 /** The op for a schema, or undefined where there is none. */
 export function bind(schema: Schema, table: OpTable): BoundOp | undefined {
   const found = derive(schema, table);
@@ -222,7 +235,7 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
   const { body } = op;
   const outs = schema.args.map((a, i) => (a.kwargOnly && a.alias?.write === true ? i : -1)).filter((i) => i >= 0);
   const inputs = schema.args.map((_, i) => i).filter((i) => (form !== "out" && form !== "factory") || !outs.includes(i));
-  const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type));
+  const converters = inputs.map((i) => converter((schema.args[i] ?? unreachable("argument")).type, op.wideInts));
   const plainArguments = form !== "out" && form !== "factory" && converters.every((c) => c === undefined);
 
   if (body.kind === "raw") {
@@ -247,6 +260,7 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
     if (form === "plain") return toResults(value, schema);
     const into = targets(args);
     const values: readonly Result[] = Array.isArray(value) ? value : [value];
+    if (form === "out" && op.out === "own") checkOwn(ctx, into, values, inputs.map((i) => args[i]).filter((t): t is Tensor => t instanceof Tensor));
     into.forEach((t, i) => {
       const v = values[i];
       if (!(v instanceof Tensor)) return;

@@ -105,12 +105,28 @@ export interface ScatterCall extends CallBase {
   readonly combine: "set" | "add" | "mul" | "min" | "max";
 }
 
-/** Stable sort along `axis`; NaN counts as largest. Results: values, int64 positions. `rows`: whole slices along `axis` are compared lexicographically, one int64 result. */
+/**
+ * How the elements of a line are put in order, which shows in the positions of equal ones.
+ * - `stable`: equals keep their order.
+ * - `intro`: as C++'s `std::sort` leaves them.
+ * - `first`: only the first `length` of the line are wanted, in any order unless `sorted` (PyTorch's `topk`).
+ * - `kth`: only the one that sorting puts at `place` is wanted (PyTorch's `kthvalue`).
+ */
+export type SortMethod =
+  | { readonly kind: "stable" | "intro" }
+  | { readonly kind: "first"; readonly length: number; readonly sorted: boolean }
+  | { readonly kind: "kth"; readonly place: number };
+
+/**
+ * Sort along `axis`; NaN counts as largest. Results: values, int64 positions; as long along `axis` as `method` has elements wanted.
+ * `rows`: whole slices along `axis` are compared lexicographically, stable, one int64 result.
+ */
 export interface SortCall extends CallBase {
   readonly kind: "sort";
   readonly axis: number;
   readonly descending: boolean;
   readonly rows: boolean;
+  readonly method: SortMethod;
 }
 
 /**
@@ -130,7 +146,7 @@ export interface RandomCall extends CallBase {
 /** Dense factorisations on the last two axes; leading axes are alike in all operands and results. `cpu/linalg.ts` lists operands, results and flags by name. */
 export interface LinalgCall extends CallBase {
   readonly kind: "linalg";
-  readonly name: "lu" | "luSolve" | "cholesky" | "qr" | "ormqr" | "householder" | "solve" | "triangular" | "eigh" | "eig" | "svd" | "ldl" | "ldlSolve" | "lstsq" | "matrixExp" | "geqrf" | "inverse";
+  readonly name: "lu" | "luSolve" | "cholesky" | "qr" | "ormqr" | "householder" | "solve" | "triangular" | "eigh" | "eig" | "svd" | "ldl" | "ldlSolve" | "lstsq" | "geqrf" | "inverse";
   readonly flags: Readonly<Record<string, boolean | number | string>>;
 }
 

@@ -83,17 +83,24 @@ export function checkOverlap(result: View, operands: readonly View[], same = tru
   }
   for (const operand of operands) {
     if (operand.storage !== result.storage || numelOf(operand.shape) === 0) continue;
-    if (operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) {
-      if (same) continue;
-      throw shared();
-    }
-    if (!isDense(result) || !isDense(operand)) continue;
-    const a = extentOf(result.shape, result.strides);
-    const b = extentOf(operand.shape, operand.strides);
-    if (a === undefined || b === undefined) continue;
-    const [sa, sb] = [itemsize(result.dtype), itemsize(operand.dtype)];
-    const disjoint = (result.offset + a.high + 1) * sa <= (operand.offset + b.low) * sb || (operand.offset + b.high + 1) * sb <= (result.offset + a.low) * sa;
-    if (!disjoint) throw shared();
+    if (same && operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) continue;
+    checkApart(result, operand);
+  }
+}
+
+/**
+ * A written view must share no memory with the operand (PyTorch's assert_no_overlap); like PyTorch's, only dense views are told apart.
+ * @throws overlap
+ */
+export function checkApart(result: View, operand: View): void {
+  if (operand.storage !== result.storage || !isDense(result) || !isDense(operand)) return;
+  const a = extentOf(result.shape, result.strides);
+  const b = extentOf(operand.shape, operand.strides);
+  if (a === undefined || b === undefined) return;
+  const [sa, sb] = [itemsize(result.dtype), itemsize(operand.dtype)];
+  const disjoint = (result.offset + a.high + 1) * sa <= (operand.offset + b.low) * sb || (operand.offset + b.high + 1) * sb <= (result.offset + a.low) * sa;
+  if (!disjoint) {
+    throw new OpwiseError("overlap", "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
   }
 }
 

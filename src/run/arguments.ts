@@ -34,7 +34,7 @@ function schemaType(type: Type): string {
 }
 
 function quoted(text: string): string {
-  return `"${text.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r")}"`;
+  return `"${text.replace(/[\\"']/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r")}"`;
 }
 
 /** `forward(__torch__.Net self, Tensor x, int n=3) -> Tensor`. `datum` makes the values of defaults. */

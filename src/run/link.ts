@@ -10,7 +10,7 @@ import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
 import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
 import { printedLine } from "../ops/prim/index.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { Tensor, viewOf } from "../tensor/tensor.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import { coercion } from "./coerce.ts";
 import { checkedKind, isInstanceOf, unpickledList } from "./instance-of.ts";
@@ -31,6 +31,8 @@ export class Linker {
   readonly #env: LinkEnvironment;
   readonly #functions = new Map<FunctionDecl, LinkedFunction>();
   readonly #bound = new Map<string, BoundOp | undefined>();
+  /** Values that are constant tensors. */
+  readonly #constants = new WeakSet<Value>();
 
   constructor(env: LinkEnvironment) {
     this.#env = env;
@@ -65,6 +67,11 @@ export class Linker {
     return this.link(decl);
   }
 
+  /** Whether LibTorch gives a constant 0-dim second operand to the op's Scalar overload (`CanonicalizeOps`). */
+  #canonical(node: Node): boolean {
+    return this.#env.program.format === "torchscript" && CANONICAL.has(node.op);
+  }
+
   #block(block: Block, outputTypes: readonly Type[]): CodeBlock {
     const kills = lastUses(block);
     return {
@@ -94,7 +101,9 @@ export class Linker {
     switch (node.op) {
       case "prim::Constant": {
         const template = node.attributes["value"] ?? unreachable("constant without a value");
-        const value = this.#env.constant(template);
+        if (template.kind === "tensor" && first !== undefined) this.#constants.add(first);
+        const shared = this.#env.constant(template);
+        const value = typeof shared === "object" && shared !== null && "kind" in shared && shared.kind === "enum" ? { ...shared } : shared; // `is` tells places apart
         const adapt = first === undefined ? undefined : coercion(templateType(template), first.type);
         return { ...common, kind: "constant", operands: [], value: adapt === undefined ? value : adapt(value) };
       }
@@ -265,6 +274,7 @@ export class Linker {
     });
     const out = schema.args.map((a, i): Operand => {
       const value = node.operands[i];
+      if (value !== undefined && i === 1 && this.#canonical(node) && this.#constants.has(value)) return { register: value.id, constant: null, adapt: asNumber };
       if (value !== undefined) return this.#operand(value, a.type.kind === "Var" ? (vars.get(a.type.name) ?? T.Any) : a.type);
       if (a.default === undefined) return NONE;
       const adapt = coercion(templateType(a.default), a.type);
@@ -274,6 +284,16 @@ export class Linker {
     for (const value of node.operands.slice(schema.args.length)) if (value !== undefined) out.push(this.#operand(value, T.Any));
     return out;
   }
+}
+
+const CANONICAL: ReadonlySet<string> = new Set(["aten::add.Tensor", "aten::sub.Tensor", "aten::mul.Tensor", "aten::div.Tensor"]);
+
+/** A 0-dim constant as the number that it was: traces keep the 2.5 of `x * 2.5` as a tensor. */
+function asNumber(value: Datum): Datum {
+  if (!(value instanceof Tensor) || value.rank > 0) return value;
+  const number = viewOf(value, value.shape, value.strides, value.offset);
+  number.wrappedNumber = true;
+  return number;
 }
 
 /** Type variables of a schema by the containers they are elements of. */
@@ -314,8 +334,8 @@ function enumOf(value: Datum): { readonly name: string; readonly value: Datum } 
 /** `container[key]` of a ModuleList or ModuleDict: submodules are attributes named by their key. */
 function containerItem(container: Datum, key: Datum): Datum {
   if (typeof container !== "object" || container === null || !("kind" in container) || container.kind !== "instance") return unreachable("a module container was expected");
-  let name = typeof key === "string" || typeof key === "number" ? String(key) : unreachable("a container key");
-  if (typeof key === "number" && key < 0) name = String(container.class.attributes.filter((a) => /^\d+$/.test(a.name)).length + key);
+  // A negative index is a name that no submodule has.
+  const name = typeof key === "string" || typeof key === "number" ? String(key) : unreachable("a container key");
   const slot = container.class.slots.get(name);
   if (slot === undefined) throw new OpwiseError("index-out-of-range", `${container.class.name} does not have a field with name '${name}'`);
   return container.slots[slot] ?? null;

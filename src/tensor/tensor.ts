@@ -41,6 +41,8 @@ export class Tensor implements View {
   conj = false;
   neg = false;
   requiresGrad = false;
+  /** A 0-dim tensor that promotes as the Python number it stands for (PyTorch: wrapped number). */
+  wrappedNumber = false;
   quantizer: Quantizer | undefined;
   /** Of a nested tensor [N, T, E], kept padded: how many of each item's T rows are its own (float64 [N]). */
   lengths: Tensor | undefined;

@@ -193,3 +193,79 @@ class Calls(nn.Module):
         future = torch.jit.fork(checked, x, size)
         self.calls += 10
         return torch.jit.wait(future), self.calls
+
+
+class Chosen(Enum):
+    FIRST = "a"
+    SECOND = "b"
+
+
+class Comparisons(nn.Module):
+    """`is` between enum members, NaN in lists, ints beside floats, hexadecimal floats, steps and indices out of range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = Chosen.FIRST
+
+    def forward(self, xs: List[float], n: int) -> Tuple[List[float], bool, bool, bool, bool]:
+        kept = self.kept
+        same = kept is self.kept
+        return sorted(xs), xs == xs, xs == [x for x in xs], kept is Chosen.FIRST or not same, float(n) == n
+
+    @torch.jit.export
+    def text(self, t: str, i: int) -> Tuple[float, str, List[str]]:
+        return float(t), t[i], [c for c in t][::i]
+
+
+class Indexed(nn.Module):
+    """Submodules by a number or a name known when called; a negative number names none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList([Shift(1), Shift(10)])
+
+    def forward(self, x: Tensor, i: int) -> Tensor:
+        step: Step = self.steps[i]
+        return step.forward(x)
+
+
+@torch.jit.interface
+class Step(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        pass
+
+
+class Shift(nn.Module):
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += self.by
+        return x + self.calls
+
+
+class Numbers(nn.Module):
+    """Python numbers that a trace keeps as 0-dim tensors, beside integers, bools and 0-dim tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(0.5, dtype=torch.float64))
+
+    def forward(self, x: Tensor) -> List[Tensor]:
+        whole = x.to(torch.int64)
+        far, three = torch.tensor(1.5, dtype=torch.float64), torch.tensor(3, dtype=torch.int32)
+        return [
+            whole * 2.5,
+            whole + far,
+            whole / far,
+            far * whole,
+            (whole > 0) + three,
+            torch.maximum(whole, three),
+            x.sum() * 0.5,
+            whole.sum() - far,
+            torch.add(whole, far, alpha=2),
+            whole + torch.tensor([1.5], dtype=torch.float64),
+            whole * self.scale,
+        ]

@@ -709,6 +709,33 @@ def cases() -> list:
                 ("forward", (grid(4), 4)),
             ],
         ),
+        scripted(
+            "language_comparisons",
+            "enum members by identity, NaN in sorts and list equality, ints compared with floats, hexadecimal text",
+            language.Comparisons,
+            [
+                ("forward", ([2.0, 1.0, float("nan"), 0.0, -1.0], 3)),
+                ("forward", ([5.0, float("nan"), 4.0, float("nan"), 3.0, 1.0, 2.0, float("nan"), 0.0], 2**53 + 1)),
+                ("forward", ([float((i * 37) % 41) if i % 9 else float("nan") for i in range(40)], 2**63 - 1)),
+                ("text", ("0x1.8p3", 2)),
+                ("text", ("1e-400", 1)),
+                ("text", ("0x10", 4)),
+                ("text", ("0x10", 0)),
+            ],
+        ),
+        scripted(
+            "language_indexed",
+            "a ModuleList indexed at run time: negative numbers and ones beyond the end name no submodule",
+            language.Indexed,
+            [("forward", (grid(2), i)) for i in (1, 0, -1, 2, 1)],
+        ),
+        traced(
+            "traced_numbers",
+            "constant 0-dim operands promote as numbers in add, sub, mul and div, as tensors elsewhere",
+            language.Numbers,
+            grid(3),
+            [("forward", (grid(4, seed=6) * 4,))],
+        ),
         traced(
             "traced_patches",
             "a traced net of convolution, batch norm, gelu, linear and softmax; the archive is zipped anew: deflated, unaligned, without debug information",

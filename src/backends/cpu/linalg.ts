@@ -4,11 +4,11 @@
  * cholesky (A -> L, info; `upper`) · triangular (A, B -> X; `upper`, `unit`, `left`, `transpose`) · qr (A -> Q, R, or R alone; `mode`) ·
  * geqrf (A -> a, tau) · householder (a, tau -> Q) · ormqr (a, tau, C -> X; `left`, `transpose`) · eigh (A -> values, vectors?; `upper`) ·
  * eig (A -> values, vectors?) · svd (A -> U, S, Vh, or S alone; `full`) · ldl (A -> LD, pivots, info; `hermitian`) · ldlSolve (LD, pivots, B -> X) ·
- * lstsq (A, B -> X, residuals, rank, values; `driver`, `rcond`) · matrixExp (A -> X).
+ * lstsq (A, B -> X, residuals, rank, values; `driver`, `rcond`).
  */
 
 import {
-  cholesky, eigenGeneral, eigenSymmetric, geqrf, householderProduct, inverse, ldlFactor, ldlSolve, leastSquares, luFactor, luSolve, type Matrix, matrixExp, ormqr, qr,
+  cholesky, eigenGeneral, eigenSymmetric, geqrf, householderProduct, inverse, ldlFactor, ldlSolve, leastSquares, luFactor, luSolve, type Matrix, ormqr, qr,
   singularValues, solve, solveTriangular, solveTriangularRight, svd,
 } from "../../numeric/linalg.ts";
 import type { LinalgCall } from "../../prims/call.ts";
@@ -107,7 +107,6 @@ const KERNELS: Readonly<Record<LinalgCall["name"], Kernel>> = {
     const found = leastSquares(matrixOf(a), matrixOf(b), Number(flags.rcond), flags.driver === "gels" ? "gels" : "gelsd");
     return [found.x, real(found.residuals), one(found.rank ?? 0), real(found.singularValues ?? [])];
   } },
-  matrixExp: { operands: [2], results: [2], run: ([a]) => [matrixExp(matrixOf(a))] },
 };
 
 /** Offsets of a view's matrices, and its last `core` axes. */

@@ -1,6 +1,7 @@
-/** Stable sort along an axis, and of whole slices. */
+/** Sorting and selecting along an axis, and sorting of whole slices. */
 
-import type { SortCall } from "../../prims/call.ts";
+import { introSelect, introSort, type Less, partialSort, quickSelect } from "../../numeric/selection.ts";
+import type { SortCall, SortMethod } from "../../prims/call.ts";
 import { dtypeInfo, type TypedArray } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { forEachOffset, type View } from "../../tensor/tensor.ts";
@@ -22,6 +23,35 @@ function order(a: Key, b: Key): number {
   if (a > b) return 1;
   if (a === b) return 0;
   return (a === a ? 0 : 1) - (b === b ? 0 : 1);
+}
+
+/** Puts positions `0 .. n - 1` in order as far as the method wants it; where what is wanted begins. */
+function arrange(positions: number[], keys: readonly Key[], method: SortMethod, descending: boolean): number {
+  const n = positions.length;
+  const sign = descending ? -1 : 1;
+  const less: Less = (a, b) => sign * order(keys[a] ?? 0, keys[b] ?? 0) < 0;
+  switch (method.kind) {
+    case "stable":
+      positions.sort((a, b) => sign * order(keys[a] ?? 0, keys[b] ?? 0) || a - b);
+      return 0;
+    case "intro":
+      introSort(positions, 0, n, less);
+      return 0;
+    case "first": {
+      const { length, sorted } = method;
+      // PyTorch sorts a small share by a heap and selects a larger one; the last one selected is in its place already.
+      if (length * 64 <= n) partialSort(positions, 0, length, n, less);
+      else {
+        introSelect(positions, 0, length - 1, n, less);
+        if (sorted) introSort(positions, 0, length - 1, less);
+      }
+      return 0;
+    }
+    case "kth":
+      break;
+  }
+  quickSelect(positions, 0, method.place, n, less);
+  return method.place;
 }
 
 /** Runs a sort call. */
@@ -61,19 +91,20 @@ export function sort(call: SortCall): void {
   const [sv, si] = [values.strides[call.axis] ?? 0, indices.strides[call.axis] ?? 0];
   const keys: Key[] = new Array<Key>(n);
   const positions = new Array<number>(n);
+  const wanted = values.shape[call.axis] ?? 1;
   for (let line = 0; line < (starts[0]?.length ?? 0); line++) {
     const [from, toV, toI] = [starts[0]?.[line] ?? 0, starts[1]?.[line] ?? 0, starts[2]?.[line] ?? 0];
     for (let i = 0; i < n; i++) {
       keys[i] = read(from + i * step);
       positions[i] = i;
     }
-    positions.sort((a, b) => sign * order(keys[a] ?? 0, keys[b] ?? 0) || a - b);
-    const codes = positions.map((p) => source[from + p * step] ?? 0);
-    for (let i = 0; i < n; i++) {
+    const begin = arrange(positions, keys, call.method, call.descending);
+    const codes = positions.slice(begin, begin + wanted).map((p) => source[from + p * step] ?? 0);
+    for (let i = 0; i < wanted; i++) {
       const code = codes[i] ?? 0;
       if (valueArray instanceof BigInt64Array || valueArray instanceof BigUint64Array) valueArray[toV + i * sv] = BigInt(code);
       else valueArray[toV + i * sv] = Number(code);
-      if (indexArray instanceof BigInt64Array) indexArray[toI + i * si] = BigInt(positions[i] ?? 0);
+      if (indexArray instanceof BigInt64Array) indexArray[toI + i * si] = BigInt(positions[begin + i] ?? 0);
     }
   }
 }

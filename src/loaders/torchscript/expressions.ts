@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/graph.ts";
 import { dictOf, isSubtype, listOf, printType, sameType, T, type Type, unifyTypes, unionOf } from "../../ir/type.ts";
+import { isDeviceName } from "../../tensor/device.ts";
 import type { Expr, ExprOf } from "./ast.ts";
 import { callMeaning, spawn } from "./calls.ts";
 import { type Lowering, intTemplate } from "./lowering.ts";
@@ -351,6 +352,7 @@ function call(l: Lowering, expr: ExprOf<"call">, hint: Type | undefined): Meanin
     callee.self === undefined &&
     expr.args.length === 1 &&
     expr.args[0]?.kind === "str" &&
+    isDeviceName(expr.args[0].value) &&
     expr.kwargs.length === 0
   ) {
     return { kind: "value", value: l.constant({ kind: "device", value: expr.args[0].value }, T.Device, expr) };

@@ -35,4 +35,7 @@ export const samples: readonly Sample[] = [
   aten("hardtanh", [t([6], { dtype: "int32", low: -5, high: 5 }), float(-1.5), float(2.5)]),
   aten("softshrink", [t([3]), float(-0.5)]),
   aten("rrelu", [t([3]), float(0.3), float(0.1)]),
+  ...plain.filter((name) => name !== "relu6").map((name) => aten(name, [t([3], { dtype: "int64" })])),
+  aten("threshold", [t([2], { dtype: "uint8" }), int(257), int(3)]),
+  aten("glu", [t([4], { dtype: "int64" })]),
 ];

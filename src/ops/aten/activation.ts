@@ -40,17 +40,17 @@ function floatsOnly<Rest extends readonly Num[]>(kernel: string, build: (x: Num,
 /** min(max(x, 0), 6). */
 const relu6 = (x: Num): Num => x.max(0).min(6);
 
-const elu = elementwise("elu", floatsOnly<[Num, Num, Num]>("elu_cpu", (x, alpha, scale, inputScale) => x.le(0).where(x.mul(inputScale).expm1().mul(alpha).mul(scale), x.mul(scale))));
+const elu = elementwise("elu", (x, alpha, scale, inputScale) => x.le(0).where(x.mul(inputScale).expm1().mul(alpha).mul(scale), x.mul(scale)), { floats: "elu_cpu" });
 const geluErf = elementwise("gelu", (x) => x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1)));
 const geluTanh = elementwise("gelu_tanh", (x) => {
   const inner = x.add(x.mul(x).mul(x).mul(CUBIC)).mul(SQRT_2_OVER_PI);
   return x.mul(0.5).mul(inner.tanh().add(1));
 });
 const softshrink = elementwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0))));
-const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)));
-const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()));
-const leaky = elementwise("leaky_relu", floatsOnly<[Num]>("leaky_relu_cpu", (x, slope) => x.gt(0).where(x, x.mul(slope))));
-const logSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()));
+const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)), { floats: "prelu_cpu" });
+const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()), { floats: "glu_cpu" });
+const leaky = elementwise("leaky_relu", (x, slope) => x.gt(0).where(x, x.mul(slope)), { floats: "leaky_relu_cpu" });
+const logSigmoid = elementwise("log_sigmoid", (x) => x.min(0).sub(x.abs().neg().exp().log1p()), { floats: "log_sigmoid_cpu" });
 
 function floating(self: Tensor, name: string, complexToo = false): void {
   if (isFloat(self.dtype) || (complexToo && isComplex(self.dtype))) return;
@@ -77,7 +77,7 @@ function halves(self: Tensor, dim: number): [Tensor, Tensor] {
   return [narrowed(self, axis, 0, size / 2), narrowed(self, axis, size / 2, size / 2)];
 }
 
-export const threshold: Elementwise = elementwise("threshold", (x, t, value) => x.le(t).where(value, x));
+export const threshold: Elementwise = elementwise("threshold", (x, t, value) => x.le(t).where(value, x), { fits: true });
 /** A bound as an integer tensor takes it: cut to an integer. */
 function inKind(self: Tensor, s: Scalar): Scalar {
   return s.kind === "float" && isInt(self.dtype) ? int(Math.trunc(s.value)) : s;
@@ -131,8 +131,8 @@ export const activation: readonly Op[] = [
   op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", {
     run: hardtanh, quantised: (ctx, self, min, max) => clampedCodes(ctx, self, min, max), quantisedWrites: true,
   }),
-  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", floatsOnly("hardswish_cpu", (x) => x.mul(relu6(x.add(3))).div(6))) }),
-  op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6)), quantised: (ctx, self) => hardsigmoidCodes(ctx, self), quantisedWrites: true }),
+  op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6), { floats: "hardswish_cpu" }) }),
+  op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6), { floats: "hardsigmoid_cpu" }), quantised: (ctx, self) => hardsigmoidCodes(ctx, self), quantisedWrites: true }),
   op("aten::elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor", { run: { kind: "pointwise", elementwise: elu } }),
   op("aten::selu(Tensor self) -> Tensor", { run: (ctx, self) => apply(ctx, elu, [self, float(SELU_ALPHA), float(SELU_SCALE), int(1)]) }),
   op("aten::celu(Tensor self, Scalar alpha=1.) -> Tensor", {
@@ -144,12 +144,12 @@ export const activation: readonly Op[] = [
   }),
   op('aten::gelu(Tensor self, *, str approximate="none") -> Tensor', { run: gelu, quantised: geluCodes, quantisedWrites: true }),
   op("aten::silu(Tensor self) -> Tensor", { run: pointwise("silu", floatsOnly("silu_cpu", (x) => x.div(x.neg().exp().add(1)))) }),
-  op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", floatsOnly("mish_cpu", (x) => x.mul(x.exp().log1p().tanh()))) }),
+  op("aten::mish(Tensor self) -> Tensor", { run: pointwise("mish", (x) => x.mul(x.exp().log1p().tanh()), { floats: "mish_cpu" }) }),
   op("aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", {
-    run: pointwise("softplus", floatsOnly<[Num, Num]>("softplus_cpu", (x, beta, threshold) => {
+    run: pointwise("softplus", (x, beta, threshold) => {
       const z = x.mul(beta);
       return z.gt(threshold).where(x, z.exp().log1p().div(beta));
-    })),
+    }, { floats: "softplus_cpu" }),
   }),
   op("aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor", {
     run: (ctx, self, lambda) => {
@@ -160,7 +160,7 @@ export const activation: readonly Op[] = [
       return apply(ctx, softshrink, [self, lambda]);
     },
   }),
-  op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x)) }),
+  op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x), { floats: "hardshrink_cpu" }) }),
   op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: (ctx, self, t, value) => apply(ctx, threshold, [self, inKind(self, t), inKind(self, value)]), quantised: (ctx, self, t, value) => thresholdCodes(ctx, self, t, value) }),
   op("aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", {
     run: { kind: "pointwise", elementwise: leaky }, quantised: (ctx, self, slope) => leakyReluCodes(ctx, self, slope), quantisedWrites: true,

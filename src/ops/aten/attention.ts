@@ -81,6 +81,7 @@ const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
 function checkInputs(q: Tensor, k: Tensor, v: Tensor, o: Options): void {
   if (q.dtype !== k.dtype || q.dtype !== v.dtype) throw new OpwiseError("dtype-mismatch", `Expected query, key, and value to have the same dtype, but got query.dtype: ${typeName(q.dtype)} key.dtype: ${typeName(k.dtype)} and value.dtype: ${typeName(v.dtype)} instead.`);
   if (!isFloat(q.dtype)) throw new OpwiseError("unsupported-dtype", `"softmax" not implemented for '${scalarName(q.dtype)}'`);
+  if (o.causal && o.mask !== null) throw new OpwiseError("bad-argument", "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
   if (q.rank < 2 || k.rank < 2 || v.rank < 2) {
     throw new OpwiseError("shape-mismatch", `Expected query, key, and value to all be  at least 2 dimensional, but got query.dim(): ${q.rank}, key.dim(): ${k.rank} and value.dim(): ${v.rank} instead.`);
   }

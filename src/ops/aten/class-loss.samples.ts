@@ -18,6 +18,7 @@ export const samples: readonly Sample[] = [
   aten("nll_loss_forward", [scores, target, weight, int(1), int(-100)]),
   aten("nll_loss2d_forward", [picture, pixels, none, int(1), int(-100)]),
   aten("cross_entropy_loss", [scores, target]),
+  aten("cross_entropy_loss", [t([2, 3]), t([2])]),
   aten("cross_entropy_loss", [scores, ignored, weight, int(1), int(-100), float(0.1)]),
   aten("cross_entropy_loss", [scores, t([3, 4], { low: 0, high: 1 }), none, int(0)]),
   aten("cross_entropy_loss", [t([0, 4]), tv([0], [], { dtype: "int64" })]),

@@ -8,7 +8,7 @@ import { compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { unsqueezed } from "../../prims/views.ts";
-import { isFloat, opmathOf } from "../../tensor/dtype.ts";
+import { isFloat, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
@@ -55,6 +55,7 @@ export function nll(ctx: Context, input: Tensor, target: Tensor, weight: Tensor 
   if (input.rank === 2 && target.rank === 1 && target.shape[0] !== input.shape[0]) {
     throw new OpwiseError("shape-mismatch", `Expected input batch_size (${input.shape[0]}) to match target batch_size (${target.shape[0]}).`);
   }
+  if (target.dtype !== "int64" && target.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `expected target dtype to be Long or Byte, but got ${scalarName(target.dtype)}`);
   if (input.rank === 0 || !sameShape(target.shape, expected)) {
     throw new OpwiseError("shape-mismatch", `Expected target size [${expected.join(", ")}], got [${target.shape.join(", ")}]`, { got: `input of shape [${input.shape.join(", ")}]` });
   }

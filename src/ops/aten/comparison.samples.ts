@@ -42,4 +42,13 @@ export const samples: readonly Sample[] = [
     aten(`${name}.Tensor`, [a, t([5])]),
     aten(`${name}.Tensor`, [t([2, 2], { dtype: "int32" }), t([2], { dtype: "int64" })]),
   ]),
+  // Numbers wrap into the tensor's dtype; bounds and choices must fit it.
+  ...["eq", "lt", "ge"].map((name) => aten(`${name}.Scalar`, [tv([3], [0, 1, 255], { dtype: "uint8" }), int(257)])),
+  aten("clamp", [t([3], { dtype: "int8" }), none, int(300)]),
+  aten("clamp", [t([3], { dtype: "uint8" }), int(-1), none]),
+  aten("clamp_min", [t([3], { dtype: "float16" }), float(70000)]),
+  aten("clamp_max", [tv([2], ["9007199254740995", 1], { dtype: "int64" }), int("9007199254740993")]),
+  aten("where.ScalarOther", [condition, t([2, 3]), float(1e39)]),
+  aten("where.ScalarOther", [condition, t([2, 3], { dtype: "float16" }), float(70000)]),
+  aten("where.ScalarSelf", [condition, int(300), t([3], { dtype: "int8" })]),
 ];

@@ -5,9 +5,11 @@ import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
+import { checkFits } from "../element-range.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { resultType } from "../promotion.ts";
 import { clampedCodes } from "../quantized/activation.ts";
 
 type Binary = (x: Num, y: Num) => Num;
@@ -26,12 +28,14 @@ function where(ctx: Context, condition: Tensor, x: Tensor | Scalar, y: Tensor | 
   if (condition.dtype !== "bool" && condition.dtype !== "uint8") {
     throw new OpwiseError("dtype-mismatch", `where expected condition to be a boolean tensor, but got a tensor with dtype ${scalarName(condition.dtype)}`);
   }
+  const common = resultType([x, y], ctx.defaultDtype);
+  for (const s of [x, y]) if (!(s instanceof Tensor) && common !== "float16" && common !== "bfloat16") checkFits(s, common); // a lone half is not checked
   return apply(ctx, choose, [condition, x, y]);
 }
 
-const between = elementwise("clamp", (x, low, high) => x.max(low).min(high));
-const atLeast = elementwise("clamp_min", (x, low) => x.max(low));
-const atMost = elementwise("clamp_max", (x, high) => x.min(high));
+const between = elementwise("clamp", (x, low, high) => x.max(low).min(high), { fits: true });
+const atLeast = elementwise("clamp_min", (x, low) => x.max(low), { fits: true });
+const atMost = elementwise("clamp_max", (x, high) => x.min(high), { fits: true });
 
 /** Bounds on both sides, either of them; a NaN in any operand is the result. Where `min > max`, `max` wins. */
 export function clamp(ctx: Context, self: Tensor, min: Tensor | Scalar | null, max: Tensor | Scalar | null, out?: Tensor): Tensor {

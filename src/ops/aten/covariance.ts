@@ -4,7 +4,7 @@ import { copyOf, empty } from "../../prims/calls.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { conjugated, diagonalOf, narrowed, reshaped, transposed, unsqueezed } from "../../prims/views.ts";
-import { isComplex, isFloat } from "../../tensor/dtype.ts";
+import { dtypeInfo, isComplex, isFloat, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import { Tensor, viewOf } from "../../tensor/tensor.ts";
@@ -15,7 +15,7 @@ import { floatOf } from "./element.ts";
 import { filled } from "./filling.ts";
 import { cat } from "./joins.ts";
 import { mm } from "./products.ts";
-import { mean, sum } from "./reduction.ts";
+import { extremum, mean, sum } from "./reduction.ts";
 
 const product = elementwise("mul", (x, y) => x.mul(y));
 const ratio = elementwise("div", (x, y) => x.div(y));
@@ -27,6 +27,33 @@ const plainNormaliser = elementwise("cov_norm", (total, correction) => total.sub
 
 const conj = (t: Tensor): Tensor => (isComplex(t.dtype) ? conjugated(t) : t);
 const squeezed = (t: Tensor): Tensor => (t.numel === 1 ? viewOf(t, [], [], t.offset) : t);
+
+/** Whether any element is negative, read on the host. */
+function* anyNegative(ctx: Context, t: Tensor): Generator<Tensor, boolean, void> {
+  if (t.numel === 0) return false;
+  const least = extremum(ctx, t, null, false, false);
+  yield least;
+  return Number(least.item()) < 0;
+}
+
+function* checkWeights(ctx: Context, name: "fweights" | "aweights", w: Tensor, observations: number): Generator<Tensor, void, void> {
+  if (w.rank > 1) throw new OpwiseError("shape-mismatch", `cov(): expected ${name} to have one or fewer dimensions but got ${name} with ${w.rank} dimensions`);
+  const integral = dtypeInfo(w.dtype).class === "int";
+  if (name === "fweights" ? !integral : !isFloat(w.dtype)) {
+    throw new OpwiseError("dtype-mismatch", `cov(): expected ${name} to have ${name === "fweights" ? "integral" : "floating point"} dtype but got ${name} with ${scalarName(w.dtype)} dtype`);
+  }
+  if (w.numel !== observations) throw new OpwiseError("shape-mismatch", `cov(): expected ${name} to have the same numel as there are observations in the input but got ${w.numel} != ${observations}`);
+  if (yield* anyNegative(ctx, w)) throw new OpwiseError("bad-argument", `cov(): ${name} cannot be negative`);
+}
+
+function* checkedCov(ctx: Context, self: Tensor, correction: number, counts: Tensor | null, weights: Tensor | null): Generator<Tensor, Tensor, void> {
+  const observations = self.rank < 2 ? self.numel : (self.shape[1] ?? 0);
+  if (self.rank <= 2 && self.dtype !== "bool") {
+    if (counts !== null) yield* checkWeights(ctx, "fweights", counts, observations);
+    if (weights !== null) yield* checkWeights(ctx, "aweights", weights, observations);
+  }
+  return cov(ctx, self, correction, counts, weights);
+}
 
 /** Covariance of the rows of `[V, N]` (or of one row), with repeat counts and weights per observation. */
 function cov(ctx: Context, self: Tensor, correction: number, counts: Tensor | null, weights: Tensor | null): Tensor {
@@ -64,15 +91,35 @@ function corrcoef(ctx: Context, self: Tensor): Tensor {
 }
 
 const half = elementwise("gradient", (high, low, width) => high.sub(low).div(width), { promotion: "float" });
-/** Second-order differences with uneven steps a before and b after. */
-const uneven = elementwise("gradient", (low, mid, high, a, b) => {
-  const both = a.add(b);
-  return low.mul(b.neg().div(a.mul(both))).add(mid.mul(b.sub(a).div(a.mul(b)))).add(high.mul(a.div(b.mul(both))));
-}, { promotion: "float" });
-const edge2 = elementwise("gradient", (p0, p1, p2, a, b) => {
-  const both = a.add(b);
-  return p0.mul(a.mul(2).add(b).neg().div(a.mul(both))).add(p1.mul(both.div(a.mul(b)))).add(p2.mul(a.neg().div(b.mul(both))));
-}, { promotion: "float" });
+const trueRatio = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
+const plus = elementwise("add", (x, y) => x.add(y));
+const negated = elementwise("neg", (x) => x.neg());
+
+/** `p0 w0 + p1 w1 + p2 w2`, each product and sum rounded. */
+function weighted(ctx: Context, points: readonly Tensor[], weights: readonly Tensor[]): Tensor {
+  const terms = points.map((p, i) => apply(ctx, product, [weights[i] ?? unreachable("weight"), p]));
+  return terms.slice(1).reduce((sum, t) => apply(ctx, plus, [sum, t]), terms[0] ?? unreachable("term"));
+}
+/** Weights of three points at the middle one, steps a before and b after: rounded step by step, as PyTorch's tensor operations are. */
+function middleWeights(ctx: Context, a: Tensor, b: Tensor): Tensor[] {
+  const both = apply(ctx, plus, [a, b]);
+  const over = (x: Tensor, y: Tensor, z: Tensor): Tensor => apply(ctx, trueRatio, [x, apply(ctx, product, [y, z])]);
+  return [over(apply(ctx, negated, [b]), a, both), over(apply(ctx, gap, [b, a]), a, b), over(a, b, both)];
+}
+/** As `middleWeights` at the outer end of step a: of the end, the point a away and the one b further. */
+function endWeights(ctx: Context, a: Tensor, b: Tensor): Tensor[] {
+  const both = apply(ctx, plus, [a, b]);
+  const over = (x: Tensor, y: Tensor, z: Tensor): Tensor => apply(ctx, trueRatio, [x, apply(ctx, product, [y, z])]);
+  const twice = apply(ctx, plus, [apply(ctx, product, [a, { kind: "float", value: 2 }]), b]);
+  return [over(apply(ctx, negated, [twice]), a, both), over(both, a, b), over(apply(ctx, negated, [a]), b, both)];
+}
+
+/** `(4 p1 - p2 - 3 p0) / step / 2` at an end p0, rounded step by step. */
+function evenEnd(ctx: Context, p0: Tensor, p1: Tensor, p2: Tensor, step: Scalar): Tensor {
+  const times = (t: Tensor, value: number): Tensor => apply(ctx, product, [t, { kind: "int", value }]);
+  const difference = apply(ctx, gap, [apply(ctx, plus, [apply(ctx, negated, [p2]), times(p1, 4)]), times(p0, 3)]);
+  return apply(ctx, trueRatio, [apply(ctx, trueRatio, [difference, step]), { kind: "int", value: 2 }]);
+}
 
 /** Derivative along an axis by central differences; first or second order at the ends. */
 function derivative(ctx: Context, self: Tensor, axis: number, spacing: number | Tensor, order: number): Tensor {
@@ -84,22 +131,29 @@ function derivative(ctx: Context, self: Tensor, axis: number, spacing: number | 
     const widths = apply(ctx, gap, [narrowed(spacing, 0, 1, n - 1), narrowed(spacing, 0, 0, n - 1)]);
     steps = reshaped(ctx, widths, self.shape.map((_, i) => (i === axis ? n - 1 : 1)));
   } else steps = spacing;
-  const step = (from: number, length: number): Tensor | Scalar => (steps instanceof Tensor ? narrowed(steps, axis, from, length) : { kind: "float", value: steps });
-  const inner = steps instanceof Tensor
-    ? apply(ctx, uneven, [at(0, n - 2), at(1, n - 2), at(2, n - 2), step(0, n - 2), step(1, n - 2)])
-    : apply(ctx, half, [at(2, n - 2), at(0, n - 2), { kind: "float", value: 2 * steps }]);
+  if (steps instanceof Tensor) {
+    const width = (from: number, length: number): Tensor => narrowed(steps, axis, from, length);
+    const inner = weighted(ctx, [at(0, n - 2), at(1, n - 2), at(2, n - 2)], middleWeights(ctx, width(0, n - 2), width(1, n - 2)));
+    const ends = order === 1
+      ? [apply(ctx, half, [at(1, 1), at(0, 1), width(0, 1)]), apply(ctx, half, [at(n - 1, 1), at(n - 2, 1), width(n - 2, 1)])]
+      : [weighted(ctx, [at(0, 1), at(1, 1), at(2, 1)], endWeights(ctx, width(0, 1), width(1, 1))), apply(ctx, negated, [weighted(ctx, [at(n - 1, 1), at(n - 2, 1), at(n - 3, 1)], endWeights(ctx, width(n - 2, 1), width(n - 3, 1)))])];
+    return cat(ctx, [ends[0] ?? unreachable("edge"), inner, ends[1] ?? unreachable("edge")], axis);
+  }
+  const width: Scalar = { kind: "float", value: steps };
+  const inner = apply(ctx, half, [at(2, n - 2), at(0, n - 2), { kind: "float", value: 2 * steps }]);
   const ends = order === 1
-    ? [apply(ctx, half, [at(1, 1), at(0, 1), step(0, 1)]), apply(ctx, half, [at(n - 1, 1), at(n - 2, 1), step(n - 2, 1)])]
-    : [apply(ctx, edge2, [at(0, 1), at(1, 1), at(2, 1), step(0, 1), step(1, 1)]), apply(ctx, negated, [apply(ctx, edge2, [at(n - 1, 1), at(n - 2, 1), at(n - 3, 1), step(n - 2, 1), step(n - 3, 1)])])];
+    ? [apply(ctx, half, [at(1, 1), at(0, 1), width]), apply(ctx, half, [at(n - 1, 1), at(n - 2, 1), width])]
+    : [evenEnd(ctx, at(0, 1), at(1, 1), at(2, 1), width), apply(ctx, negated, [evenEnd(ctx, at(n - 1, 1), at(n - 2, 1), at(n - 3, 1), width)])];
   return cat(ctx, [ends[0] ?? unreachable("edge"), inner, ends[1] ?? unreachable("edge")], axis);
 }
-const negated = elementwise("neg", (x) => x.neg());
 
-function gradient(ctx: Context, self: Tensor, spacing: readonly (number | Tensor)[], dims: readonly number[] | number | null, order: number): Tensor[] {
+function gradient(ctx: Context, self: Tensor, spacing: number | readonly (number | Tensor)[], dims: readonly number[] | number | null, order: number): Tensor[] {
   if (order !== 1 && order !== 2) throw new OpwiseError("bad-argument", "torch.gradient only supports edge_order=1 and edge_order=2.");
   const axes = (dims === null ? self.shape.map((_, i) => i) : typeof dims === "number" ? [dims] : dims).map((d) => wrapDim(d, self.rank));
-  if (spacing.length !== 1 && spacing.length !== axes.length) throw new OpwiseError("bad-argument", `torch.gradient expected spacing to be unspecified, a scalar, or a list of length ${axes.length}, but got a list of length ${spacing.length}`);
-  return axes.map((axis, i) => derivative(ctx, self, axis, spacing.length === 1 ? (spacing[0] ?? 1) : (spacing[i] ?? 1), order));
+  if (typeof spacing !== "number" && spacing.length !== axes.length) {
+    throw new OpwiseError("bad-argument", `torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim arguments to have the same length, but got a spacing argument of length ${spacing.length} and a dim argument of length ${axes.length}.`);
+  }
+  return axes.map((axis, i) => derivative(ctx, self, axis, typeof spacing === "number" ? spacing : (spacing[i] ?? 1), order));
 }
 
 /** Powers of each element, from the highest (or, `increasing`, from 0). */
@@ -118,15 +172,15 @@ function vander(ctx: Context, x: Tensor, n: number | null, increasing: boolean):
 }
 const same = elementwise("copy", (x) => x);
 
-const one = (s: Scalar | null): number[] => [s === null ? 1 : floatOf(s)];
+const one = (s: Scalar | null): number => (s === null ? 1 : floatOf(s));
 
 export const covariances: readonly Op[] = [
-  op("aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor", { run: cov }),
+  op("aten::cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor", { reads: checkedCov }),
   op("aten::corrcoef(Tensor self) -> Tensor", { run: corrcoef }),
   op("aten::vander(Tensor x, int? N=None, bool increasing=False) -> Tensor", { run: vander }),
   op("aten::gradient.scalarint(Tensor self, *, Scalar? spacing=None, int? dim=None, int edge_order=1) -> Tensor[]", { run: (ctx, self, spacing, dim, order) => gradient(ctx, self, one(spacing), dim, order) }),
   op("aten::gradient.scalararray(Tensor self, *, Scalar spacing, int[] dim, int edge_order=1) -> Tensor[]", { run: (ctx, self, spacing, dim, order) => gradient(ctx, self, one(spacing), dim, order) }),
-  op("aten::gradient.array(Tensor self, *, int[] dim, int edge_order=1) -> Tensor[]", { run: (ctx, self, dim, order) => gradient(ctx, self, [1], dim, order) }),
+  op("aten::gradient.array(Tensor self, *, int[] dim, int edge_order=1) -> Tensor[]", { run: (ctx, self, dim, order) => gradient(ctx, self, 1, dim, order) }),
   op("aten::gradient.scalarrayint(Tensor self, *, Scalar[] spacing, int? dim=None, int edge_order=1) -> Tensor[]", { run: (ctx, self, spacing, dim, order) => gradient(ctx, self, spacing.map(floatOf), dim, order) }),
   op("aten::gradient.scalarrayarray(Tensor self, *, Scalar[] spacing, int[] dim, int edge_order=1) -> Tensor[]", { run: (ctx, self, spacing, dim, order) => gradient(ctx, self, spacing.map(floatOf), dim, order) }),
   op("aten::gradient.tensorarrayint(Tensor self, *, Tensor[] spacing, int? dim=None, int edge_order=1) -> Tensor[]", { run: (ctx, self, spacing, dim, order) => gradient(ctx, self, spacing, dim, order) }),

@@ -93,4 +93,10 @@ export const samples: readonly Sample[] = [
   aten("zeros_like.out", [t([2, 3])], { out: t([0], { dtype: "int32" }) }),
   aten("empty_permuted", [ints(2, 3), ints(0, 0)]),
   aten("full", [ints(1), float(-0.5)], { dtype: dtype("uint8") }),
+  aten("full", [ints(1), float(70000)], half),
+  aten("full", [ints(2), float(70000)], half),
+  aten("full", [ints(2), int("9007199254740993")]),
+  aten("arange.start", [int("9007199254740993"), int("9007199254740996")]),
+  aten("arange.start_step", [int("4611686018427387905"), int("4611686018427387900"), int(-3)]),
+  aten("arange.start_step", [int("-9007199254740993"), int("9007199254740996"), int("9007199254740992")]),
 ];

@@ -13,10 +13,11 @@ import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, op, type Op } from "../define.ts";
+import { checkFits, wrapped } from "../element-range.ts";
 import { asScalar, resize } from "../registry.ts";
 import { convert } from "./conversion.ts";
 import { dtypeOfScalar, floatOf, intOf, scalarOf } from "./element.ts";
-import { filled, fitting, formatStrides, stridesLike } from "./filling.ts";
+import { filled, formatStrides, stridesLike } from "./filling.ts";
 
 const ZERO: Scalar = { kind: "int", value: 0 };
 const ONE: Scalar = { kind: "int", value: 1 };
@@ -42,6 +43,13 @@ function fullDtype(ctx: Context, code: number | null, value: Scalar): DType {
   return dtypeOr(code, dtypeOfScalar(value, ctx.defaultDtype));
 }
 
+/** How many steps of 64-bit integers stay below the end. */
+function exactSteps(start: Scalar, end: Scalar, step: Scalar): number {
+  const [from, to, by] = [start, end, step].map((s) => BigInt(intOf(s)));
+  if (from === undefined || to === undefined || by === undefined) return 0;
+  return Number((to - from + by - (by > 0n ? 1n : -1n)) / by);
+}
+
 /** `start + i * step` below (or, for `range`, up to) the end. */
 export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, code: number | null, closed = false): Tensor {
   const ints = [start, end, step].every((s) => s.kind === "int" || s.kind === "bool");
@@ -55,9 +63,9 @@ export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, c
   if (stride === 0 || Number.isNaN(stride)) throw new OpwiseError("bad-argument", "step must be nonzero");
   if (!Number.isFinite(from) || !Number.isFinite(to)) throw new OpwiseError("bad-argument", `unsupported range: ${from} -> ${to}`);
   if ((by > 0 && to < from) || (by < 0 && to > from)) throw new OpwiseError("bad-argument", "upper bound and lower bound inconsistent with step sign");
+  const exact = whole && ints && [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
   const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / stride : (to - from) / by;
-  const size = closed ? Math.floor(steps) + 1 : Math.ceil(steps);
-  const exact = [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
+  const size = exact ? exactSteps(start, end, step) : closed ? Math.floor(steps) + 1 : Math.ceil(steps);
   if (exact) {
     const big = program(`arange64/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["i64", "i64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "i64"), binary("mul", cast(index(0), "i64"), scalar(1, "i64"))), dtype) }] }));
     return one(compute(ctx, big, [size], [], [BigInt(intOf(start)), BigInt(intOf(step))]));
@@ -99,7 +107,7 @@ function spaced(ctx: Context, start: Scalar, end: Scalar, steps: number, code: n
   /** The bounds as elements of the dtype. */
   const bound = (s: Scalar): readonly [number, number] => {
     const [re, im] = partsOf(s);
-    return isComplex(dtype) ? [value(re), value(im)] : [value(Number(fitting(re, dtype, s.kind === "float"))), 0];
+    return isComplex(dtype) ? [value(re), value(im)] : [value(Number(fitting(s, re, dtype))), 0];
   };
   const [[fromRe, fromIm], [toRe, toIm]] = [bound(start), bound(end)];
   // Real powers take their exponents in double precision; single-precision steps are fused, so round once, at the end.
@@ -134,6 +142,12 @@ function powerOf(base: number, exponent: Scalar): Scalar {
   if (exponent.kind !== "complex") return { kind: "float", value: base ** re };
   const turn = im * Math.log(base);
   return { kind: "complex", re: base ** re * Math.cos(turn), im: base ** re * Math.sin(turn) };
+}
+
+/** A number as an element of `dtype`. @throws runtime-error where it does not fit */
+function fitting(s: Scalar, value: number, dtype: DType): number | bigint {
+  checkFits(s, dtype);
+  return wrapped(value, dtype);
 }
 
 /** The bound of a range given as a tensor. @throws shape-mismatch */

@@ -1,7 +1,9 @@
 /** Einstein sums (PyTorch: einsum): operands are aligned by their labels, then multiplied pair by pair as batched products. */
 
+import { cast_ } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { diagonalOf, expanded, permuted, reshaped, unsqueezed } from "../../prims/views.ts";
+import { promoteTypes, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -71,8 +73,8 @@ function pairProduct(ctx: Context, a: Tensor, b: Tensor, summed: readonly number
   // An axis that only one of them has is summed in it alone.
   const alone = (t: Tensor, other: Tensor): number[] => summed.filter((i) => t.shape[i] !== 1 && other.shape[i] === 1);
   const [soloX, soloY] = [alone(x, y), alone(y, x)];
-  if (soloX.length > 0) x = sum(ctx, x, soloX, true, x.dtype);
-  if (soloY.length > 0) y = sum(ctx, y, soloY, true, y.dtype);
+  if (soloX.length > 0) x = sum(ctx, x, soloX, true);
+  if (soloY.length > 0) y = sum(ctx, y, soloY, true);
   const kinds = x.shape.map((_, i) => {
     if (summed.includes(i)) return "sum" as const;
     const [p, q] = [x.shape[i] ?? 1, y.shape[i] ?? 1];
@@ -84,6 +86,12 @@ function pairProduct(ctx: Context, a: Tensor, b: Tensor, summed: readonly number
   const batch = both.map((i) => Math.max(x.shape[i] ?? 1, y.shape[i] ?? 1));
   const matrices = (t: Tensor, rows: readonly number[], cols: readonly number[], rest: readonly number[]): Tensor =>
     reshaped(ctx, permuted(t, [...both, ...rows, ...cols, ...rest]), [numelOf(batch), numelOf(sizes(t, rows)), numelOf(sizes(t, cols))]);
+  if (x.dtype !== y.dtype) {
+    // A sum of integers is int64: it can be multiplied with narrower ones, a product of matrices cannot.
+    if (inner.some((i) => x.shape[i] !== 1 || y.shape[i] !== 1)) throw new OpwiseError("dtype-mismatch", `expected scalar type ${scalarName(x.dtype)} but found ${scalarName(y.dtype)}`);
+    const common = promoteTypes(x.dtype, y.dtype);
+    [x, y] = [cast_(ctx, x, common), cast_(ctx, y, common)];
+  }
   const product = batchProduct(ctx, matrices(x, left, inner, right), matrices(y, inner, right, left));
   const shown = reshaped(ctx, product, [...batch, ...sizes(x, left), ...sizes(y, right), ...inner.map(() => 1)]);
   const order = [...both, ...left, ...right, ...inner];
@@ -131,8 +139,9 @@ export function einsum(ctx: Context, equation: string, tensors: readonly Tensor[
     operands = path === null ? [result, ...rest] : [...rest, result];
   }
   const last = operands[0] ?? unreachable("operand");
-  const left = summedAxes.filter((axis) => last.shape[axis] !== 1);
-  const value = left.length > 0 ? sum(ctx, last, left, true, last.dtype) : last;
+  // A single operand is summed even along axes of 1, which makes integers int64.
+  const left = tensors.length === 1 ? summedAxes : summedAxes.filter((axis) => last.shape[axis] !== 1);
+  const value = left.length > 0 ? sum(ctx, last, left, true) : last;
   const shape = sizes.slice(0, out.length);
   const shown = reshaped(ctx, value, value.shape.slice(0, out.length));
   return expanded(shown, shape);

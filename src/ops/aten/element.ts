@@ -38,7 +38,7 @@ export function floatOf(s: Scalar): number {
 export function intOf(s: Scalar): number | bigint {
   if (s.kind === "int") return s.value;
   const value = floatOf(s);
-  if (!Number.isFinite(value)) throw new OpwiseError("bad-argument", "value cannot be converted to type int64_t without overflow", { got: String(value) });
+  if (!(Math.abs(value) <= 2 ** 63)) throw new OpwiseError("bad-argument", "value cannot be converted to type int64_t without overflow", { got: String(value) });
   return Number.isSafeInteger(Math.trunc(value)) ? Math.trunc(value) : canonicalInt(BigInt(Math.trunc(value)));
 }
 

@@ -7,6 +7,12 @@ const z = t([2, 4], { dtype: "complex64" });
 const turned = t([4, 3], { dtype: "complex128", transpose: true });
 
 export const samples: readonly Sample[] = [
+  ...["fft_ihfft2.out", "fft_ihfftn.out"].flatMap((name) => [
+    aten(name, [x, none, ints(0, 1)], { out: t([2, 3], { dtype: "complex64" }) }),
+    aten(name, [x, none, ints(1)], { out: t([2, 3], { dtype: "complex64" }) }),
+  ]),
+  ...["fft_fft", "fft_rfft", "fft_ihfft"].map((name) => aten(name, [t([])])),
+  aten("fft_fftn", [x, none, ints(0, 0)]),
   ...["fft_fft", "fft_ifft"].flatMap((name) => [aten(name, [x]), aten(name, [z, int(3), int(0), str("ortho")]), aten(name, [t([3], { dtype: "int64" }), int(6)]), aten(name, [z, int(0)])]),
   ...["fft_rfft", "fft_ihfft"].flatMap((name) => [aten(name, [x]), aten(name, [t([4, 3], { dtype: "float64", transpose: true }), int(5), int(0), str("forward")]), aten(name, [z])]),
   ...["fft_irfft", "fft_hfft"].flatMap((name) => [aten(name, [z]), aten(name, [turned, int(5), int(0), str("ortho")]), aten(name, [x])]),

@@ -10,6 +10,7 @@ import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { type Shape, wrapDim, wrapDims } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { writeOut } from "../registry.ts";
 import { axes, loadParts, memo, subOf, zeroOf } from "./memo.ts";
 import { roll } from "./rearrange.ts";
 
@@ -129,6 +130,12 @@ function lengthOf(n: number | null, own: number): number {
   return length;
 }
 
+/** An axis of a tensor that has axes. */
+function axisOf(t: Tensor, dim: number): number {
+  if (t.rank === 0) throw new OpwiseError("index-out-of-range", `Dimension specified as ${dim} but tensor has no dimensions`);
+  return wrapDim(dim, t.rank);
+}
+
 interface Axes {
   readonly dims: number[];
   readonly sizes: number[];
@@ -138,14 +145,15 @@ interface Axes {
 function axesArgument(t: Tensor, s: readonly number[] | null, dim: readonly number[] | null): Axes {
   if (s !== null && dim === null && s.length > t.rank) throw new OpwiseError("bad-argument", `Got shape with ${s.length} values but input tensor only has ${t.rank} dimensions.`);
   if (s !== null && dim !== null && dim.length !== s.length) throw new OpwiseError("bad-argument", "When given, dim and shape arguments must have the same length");
-  const dims = dim !== null ? wrapDims(dim, t.rank) : s !== null ? s.map((_, i) => t.rank - s.length + i) : t.shape.map((_, i) => i);
+  const dims = dim !== null ? dim.map((d) => axisOf(t, d)) : s !== null ? s.map((_, i) => t.rank - s.length + i) : t.shape.map((_, i) => i);
+  if (new Set(dims).size !== dims.length) throw new OpwiseError("bad-argument", "FFT dims must be unique");
   const sizes = dims.map((d, i) => (s === null || s[i] === -1 ? (t.shape[d] ?? 1) : (s[i] ?? 1)));
   for (const n of sizes) if (n < 1) throw new OpwiseError("bad-argument", `Invalid number of data points (${n}) specified`);
   return { dims, sizes };
 }
 
 function complexForm(ctx: Context, self: Tensor, n: number | null, dim: number, norm: string | null, forward: boolean): Tensor {
-  const axis = wrapDim(dim, self.rank);
+  const axis = axisOf(self, dim);
   const x = promoted(ctx, self, true);
   return transformed(ctx, resized(ctx, x, [axis], [lengthOf(n, x.shape[axis] ?? 1)]), [axis], scalingOf(norm, forward), forward);
 }
@@ -156,7 +164,7 @@ function complexFormN(ctx: Context, self: Tensor, s: readonly number[] | null, d
 }
 function realForm(ctx: Context, self: Tensor, n: number | null, dim: number, norm: string | null, forward: boolean): Tensor {
   if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `${forward ? "rfft" : "ihfft"} expects a real input tensor, but got ${scalarName(self.dtype)}`);
-  const axis = wrapDim(dim, self.rank);
+  const axis = axisOf(self, dim);
   const x = promoted(ctx, self, false);
   const half = realToComplex(ctx, resized(ctx, x, [axis], [lengthOf(n, x.shape[axis] ?? 1)]), [axis], scalingOf(norm, forward), true);
   return forward ? half : resolved(ctx, conjugated(half));
@@ -172,7 +180,7 @@ function realFormN(ctx: Context, self: Tensor, s: readonly number[] | null, dim:
   return transformed(ctx, half, dims.slice(0, -1), scaling, false);
 }
 function backForm(ctx: Context, self: Tensor, n: number | null, dim: number, norm: string | null, forward: boolean): Tensor {
-  const axis = wrapDim(dim, self.rank);
+  const axis = axisOf(self, dim);
   const x = promoted(ctx, self, true);
   const length = n ?? 2 * ((x.shape[axis] ?? 1) - 1);
   if (length < 1) throw new OpwiseError("bad-argument", `Invalid number of data points (${length}) specified`);
@@ -207,9 +215,16 @@ function frequencies(ctx: Context, n: number, d: number, code: number | null, ha
 }
 
 function shifted(ctx: Context, self: Tensor, dim: readonly number[] | null, inverse: boolean): Tensor {
-  const dims = dim === null ? self.shape.map((_, i) => i) : wrapDims(dim, self.rank);
+  const dims = dim === null ? self.shape.map((_, i) => i) : dim.map((d) => axisOf(self, d));
   if (dims.length === 0) return copyOf(ctx, self);
   return roll(ctx, self, dims.map((d) => Math.floor(((self.shape[d] ?? 1) + (inverse ? 1 : 0)) / 2)), dims);
+}
+
+/** PyTorch 2.13's `out=` of `ihfftn` writes only where there are axes besides the halved one; else `out` keeps what it holds. */
+function ihfftnInto(ctx: Context, self: Tensor, s: readonly number[] | null, dim: readonly number[] | null, norm: string | null, out: Tensor): Tensor {
+  const value = realFormN(ctx, self, s, dim, norm, false);
+  if (axesArgument(self, s, dim).dims.length > 1) writeOut(ctx, out, value);
+  return out;
 }
 
 function scalingCode(code: number): Scaling {
@@ -229,8 +244,10 @@ export const fourier: readonly Op[] = [
   op("aten::fft_ifftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => complexFormN(ctx, self, s, dim, norm, false) }),
   op("aten::fft_rfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => realFormN(ctx, self, s, dim, norm, true) }),
   op("aten::fft_ihfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => realFormN(ctx, self, s, dim, norm, false) }),
+  op("aten::fft_ihfft2.out(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None, *, Tensor(a!) out) -> Tensor(a!)", { run: ihfftnInto }),
   op("aten::fft_rfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => realFormN(ctx, self, s, dim, norm, true) }),
   op("aten::fft_ihfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => realFormN(ctx, self, s, dim, norm, false) }),
+  op("aten::fft_ihfftn.out(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None, *, Tensor(a!) out) -> Tensor(a!)", { run: ihfftnInto }),
   op("aten::fft_irfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => backFormN(ctx, self, s, dim, norm, false) }),
   op("aten::fft_hfft2(Tensor self, SymInt[1]? s=None, int[1] dim=[-2, -1], str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => backFormN(ctx, self, s, dim, norm, true) }),
   op("aten::fft_irfftn(Tensor self, SymInt[1]? s=None, int[1]? dim=None, str? norm=None) -> Tensor", { run: (ctx, self, s, dim, norm) => backFormN(ctx, self, s, dim, norm, false) }),

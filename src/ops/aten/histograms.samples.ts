@@ -11,6 +11,8 @@ export const samples: readonly Sample[] = [
   aten("bincount", [tv([2], [0, -1], { dtype: "int64" })]),
   aten("histc", [x, int(4), int(-1), int(2)]),
   aten("histc", [x, int(3)]),
+  aten("histc", [t([40], { dtype: "bfloat16" }), int(30), int(-2), int(2)]),
+  aten("histc", [t([4], { dtype: "int64" }), int(3)]),
   aten("histogram.bins_tensor", [x, tv([4], [-2, -1, 0.5, 2])], { weight: t([6], { low: 0 }) }),
   aten("histogram.bin_ct", [x, int(4)], { range: floats(-1, 1), density: bool(true) }),
   aten("histogram.bin_ct", [t([5], { dtype: "float64" }), int(3)]),

@@ -11,6 +11,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { floatOf } from "./element.ts";
+import { filled } from "./filling.ts";
 import { scatterInto } from "./indexing.ts";
 import { loadIndex, memo } from "./memo.ts";
 import { extremum, sum } from "./reduction.ts";
@@ -124,30 +125,38 @@ function histogramdd(ctx: Context, self: Tensor, bins: readonly number[] | reado
   return [dense ? density(ctx, hist, limits) : hist, limits];
 }
 
-/** Equal bins between two bounds (the data's own where both are 0). */
+const product = elementwise("mul", (x, y) => x.mul(y));
+/** The bound, or one apart from it where both are the same. */
+const spread = [
+  elementwise("histc_low", (low, high) => low.eq(high).where(low.sub(1), low)),
+  elementwise("histc_high", (high, low) => low.eq(high).where(high.add(1), high)),
+] as const;
+
+/** Equal bins between two bounds (the data's own where both are equal). Places are found in the tensor's own precision, as PyTorch's kernel finds them. */
 function histc(ctx: Context, self: Tensor, bins: number, min: number, max: number): Tensor {
   if (bins < 1) throw new OpwiseError("bad-argument", `bins must be > 0, but got ${bins}`);
   if (!(min <= max)) throw new OpwiseError("bad-argument", "max must be larger than min");
-  const program = programs(`histc ${self.dtype} ${min === max}`, () => {
-    const type = computeType(self.dtype);
-    const own = min === max;
-    const bound = (k: 0 | 1): Expr => (own ? cast(load(1 + k, type, []), "f64") : scalar(1 + k, "f64"));
-    const flat = binary("eq", bound(0), bound(1));
-    const [low, high] = [select(flat, binary("sub", bound(0), f64(1)), bound(0)), select(flat, binary("add", bound(1), f64(1)), bound(1))];
-    const [x, n] = [cast(load(0, type, [index(0)]), "f64"), scalar(0, "f64")];
-    const place = unary("trunc", binary("mul", binary("div", binary("sub", x, low), binary("sub", high, low)), n));
-    const at = binary("min", place, binary("sub", n, f64(1)));
-    const inside = binary("and", binary("ge", x, low), binary("le", x, high));
-    const one = constant(type === "i64" ? 1n : 1, type);
+  floating(self, "histogram_cpu");
+  const { dtype } = self;
+  const out = filled(ctx, [bins], dtype, { kind: "int", value: 0 });
+  if (self.numel === 0) return out;
+  const flat = reshaped(ctx, self, [self.numel]);
+  const number = (value: number): Tensor => filled(ctx, [], dtype, { kind: "float", value });
+  const [from, to] = min === max ? [extremum(ctx, flat, null, false, false), extremum(ctx, flat, null, false, true)] : [number(min), number(max)];
+  const [low, high] = [apply(ctx, spread[0], [from, to]), apply(ctx, spread[1], [to, from])];
+  const places = apply(ctx, ratio, [apply(ctx, product, [apply(ctx, gap, [flat, low]), number(bins)]), apply(ctx, gap, [high, low])]);
+  const program = programs(`histc ${dtype}`, () => {
+    const type = computeType(dtype);
+    const [x, bottom, top] = [load(0, type, [index(0)]), load(2, type, []), load(3, type, [])];
+    const place = cast(unary("trunc", cast(load(1, type, [index(0)]), "f64")), "index");
+    const at = binary("min", place, binary("sub", scalar(0, "index"), whole(1)));
+    const inside = binary("and", binary("ge", x, bottom), binary("le", x, top));
     return {
-      name: "histc", operands: own ? [self.dtype, self.dtype, self.dtype] : [self.dtype], scalars: ["f64", "f64", "f64"], messages: [],
-      outputs: [{ dtype: "int64", parts: [cast(select(inside, at, f64(0)), "index")] }, { dtype: self.dtype, parts: [select(inside, one, constant(type === "i64" ? 0n : 0, type))] }],
+      name: "histc", operands: [dtype, dtype, dtype, dtype], scalars: ["index"], messages: [],
+      outputs: [{ dtype: "int64", parts: [select(inside, at, whole(0))] }, { dtype, parts: [cast(inside, type)] }],
     };
   });
-  const out = empty(ctx, [bins], self.dtype);
-  if (self.numel === 0) return out;
-  const operands = min === max ? [extremum(ctx, self, null, false, false), extremum(ctx, self, null, false, true)] : [];
-  return scatterInto(ctx, out, program, [self.numel], [reshaped(ctx, self, [self.numel]), ...operands], [bins, min, max], "add");
+  return scatterInto(ctx, out, program, [flat.numel], [flat, places, low, high], [bins], "add");
 }
 
 export const histograms: readonly Op[] = [

@@ -7,6 +7,8 @@ const turned = t([3, 4, 5], { transpose: true });
 const at = (shape: readonly number[], ...values: readonly number[]): ReturnType<typeof t> => tv(shape, values, { dtype: "int64" });
 const mask = t([3, 4, 5], { dtype: "bool" });
 const keys = t([4, 5], { distinct: true });
+/** Many equal numbers, of a dtype whose unstable sort is the same on every machine. */
+const ties = (shape: readonly number[]): ReturnType<typeof t> => t(shape, { dtype: "int16", low: 0, high: 4 });
 const reductions = ["sum", "prod", "mean", "amax", "amin"];
 
 export const samples: readonly Sample[] = [
@@ -47,6 +49,15 @@ export const samples: readonly Sample[] = [
   aten("msort", [keys]),
   aten("topk", [keys, int(3)]),
   aten("topk", [keys, int(2), int(0), bool(false)]),
+  // Equal elements: their positions show how they are sorted.
+  ...[1, 3, 10, 40].flatMap((k) => [true, false].map((largest) => aten("topk", [ties([2, 40]), int(k), int(-1), bool(largest)]))),
+  aten("topk", [ties([2, 200]), int(3)]),
+  aten("topk", [tv([6], ["nan", 1, "-inf", 1, "nan", 0]), int(4)]),
+  ...[8, 16, 17, 100].flatMap((n) => [aten("sort", [ties([n])]), aten("sort", [ties([n]), int(0), bool(true)])]),
+  aten("argsort", [t([60], { dtype: "bool" })]),
+  aten("gather", [t([5]), int(0), t([2, 0], { dtype: "uint8" })]),
+  aten("take_along_dim", [x, at([3, 1, 1], -1, 5, -4), int(1)]),
+  aten("scatter.value_reduce", [tv([], [-1], { dtype: "int16" }), int(0), at([], 0), { float: 2.5 }], { reduce: str("add") }),
   aten("_unique2", [t([3, 5], { dtype: "int64" }), bool(true), bool(true), bool(true)]),
   aten("unique_consecutive", [tv([6], [1, 1, 2, 2, 2, 1]), bool(true), bool(true)]),
   aten("unique_dim", [tv([3, 2], [2, 1, 0, 5, 2, 1]), int(0), bool(true), bool(true), bool(true)]),
@@ -77,4 +88,17 @@ export const samples: readonly Sample[] = [
   aten("unique_dim_consecutive", [tv([4, 2], [1, 2, 1, 2, 3, 4, 1, 2]), int(0), bool(true), bool(true)]),
   aten("masked_scatter", [t([3]), t([3], { dtype: "uint8" }), t([3])]),
   aten("masked_select.out", [t([3]), tv([3], [true, false, true], { dtype: "bool" })], { out: t([0]) }),
+  ...[300, -129, 127].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "int8" }), t([3], { dtype: "bool" }), int(value)])),
+  ...[-255, -256].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "uint8" }), t([3], { dtype: "bool" }), int(value)])),
+  aten("masked_fill.Scalar", [t([3]), t([3], { dtype: "uint8", low: 0, high: 2 }), int(1)]),
+  aten("index_fill.int_Scalar", [t([3], { dtype: "int32" }), int(0), at([1], 0), float(5e9)]),
+  aten("scatter.value", [t([3], { dtype: "uint8" }), int(0), at([1], 0), int(256)]),
+  aten("scatter.value", [t([3], { dtype: "uint8" }), int(0), at([0]), int(256)]),
+  // Masks without axes: ignored beside other indices, fine for one value, else refused.
+  aten("index.Tensor", [t([2, 3]), list(tv([], [1], { dtype: "bool" }), at([2], 1, 0))]),
+  aten("index.Tensor", [t([2, 3]), list(tv([], [1], { dtype: "bool" }))]),
+  aten("index.Tensor", [t([0, 3]), list(tv([], [1], { dtype: "bool" }))]),
+  ...[0, 1].map((holds) => aten("index_put", [t([2, 3]), list(tv([], [holds], { dtype: "bool" })), t([])])),
+  aten("index_put", [t([2, 3]), list(tv([], [1], { dtype: "bool" })), t([3])]),
+  aten("topk", [t([3], { dtype: "bool" }), int(1)]),
 ];

@@ -5,12 +5,13 @@ import { binary, check, constant, type Expr, index, load, select } from "../../e
 import { checkOverlap, compute, copyInto, copyOf, empty, resolved, resultStrides, type Scalars } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { aliasOf, expanded, reshaped, unsqueezed } from "../../prims/views.ts";
+import { aliasOf, expanded, reshaped } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, type Shape, wrapDim } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { boolOf, scalarOf } from "./element.ts";
 import { addOf, axes, loadIndex, loadParts, memo, size } from "./memo.ts";
 import { maskFilled } from "./masks.ts";
 import { coordinatesOf, countOf } from "./nonzero.ts";
@@ -177,16 +178,20 @@ export function putAt(ctx: Context, self: Tensor, indices: Indices, values: Tens
 
 const sumOfTwo = elementwise("add", (x, y) => x.add(y));
 
-interface Resolved {
-  /** The indexed tensor, with an axis of size 1 for each 0-d mask. */
-  readonly on: Tensor;
-  readonly indices: (Tensor | undefined)[];
+/** The masks without axes of a list that has no other index. */
+function loneMasks(list: readonly (Tensor | null)[]): Tensor[] {
+  const given = list.filter((i): i is Tensor => i !== null && i !== undefined);
+  return given.every((i) => i.rank === 0 && (i.dtype === "bool" || i.dtype === "uint8")) ? given : [];
 }
 
-/** Index lists as an op gets them made one integer tensor per axis; bool masks become the coordinates that hold (a read). */
-export function* integerIndices(ctx: Context, self: Tensor, list: readonly (Tensor | null)[]): Generator<Tensor, Resolved, void> {
+/**
+ * Index lists as an op gets them made one integer tensor per axis; bool masks become the coordinates that hold (a read).
+ * A 0-dim mask beside other indices says nothing; alone, PyTorch's kernel fails on it wherever there are elements.
+ */
+export function* integerIndices(ctx: Context, self: Tensor, list: readonly (Tensor | null)[]): Generator<Tensor, (Tensor | undefined)[], void> {
+  if (list.length > self.rank) throw new OpwiseError("index-out-of-range", `too many indices for tensor of dimension ${self.rank} (got ${list.length})`);
+  if (self.numel > 0 && loneMasks(list).length > 0) throw new OpwiseError("runtime-error", "a 0-dim mask cannot be the only index", { hint: "give the mask an axis, or choose with torch.where" });
   const out: (Tensor | undefined)[] = [];
-  let on = self;
   for (const given of list) {
     if (given === null || given === undefined) {
       out.push(undefined);
@@ -194,19 +199,14 @@ export function* integerIndices(ctx: Context, self: Tensor, list: readonly (Tens
     }
     if (given.dtype === "bool" || given.dtype === "uint8") {
       given.shape.forEach((s, i) => {
-        if (s !== on.shape[out.length + i]) {
-          throw new OpwiseError("shape-mismatch", `The shape of the mask [${given.shape.join(", ")}] at index ${i} does not match the shape of the indexed tensor [${on.shape.join(", ")}] at index ${out.length + i}`);
+        if (s !== self.shape[out.length + i]) {
+          throw new OpwiseError("shape-mismatch", `The shape of the mask [${given.shape.join(", ")}] at index ${i} does not match the shape of the indexed tensor [${self.shape.join(", ")}] at index ${out.length + i}`);
         }
       });
+      if (given.rank === 0) continue; // has no axis to index
       const count = countOf(ctx, given);
       yield count;
       const rows = Number(count.item());
-      if (given.rank === 0) {
-        // A 0-d mask stands for a new axis of 0 or 1 positions.
-        on = unsqueezed(on, out.length);
-        out.push(empty(ctx, [rows], "int64"));
-        continue;
-      }
       out.push(...unbind(coordinatesOf(ctx, given, rows), 1));
       continue;
     }
@@ -215,14 +215,14 @@ export function* integerIndices(ctx: Context, self: Tensor, list: readonly (Tens
     }
     out.push(given);
   }
-  if (out.length > on.rank) throw new OpwiseError("index-out-of-range", `too many indices for tensor of dimension ${on.rank} (got ${out.length})`);
-  while (out.length < on.rank) out.push(undefined);
-  return { on, indices: out };
+  if (out.length > self.rank) throw new OpwiseError("index-out-of-range", `too many indices for tensor of dimension ${self.rank} (got ${out.length})`);
+  while (out.length < self.rank) out.push(undefined);
+  return out;
 }
 
 function* indexTensor(ctx: Context, self: Tensor, list: readonly (Tensor | null)[]): Generator<Tensor, Tensor, void> {
-  const { on, indices } = yield* integerIndices(ctx, self, list);
-  return indices.every((i) => i === undefined) ? aliasOf(on) : gatherAt(ctx, on, indices);
+  const indices = yield* integerIndices(ctx, self, list);
+  return indices.every((i) => i === undefined) ? aliasOf(self) : gatherAt(ctx, self, indices);
 }
 /** Numbers as codes of a quantised tensor. @throws dtype-mismatch for codes */
 function asCodesOf(ctx: Context, self: Tensor, values: Tensor): Tensor {
@@ -231,8 +231,14 @@ function asCodesOf(ctx: Context, self: Tensor, values: Tensor): Tensor {
 }
 
 function* indexPut(ctx: Context, self: Tensor, list: readonly (Tensor | null)[], values: Tensor, accumulate: boolean): Generator<Tensor, Tensor, void> {
-  const { on, indices } = yield* integerIndices(ctx, self, list);
-  putAt(ctx, on, indices, self.quantizer === undefined ? values : asCodesOf(ctx, self, values), accumulate);
+  const own = self.quantizer === undefined ? values : asCodesOf(ctx, self, values);
+  const [mask, ...more] = loneMasks(list);
+  if (mask !== undefined && more.length === 0 && !accumulate && values.numel === 1) {
+    yield mask;
+    if (boolOf(scalarOf(mask))) copyInto(ctx, self, reshaped(ctx, own, []));
+    return self;
+  }
+  putAt(ctx, self, yield* integerIndices(ctx, self, list), own, accumulate);
   return self;
 }
 
@@ -281,20 +287,20 @@ export function embedding(ctx: Context, weight: Tensor, indices: Tensor): Tensor
 /** Element `[..., index[...], ...]` along one axis for each position of `at`. Region `gather` (tensor, index; axis). */
 export function gather(ctx: Context, self: Tensor, dim: number, at: Tensor): Tensor {
   const axis = wrapDim(dim, self.rank);
-  if (at.numel > 0 && at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", "gather(): Expected dtype int32/int64 for index", { got: at.dtype });
+  if (at.numel === 0) return empty(ctx, at.shape, self.dtype); // PyTorch asks nothing of an index without elements
+  if (at.dtype !== "int64" && at.dtype !== "int32") throw new OpwiseError("dtype-mismatch", "gather(): Expected dtype int32/int64 for index", { got: at.dtype });
   if (self.rank === 0 || at.rank === 0) {
     const out = gather(ctx, self.rank === 0 ? reshaped(ctx, self, [1]) : self, 0, at.rank === 0 ? reshaped(ctx, at, [1]) : at);
     return reshaped(ctx, out, at.shape);
   }
   if (self.rank !== at.rank) throw new OpwiseError("bad-argument", "Index tensor must have the same number of dimensions as input tensor");
   at.shape.forEach((s, i) => {
-    if (i !== axis && at.numel > 0 && s > (self.shape[i] ?? 0)) {
+    if (i !== axis && s > (self.shape[i] ?? 0)) {
       throw new OpwiseError("shape-mismatch", `Size does not match at dimension ${i} expected index [${at.shape.join(", ")}] to be no larger than self [${self.shape.join(", ")}] apart from dimension ${axis}`);
     }
   });
   const out = empty(ctx, at.shape, self.dtype);
   out.quantizer = self.quantizer;
-  if (out.numel === 0) return out;
   ctx.region({ kind: "region", name: "gather", operands: [self, at], results: [out], params: { axis } }, () => {
     const program = programs(`gather ${self.dtype},${at.dtype},${self.rank},${axis}`, () => {
       const here = axes(self.rank);
@@ -338,8 +344,13 @@ function takeAlong(ctx: Context, self: Tensor, at: Tensor, dim: number | null): 
   const axis = wrapDim(dim, self.rank);
   const common = broadcastShapes(self.shape.map((s, i) => (i === axis ? 1 : s)), at.shape.map((s, i) => (i === axis ? 1 : s)));
   const shaped = (t: Tensor): Tensor => expanded(t, common.map((s, i) => (i === axis ? (t.shape[i] ?? 1) : s)));
-  return gather(ctx, shaped(self), axis, shaped(at));
+  const length = self.shape[axis] ?? 1;
+  // Indices past an end count round and round.
+  const around = at.numel === 0 ? at : apply(ctx, modulo, [at, { kind: "int", value: length }]);
+  return gather(ctx, shaped(self), axis, shaped(around));
 }
+
+const modulo = elementwise("remainder", (x, y) => x.remainder(y));
 
 /** Gradient of an embedding's weights: rows of `grad` added where they were taken from; the padding row gets none. */
 function embeddingBackward(ctx: Context, grad: Tensor, indices: Tensor, rows: number, padding: number, byFrequency: boolean): Tensor {
@@ -383,22 +394,23 @@ export const indexing: readonly Op[] = [
   op("aten::_unsafe_index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor", { reads: (ctx, self, list, values, accumulate) => indexPut(ctx, cloned(ctx, self), list, values, accumulate), quantised: "own" }),
   op("aten::_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor", {
     reads: function* (ctx, self, mask, list, fill) {
-      const { on, indices } = yield* integerIndices(ctx, self, list);
-      const found = self.numel === 0 ? empty(ctx, layoutOf(on, indices).result, self.dtype) : gatherAt(ctx, on, indices, "clamp");
+      const indices = yield* integerIndices(ctx, self, list);
+      const found = self.numel === 0 ? empty(ctx, layoutOf(self, indices).result, self.dtype) : gatherAt(ctx, self, indices, "clamp");
       return maskFilled(ctx, found, mask, fill, false);
     },
   }),
   op("aten::_unsafe_masked_index_put_accumulate(Tensor self, Tensor mask, Tensor?[] indices, Tensor values) -> Tensor", {
     reads: function* (ctx, self, mask, list, values) {
       if (self.numel === 0) return cloned(ctx, self);
-      const { on, indices } = yield* integerIndices(ctx, cloned(ctx, self), list);
+      const on = cloned(ctx, self);
+      const indices = yield* integerIndices(ctx, on, list);
       return putAt(ctx, on, indices, maskFilled(ctx, values, mask, { kind: "int", value: 0 }, false), true, "clamp");
     },
   }),
-  op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes" }),
+  op("aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", { run: indexSelect, quantised: "codes", out: "own" }),
   op("aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor", { run: (ctx, weight, indices) => embedding(ctx, weight, indices), quantised: "codes" }),
-  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at) }),
-  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take }),
+  op("aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor", { run: (ctx, self, dim, at) => gather(ctx, self, dim, at), out: "own" }),
+  op("aten::take(Tensor self, Tensor index) -> Tensor", { run: take, out: "own" }),
   op("aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor", { run: takeAlong }),
   op("aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)", { run: put }),
   op("aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor", { run: (ctx, self, at, source, accumulate) => put(ctx, cloned(ctx, self), at, source, accumulate) }),

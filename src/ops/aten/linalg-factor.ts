@@ -5,7 +5,7 @@ import { compute, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 
-import { type DType, isComplex } from "../../tensor/dtype.ts";
+import { type DType, isComplex, isFloat, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
@@ -115,6 +115,10 @@ function ormqr(ctx: Context, a: Tensor, tau: Tensor, c: Tensor, left: boolean, t
   checkMatrix(c, "torch.ormqr", "other");
   const side = left ? rows(c) : cols(c);
   if (side !== rows(a)) throw new OpwiseError("shape-mismatch", `torch.ormqr: other.shape[${left ? -2 : -1}] must be equal to input.shape[-2]`);
+  if (Math.min(side, cols(a)) !== (tau.shape[tau.rank - 1] ?? 0)) throw new OpwiseError("shape-mismatch", `torch.ormqr: tau.shape[-1] must be equal to min(other.shape[${left ? -2 : -1}], input.shape[-1])`);
+  if (tau.dtype !== a.dtype) throw new OpwiseError("dtype-mismatch", `torch.ormqr: Expected input and tau to have the same dtype, but input has dtype${scalarName(a.dtype)} and tau has dtype ${scalarName(tau.dtype)}`);
+  if (c.dtype !== a.dtype) throw new OpwiseError("dtype-mismatch", `torch.ormqr: Expected input and other to have the same dtype, but input has dtype${scalarName(a.dtype)} and other has dtype ${scalarName(c.dtype)}`);
+  if (!isComplex(a.dtype) && !isFloat(a.dtype)) throw new OpwiseError("unsupported-dtype", `"ormqr_cpu" not implemented for '${scalarName(a.dtype)}'`);
   return single(linalgCall(ctx, "ormqr", [a, tau, c], [2, 1, 2], [{ shape: c.shape.slice(-2), dtype: c.dtype }], { left, transpose }));
 }
 

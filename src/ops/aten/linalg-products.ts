@@ -1,27 +1,24 @@
 /** Products of linear algebra (PyTorch: matrix_power, matrix_exp, multi_dot, cross, vecdot, vander). */
 
-import { binary, constant, load } from "../../expr/expr.ts";
-import { Num } from "../../expr/num.ts";
-import { cast_, compute, copyOf, empty } from "../../prims/calls.ts";
+import { cast_, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
-import { computeType, type Program } from "../../prims/program.ts";
-import { axisMoved, conjugated, expanded, reshaped, shapeView, unsqueezed } from "../../prims/views.ts";
-import { type DType, dtypeInfo, isComplex, opmathOf, scalarName } from "../../tensor/dtype.ts";
+import { conjugated, expanded, reshaped, shapeView, unsqueezed } from "../../prims/views.ts";
+import { type DType, dtypeInfo, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
-import { outputParts } from "../elementwise.ts";
+import { apply, elementwise } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { cumulate } from "./cumulative.ts";
 import { filled } from "./filling.ts";
 import { cat } from "./joins.ts";
-import { checkFloat, checkSquare, identityOf, linalgCall, single } from "./linalg-call.ts";
+import { checkFloat, checkSquare, identityOf } from "./linalg-call.ts";
 import { checkedInverse } from "./linalg-solve.ts";
-import { axes, memo } from "./memo.ts";
-import { matmul, mm } from "./products.ts";
-
-const programs = memo<Program>();
+import { matrixExp } from "./matrix-exp.ts";
+import { dot, matmul, mm } from "./products.ts";
+import { roll } from "./rearrange.ts";
+import { sum } from "./reduction.ts";
 
 function* matrixPower(ctx: Context, self: Tensor, n: number): Generator<Tensor, Tensor, void> {
   checkSquare(self, "linalg.matrix_power");
@@ -33,13 +30,6 @@ function* matrixPower(ctx: Context, self: Tensor, n: number): Generator<Tensor, 
     if (left > 1) power = matmul(ctx, power, power);
   }
   return result === self ? copyOf(ctx, self) : (result ?? self);
-}
-
-function matrixExp(ctx: Context, self: Tensor): Tensor {
-  checkSquare(self, "linalg.matrix_exp");
-  const kind = dtypeInfo(self.dtype).class;
-  if (kind !== "float" && kind !== "complex") checkFloat(self, "linalg.matrix_exp"); // half types are welcome here
-  return copyOf(ctx, single(linalgCall(ctx, "matrixExp", [self], [2], [{ shape: self.shape.slice(-2), dtype: self.dtype }])));
 }
 
 /** The product of a chain of matrices in the cheapest order; the first and last may be vectors. */
@@ -85,26 +75,20 @@ function chainProduct(ctx: Context, chain: readonly Tensor[]): Tensor {
   return product(0, n - 1);
 }
 
-/** The vector product along an axis of three. */
-function crossProgram(dtype: DType, rank: number, axis: number): Program {
-  return programs(`cross ${dtype},${rank},${axis}`, () => {
-    const type = computeType(dtype);
-    const at = (slot: number, turn: number): Num => {
-      const here = axes(rank).map((e, i) => (i === axis ? binary("rem", binary("add", e, constant(turn, "index")), constant(3, "index")) : e));
-      const value = new Num(load(slot, type, here), isComplex(dtype) ? load(slot, type, here, 1) : undefined);
-      return value.to(computeType(opmathOf(dtype)));
-    };
-    const value = at(0, 1).mul(at(1, 2)).sub(at(0, 2).mul(at(1, 1)));
-    return { name: "cross", operands: [dtype, dtype], scalars: [], outputs: [{ dtype, parts: outputParts(value, dtype) }], messages: [] };
-  });
-}
+const times = elementwise("mul", (x, y) => x.mul(y));
+const minus = elementwise("sub", (x, y) => x.sub(y));
+
+/** The vector product along an axis of three; products and their differences are rounded, as PyTorch's kernel has them. */
 function cross(ctx: Context, a: Tensor, b: Tensor, dim: number): Tensor {
   if (a.rank !== b.rank) throw new OpwiseError("shape-mismatch", `linalg.cross: inputs must have the same number of dimensions.`);
   const axis = wrapDim(dim, a.rank);
   if (a.shape[axis] !== 3 || b.shape[axis] !== 3) throw new OpwiseError("shape-mismatch", `linalg.cross: inputs dimension ${dim} must have length 3. Got ${a.shape[axis]} and ${b.shape[axis]}`);
   const shape = broadcastShapes(a.shape, b.shape);
   const dtype = resultType([a, b], ctx.defaultDtype);
-  return single(compute(ctx, crossProgram(dtype, shape.length, axis), shape, [cast_(ctx, expanded(a, shape), dtype), cast_(ctx, expanded(b, shape), dtype)]));
+  const [x, y] = [cast_(ctx, expanded(a, shape), dtype), cast_(ctx, expanded(b, shape), dtype)];
+  const turned = (t: Tensor, by: number): Tensor => roll(ctx, t, [-by], [axis]);
+  const value = apply(ctx, minus, [apply(ctx, times, [turned(x, 1), turned(y, 2)]), apply(ctx, times, [turned(x, 2), turned(y, 1)])]);
+  return value.isContiguous ? value : copyOf(ctx, value);
 }
 function legacyCross(ctx: Context, a: Tensor, b: Tensor, dim: number | null): Tensor {
   if (dim !== null) return cross(ctx, a, b, dim);
@@ -113,17 +97,21 @@ function legacyCross(ctx: Context, a: Tensor, b: Tensor, dim: number | null): Te
   return cross(ctx, a, b, axis);
 }
 
+/** `x^H y`: of vectors one sum of products, else rounded products and their sum. */
 function vecdot(ctx: Context, x: Tensor, y: Tensor, dim: number): Tensor {
-  const shape = broadcastShapes(x.shape, y.shape);
-  const axis = wrapDim(dim, shape.length);
-  const last = (t: Tensor): Tensor => axisMoved(expanded(t, shape), axis, shape.length - 1);
-  const product = matmul(ctx, unsqueezed(conjugated(last(x)), -2), unsqueezed(last(y), -1));
-  return reshaped(ctx, product, product.shape.slice(0, -2));
+  for (const t of [x, y]) {
+    const kind = dtypeInfo(t.dtype).class;
+    if (kind !== "float" && kind !== "complex") checkFloat(t, "linalg.vecdot");
+  }
+  if (x.dtype !== y.dtype) throw new OpwiseError("dtype-mismatch", `linalg.vecdot: Expected x and y to have the same dtype, but found x of type ${scalarName(x.dtype)} and y of type ${scalarName(y.dtype)} instead`);
+  wrapDim(dim, Math.max(x.rank, y.rank));
+  if (x.rank === 1 && y.rank === 1 && x.numel === y.numel) return dot(ctx, conjugated(x), y);
+  return sum(ctx, apply(ctx, times, [conjugated(x), y]), [dim]);
 }
 
 /** Powers 0 to n - 1 of each element, as running products. */
-function vander(ctx: Context, x: Tensor, n: number | null): Tensor {
-  if (x.rank === 0) throw new OpwiseError("bad-argument", `The input tensor must be at least 1-D.`);
+function vander(ctx: Context, self: Tensor, n: number | null): Tensor {
+  const x = self.rank === 0 ? unsqueezed(self, 0) : self;
   const count = n ?? x.shape[x.rank - 1] ?? 0;
   if (count <= 1) throw new OpwiseError("bad-argument", "N must be greater than 1.");
   const kind = dtypeInfo(x.dtype).class;
@@ -135,8 +123,8 @@ function vander(ctx: Context, x: Tensor, n: number | null): Tensor {
 export const linalgProducts: readonly Op[] = [
   op("aten::linalg_matrix_power(Tensor self, int n) -> Tensor", { reads: matrixPower }),
   op("aten::matrix_power(Tensor self, int n) -> Tensor", { reads: matrixPower }),
-  op("aten::linalg_matrix_exp(Tensor self) -> Tensor", { run: matrixExp }),
-  op("aten::matrix_exp(Tensor self) -> Tensor", { run: matrixExp }),
+  op("aten::linalg_matrix_exp(Tensor self) -> Tensor", { reads: matrixExp }),
+  op("aten::matrix_exp(Tensor self) -> Tensor", { reads: matrixExp }),
   op("aten::linalg_multi_dot(Tensor[] tensors) -> Tensor", { run: multiDot }),
   op("aten::chain_matmul(Tensor[] matrices) -> Tensor", { run: (ctx, tensors) => (tensors.length === 1 ? (tensors[0] ?? empty(ctx, [0], ctx.defaultDtype)) : multiDot(ctx, tensors)) }),
   op("aten::linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor", { run: cross }),

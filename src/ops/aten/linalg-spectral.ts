@@ -6,7 +6,7 @@ import { permuted, reshaped, unsqueezed } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { complexOf, type DType, dtypeOfTorch, isComplex, realOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import { wrapDims } from "../../tensor/shape.ts";
+import { numelOf, wrapDims } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
@@ -144,9 +144,9 @@ function matricesOf(t: Tensor, dims: readonly number[], name: string): { readonl
   return { matrices: permuted(t, [...t.shape.map((_, i) => i).filter((i) => i !== a && i !== b), a, b]), axes: [a, b] };
 }
 
-/** Results of reducing both matrix axes, with axes of 1 in their place where wanted. */
+/** A value per matrix in the shape without the matrix axes, or with axes of 1 in their place. */
 function kept(ctx: Context, value: Tensor, t: Tensor, axes: readonly [number, number], keepdim: boolean): Tensor {
-  return keepdim ? reshaped(ctx, value, t.shape.map((s, i) => (axes.includes(i) ? 1 : s))) : value;
+  return reshaped(ctx, value, keepdim ? t.shape.map((s, i) => (axes.includes(i) ? 1 : s)) : t.shape.filter((_, i) => !axes.includes(i)));
 }
 
 function withDtype(ctx: Context, t: Tensor, code: number | null): Tensor {
@@ -155,23 +155,34 @@ function withDtype(ctx: Context, t: Tensor, code: number | null): Tensor {
   return cast_(ctx, t, isComplex(t.dtype) ? complexOf(dtype) : dtype);
 }
 
+/** Largest or smallest along the axis, which stays as 1; nothing has a largest of 0, and no smallest. */
+function extremeOf(ctx: Context, t: Tensor, axis: number, largest: boolean): Tensor {
+  if (t.numel > 0 || t.shape[axis] !== 0) return extremum(ctx, t, [axis], true, largest);
+  const shape = t.shape.map((s, i) => (i === axis ? 1 : s));
+  if (!largest && numelOf(shape) > 0) throw new OpwiseError("index-out-of-range", `amin(): Expected reduction dim ${axis} to have non-zero size.`);
+  return filled(ctx, shape, t.dtype, { kind: "int", value: 0 });
+}
+
 export function matrixNorm(ctx: Context, self: Tensor, ord: number | "fro" | "nuc", dims: readonly number[], keepdim: boolean, code: number | null): Tensor {
   const name = "linalg.matrix_norm";
-  const t = withDtype(ctx, self, code);
   if (ord === "fro") {
-    matricesOf(t, dims, name);
-    return vectorNorm(ctx, t, 2, dims, keepdim);
+    matricesOf(self, dims, name);
+    return vectorNorm(ctx, self, 2, dims, keepdim, code);
   }
-  const { matrices, axes } = matricesOf(t, dims, name);
-  checkFloat(t, name);
-  if (ord === "nuc") return kept(ctx, sum(ctx, singularValues(ctx, matrices, name), [-1]), t, axes, keepdim);
-  const size = Math.abs(ord);
+  const size = typeof ord === "number" ? Math.abs(ord) : 2;
   if (size !== 1 && size !== 2 && size !== Infinity) throw new OpwiseError("bad-argument", `linalg.matrix_norm: Order ${ord} not supported.`);
-  const value = size === 2 ? singularValues(ctx, matrices, name) : vectorNorm(ctx, matrices, 1, [size === 1 ? -2 : -1], false);
-  if (value.shape[value.rank - 1] === 0) {
-    throw new OpwiseError("bad-argument", `linalg.matrix_norm: Expected all matrices to be non-empty for order ${ord}`);
+  if (size === 2) {
+    checkFloat(self, name);
+    const t = withDtype(ctx, self, code);
+    const { matrices, axes } = matricesOf(t, dims, name);
+    const values = singularValues(ctx, matrices, name);
+    const value = ord === "nuc" ? sum(ctx, values, [-1], true) : extremeOf(ctx, values, values.rank - 1, ord > 0);
+    return kept(ctx, value, t, axes, keepdim);
   }
-  return kept(ctx, extremum(ctx, value, [-1], false, ord > 0), t, axes, keepdim);
+  // Absolute sums along one axis, rounded, then the extreme one of them: low precision is no hindrance.
+  const { axes } = matricesOf(self, dims, name);
+  const [summed, other] = size === 1 ? axes : [axes[1], axes[0]];
+  return kept(ctx, extremeOf(ctx, vectorNorm(ctx, self, 1, [summed], true, code), other, ord === 1 || ord === Infinity), self, axes, keepdim);
 }
 
 function namedOrder(ord: string, name: string): "fro" | "nuc" {

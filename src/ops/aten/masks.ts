@@ -12,8 +12,8 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { checkFits, wrapped } from "../element-range.ts";
 import { scalarValue } from "../elementwise.ts";
-import { scalarDtype } from "../promotion.ts";
 import { axes, memo, zeroOf } from "./memo.ts";
 import { affineOf, codeOfNumber, quantised } from "../quantized/codes.ts";
 
@@ -39,14 +39,15 @@ function keepProgram(dtype: DType, mask: DType): Program {
   });
 }
 
-/** The values that a scalar has as an element of `dtype`: one, or real and imaginary part. @throws dtype-mismatch */
+/** The values that a scalar has as an element of `dtype`: one, or real and imaginary part; integers wrap. */
 export function scalarParts(value: Scalar, dtype: DType): (number | bigint | boolean)[] {
   const type = computeType(dtype);
   if (value.kind === "complex") {
-    if (!isComplex(dtype)) throw new OpwiseError("dtype-mismatch", "value cannot be converted to type without overflow", { got: "complex", wanted: dtype });
+    if (dtype === "bool") return [value.re !== 0 || value.im !== 0];
+    if (!isComplex(dtype)) return [scalarValue(value.re, type)];
     return [scalarValue(value.re, type), scalarValue(value.im, type)];
   }
-  const re = scalarValue(value.value, type);
+  const re = scalarValue(typeof value.value === "boolean" ? value.value : wrapped(value.value, dtype), type);
   return isComplex(dtype) ? [re, scalarValue(0, type)] : [re];
 }
 
@@ -58,16 +59,13 @@ export function maskFilled(ctx: Context, t: Tensor, mask: Tensor, fill: Scalar, 
   return result ?? t;
 }
 
-function checkFill(self: Tensor, mask: Tensor, value: Scalar): void {
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
-  if (value.kind === "complex" && !isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
-  if (value.kind === "float" && !canCast(scalarDtype(value), self.dtype) && !Number.isFinite(value.value)) {
-    throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
-  }
+function checkMask(mask: Tensor): void {
+  if (mask.dtype !== "bool") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
 }
 
 function fillInPlace(ctx: Context, self: Tensor, mask: Tensor, value: Scalar): Tensor {
-  checkFill(self, mask, value);
+  checkMask(mask);
+  checkFits(value, self.dtype);
   if (!sameShape(broadcastShapes(self.shape, mask.shape), self.shape)) {
     throw new OpwiseError("shape-mismatch", `output with shape [${self.shape.join(", ")}] doesn't match the broadcast shape [${broadcastShapes(self.shape, mask.shape).join(", ")}]`);
   }
@@ -90,7 +88,7 @@ function fillProgramTensor(dtype: DType, mask: DType, value: DType): Program {
 function fillFromTensor(ctx: Context, self: Tensor, mask: Tensor, value: Tensor, out?: Tensor): Tensor {
   if (self.quantizer !== undefined && value.quantizer === undefined) return fillFromTensor(ctx, self, mask, quantised(ctx, value, self.dtype, self.quantizer), out);
   if (value.rank !== 0) throw new OpwiseError("bad-argument", `masked_fill_ only supports a 0-dimensional value tensor, but got tensor with ${value.rank} dimension(s).`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_fill_ only supports boolean masks, but got mask with dtype ${typeName(mask.dtype)}`);
+  checkMask(mask);
   if (!canCast(value.dtype, self.dtype)) throw new OpwiseError("dtype-mismatch", `value cannot be converted to type ${scalarName(self.dtype)} without overflow`);
   const [result] = map(ctx, fillProgramTensor(self.dtype, mask.dtype, value.dtype), [self, mask, value], [], out === undefined ? undefined : [out]);
   return result ?? self;
@@ -137,7 +135,8 @@ export const masks: readonly Op[] = [
   op("aten::masked_fill_.Tensor(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)", { run: (ctx, self, mask, value) => fillFromTensor(ctx, self, mask, value, self), quantised: "codes" }),
   op("aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor", {
     run: (ctx, self, mask, value) => {
-      checkFill(self, mask, value);
+      checkMask(mask);
+  checkFits(value, self.dtype);
       return maskFilled(ctx, self, mask, value, true, empty(ctx, broadcastShapes(self.shape, mask.shape), self.dtype));
     },
     quantised: "codes",

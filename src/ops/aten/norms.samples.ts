@@ -6,6 +6,7 @@ const x = t([3, 4]);
 const turned = t([3, 4], { dtype: "float64", transpose: true });
 
 export const samples: readonly Sample[] = [
+  aten("pairwise_distance", [t([2, 3], { dtype: "uint8" }), t([2, 3], { dtype: "uint8" })]),
   ...[2, 0, 1, -1, 3].map((order) => aten("linalg_vector_norm", [x, int(order), ints(1)])),
   aten("linalg_vector_norm", [turned, float(Infinity), none, bool(true)]),
   aten("linalg_vector_norm", [t([2, 2], { dtype: "complex64" }), float(2.5)]),

@@ -61,7 +61,7 @@ export function vectorNorm(ctx: Context, self: Tensor, ord: number, dim: readonl
 
 const orderOf = (p: Scalar | null): number => (p === null ? 2 : floatOf(p));
 const subtracted = elementwise("sub", (x, y) => x.sub(y));
-const shiftedGap = elementwise("sub", (x, y, eps) => x.sub(y).add(eps));
+const shifted = elementwise("add", (x, eps) => x.add(eps));
 
 /** Distances `[..., P, R]` between the rows of `[..., P, M]` and `[..., R, M]`, in the p-norm. */
 export function distances(ctx: Context, a: Tensor, b: Tensor, p: number): Tensor {
@@ -92,7 +92,7 @@ function pairDistances(ctx: Context, self: Tensor, p: number): Tensor {
 }
 
 export function pairwiseDistance(ctx: Context, a: Tensor, b: Tensor, p: number, eps: number, keepdim: boolean): Tensor {
-  return vectorNorm(ctx, apply(ctx, shiftedGap, [a, b, { kind: "float", value: eps }]), p, [-1], keepdim);
+  return vectorNorm(ctx, apply(ctx, shifted, [apply(ctx, subtracted, [a, b]), { kind: "float", value: eps }]), p, [-1], keepdim);
 }
 
 const product = elementwise("mul", (x, y) => x.mul(y));

@@ -2,6 +2,7 @@
 
 import { binary, cast, constant, type Expr, fold, index, load, scalar, select, unary } from "../../expr/expr.ts";
 import { compute, copyOf, empty } from "../../prims/calls.ts";
+import type { SortMethod } from "../../prims/call.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { axisMoved, reshaped, selected, unsqueezed } from "../../prims/views.ts";
@@ -13,7 +14,7 @@ import { op, type Op } from "../define.ts";
 import { filled } from "./filling.ts";
 import { memo } from "./memo.ts";
 import { needsElements } from "./reduction-axes.ts";
-import { sort } from "./sorting.ts";
+import { kthOf, sort } from "./sorting.ts";
 
 const programs = memo<Program>();
 const whole = (value: number): Expr => constant(value, "index");
@@ -25,9 +26,9 @@ interface Line {
 }
 
 /** Sorted values and positions with the axis put last. */
-function ordered(ctx: Context, self: Tensor, axis: number): { readonly values: Tensor; readonly positions: Tensor; readonly outer: readonly number[]; readonly length: number } {
+function ordered(ctx: Context, self: Tensor, axis: number, method?: SortMethod): { readonly values: Tensor; readonly positions: Tensor; readonly outer: readonly number[]; readonly length: number } {
   const moved = self.rank === 0 ? reshaped(ctx, self, [1]) : axisMoved(self, axis, self.rank - 1);
-  const [values, positions] = sort(ctx, moved, -1, false);
+  const [values, positions] = sort(ctx, moved, -1, false, method);
   return { values, positions, outer: moved.shape.slice(0, -1), length: moved.shape[moved.rank - 1] ?? 0 };
 }
 
@@ -77,15 +78,16 @@ function kthvalue(ctx: Context, self: Tensor, k: number, dim: number, keepdim: b
   const axis = wrapDim(dim, self.rank);
   const length = self.rank === 0 ? 1 : (self.shape[axis] ?? 0);
   if (k < 1 || k > length) throw new OpwiseError("index-out-of-range", "kthvalue(): selected number k out of range for dimension " + axis, { got: `${k} of ${length}` });
-  const { values, positions } = ordered(ctx, self, axis);
-  return kept([copyOf(ctx, selected(values, -1, k - 1)), copyOf(ctx, selected(positions, -1, k - 1))], self, axis, keepdim);
+  if (self.rank === 0) return [copyOf(ctx, self), filled(ctx, [], "int64", { kind: "int", value: 0 })];
+  const results = kthOf(ctx, self, axis, k - 1);
+  return keepdim ? results : [selected(results[0], axis, 0), selected(results[1], axis, 0)];
 }
 
-/** The most frequent element of a line, the smallest of equals; its last position. */
+/** The most frequent element of a line, the smallest of equals; the position of its last one in PyTorch's (unstable) sort. */
 function mode(ctx: Context, self: Tensor, dim: number, keepdim: boolean): [Tensor, Tensor] {
   const axis = wrapDim(dim, self.rank);
   if (self.rank > 0) needsElements("mode", self, [axis], false);
-  const { values, positions, outer, length } = ordered(ctx, self, axis);
+  const { values, positions, outer, length } = ordered(ctx, self, axis, { kind: "intro" });
   const program = programs(`mode ${self.dtype} ${outer.length}`, () => {
     const type = computeType(self.dtype);
     const at = outer.map((_, i) => index(i));
@@ -151,7 +153,7 @@ export const orderStatistics: readonly Op[] = [
   op("aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => lookup(ctx, "median", self, dim, keepdim, middle) }),
   op("aten::nanmedian(Tensor self) -> Tensor", { run: (ctx, self) => medianOfAll(ctx, self, "nanmedian", middleOfNumbers) }),
   op("aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, keepdim) => lookup(ctx, "nanmedian", self, dim, keepdim, middleOfNumbers) }),
-  op("aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: kthvalue }),
+  op("aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: kthvalue, out: "own" }),
   op("aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)", { run: mode }),
   ...(["quantile", "nanquantile"] as const).flatMap((name) => [
     op(`aten::${name}(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor`, {

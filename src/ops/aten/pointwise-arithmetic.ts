@@ -1,17 +1,22 @@
 /** Arithmetic: add, sub, mul, div and their kin (PyTorch: torch.add ...). */
 
 import type { Num } from "../../expr/num.ts";
+import type { Scalar } from "../../ir/datum.ts";
 import { OpwiseError } from "../../tensor/error.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { rectified } from "../quantized/arithmetic.ts";
 
 const plain = (name: string, build: (x: Num, y: Num) => Num): ReturnType<typeof pointwise> => pointwise(name, build);
 
-const subtract = elementwise("sub", (x, y, alpha) => {
-  if (x.type === "bool") throw new OpwiseError("dtype-mismatch", "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.");
-  return x.sub(y.mul(alpha));
-}, { promotes: 2 });
+/** Bools do not subtract, whatever the common dtype. */
+function refuseBools(operands: readonly (Tensor | Scalar)[]): void {
+  const [a, b] = operands.slice(0, 2).map((o) => (o instanceof Tensor ? o.dtype : o.kind) === "bool");
+  if (a && b) throw new OpwiseError("dtype-mismatch", "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator instead.");
+  if (a || b) throw new OpwiseError("dtype-mismatch", "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or `logical_not()` operator instead.");
+}
+const subtract = elementwise("sub", (x, y, alpha) => x.sub(y.mul(alpha)), { promotes: 2, check: refuseBools });
 const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 /** Integers go by their own division; floats divide first and round after. */
 const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
@@ -50,7 +55,7 @@ export const arithmetic: readonly Op[] = [
   op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
   op("aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: { kind: "pointwise", elementwise: subtract } }),
   op("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", { run: (ctx, self, other, alpha) => apply(ctx, subtract, [other, self, alpha]) }),
-  op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2 }) }),
+  op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", { run: pointwise("rsub", (x, y, alpha) => y.sub(x.mul(alpha)), { promotes: 2, check: refuseBools }) }),
   op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
   op("aten::mul.Scalar(Tensor self, Scalar other) -> Tensor", { run: plain("mul", (x, y) => x.mul(y)) }),
   op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor", { run: { kind: "pointwise", elementwise: divTrue } }),

@@ -8,6 +8,7 @@ import { isComplex, isFloat, isInt, scalarName, typeName } from "../../tensor/dt
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
+import { checkFits } from "../element-range.ts";
 import { apply, elementwise, type ElementwiseOptions, type Promotion } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { sameShape } from "../../tensor/shape.ts";
@@ -71,6 +72,7 @@ function powScalar(ctx: Context, self: Tensor, exponent: Scalar): Tensor {
   const value = exponent.kind === "complex" ? NaN : Number(exponent.value);
   if (isInt(common)) {
     if (value < 0) throw new OpwiseError("bad-argument", "Integers to negative integer powers are not allowed.");
+    checkFits(exponent, common);
   } else if (self.dtype === common) {
     if (value === 2) return apply(ctx, squared, [self]);
     if (value === 3) return apply(ctx, cubed, [self]);

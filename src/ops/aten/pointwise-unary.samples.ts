@@ -60,4 +60,6 @@ export const samples: readonly Sample[] = [
   aten("round.decimals", [t([3], { dtype: "int16" })], { decimals: int(0) }),
   ...["abs_", "absolute_"].map((name) => aten(name, [t([3])])),
   aten("logit_", [t([3], { low: 0, high: 1 })]),
+  ...["abs_", "absolute_"].flatMap((name) => [aten(name, [edges]), aten(name, [z])]),
+  aten("abs", [t([2], { dtype: "bool" })]),
 ];

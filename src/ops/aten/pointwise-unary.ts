@@ -5,7 +5,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, type Elementwise, elementwise, type Promotion, type Rounding } from "../elementwise.ts";
 import { sigmoidCodes, tanhCodes } from "../quantized/activation.ts";
@@ -58,7 +58,6 @@ function refuseBool(name: string, e: Elementwise): (ctx: Parameters<typeof apply
 
 /** A bool counts as 0 or 1: its square is an int64. */
 const squared = elementwise("square", (x) => x.square(), { result: (common) => (common === "bool" ? "int64" : common) });
-const magnitude = elementwise("abs", (x) => x.abs(), { promotion: "real" });
 const negate = elementwise("neg", (x) => x.neg());
 const logOdds = (round: Rounding, x: Num): Num => round(x.div(round(x.lit(1).sub(x)))).log();
 const logitOf = elementwise("logit", { stepwise: (round) => (x) => logOdds(round, x) }, { promotion: "float" });
@@ -70,19 +69,25 @@ const logitClamped = elementwise("logit", {
   },
 }, { promotion: "float" });
 
+const absolute = elementwise("abs", (x) => x.abs(), {
+  promotion: "real",
+  check: ([x]) => {
+    if (x instanceof Tensor && x.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"abs_cpu" not implemented for 'Bool'`);
+  },
+});
 const conjugate = elementwise("conj_physical", (x) => x.conj());
 
 export const unary: readonly Op[] = [
-  op("prim::abs(Tensor x) -> Tensor", { run: pointwise("abs", (x) => x.abs(), { promotion: "real" }) }),
-  ...family("real", { "abs absolute": (x) => x.abs() }),
-  ...["abs_", "absolute_"].map((name) =>
-    op(`aten::${name}(Tensor(a!) self) -> Tensor(a!)` as "aten::abs_(Tensor(a!) self) -> Tensor(a!)", {
+  op("prim::abs(Tensor x) -> Tensor", { run: { kind: "pointwise", elementwise: absolute } }),
+  ...(["abs", "absolute"] as const).flatMap((name) => [
+    op(`aten::${name}(Tensor self) -> Tensor`, { run: { kind: "pointwise", elementwise: absolute } }),
+    op(`aten::${name}_(Tensor(a!) self) -> Tensor(a!)`, {
       run: (ctx, self) => {
-        if (isComplex(self.dtype)) throw new OpwiseError("dtype-mismatch", "In-place abs is not supported for complex tensors.");
-        return apply(ctx, magnitude, [self], self);
+        if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", "In-place abs is not supported for complex tensors.");
+        return apply(ctx, absolute, [self], self);
       },
     }),
-  ),
+  ]),
   ...family("default", {
     floor: (x) => x.floor(), ceil: (x) => x.ceil(), "trunc fix": (x) => x.trunc(), round: (x) => x.rint(),
     frac: (x) => x.sub(x.trunc()),

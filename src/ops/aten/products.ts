@@ -2,17 +2,19 @@
 
 import { arg, cast, scalar, type Expr } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
-import { contract, empty, map, resolved } from "../../prims/calls.ts";
+import { cast_, contract, empty, map, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { conjugated, expanded, partOf, permuted, reshaped, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
+import { conjugated, expanded, partOf, permuted, reshaped, selected, shapeView, transposed, unsqueezed } from "../../prims/views.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { type DType, isComplex, opmathOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, opmathOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise, outputParts, scalarValue } from "../elementwise.ts";
+import { resultType } from "../promotion.ts";
+import { filled } from "./filling.ts";
 import { memo, programOf } from "./memo.ts";
 
 const programs = memo<Program>();
@@ -200,6 +202,7 @@ export function dot(ctx: Context, a: Tensor, b: Tensor, mismatch?: string): Tens
   if (a.numel !== b.numel) {
     throw new OpwiseError("shape-mismatch", mismatch ?? `inconsistent tensor size, expected tensor [${a.numel}] and src [${b.numel}] to have the same number of elements, but got ${a.numel} and ${b.numel} elements respectively`);
   }
+  if (a.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"dot" not implemented for 'Bool'`);
   const n = a.numel;
   return shaped(batchProduct(ctx, reshaped(ctx, a, [1, 1, n]), reshaped(ctx, b, [1, n, 1])), []);
 }
@@ -214,8 +217,8 @@ function mv(ctx: Context, a: Tensor, b: Tensor, addend?: Addend): Tensor {
 }
 
 const outerProduct = elementwise("outer", (x, y) => x.mul(y));
-const outerSum = elementwise("addr", (self, x, y, beta, alpha) => self.mul(beta).add(x.mul(y).mul(alpha)));
-const outerScaled = elementwise("addr", (x, y, alpha) => x.mul(y).mul(alpha));
+const total = elementwise("add", (x, y) => x.add(y));
+const either = elementwise("or", (x, y) => x.max(y));
 
 function outer(ctx: Context, a: Tensor, b: Tensor): Tensor {
   if (a.rank !== 1) throw new OpwiseError("shape-mismatch", `outer: Expected 1-D argument self, but got ${a.rank}-D`);
@@ -223,14 +226,16 @@ function outer(ctx: Context, a: Tensor, b: Tensor): Tensor {
   return apply(ctx, outerProduct, [unsqueezed(a, 1), b]);
 }
 
-/** The sum over the batch joins its axis to the summed one: one product. */
+/** Batch by batch, as PyTorch adds them up: each product is rounded into the result. */
 function addbmm(ctx: Context, self: Tensor, a: Tensor, b: Tensor, beta: Scalar, alpha: Scalar): Tensor {
   if (a.rank !== 3 || b.rank !== 3) throw new OpwiseError("shape-mismatch", "batch1 must be a 3D tensor");
   if (a.shape[0] !== b.shape[0]) throw new OpwiseError("shape-mismatch", `batch1 and batch2 must have same number of batches, got ${a.shape[0]} and ${b.shape[0]}`);
   if (a.shape[2] !== b.shape[1]) throw new OpwiseError("shape-mismatch", `Incompatible matrix sizes for bmm (${a.shape[1]}x${a.shape[2]} and ${b.shape[1]}x${b.shape[2]})`);
-  const [count = 0, m = 0, k = 0] = a.shape;
-  const n = b.shape[2] ?? 0;
-  return mm(ctx, reshaped(ctx, permuted(a, [1, 0, 2]), [m, count * k]), reshaped(ctx, b, [count * k, n]), { tensor: self, beta, alpha });
+  const [count = 0, m = 0] = a.shape;
+  if (count === 0) return mm(ctx, reshaped(ctx, a, [m, 0]), reshaped(ctx, b, [0, b.shape[2] ?? 0]), { tensor: self, beta, alpha });
+  let out = self;
+  for (let i = 0; i < count; i++) out = mm(ctx, selected(a, 0, i), selected(b, 0, i), { tensor: out, beta: i === 0 ? beta : ONE, alpha });
+  return out;
 }
 
 /** Sums of products over the last axes: every other axis of both stays. */
@@ -271,7 +276,7 @@ export function tensordot(ctx: Context, a: Tensor, b: Tensor, dimsA: readonly nu
   return shaped(mm(ctx, left, right), shape);
 }
 
-/** `y[..., o] = sum_ij x1[..., i] W[o, i, j] x2[..., j] + bias[o]`. */
+/** `y[..., o] = sum_ij x1[..., i] W[o, i, j] x2[..., j] + bias[o]`: products with x1, then with x2, then the bias, each rounded. */
 function bilinear(ctx: Context, x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | null): Tensor {
   const [o = 0, i = 0, j = 0] = weight.shape;
   if (x1.shape[x1.rank - 1] !== i) throw new OpwiseError("shape-mismatch", `bilinear(): input1 size does not match weight size: got ${x1.shape[x1.rank - 1]} but expected ${i}`);
@@ -279,9 +284,24 @@ function bilinear(ctx: Context, x1: Tensor, x2: Tensor, weight: Tensor, bias: Te
   const lead = x1.shape.slice(0, -1);
   const rows = numelOf(lead);
   const [a, b] = [reshaped(ctx, x1, [rows, i]), reshaped(ctx, x2, [rows, j])];
-  const pairs = reshaped(ctx, apply(ctx, outerProduct, [unsqueezed(a, 2), unsqueezed(b, 1)]), [rows, i * j]);
-  const add = bias === null ? undefined : { tensor: bias, beta: ONE, alpha: ONE };
-  return shaped(mm(ctx, pairs, transposed(reshaped(ctx, weight, [o, i * j]), 0, 1), add), [...lead, o]);
+  const first = mm(ctx, a, reshaped(ctx, permuted(weight, [1, 0, 2]), [i, o * j]));
+  const product = shaped(batchProduct(ctx, reshaped(ctx, first, [rows, o, j]), reshaped(ctx, b, [rows, j, 1])), [...lead, o]);
+  return bias === null ? product : apply(ctx, total, [product, bias]);
+}
+
+/** `beta self + alpha (a outer b)`, rounded after each step as PyTorch's kernel is. */
+function addr(ctx: Context, self: Tensor, a: Tensor, b: Tensor, beta: Scalar, alpha: Scalar): Tensor {
+  if (a.rank !== 1 || b.rank !== 1) throw new OpwiseError("shape-mismatch", `addr: Expected 1-D argument vec1 and vec2, but got ${a.rank}-D and ${b.rank}-D`);
+  const dtype = resultType([self, a, b], ctx.defaultDtype);
+  const kind = dtypeInfo(dtype).class;
+  for (const [name, s] of [["beta", beta], ["alpha", alpha]] as const) {
+    if (s.kind === "bool" && kind !== "bool") throw new OpwiseError("dtype-mismatch", `Boolean ${name} only supported for Boolean results.`);
+    if ((s.kind === "float" || s.kind === "complex") && kind !== "float" && kind !== "complex") throw new OpwiseError("dtype-mismatch", `For integral input tensors, argument ${name} must not be a floating point number.`);
+  }
+  const weight = (s: Scalar): Tensor => filled(ctx, [], dtype, s);
+  const spread = expanded(self, [a.numel, b.numel]);
+  const right = apply(ctx, outerProduct, [apply(ctx, outerProduct, [cast_(ctx, unsqueezed(a, 1), dtype), weight(alpha)]), cast_(ctx, b, dtype)]);
+  return isZero(beta) ? right : apply(ctx, kind === "bool" ? either : total, [apply(ctx, outerProduct, [cast_(ctx, spread, dtype), weight(beta)]), right]);
 }
 
 export const products: readonly Op[] = [
@@ -301,14 +321,7 @@ export const products: readonly Op[] = [
   op("aten::inner(Tensor self, Tensor other) -> Tensor", { run: inner }),
   op("aten::outer(Tensor self, Tensor vec2) -> Tensor", { run: outer }),
   op("aten::ger(Tensor self, Tensor vec2) -> Tensor", { run: outer }),
-  op("aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", {
-    run: (ctx, self, a, b, beta, alpha) => {
-      if (a.rank !== 1 || b.rank !== 1) throw new OpwiseError("shape-mismatch", `addr: Expected 1-D argument vec1 and vec2, but got ${a.rank}-D and ${b.rank}-D`);
-      const shape = [a.numel, b.numel];
-      if (isZero(beta)) return apply(ctx, outerScaled, [unsqueezed(a, 1), b, alpha]);
-      return apply(ctx, outerSum, [expanded(self, shape), unsqueezed(a, 1), b, beta, alpha]);
-    },
-  }),
+  op("aten::addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor", { run: addr }),
   op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", { run: linear }),
   op("aten::bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor", { run: bilinear }),
   op("aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor", { run: tensordot }),

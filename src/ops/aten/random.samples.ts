@@ -72,4 +72,10 @@ export const samples: readonly Sample[] = [
   aten("randint.low_out", [int(3), int(4), ints(2)], { out: t([0]) }),
   aten("randint.low_generator_out", [int(3), int(4), ints(2)], { generator: none, out: t([0]) }),
   aten("bernoulli.out", [tv([4], [0, 1, 0, 1])], { out: t([0], { dtype: "int64" }) }),
+  // Weights that are no distribution, bounds that the dtype does not have.
+  ...[[0, 0], [-1, 2], ["nan", 1], ["inf", 1]].map((weights) => aten("multinomial", [tv([2], weights), int(1)])),
+  aten("multinomial", [tv([2], [0, 1]), int(1)]),
+  aten("multinomial", [t([2], { dtype: "int64" }), int(1)]),
+  aten("randint.low", [int(0), int(300), ints(2)], { dtype: dtype("int8") }),
+  aten("randint.low", [int("9007199254740993"), int("9007199254740994"), ints(2)]),
 ];

@@ -9,6 +9,8 @@ const withNan = tv([5], [1, 3, "nan", 2, 3]);
 const ties = tv([2, 3], [1, 3, 3, 2, 0, 2], { dtype: "int64" });
 
 export const samples: readonly Sample[] = [
+  aten("sum_to_size", [t([2, 3], { dtype: "int16" }), ints()]),
+  aten("logsumexp", [tv([2, 2], ["-inf", 0, "-inf", 0, 1, 2, "-inf", 0], { dtype: "complex64" }), ints(1)]),
   aten("hash_tensor", [tv([3], [1, 2, -3])]),
   aten("hash_tensor", [t([2, 3], { dtype: "int32" }), ints(1)]),
   ...["sum", "mean", "prod"].flatMap((name) => [
@@ -38,7 +40,7 @@ export const samples: readonly Sample[] = [
   aten("_aminmax", [x]),
   aten("_aminmax.dim", [whole, int(0)]),
   ...["max", "min"].flatMap((name) => [aten(name, [withNan]), aten(name, [whole]), aten(name, [t([0])]), aten(`${name}.dim`, [ties, int(1)]), aten(`${name}.dim`, [turned, int(-2), bool(true)]), aten(`${name}.dim`, [withNan, int(0)])]),
-  ...["argmax", "argmin"].flatMap((name) => [aten(name, [ties]), aten(name, [ties, int(1), bool(true)]), aten(name, [withNan]), aten(name, [turned, int(0)])]),
+  ...["argmax", "argmin"].flatMap((name) => [aten(name, [t([3], { dtype: "bool" })]), aten(name, [ties]), aten(name, [ties, int(1), bool(true)]), aten(name, [withNan]), aten(name, [turned, int(0)])]),
   ...["all", "any"].flatMap((name) => [
     aten(name, [withNan]),
     aten(name, [t([2, 3], { dtype: "uint8", low: 0, high: 2 })]),

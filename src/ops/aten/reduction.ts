@@ -84,6 +84,7 @@ export function extremeAt(ctx: Context, self: Tensor, dim: number, keepdim: bool
 
 function argExtreme(ctx: Context, self: Tensor, dim: number | null, keepdim: boolean, largest: boolean): Tensor {
   const name = largest ? "argmax" : "argmin";
+  if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", `${name}(): does not support bool input`);
   if (dim !== null) return extremeAt(ctx, self, dim, keepdim, largest, name)[1];
   if (self.numel === 0) throw new OpwiseError("index-out-of-range", `${name}(): Expected reduction dim to be specified for input.numel() == 0.`);
   const at = extremeAt(ctx, reshaped(ctx, self, [self.numel]), 0, false, largest, name)[1];
@@ -126,13 +127,14 @@ function nanmean(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean, code: 
 
 const realPart = elementwise("real", (x) => x.real(), { promotion: "real" });
 const shiftedExp = elementwise("exp", (x, top) => x.sub(top).exp());
+const finiteOrZero = elementwise("finite", (x) => x.abs().eq(Infinity).where(x.lit(0), x));
 const logPlus = elementwise("log", (x, top) => x.log().add(top));
 
 /** The same with the largest real part taken out first. */
 function complexLogSumExp(ctx: Context, self: Tensor, dim: Dims, keepdim: boolean): Tensor {
   const real = apply(ctx, realPart, [self]);
-  const total = sum(ctx, apply(ctx, shiftedExp, [self, extremum(ctx, real, dim, true, true)]), dim, keepdim);
-  return apply(ctx, logPlus, [total, extremum(ctx, real, dim, keepdim, true)]);
+  const top = (keep: boolean): Tensor => apply(ctx, finiteOrZero, [extremum(ctx, real, dim, keep, true)]);
+  return apply(ctx, logPlus, [sum(ctx, apply(ctx, shiftedExp, [self, top(true)]), dim, keepdim), top(keepdim)]);
 }
 
 /** log(sum(exp(x))) without overflow; integers are taken as floats. */
@@ -149,6 +151,7 @@ function trace(ctx: Context, self: Tensor): Tensor {
 }
 
 function sumToSize(ctx: Context, self: Tensor, size: readonly number[]): Tensor {
+  if (size.length === 0) return sum(ctx, self, null);
   const lead = self.rank - size.length;
   const fits = lead >= 0 && size.every((s, i) => s === 1 || s === self.shape[i + lead]);
   if (!fits) throw new OpwiseError("shape-mismatch", `size {[${size.join(", ")}]} is not expandable to size {[${self.shape.join(", ")}]}.`);

@@ -13,6 +13,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { checkFits } from "../element-range.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { scalarOf } from "./element.ts";
 import { filled } from "./filling.ts";
@@ -94,6 +95,7 @@ export function scatterTo(ctx: Context, self: Tensor, dim: number, at: Tensor, s
   const axis = wrapDim(dim, self.rank);
   const [to, where, from] = [atLeast1(ctx, self), atLeast1(ctx, at), source instanceof Tensor ? atLeast1(ctx, source) : source];
   checkScatter(to, axis, where, from, "scatter");
+  if (at.numel > 0 && !(source instanceof Tensor)) checkFits(source, self.dtype);
   if (at.numel > 0) write(ctx, to, axis, where, from, combine);
   return self;
 }
@@ -177,6 +179,7 @@ function indexFill(ctx: Context, self: Tensor, dim: number, at: Tensor, value: S
   if (at.rank > 1) throw new OpwiseError("bad-argument", "Index has to be a vector/scalar");
   if (!isComplex(self.dtype) && value.kind === "complex") throw new OpwiseError("dtype-mismatch", "index_fill_(): Converting complex Scalar to non-complex type is not supported");
   const to = atLeast1(ctx, self);
+  checkFits(value, self.dtype);
   if (to.numel > 0 || at.numel > 0) write(ctx, to, axis, reshaped(ctx, at, [at.numel]), value, "set", { rows: true, wrap: true });
   return self;
 }

@@ -4,9 +4,10 @@ import { arg, binary, cast, constant, type Expr, index, select } from "../../exp
 import { compute, copyOf, empty, reduce, resolved, resultStrides, scan } from "../../prims/calls.ts";
 import { anyOf, sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
+import type { SortMethod } from "../../prims/call.ts";
 import type { Program } from "../../prims/program.ts";
-import { axisMoved, narrowed, reshaped } from "../../prims/views.ts";
-import { type DType, isComplex } from "../../tensor/dtype.ts";
+import { axisMoved, reshaped } from "../../prims/views.ts";
+import { type DType, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -18,33 +19,44 @@ import { coordinatesOf, countOf, packed } from "./nonzero.ts";
 
 const programs = memo<Program>();
 
-/** Sorted values and their positions, stable, NaN largest; strides as the tensor's. */
-export function sort(ctx: Context, self: Tensor, dim: number, descending: boolean): [Tensor, Tensor] {
-  if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", "Sort does not support complex dtypes on CPU");
-  const axis = wrapDim(dim, self.rank);
-  const strides = resultStrides(self.shape, [self]);
-  const values = empty(ctx, self.shape, self.dtype, strides);
+export const STABLE: SortMethod = { kind: "stable" };
+/** Without `stable=True` PyTorch leaves equals as C++'s `std::sort` does; its vectorised sorts of 4 and 8 byte numbers, where a machine has them, have an order of their own. */
+const INTRO: SortMethod = { kind: "intro" };
+
+/** Sorts or selects along an axis: `length` values and their positions, NaN largest; strides in the tensor's order. */
+function arranged(ctx: Context, self: Tensor, axis: number, descending: boolean, method: SortMethod, length: number | undefined): [Tensor, Tensor] {
+  const shape = length === undefined ? self.shape : self.shape.map((s, i) => (i === axis ? length : s));
+  const strides = length === undefined ? resultStrides(self.shape, [self]) : undefined;
+  const values = empty(ctx, shape, self.dtype, strides);
   values.quantizer = self.quantizer;
-  const indices = empty(ctx, self.shape, "int64", strides);
-  if (self.numel > 0) {
-    ctx.run({ kind: "sort", axis, descending, rows: false, operands: [resolved(ctx, self)], results: [values, indices], scalars: [] });
+  const indices = empty(ctx, shape, "int64", strides);
+  if (values.numel > 0) {
+    ctx.run({ kind: "sort", axis, descending, rows: false, method, operands: [resolved(ctx, self)], results: [values, indices], scalars: [] });
   }
   return [values, indices];
 }
 
+/** Sorted values and their positions, NaN largest; strides as the tensor's. */
+export function sort(ctx: Context, self: Tensor, dim: number, descending: boolean, method: SortMethod = STABLE): [Tensor, Tensor] {
+  if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", "Sort does not support complex dtypes on CPU");
+  return arranged(ctx, self, wrapDim(dim, self.rank), descending, method, undefined);
+}
+const methodOf = (stable: boolean | null): SortMethod => (stable === true ? STABLE : INTRO);
+
+/** The element that sorting puts at `place` along an axis, which stays as 1, and its position. */
+export function kthOf(ctx: Context, self: Tensor, axis: number, place: number): [Tensor, Tensor] {
+  return arranged(ctx, self, axis, false, { kind: "kth", place }, 1);
+}
+
 /** The `k` largest or smallest along an axis, in order. */
-export function topk(ctx: Context, self: Tensor, k: number, dim: number, largest: boolean): [Tensor, Tensor] {
+export function topk(ctx: Context, self: Tensor, k: number, dim: number, largest: boolean, sorted = true): [Tensor, Tensor] {
+  if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", "topk does not support bool dtypes on CPU");
   const axis = wrapDim(dim, self.rank);
   const length = self.rank === 0 ? 1 : (self.shape[axis] ?? 0);
   if (k < 0 || k > length) throw new OpwiseError("index-out-of-range", "selected index k out of range", { wanted: `0 to ${length}`, got: `${k}` });
   if (self.rank === 0) return sort(ctx, self, dim, largest);
-  const [values, indices] = sort(ctx, self, dim, largest);
-  const take = (t: Tensor): Tensor => {
-    const out = copyOf(ctx, narrowed(t, axis, 0, k));
-    out.quantizer = t.quantizer;
-    return out;
-  };
-  return [take(values), take(indices)];
+  if (isComplex(self.dtype)) throw new OpwiseError("unsupported-dtype", `"topk_cpu" not implemented for '${scalarName(self.dtype)}'`);
+  return arranged(ctx, self, axis, largest, { kind: "first", length: k, sorted }, k);
 }
 
 /** Whether each slice along axis 0 differs from the one before, element by element; the first one does. */
@@ -135,7 +147,7 @@ function* uniqueDim(ctx: Context, self: Tensor, dim: number, sorted: boolean, wa
   const front = copyOf(ctx, axisMoved(self, axis, 0));
   const rows = reshaped(ctx, front, [length, front.numel / length]);
   const order = empty(ctx, [length], "int64");
-  if (sorted) ctx.run({ kind: "sort", axis: 0, descending: false, rows: true, operands: [rows], results: [order], scalars: [] });
+  if (sorted) ctx.run({ kind: "sort", axis: 0, descending: false, rows: true, method: STABLE, operands: [rows], results: [order], scalars: [] });
   const lines = sorted ? indexSelect(ctx, rows, 0, order) : rows;
   const starts = runStarts(ctx, lines);
   const total = countOf(ctx, starts);
@@ -147,12 +159,12 @@ function* uniqueDim(ctx: Context, self: Tensor, dim: number, sorted: boolean, wa
 }
 
 export const sorting: readonly Op[] = [
-  op("aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: sort, quantised: "codes" }),
-  op("aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, _stable, dim, descending) => sort(ctx, self, dim, descending), quantised: "codes" }),
-  op("aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, dim, descending) => sort(ctx, self, dim, descending)[1], quantised: "codes" }),
-  op("aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, _stable, dim, descending) => sort(ctx, self, dim, descending)[1] }),
+  op("aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, dim, descending) => sort(ctx, self, dim, descending, INTRO), quantised: "codes" }),
+  op("aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", { run: (ctx, self, stable, dim, descending) => sort(ctx, self, dim, descending, methodOf(stable)), quantised: "codes" }),
+  op("aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, dim, descending) => sort(ctx, self, dim, descending, INTRO)[1], quantised: "codes" }),
+  op("aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor", { run: (ctx, self, stable, dim, descending) => sort(ctx, self, dim, descending, methodOf(stable))[1] }),
   op("aten::msort(Tensor self) -> Tensor", { run: (ctx, self) => sort(ctx, self, 0, false)[0], quantised: "codes" }),
-  op("aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", { run: (ctx, self, k, dim, largest) => topk(ctx, self, k, dim, largest), quantised: "codes" }),
+  op("aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)", { run: topk, quantised: "codes" }),
   op("aten::_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)", {
     reads: function* (ctx, self, _sorted, inverse) {
       return (yield* uniqueFlat(ctx, self, true, { inverse, counts: false })).slice(0, 2);

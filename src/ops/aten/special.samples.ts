@@ -12,6 +12,7 @@ const everywhere = ["erf", "special_erf", "erfc", "special_erfc", "special_erfcx
 const ofPositives = ["special_bessel_y0", "special_bessel_y1", "special_modified_bessel_k0", "special_modified_bessel_k1", "special_scaled_modified_bessel_k0", "special_scaled_modified_bessel_k1"];
 
 export const samples: readonly Sample[] = [
+  aten("special_ndtr", [t([20], { dtype: "bfloat16", low: -4, high: 4 })]),
   ...everywhere.flatMap((name) => [aten(name, [wide]), aten(name, [t([2, 3], { dtype: "float64", transpose: true })])]),
   ...["erf", "erfc", "lgamma", "digamma", "i0", "special_i1e", "special_ndtr", "special_entr"].map((name) => aten(name, [edges])),
   ...["erf", "lgamma", "i0"].map((name) => aten(name, [t([3], { dtype: "int64", low: 1, high: 9 })])),

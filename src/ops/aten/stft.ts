@@ -1,10 +1,10 @@
 /** Short-time Fourier transforms (PyTorch: stft, istft): frames are a strided view; the inverse adds them up again. */
 
 import { binary, constant, type Expr, index, scalar, select } from "../../expr/expr.ts";
-import { cast_, compute, copyOf } from "../../prims/calls.ts";
+import { cast_, compute } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Program } from "../../prims/program.ts";
-import { asComplex, asReal, expanded, partOf, reshaped, selected, sliced, transposed, unfolded, unsqueezed } from "../../prims/views.ts";
+import { asComplex, asReal, expanded, reshaped, selected, sliced, transposed, unfolded, unsqueezed } from "../../prims/views.ts";
 import { complexOf, type DType, isComplex, realOf } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -129,8 +129,10 @@ function* istft(ctx: Context, self: Tensor, options: Omit<StftOptions, "padMode"
   if (returnComplex) {
     if (onesided) throw new OpwiseError("bad-argument", "istft: Cannot have onesided output if window or input is complex");
     frames = transformed(ctx, spectrum, [2], scaling, false);
-  } else if (onesided) frames = complexToReal(ctx, spectrum, [2], scaling, nFft);
-  else frames = copyOf(ctx, partOf(transformed(ctx, spectrum, [2], scaling, false), 0));
+  } else {
+    // Of a whole spectrum the first half is taken for that of real numbers.
+    frames = complexToReal(ctx, onesided ? spectrum : sliced(spectrum, 2, 0, Math.floor(nFft / 2) + 1, 1), [2], scaling, nFft);
+  }
   const shape = frameWindow(ctx, window, winLength, nFft, realOf(x.dtype));
   const full = nFft + hop * (count - 1);
   const signal = overlapAdd(ctx, apply(ctx, times, [frames, shape]), hop, full);

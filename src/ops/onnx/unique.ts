@@ -9,7 +9,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { gatherAt, indexSelect, scatterInto } from "../aten/indexing.ts";
 import { loadIndex, memo } from "../aten/memo.ts";
 import { coordinatesOf, countOf } from "../aten/nonzero.ts";
-import { runFacts, runStarts, sort } from "../aten/sorting.ts";
+import { runFacts, runStarts, sort, STABLE } from "../aten/sorting.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { axisOf, type Reading, tensorAt } from "./inputs.ts";
 
@@ -31,7 +31,7 @@ const inversion = (): Program =>
 /** Positions `[n]` in the order that sorts the rows `[n, m]`. */
 function sortedOrder(ctx: Context, rows: Tensor): Tensor {
   const order = empty(ctx, [rows.shape[0] ?? 0], "int64");
-  if (order.numel > 0) ctx.run({ kind: "sort", axis: 0, descending: false, rows: true, operands: [rows], results: [order], scalars: [] });
+  if (order.numel > 0) ctx.run({ kind: "sort", axis: 0, descending: false, rows: true, method: STABLE, operands: [rows], results: [order], scalars: [] });
   return order;
 }
 

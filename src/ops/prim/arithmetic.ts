@@ -164,7 +164,6 @@ const complexPowers: readonly Op[] = [
 ];
 
 type Compare = (a: number | bigint | string | boolean, b: number | bigint | string | boolean) => boolean;
-// JavaScript compares numbers with bigints by value.
 const ORDER: Readonly<Record<string, Compare>> = { lt: (a, b) => a < b, le: (a, b) => a <= b, gt: (a, b) => a > b, ge: (a, b) => a >= b };
 
 function sameNumber(a: Datum | undefined, b: Datum | undefined): boolean {
@@ -173,20 +172,22 @@ function sameNumber(a: Datum | undefined, b: Datum | undefined): boolean {
     const [p, q] = [complexOf(x), complexOf(y)];
     return p.re === q.re && p.im === q.im;
   }
-  return intOf(x) === intOf(y);
+  return x.kind === "float" || y.kind === "float" ? floatOf(x) === floatOf(y) : intOf(x) === intOf(y);
 }
 
 function comparisons(): Op[] {
   const ops: Op[] = [];
   for (const [name, compare] of Object.entries(ORDER)) {
-    const numbers = ([a, b]: readonly Datum[]): Datum => compare(intOf(a), intOf(b));
-    for (const [a, b] of [["int", "int"], ["float", "float"], ["int", "float"], ["float", "int"]] as const) ops.push(dataOp(signature(`aten::${name}`, a, b, "bool"), numbers));
-    ops.push(dataOp(`aten::${name}(Scalar a, Scalar b) -> bool`, numbers), dataOp(`aten::${name}.str(str a, str b) -> bool`, ([a, b]) => compare(textOrder(textOf(a), textOf(b)), 0)));
+    const ints = ([a, b]: readonly Datum[]): Datum => compare(intOf(a), intOf(b));
+    const floats = ([a, b]: readonly Datum[]): Datum => compare(floatOf(a), floatOf(b));
+    for (const [a, b] of [["int", "int"], ["float", "float"], ["int", "float"], ["float", "int"]] as const) ops.push(dataOp(signature(`aten::${name}`, a, b, "bool"), a === b ? ints : floats));
+    ops.push(dataOp(`aten::${name}(Scalar a, Scalar b) -> bool`, ([a, b]) => (widest(scalarOf(a), scalarOf(b)) === "int" ? ints : floats)([a ?? null, b ?? null])), dataOp(`aten::${name}.str(str a, str b) -> bool`, ([a, b]) => compare(textOrder(textOf(a), textOf(b)), 0)));
   }
   for (const [name, wanted] of [["eq", true], ["ne", false]] as const) {
     const numbers = ([a, b]: readonly Datum[]): Datum => sameNumber(a, b) === wanted;
+    const mixed = ([a, b]: readonly Datum[]): Datum => (floatOf(a) === floatOf(b)) === wanted;
     for (const [a, b] of [["int", "int"], ["float", "float"], ["complex", "complex"], ["int", "float"], ["float", "int"], ["float", "complex"], ["complex", "float"], ["bool", "bool"]] as const) {
-      ops.push(dataOp(signature(`aten::${name}`, a, b, "bool"), numbers));
+      ops.push(dataOp(signature(`aten::${name}`, a, b, "bool"), (a === "int" && b === "float") || (a === "float" && b === "int") ? mixed : numbers));
     }
     ops.push(
       dataOp(`aten::${name}(Scalar a, Scalar b) -> bool`, numbers),

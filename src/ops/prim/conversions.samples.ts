@@ -15,7 +15,7 @@ export const samples: readonly Sample[] = [
   aten("Float.bool", [bool(true)]),
   aten("Float.Scalar", [int(7)]),
   aten("Float.str", [str("1e-3")]),
-  aten("Float.str", [str("one")]),
+  ...["one", "0x1.8p3", "-0X.8P-2", "0x10", "0xp1", "nan(1)", "1e400", "1e-400", "+.5", "1_0"].map((text) => aten("Float.str", [str(text)])),
   aten("Bool.int", [int(-1)]),
   aten("Bool.float", [float(NaN)]),
   aten("Complex.Scalar", [complex(1, 2)]),

@@ -19,12 +19,22 @@ function parsedInt(text: string): number | bigint {
   return canonicalInt(value);
 }
 function parsedFloat(text: string): number {
-  const word = numberAt(text, /^[ \t\n\v\f\r]*([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan))/i, "stod", "could not convert string to float").toLowerCase();
-  if (word.endsWith("nan")) return NaN;
+  const pattern = /^[ \t\n\v\f\r]*([+-]?(?:0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan(?:\([0-9a-z_]*\))?))/i;
+  const word = numberAt(text, pattern, "stod", "could not convert string to float").toLowerCase();
+  if (word.includes("nan")) return NaN;
   if (word.includes("inf")) return word.startsWith("-") ? -Infinity : Infinity;
-  const value = Number(word);
-  if (!Number.isFinite(value)) throw raised("stod");
+  const value = word.includes("x") ? hexadecimal(word) : Number(word);
+  // Results that overflow or lose digits below the smallest normal number are out of range.
+  if (!Number.isFinite(value) || (Math.abs(value) < 2 ** -1022 && /[1-9a-f]/.test(word.replace(/^[+-]?0x/, "").replace(/[ep].*$/, "")))) throw raised("stod");
   return value;
+}
+/** `-0x1.8p3`. */
+function hexadecimal(word: string): number {
+  const [, sign, whole = "", fraction = "", exponent = "0"] = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)(?:p([+-]?[0-9]+))?$/.exec(word) ?? [];
+  const digits = Number(BigInt(`0x0${whole}${fraction}`));
+  const power = Number(exponent) - 4 * fraction.length;
+  const half = Math.trunc(power / 2); // in two steps: each alone stays in range
+  return (sign === "-" ? -digits : digits) * 2 ** half * 2 ** (power - half);
 }
 
 /** A number as a 0-dim tensor of its own kind's widest dtype. */

@@ -5,6 +5,7 @@ import { canonicalInt, keyOf, makeList } from "../../ir/datum.ts";
 import { T } from "../../ir/type.ts";
 import { seedTwister } from "../../numeric/mt19937.ts";
 import type { GeneratorState } from "../../tensor/generator.ts";
+import { checkDevice } from "../../tensor/device.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { torchOfDtype } from "../../tensor/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -24,11 +25,9 @@ const CONSTANTS: Readonly<Record<string, Datum>> = {
   "aten::sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()": null,
 };
 
-const DEVICES = ["cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"] as const;
 function deviceOf(text: string): Datum {
-  const [, type = "", index] = /^([a-z]+)(?::([0-9]+))?$/.exec(text) ?? [];
-  if (!(DEVICES as readonly string[]).includes(type)) throw raised(`Expected one of ${DEVICES.join(", ")} device type at start of device string: ${text}`);
-  return { kind: "device", name: index === undefined ? type : `${type}:${Number(index)}` };
+  checkDevice(text);
+  return { kind: "device", name: text };
 }
 function deviceName(value: Datum | undefined): string {
   return typeof value === "object" && value !== null && "kind" in value && value.kind === "device" ? value.name : textOf(value);
@@ -46,11 +45,13 @@ function freshSeed(): bigint {
   return BigInt(Math.floor(Math.random() * 2 ** 32)) * 2097152n + BigInt(Math.floor(Math.random() * 2097152));
 }
 
-/** Whether two values are the same object; numbers, texts and None are by value. */
+const isEnum = (value: Datum): boolean => typeof value === "object" && value !== null && "kind" in value && value.kind === "enum";
+
+/** Whether two values are the same object; numbers, texts and None are by value. Enum members are objects: each place that names one has its own. */
 function isSame(a: Datum | undefined, b: Datum | undefined): boolean {
   const [x, y] = [a ?? null, b ?? null];
   if (x instanceof Tensor || y instanceof Tensor || x === null || y === null) return x === y;
-  return x === y || keyOf(x) === keyOf(y);
+  return x === y || (keyOf(x) === keyOf(y) && !isEnum(x));
 }
 
 const MASK = 2n ** 64n - 1n;

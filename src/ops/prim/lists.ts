@@ -2,6 +2,7 @@
 
 import { type Complex, type Datum, keyOf, type List, makeList } from "../../ir/datum.ts";
 import { printType, T, type Type } from "../../ir/type.ts";
+import { introsort } from "../../numeric/introsort.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, type Op } from "../define.ts";
@@ -21,7 +22,7 @@ function positionOf(items: readonly Datum[], index: Datum | undefined): number {
 /** The positions of a Python slice of a sequence of `length`, in order. @throws bad-argument for a step of 0 */
 export function slicePositions(length: number, start: Datum | undefined, end: Datum | undefined, step: Datum | undefined): number[] {
   const by = smallOf(step);
-  if (by === 0) throw new OpwiseError("bad-argument", "slice step cannot be zero");
+  if (by === 0) throw new OpwiseError("bad-argument", "List slice should have non-zero step");
   const clamp = (value: Datum | undefined, otherwise: number): number => {
     if (value === null || value === undefined) return otherwise;
     const at = wrapIndex(smallOf(value), length);
@@ -34,14 +35,16 @@ export function slicePositions(length: number, start: Datum | undefined, end: Da
   return out;
 }
 
-/** Whether two items are equal: numbers and texts by value, tensors by identity unless their elements were read. */
+/** Whether two items are equal: numbers and texts by value (NaN equals nothing), tensors by identity unless their elements were read. */
 function sameItem(a: Datum | undefined, b: Datum | undefined): boolean {
+  if (typeof a === "number") return a === b;
   return a instanceof Tensor || b instanceof Tensor ? a === b : keyOf(a ?? null) === keyOf(b ?? null);
 }
 const find = (items: readonly Datum[], el: Datum | undefined): number => items.findIndex((item) => sameItem(item, el));
-const sameItems = (a: readonly Datum[], b: readonly Datum[]): boolean => a.length === b.length && a.every((x, i) => sameItem(x, b[i]));
+/** A list equals itself, NaN or not. */
+const sameItems = (a: readonly Datum[], b: readonly Datum[]): boolean => a === b || (a.length === b.length && a.every((x, i) => sameItem(x, b[i])));
 
-/** Sorts as C++'s stable sort with `<` on the element type does; NaN last. */
+/** Numbers and texts by `<`. */
 function order(items: readonly Datum[]): (a: Datum, b: Datum) => number {
   if (typeof items[0] === "string") return (a, b) => {
       const [x, y] = [textOf(a), textOf(b)];
@@ -49,7 +52,6 @@ function order(items: readonly Datum[]): (a: Datum, b: Datum) => number {
     };
   return (a, b) => {
     const [x, y] = [intOf(a), intOf(b)];
-    if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
     return x < y ? -1 : x > y ? 1 : 0;
   };
 }
@@ -81,6 +83,11 @@ function sorted({ items, elem }: List, reverse: boolean): Datum[] {
       throw raised(`Contained elements in ${name} are not sortable. Only Int, Bool, Float, String, Tensor, a User Defined Class with __lt__ method defined or Tuples of aforementioned types can be sorted.`);
     }
     throw raised(`Only list of Tensors, ints, floats, bools, strs, a User Defined Class that defines the __lt__ compare method or Tuples of aforementioned types can be sorted, got list of ${name}`);
+  }
+  if (items.some(Number.isNaN)) {
+    const out = [...items];
+    introsort(out, (a, b) => a !== b && floatOf(a) < floatOf(b) !== reverse);
+    return out;
   }
   const compare = items.some((item) => tupleItems(item) !== undefined) ? tupleOrder : order(items);
   return [...items].sort(reverse ? (a, b) => compare(b, a) : compare);

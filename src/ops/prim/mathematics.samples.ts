@@ -52,7 +52,7 @@ export const samples: readonly Sample[] = [
     prim(`${name}.self_bool`, [bools(true, false)]),
   ]),
   aten("gcd.int", [int(-12), int(18)]),
-  aten("factorial.int", [int(10)]),
+  ...[10, 21, 66, 1000].map((n) => aten("factorial.int", [int(n)])),
   aten("factorial.int", [int(-1)]),
   aten("ldexp", [float(0.75), int(4)]),
   aten("frexp", [float(-6.5)]),

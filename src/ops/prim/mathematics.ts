@@ -227,11 +227,17 @@ function frexp(x: number): [number, number] {
 const others: readonly Op[] = [
   dataOp("aten::gcd.int(int a, int b) -> int", ([a, b]) => canonicalInt(gcd(BigInt(intOf(a)), BigInt(intOf(b))))),
   dataOp("aten::factorial.int(int a) -> int", ([a]) => {
-    const n = floatOf(a);
+    const n = Number(BigInt.asIntN(32, BigInt(intOf(a))));
     if (n < 0) throw raised("factorial() not defined for negative values");
-    let product = 1n;
-    for (let i = 2n; i <= n && product !== 0n; i++) product = BigInt.asIntN(64, product * i);
-    return canonicalInt(product);
+    // The odd part wraps; the twos are shifted in, by a count that the processor takes modulo 64.
+    let odd = 1n;
+    let twos = 0n;
+    for (let i = 2; i <= n; i++) {
+      const zeros = 31 - Math.clz32(i & -i);
+      odd = BigInt.asIntN(64, odd * BigInt(i >> zeros));
+      twos += BigInt(zeros);
+    }
+    return canonicalInt(odd << (twos & 63n));
   }),
   dataOp("aten::ldexp(float x, int i) -> float", ([x, i]) => {
     const e = floatOf(i);

@@ -138,7 +138,7 @@ function inBase(value: Datum | undefined, base: number, prefix: string): string 
 }
 function byteAt(s: string, index: Datum | undefined): string {
   const at = wrapIndex(smallOf(index), s.length);
-  if (at < 0 || at >= s.length) throw new OpwiseError("index-out-of-range", "string index out of range", { wanted: `an index in [${-s.length}, ${s.length})`, got: String(smallOf(index)) });
+  if (at < 0 || at >= s.length) throw new OpwiseError("index-out-of-range", `basic_string::at: __n (which is ${at}) >= this->size() (which is ${s.length})`, { wanted: `an index in [${-s.length}, ${s.length})`, got: String(smallOf(index)) });
   return fromBytes(s.charAt(at));
 }
 const RANGE = "str self, str substr, int start=0, int end=-1";

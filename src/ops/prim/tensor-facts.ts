@@ -12,11 +12,12 @@ import { listOf, scalarOf, smallOf, tensorOf } from "./data.ts";
 
 const ints = (values: readonly number[]): Datum => makeList(T.int, [...values]);
 
-/** The size of one axis. @throws index-out-of-range */
-function sizeAt(t: Tensor, dim: Datum | undefined): number {
+/** An axis by its number. @throws index-out-of-range */
+function axisOf(t: Tensor, dim: Datum | undefined): number {
   if (t.rank === 0) throw new OpwiseError("index-out-of-range", `Dimension specified as ${smallOf(dim)} but tensor has no dimensions`);
-  return t.shape[wrapDim(smallOf(dim), t.rank)] ?? 0;
+  return wrapDim(smallOf(dim), t.rank);
 }
+const sizeAt = (t: Tensor, dim: Datum | undefined): number => t.shape[axisOf(t, dim)] ?? 0;
 
 const MEMORY_FORMATS = ["contiguous", "preserve", "channels_last", "channels_last_3d"] as const;
 const FORMAT_RANK: Readonly<Record<string, number>> = { channels_last: 4, channels_last_3d: 5 };
@@ -64,8 +65,8 @@ export const tensorFacts: readonly Op[] = [
   }),
   fact("aten::stride(Tensor self) -> int[]", (t) => ints(t.strides)),
   fact("aten::sym_stride(Tensor self) -> SymInt[]", (t) => ints(t.strides)),
-  fact("aten::stride.int(Tensor self, int dim) -> int", (t, [dim]) => t.strides[wrapDim(smallOf(dim), t.rank)] ?? 1),
-  fact("aten::sym_stride.int(Tensor self, int dim) -> SymInt", (t, [dim]) => t.strides[wrapDim(smallOf(dim), t.rank)] ?? 1),
+  fact("aten::stride.int(Tensor self, int dim) -> int", (t, [dim]) => t.strides[axisOf(t, dim)] ?? 1),
+  fact("aten::sym_stride.int(Tensor self, int dim) -> SymInt", (t, [dim]) => t.strides[axisOf(t, dim)] ?? 1),
   fact("aten::storage_offset(Tensor self) -> int", (t) => t.offset),
   fact("aten::sym_storage_offset(Tensor self) -> SymInt", (t) => t.offset),
   fact("aten::element_size(Tensor self) -> int", (t) => itemsize(t.dtype)),
