@@ -5,13 +5,18 @@ import type { Datum } from "../src/ir/datum.ts";
 import { makeList } from "../src/ir/datum.ts";
 import { T } from "../src/ir/type.ts";
 import { seedTwister } from "../src/numeric/mt19937.ts";
+import { transposed } from "../src/prims/views.ts";
 import { Executor } from "../src/run/executor.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 
+/** A context as after `torch.manual_seed(7)`. */
+function seeded(): Executor {
+  const backend = cpu();
+  return new Executor({ backend, cpu: backend, generator: seedTwister(7) });
+}
 /** Elements of the op's result after `torch.manual_seed(7)`, to six places. */
 function drawn(name: string, args: readonly Datum[]): number[] {
-  const backend = cpu();
-  const [result] = call(name, args, new Executor({ backend, cpu: backend, generator: seedTwister(7) }));
+  const [result] = call(name, args, seeded());
   if (!(result instanceof Tensor)) throw new Error(`${name} gave no tensor`);
   return [...result.data].map((x) => Number(Number(x).toFixed(6)));
 }
@@ -43,4 +48,23 @@ it("dropout scales what it keeps in training and is the identity else", () => {
   expect(drawn("aten::dropout", [filled(6, 1), 0.5, true])).toEqual([2, 2, 0, 0, 0, 0]);
   const x = filled(6, 1);
   expect(call("aten::dropout", [x, 0.5, false])[0]).toBe(x);
+});
+
+it("a permuted tensor is drawn in the order of its memory; sixteen normal numbers come in blocks only where it is row-major", () => {
+  const turned = (rows: number, columns: number): Tensor => transposed(Tensor.from(new Float32Array(rows * columns), [rows, columns]), 0, 1);
+  expect(drawn("aten::uniform_", [turned(3, 2)])).toEqual([0.534923, 0.659212, 0.232762, 0.198803, 0.65689, 0.425061]);
+  expect(drawn("aten::normal_", [turned(4, 4)]).slice(0, 4)).toEqual([-0.146795, 1.69079, 0.138173, 0.137324]);
+});
+it("bounds of integers in floats move to where the dtype has numbers", () => {
+  expect(drawn("aten::random_.from", [filled(2), 0, 2 ** 30])).toEqual([52668292, 980093632]);
+  expect(drawn("aten::random_.from", [Tensor.from(new Int16Array(3)), 3, null])).toEqual([26088, 16895, 28714]);
+});
+it("a narrow dtype that rounds up to the open end gives the start", () => {
+  const many = Tensor.from(new Float32Array(1000).fill(0), [1000], "bfloat16");
+  const [result] = call("aten::max", [call("aten::to.dtype", [call("aten::uniform_", [many], seeded())[0] ?? null, 6])[0] ?? null]);
+  expect(result instanceof Tensor && result.data[0]).toBe(0.99609375);
+});
+it("rrelu draws for what is not positive alone, gamma numbers are double", () => {
+  expect(drawn("aten::rrelu", [Tensor.from(new Float32Array([-1, 2, -1, -1])), 0.1, 0.3, true])).toEqual([-0.155876, 2, -0.154739, -0.272419]);
+  expect(drawn("aten::_standard_gamma", [Tensor.from(new Float64Array([4.5, 4.5]))])).toEqual([3.874148, 5.986192]);
 });

@@ -220,7 +220,14 @@ def raising_node(state):
     stand_in = None
     for result in schema.returns:
         value = node.addOutput()
-        if str(result.type) != "Tensor":
+        if str(result.type) == "List[Tensor]" and stand_in is None:
+            # A list that nothing is made of would not outlive the trace.
+            value.setType(result.type)
+            graph = state.graph() if callable(state.graph) else state.graph
+            joined = graph.appendNode(graph.create("aten::cat", [value, graph.insertConstant(0)], 1))
+            stand_in = torch.zeros(())
+            torch._C._set_value_trace(stand_in, joined.output())
+        elif str(result.type) != "Tensor":
             value.setType(result.type)
             if stand_in is None and str(result.type) == "List[Tensor]":
                 # What nothing uses is left out of a trace.
@@ -347,6 +354,8 @@ class Methods:
     def script(self, call, process):
         """As `trace`, of one line of source."""
         tensors, changed, seen = eager(call, process)
+        if "error" not in seen and seen["result"] is None:
+            raise NoArchive("TorchScript drops a call that returns nothing")
         name = f"s{self.count}"
         for numbers in (False, True):
             try:

@@ -331,7 +331,8 @@ export class Num {
   atanh(): Num {
     if (this.im === undefined) return this.#real("atanh");
     const [x, y] = [this.real(), this.imag()];
-    const re = x.mul(4).div(x.lit(1).sub(x).square().add(y.square())).log1p().mul(0.25);
+    // of |x|, where the argument of log1p is not near -1
+    const re = x.abs().mul(4).div(x.lit(1).sub(x.abs()).square().add(y.square())).log1p().mul(0.25).copysign(x);
     const im = y.mul(2).atan2(x.lit(1).sub(x).mul(x.add(1)).sub(y.square())).mul(0.5);
     return new Num(re.re, im.re);
   }

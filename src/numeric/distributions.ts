@@ -175,6 +175,10 @@ export function poisson(state: TwisterState, rate: number): number {
   }
 }
 
+// PyTorch's constants are single precision even where it computes in double.
+const THIRD = Math.fround(1 / 3);
+const SQUEEZE = Math.fround(0.0331);
+
 /** A gamma number of shape `alpha` and scale 1, by Marsaglia and Tsang. */
 export function standardGamma(state: TwisterState, alpha: number): number {
   let scale = 1;
@@ -184,7 +188,7 @@ export function standardGamma(state: TwisterState, alpha: number): number {
     scale = (1 - uniformDouble(state)) ** (1 / shape);
     shape += 1;
   }
-  const d = shape - 1 / 3;
+  const d = shape - THIRD;
   const c = 1 / Math.sqrt(9 * d);
   for (;;) {
     let x: number;
@@ -196,7 +200,7 @@ export function standardGamma(state: TwisterState, alpha: number): number {
     const v = y * y * y;
     const u = 1 - uniformDouble(state);
     const xx = x * x;
-    if (u < 1 - 0.0331 * xx * xx || Math.log(u) < 0.5 * xx + d * (1 - v + Math.log(v))) return scale * d * v;
+    if (u < 1 - SQUEEZE * xx * xx || Math.log(u) < 0.5 * xx + d * (1 - v + Math.log(v))) return scale * d * v;
   }
 }
 

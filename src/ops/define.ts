@@ -1,6 +1,5 @@
 /** How an op is declared: a schema in its own world's notation, and its meaning on calls. */
 
-import type { Num } from "../expr/num.ts";
 import type { Datum } from "../ir/datum.ts";
 import type { Context } from "../prims/context.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -110,6 +109,6 @@ function counted(run: (args: readonly Datum[], ctx: Context) => Datum): (args: r
 }
 
 /** A pointwise meaning: `pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6))`. */
-export function pointwise(name: string, build: (...operands: Num[]) => Num, options: ElementwiseOptions = {}): { readonly kind: "pointwise"; readonly elementwise: Elementwise } {
+export function pointwise(name: string, build: Parameters<typeof elementwise>[1], options: ElementwiseOptions = {}): { readonly kind: "pointwise"; readonly elementwise: Elementwise } {
   return { kind: "pointwise", elementwise: elementwise(name, build, options) };
 }

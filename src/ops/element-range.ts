@@ -21,14 +21,15 @@ const MOST: Partial<Record<DType, number>> = {
   bfloat16: 3.3895313892515355e38,
 };
 
-/** Whether C++ would refuse to convert `value` to an element of `dtype`. An unsigned type takes what wraps to it from below. */
-function overflows(value: number | bigint, dtype: DType): boolean {
+/** Whether C++ would refuse to convert `value` to an element of `dtype`. An unsigned type takes integers that wrap to it from below. */
+function overflows(value: number | bigint, dtype: DType, isFloat: boolean): boolean {
   const { class: kind, itemsize, signed } = dtypeInfo(dtype);
   if (kind === "float" || kind === "complex") return Number.isFinite(Number(value)) && Math.abs(Number(value)) > (MOST[dtype] ?? Infinity);
   if (kind !== "int") return false;
   if (typeof value === "number" && !Number.isFinite(value)) return true;
   const whole = BigInt(typeof value === "number" ? Math.trunc(value) : value);
   const most = 2n ** BigInt(itemsize * 8 - (signed ? 1 : 0)) - 1n;
+  if (isFloat && (value > most || (!signed && value < 0))) return true;
   return whole > most || whole < (signed ? -most - 1n : -most);
 }
 
@@ -47,6 +48,6 @@ const C_NAMES: Readonly<Partial<Record<DType, string>>> = {
 /** Holds a number to an element's range (`Scalar::to`). @throws runtime-error in PyTorch's words */
 export function checkFits(value: Scalar, dtype: DType): void {
   if (dtype === "bool" || value.kind === "bool") return;
-  const refused = value.kind === "complex" ? (!isComplex(dtype) && value.im !== 0) || overflows(value.re, dtype) : overflows(value.value, dtype);
+  const refused = value.kind === "complex" ? (!isComplex(dtype) && value.im !== 0) || overflows(value.re, dtype, true) : overflows(value.value, dtype, value.kind === "float");
   if (refused) throw new OpwiseError("runtime-error", `value cannot be converted to type ${C_NAMES[dtype] ?? typeName(dtype)} without overflow`);
 }

@@ -3,6 +3,7 @@
 import { arg, constant, type Expr, type ExprType, isBigType, scalar } from "../expr/expr.ts";
 import { Num } from "../expr/num.ts";
 import type { Scalar } from "../ir/datum.ts";
+import { bitFormat } from "../numeric/codec.ts";
 import { map } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { computeType, type Program } from "../prims/program.ts";
@@ -21,11 +22,15 @@ import { floatPromoted, resultType } from "./promotion.ts";
  */
 export type Promotion = "default" | "float" | "compare" | "real" | "floatReal" | "own" | "masked";
 
+type Build = (...operands: Num[]) => Num;
+/** Rounds to the common dtype: float16 and bfloat16 are computed in single precision, and most kernels round once, at the end. */
+export type Rounding = (x: Num) => Num;
+
 export interface Elementwise {
   readonly name: string;
   readonly promotion: Promotion;
   /** Scalars come as `Num`s of the compute type, in the order of the arguments among the operands. */
-  readonly build: (...operands: Num[]) => Num;
+  readonly build: (round: Rounding) => Build;
   /** Result dtype where the promotion's is not it. */
   readonly result: ((common: DType) => DType) | undefined;
   /** How many leading operands promote; the rest (`alpha`) only scale. */
@@ -51,9 +56,12 @@ export interface ElementwiseOptions {
   readonly messages?: readonly string[];
 }
 
-/** Names an elementwise meaning. Make it once, at module level: its programs are cached in it. */
-export function elementwise(name: string, build: (...operands: Num[]) => Num, options: ElementwiseOptions = {}): Elementwise {
-  return { name, build, promotion: options.promotion ?? "default", result: options.result, promotes: options.promotes ?? Infinity, fits: options.fits ?? false, floats: options.floats, check: options.check, messages: options.messages ?? [], programs: new Map() };
+/**
+ * Names an elementwise meaning. Make it once, at module level: its programs are cached in it. A `stepwise` one says where PyTorch's
+ * kernel rounds between steps.
+ */
+export function elementwise(name: string, build: Build | { readonly stepwise: (round: Rounding) => Build }, options: ElementwiseOptions = {}): Elementwise {
+  return { name, build: typeof build === "function" ? () => build : build.stepwise, promotion: options.promotion ?? "default", result: options.result, promotes: options.promotes ?? Infinity, fits: options.fits ?? false, floats: options.floats, check: options.check, messages: options.messages ?? [], programs: new Map() };
 }
 
 /** An operand of `dtype` read in `type`'s arithmetic. */
@@ -125,7 +133,9 @@ function programOf(e: Elementwise, operands: readonly (Tensor | Scalar)[], commo
     scalars.push(type);
     return new Num(re, scalar(scalars.length - 1, type));
   });
-  const program: Program = { name: e.name, operands: dtypes, scalars, outputs: [{ dtype: result, parts: outputParts(e.build(...nums), result) }], messages: e.messages };
+  const format = bitFormat(common);
+  const rounding: Rounding = format === undefined ? (x) => x : (x) => x.round(format);
+  const program: Program = { name: e.name, operands: dtypes, scalars, outputs: [{ dtype: result, parts: outputParts(e.build(rounding)(...nums), result) }], messages: e.messages };
   e.programs.set(key, program);
   return program;
 }
@@ -143,6 +153,11 @@ export function scalarValue(value: number | bigint | boolean, type: ExprType): n
   return type === "f64" ? Number(value) : Math.trunc(Number(value));
 }
 
+/** @throws dtype-mismatch where a result may not be written to a tensor of the dtype: floats to integers, complex numbers to reals */
+export function checkCast(result: DType, out: DType): void {
+  if (!canCast(result, out)) throw new OpwiseError("dtype-mismatch", `result type ${scalarName(result)} can't be cast to the desired output type ${scalarName(out)}`);
+}
+
 /**
  * Applies an elementwise meaning. With `out` the result is written there (in place, or `out=`), converted.
  * @throws dtype-mismatch where `out` cannot hold the result's class of dtype
@@ -150,9 +165,7 @@ export function scalarValue(value: number | bigint | boolean, type: ExprType): n
 export function apply(ctx: Context, e: Elementwise, operands: readonly (Tensor | Scalar)[], out?: Tensor): Tensor {
   const common = commonOf(e, operands, ctx);
   const natural = resultOf(e, common);
-  if (out !== undefined && !canCast(natural, out.dtype)) {
-    throw new OpwiseError("dtype-mismatch", `result type ${scalarName(natural)} can't be cast to the desired output type ${scalarName(out.dtype)}`);
-  }
+  if (out !== undefined) checkCast(natural, out.dtype);
   const program = programOf(e, operands, common, out?.dtype ?? natural);
   const tensors: Tensor[] = [];
   const values: (number | bigint | boolean)[] = [];

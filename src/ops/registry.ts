@@ -6,13 +6,13 @@ import { T, type Type } from "../ir/type.ts";
 import { checkApart, checkOverlap, copyInto, empty } from "../prims/calls.ts";
 import type { Context } from "../prims/context.ts";
 import { reshaped } from "../prims/views.ts";
-import { canCast, scalarName, torchOfDtype, typeName } from "../tensor/dtype.ts";
+import { torchOfDtype, typeName } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { contiguousStrides, numelOf, sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { itemsize } from "../tensor/dtype.ts";
 import type { Op, Reads, Result } from "./define.ts";
-import { apply } from "./elementwise.ts";
+import { apply, checkCast } from "./elementwise.ts";
 import { guarded } from "./quantised-rule.ts";
 
 /** What runs an op that reads: it yields tensors whose values it needs, or promises of what else it waits for. */
@@ -98,9 +98,7 @@ function toResults(value: Result, schema: Schema): readonly Datum[] {
 
 /** Makes `out` a tensor of the wanted shape (PyTorch's `resize_output`) and copies `value` into it. */
 export function writeOut(ctx: Context, out: Tensor, value: Tensor): void {
-  if (!canCast(value.dtype, out.dtype)) {
-    throw new OpwiseError("dtype-mismatch", `result type ${scalarName(value.dtype)} can't be cast to the desired output type ${scalarName(out.dtype)}`);
-  }
+  checkCast(value.dtype, out.dtype);
   if (!sameShape(out.shape, value.shape)) resize(ctx, out, value.shape);
   copyInto(ctx, out, value);
 }
@@ -126,10 +124,10 @@ export interface Derived {
 /** Arguments that factories have besides those of their `out` forms. */
 const FACTORY: ReadonlySet<string> = new Set(["dtype", "layout", "device", "pin_memory"]);
 
-/** Whether `own` are `inputs` and what a factory is told of its result. */
+/** Whether `own` are `inputs` and, among them, what a factory is told of its result. */
 function isFactoryOf(own: readonly Argument[], inputs: readonly Argument[]): boolean {
-  const more = own.slice(inputs.length);
-  return more.some((a) => a.name === "dtype") && more.every((a) => FACTORY.has(a.name)) && own.slice(0, inputs.length).every((a, i) => a.name === inputs[i]?.name && a.type.kind === inputs[i]?.type.kind);
+  const asked = own.filter((a) => !FACTORY.has(a.name));
+  return own.some((a) => a.name === "dtype") && asked.length === inputs.length && asked.every((a, i) => a.name === inputs[i]?.name && a.type.kind === inputs[i]?.type.kind);
 }
 
 /** The name of the functional op that `name_.overload` or an out overload writes the result of. */
@@ -255,7 +253,8 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
 
   const targets = (args: readonly Datum[]): Tensor[] => {
     const picked = form === "inplace" ? [args[0]] : form === "out" || form === "factory" ? outs.map((i) => args[i]) : [];
-    return picked.filter((t): t is Tensor => t instanceof Tensor);
+    // `out=` of an op that gives a list is a list.
+    return picked.flatMap((t) => (typeof t === "object" && t !== null && "kind" in t && t.kind === "list" ? t.items : [t])).filter((t): t is Tensor => t instanceof Tensor);
   };
   const settle = (ctx: Context, value: Result, args: readonly Datum[]): readonly Datum[] => {
     if (form === "plain") return toResults(value, schema);
@@ -268,7 +267,11 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
       // A sequence (arange, linspace) fills an `out` of as many elements whatever its shape.
       const sequence = form === "factory" && v.rank === 1 && !schema.args.some((a) => a.type.kind === "List") && v.numel === t.numel;
       if (sequence) copyInto(ctx, t, reshaped(ctx, v, t.shape));
-      else (form === "inplace" ? copyInto : writeOut)(ctx, t, v);
+      else if (form !== "inplace") writeOut(ctx, t, v);
+      else {
+        checkCast(v.dtype, t.dtype);
+        copyInto(ctx, t, v);
+      }
       if (v.quantizer !== undefined) t.quantizer = v.quantizer;
     });
     return schema.returns.length === 0 ? [] : into;
@@ -285,7 +288,8 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
     }
     if (form === "factory") {
       const [target] = targets(args);
-      for (const a of parsedSchema(op).args.slice(inputs.length)) out.push(a.name === "dtype" && target !== undefined ? torchOfDtype(target.dtype) : null);
+      const given = out.splice(0);
+      for (const a of parsedSchema(op).args) out.push(!FACTORY.has(a.name) ? given.shift() : a.name === "dtype" && target !== undefined ? torchOfDtype(target.dtype) : null);
     }
     return out;
   };

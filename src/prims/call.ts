@@ -130,7 +130,7 @@ export interface SortCall extends CallBase {
 }
 
 /**
- * Random numbers in program order; never folded or moved. Parameters are scalars, or operands of the result's shape:
+ * Random numbers in program order, drawn in the order of the result's memory; never folded or moved. Parameters are scalars, or operands of the result's shape:
  * uniform (from, to) · normal (mean, std) · bernoulli (p, or operand) · exponential (rate) · geometric (p) · cauchy (median, sigma) ·
  * logNormal (mean, std) · integers (from, to: bigints, or none: the dtype's whole non-negative range) · permutation () ·
  * multinomial (operand: rows of weights `[M, K]`; drawn with replacement into `[M, N]`) · poisson (operand: rates) ·

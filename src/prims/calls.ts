@@ -3,7 +3,7 @@
 import { arg, binary, cast, constant, type Expr, type ExprType, unary } from "../expr/expr.ts";
 import { type DType, dtypeInfo, isComplex, itemsize } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
-import { broadcastShapes, broadcastStrides, contiguousStrides, extentOf, isContiguous, numelOf, sameShape, type Shape } from "../tensor/shape.ts";
+import { broadcastShapes, broadcastStrides, contiguousStrides, extentOf, isContiguous, memoryOrder, numelOf, sameShape, type Shape } from "../tensor/shape.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import type { RandomCall } from "./call.ts";
@@ -44,30 +44,7 @@ export function resultStrides(shape: Shape, operands: readonly View[]): number[]
   if (operands.every((t) => !sameShape(t.shape, shape) || isContiguous(t.shape, t.strides)) && operands.some((t) => sameShape(t.shape, shape))) {
     return contiguousStrides(shape);
   }
-  // Insertion sort of the axes, fastest first, comparing strides operand by operand; ambiguous comparisons keep the order.
-  const strides = operands.map((t) => broadcastStrides(t.shape, t.strides, shape));
-  const perm = Array.from({ length: rank }, (_, i) => rank - 1 - i);
-  const swapWanted = (d0: number, d1: number): number => {
-    for (const s of strides) {
-      const a = s[d0] as number;
-      const b = s[d1] as number;
-      if (a === 0 || b === 0) continue;
-      if (a < b) return -1;
-      if (a > b) return 1;
-      if ((shape[d0] as number) > (shape[d1] as number)) return 1;
-    }
-    return 0;
-  };
-  for (let i = 1; i < rank; i++) {
-    let at = i;
-    for (let j = i - 1; j >= 0; j--) {
-      const order = swapWanted(perm[j] as number, perm[at] as number);
-      if (order > 0) {
-        [perm[j], perm[at]] = [perm[at] as number, perm[j] as number];
-        at = j;
-      } else if (order < 0) break;
-    }
-  }
+  const perm = memoryOrder(shape, operands.map((t) => broadcastStrides(t.shape, t.strides, shape)));
   const out = new Array<number>(rank);
   let step = 1;
   for (const axis of perm) {
@@ -91,10 +68,13 @@ function isDense(v: View): boolean {
 
 /**
  * The one overlap check (PyTorch's assert_no_internal_overlap and assert_no_partial_overlap): a written view must not hit an element
- * twice through a stride of 0, nor partly overlap an operand; being exactly an operand is fine.
+ * twice through a stride of 0, nor partly overlap an operand; being exactly an operand is fine where `same` is (else: assert_no_overlap).
  * @throws overlap
  */
-export function checkOverlap(result: View, operands: readonly View[]): void {
+export function checkOverlap(result: View, operands: readonly View[], same = true): void {
+  const shared = (): OpwiseError =>
+    new OpwiseError("overlap", "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. Please clone() the tensor before performing the operation.");
+  if (!same && operands.includes(result)) throw shared();
   if (numelOf(result.shape) === 0) return;
   for (let i = 0; i < result.shape.length; i++) {
     if (result.strides[i] === 0 && (result.shape[i] as number) > 1) {
@@ -103,7 +83,7 @@ export function checkOverlap(result: View, operands: readonly View[]): void {
   }
   for (const operand of operands) {
     if (operand.storage !== result.storage || numelOf(operand.shape) === 0) continue;
-    if (operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) continue;
+    if (same && operand.offset === result.offset && operand.dtype === result.dtype && sameShape(operand.strides, result.strides) && sameShape(operand.shape, result.shape)) continue;
     checkApart(result, operand);
   }
 }

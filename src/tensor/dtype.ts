@@ -108,6 +108,12 @@ const TYPE_NAMES: Readonly<Partial<Record<DType, string>>> = {
   complex32: "c10::complex<c10::Half>", complex64: "c10::complex<float>", complex128: "c10::complex<double>", qint8: "c10::qint8", quint8: "c10::quint8", qint32: "c10::qint32",
 };
 
+const LARGEST: Readonly<Partial<Record<DType, number>>> = { float64: Number.MAX_VALUE, float32: 3.4028234663852886e38, float16: 65504, bfloat16: 3.3895313892515355e38 };
+/** The largest number of the float dtypes that kernels compute in; undefined for the small ones, which are only stored, and for all others. */
+export function largestOf(dtype: DType): number | undefined {
+  return LARGEST[dtype];
+}
+
 /** PyTorch's name of a scalar type in its messages: `Float`, `Long`. */
 export function scalarName(dtype: DType): string {
   return SCALAR_NAMES[dtype] ?? dtype;

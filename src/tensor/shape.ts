@@ -175,3 +175,32 @@ export function inferSize(shape: Shape, numel: number): number[] {
   } else if (known !== numel) bad();
   return out;
 }
+
+/** Axes from the fastest in memory to the slowest, by the operands' strides in turn (TensorIterator's `reorder_dimensions`). */
+export function memoryOrder(shape: Shape, strides: readonly Strides[]): number[] {
+  // Insertion sort; ambiguous comparisons keep the order.
+  const rank = shape.length;
+  const perm = Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  const swapWanted = (d0: number, d1: number): number => {
+    for (const s of strides) {
+      const a = s[d0] as number;
+      const b = s[d1] as number;
+      if (a === 0 || b === 0) continue;
+      if (a < b) return -1;
+      if (a > b) return 1;
+      if ((shape[d0] as number) > (shape[d1] as number)) return 1;
+    }
+    return 0;
+  };
+  for (let i = 1; i < rank; i++) {
+    let at = i;
+    for (let j = i - 1; j >= 0; j--) {
+      const order = swapWanted(perm[j] as number, perm[at] as number);
+      if (order > 0) {
+        [perm[j], perm[at]] = [perm[at] as number, perm[j] as number];
+        at = j;
+      } else if (order < 0) break;
+    }
+  }
+  return perm;
+}

@@ -119,12 +119,15 @@ export class Tensor implements View {
     if (this.isContiguous && !this.conj && !this.neg) {
       return array.subarray(this.offset * lanes, (this.offset + this.numel) * lanes);
     }
+    // Halves are carried as their bits, whose highest is the sign.
+    const isCoded = info.class !== "int" && info.carrier === "u16";
     const out = Tensor.zeros(this.shape, this.dtype);
     const to = out.storage.array(info.carrier);
     forEachOffset(this.shape, this.strides, this.offset, (from, i) => {
       for (let part = 0; part < lanes; part++) {
         const raw = array[from * lanes + part] ?? 0;
-        const value = this.neg !== (this.conj && part === 1) ? -raw : raw;
+        const isNegated = this.neg !== (this.conj && part === 1);
+        const value = !isNegated ? raw : isCoded ? Number(raw) ^ 0x8000 : -raw;
         if (to instanceof BigInt64Array || to instanceof BigUint64Array) to[i * lanes + part] = BigInt(value);
         else to[i * lanes + part] = Number(value);
       }

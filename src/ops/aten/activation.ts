@@ -2,10 +2,10 @@
 
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { empty, random } from "../../prims/calls.ts";
+import { contiguous, copyOf, empty, random } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { narrowed } from "../../prims/views.ts";
-import { isComplex, isFloat, isInt, scalarName } from "../../tensor/dtype.ts";
+import { isComplex, isFloat, isInt, largestOf, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
 import type { GeneratorState } from "../../tensor/generator.ts";
@@ -13,7 +13,10 @@ import { Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, type Elementwise, elementwise } from "../elementwise.ts";
 import { clamp } from "./comparison.ts";
-import { floatOf } from "./element.ts";
+import { floatOf, intOf, scalarOf } from "./element.ts";
+import { filled } from "./filling.ts";
+import { maskedScatter } from "./masks.ts";
+import { sum } from "./reduction.ts";
 import { affineOf, dequantised, perTensor, quantised } from "../quantized/codes.ts";
 import { clampedCodes, hardsigmoidCodes, leakyReluCodes, preluLike, relu6Codes, thresholdCodes } from "../quantized/activation.ts";
 
@@ -43,6 +46,7 @@ const geluTanh = elementwise("gelu_tanh", (x) => {
   const inner = x.add(x.mul(x).mul(x).mul(CUBIC)).mul(SQRT_2_OVER_PI);
   return x.mul(0.5).mul(inner.tanh().add(1));
 });
+const softshrink = elementwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0))));
 const prelu = elementwise("prelu", (x, w) => x.gt(0).where(x, x.mul(w)), { floats: "prelu_cpu" });
 const gated = elementwise("glu", (a, b) => a.mul(b.sigmoid()), { floats: "glu_cpu" });
 const leaky = elementwise("leaky_relu", (x, slope) => x.gt(0).where(x, x.mul(slope)), { floats: "leaky_relu_cpu" });
@@ -85,12 +89,31 @@ function inKind(self: Tensor, s: Scalar): Scalar {
 const negativeScaled = elementwise("rrelu", (x, slope) => x.le(0).where(x.mul(slope), x));
 const noiseOf = elementwise("rrelu_noise", (x, slope) => x.le(0).where(slope, x.lit(1)));
 
-/** Negative numbers times a slope: the mean of the bounds, or in training a draw for each element. */
-function randomisedRelu(ctx: Context, self: Tensor, lower: number, upper: number, training: boolean, generator: GeneratorState | null, noise?: Tensor): Tensor {
+const isNegative = elementwise("le", (x) => x.le(0), { promotion: "own" });
+
+/** Numbers below zero times a slope: the mean of the bounds, or in training a draw for each of them, in row-major order. */
+function* randomisedRelu(ctx: Context, self: Tensor, lower: number, upper: number, training: boolean, generator: GeneratorState | null, noise?: Tensor): Generator<Tensor, Tensor, void> {
+  if (lower > upper) throw new OpwiseError("bad-argument", "Lower bound should be less than or equal to the upper bound");
   if (!training) return apply(ctx, leaky, [self, float((lower + upper) / 2)]);
-  const slopes = random(ctx, "uniform", generator, empty(ctx, self.shape, self.dtype), [lower, upper]);
+  floating(self, "rrelu_with_noise_out_cpu");
+  const negative = contiguous(ctx, apply(ctx, isNegative, [self]));
+  const count = sum(ctx, negative, null);
+  yield count;
+  const wide = opmathOf(self.dtype);
+  const bounds = wide === "float64" ? [lower, upper] : [Math.fround(lower), Math.fround(upper)];
+  const draws = random(ctx, "uniform", generator, empty(ctx, [floatOf(scalarOf(count))], "float64"), bounds);
+  const slopes = copyOf(ctx, maskedScatter(ctx, filled(ctx, self.shape, "float64", int(1)), negative, draws), wide);
   if (noise !== undefined) apply(ctx, noiseOf, [self, slopes], noise);
-  return apply(ctx, negativeScaled, [self, slopes]);
+  return apply(ctx, negativeScaled, [self, slopes], empty(ctx, self.shape, self.dtype));
+}
+
+/** `clamp`, whose bounds promote nothing. */
+function hardtanh(ctx: Context, self: Tensor, min: Scalar, max: Scalar): Tensor {
+  if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", "Bool inputs not supported for hardtanh");
+  if (!isInt(self.dtype)) return clamp(ctx, self, min, max);
+  const [low, high] = [Number(intOf(min)), Number(intOf(max))];
+  if (self.dtype === "uint8" && (low < 0 || high < 0)) throw new OpwiseError("bad-argument", "cannot do hardtanh on an unsigned type with negative limits");
+  return clamp(ctx, self, int(low), int(high));
 }
 
 export function gelu(ctx: Context, self: Tensor, approximate: string): Tensor {
@@ -109,7 +132,7 @@ function geluCodes(ctx: Context, self: Tensor, approximate: string): Tensor {
 export const activation: readonly Op[] = [
   op("aten::relu6(Tensor self) -> Tensor", { run: pointwise("relu6", relu6), quantised: (ctx, self) => relu6Codes(ctx, self), quantisedWrites: true }),
   op("aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", {
-    run: (ctx, self, min, max) => clamp(ctx, self, min, max), quantised: (ctx, self, min, max) => clampedCodes(ctx, self, min, max), quantisedWrites: true,
+    run: hardtanh, quantised: (ctx, self, min, max) => clampedCodes(ctx, self, min, max), quantisedWrites: true,
   }),
   op("aten::hardswish(Tensor self) -> Tensor", { run: pointwise("hardswish", (x) => x.mul(relu6(x.add(3))).div(6), { floats: "hardswish_cpu" }) }),
   op("aten::hardsigmoid(Tensor self) -> Tensor", { run: pointwise("hardsigmoid", (x) => relu6(x.add(3)).div(6), { floats: "hardsigmoid_cpu" }), quantised: (ctx, self) => hardsigmoidCodes(ctx, self), quantisedWrites: true }),
@@ -132,7 +155,13 @@ export const activation: readonly Op[] = [
     }, { floats: "softplus_cpu" }),
   }),
   op("aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor", {
-    run: pointwise("softshrink", (x, l) => x.gt(l).where(x.sub(l), x.lt(l.neg()).where(x.add(l), x.mul(0))), { floats: "softshrink_check" }),
+    run: (ctx, self, lambda) => {
+      const most = largestOf(self.dtype);
+      if (most === undefined) throw new OpwiseError("unsupported-dtype", `"softshrink_check" not implemented for '${scalarName(self.dtype)}'`);
+      const value = floatOf(lambda);
+      if (!(value >= 0 && value <= most)) throw new OpwiseError("bad-argument", `lambda must be in range [0, ${Number(most.toPrecision(6))}] for input dtype ${scalarName(self.dtype)}, but found ${value}`);
+      return apply(ctx, softshrink, [self, lambda]);
+    },
   }),
   op("aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", { run: pointwise("hardshrink", (x, l) => x.ge(l.neg()).and(x.le(l)).where(x.lit(0), x), { floats: "hardshrink_cpu" }) }),
   op("aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", { run: (ctx, self, t, value) => apply(ctx, threshold, [self, inKind(self, t), inKind(self, value)]), quantised: (ctx, self, t, value) => thresholdCodes(ctx, self, t, value) }),
@@ -145,9 +174,9 @@ export const activation: readonly Op[] = [
   op("aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)", { run: (ctx, self) => [logSigmoid(ctx, self), apply(ctx, expNegAbs, [self])] }),
   ...(["rrelu", "rrelu_with_noise"] as const).map((name) =>
     op(`aten::${name}(Tensor self, ${name === "rrelu" ? "" : "Tensor(b!) noise, "}Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` as "aten::rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor", {
-      run: (ctx, self, ...rest: readonly unknown[]) => {
+      reads: function* (ctx, self, ...rest: readonly unknown[]) {
         const [lower, upper, training, generator] = rest.filter((value) => !(value instanceof Tensor)) as [Scalar, Scalar, boolean, GeneratorState | null]; // the schema's order, noise left out
-        return randomisedRelu(ctx, self, floatOf(lower), floatOf(upper), training, generator, rest.find((value) => value instanceof Tensor));
+        return yield* randomisedRelu(ctx, self, floatOf(lower), floatOf(upper), training, generator, rest.find((value) => value instanceof Tensor));
       },
     }),
   ),

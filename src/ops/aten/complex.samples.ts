@@ -17,4 +17,7 @@ export const samples: readonly Sample[] = [
   aten("conj", [t([2])]),
   aten("_neg_view", [t([2, 3])]),
   aten("_neg_view_copy", [t([2, 3], { transpose: true })]),
+  aten("complex.out", [t([3]), t([3])], { out: t([3], { dtype: "complex128" }) }),
+  aten("conj_physical", [t([3], { dtype: "complex32" })]),
+  ...["complex", "polar"].map((name) => aten(`${name}.out`, [t([3]), t([3])], { out: t([0], { dtype: "complex64" }) })),
 ];

@@ -10,6 +10,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { operandNum, outputParts } from "../elementwise.ts";
+import { writeOut } from "../registry.ts";
 import { copyOf } from "../../prims/calls.ts";
 
 type Pair = (a: Num, b: Num) => Num;
@@ -34,11 +35,23 @@ function joined(ctx: Context, name: string, build: Pair, a: Tensor, b: Tensor): 
   return out ?? empty(ctx, [], complexOf(a.dtype));
 }
 
+const fromParts: Pair = (a, b) => a.withImag(b);
+const fromPolar: Pair = (r, phi) => r.mul(phi.cos()).withImag(r.mul(phi.sin()));
 const conjugate = (self: Tensor): Tensor => (isComplex(self.dtype) ? conjugated(self) : self);
 
 export const complexOps: readonly Op[] = [
-  op("aten::complex(Tensor real, Tensor imag) -> Tensor", { run: (ctx, re, im) => joined(ctx, "complex", (a, b) => a.withImag(b), re, im) }),
-  op("aten::polar(Tensor abs, Tensor angle) -> Tensor", { run: (ctx, abs, angle) => joined(ctx, "polar", (r, phi) => r.mul(phi.cos()).withImag(r.mul(phi.sin())), abs, angle) }),
+  op("aten::complex(Tensor real, Tensor imag) -> Tensor", { run: (ctx, re, im) => joined(ctx, "complex", fromParts, re, im) }),
+  ...(["complex", "polar"] as const).map((name) =>
+    op(`aten::${name}.out(Tensor real, Tensor imag, *, Tensor(a!) out) -> Tensor(a!)` as "aten::complex.out(Tensor real, Tensor imag, *, Tensor(a!) out) -> Tensor(a!)", {
+      run: (ctx, a, b, out) => {
+        const value = joined(ctx, name, name === "complex" ? fromParts : fromPolar, a, b);
+        if (out.dtype !== value.dtype) throw new OpwiseError("dtype-mismatch", `Expected object of scalar type ${scalarName(value.dtype)} but got scalar type ${scalarName(out.dtype)} for argument 'out'`);
+        writeOut(ctx, out, value);
+        return out;
+      },
+    }),
+  ),
+  op("aten::polar(Tensor abs, Tensor angle) -> Tensor", { run: (ctx, abs, angle) => joined(ctx, "polar", fromPolar, abs, angle) }),
   op("aten::real(Tensor(a) self) -> Tensor(a)", { run: (_ctx, self) => (isComplex(self.dtype) ? partOf(self, 0) : self), quantised: "copies" }),
   op("aten::imag(Tensor(a) self) -> Tensor(a)", {
     run: (_ctx, self) => {

@@ -76,4 +76,6 @@ export const samples: readonly Sample[] = [
   aten("Complex.int_Tensor", [int(1), tv([], [2])]),
   aten("Complex.Tensor_bool", [tv([], [1]), bool(true)]),
   aten("Complex.bool_Tensor", [bool(true), tv([], [2])]),
+  aten("chalf", [t([2, 3])]),
+  aten("chalf", [t([2, 3], { dtype: "complex64", transpose: true })]),
 ];

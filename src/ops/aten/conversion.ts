@@ -158,6 +158,7 @@ export const conversion: readonly Op[] = [
   op("aten::type_as(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => convert(ctx, self, other.dtype), quantised: "copies" }),
   op("aten::_autocast_to_full_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled) -> Tensor(a)", { run: (_ctx, self) => self }),
   op("aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)", { run: (_ctx, self) => self, quantised: "copies" }),
+  op("aten::chalf(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, format) => convert(ctx, self, "complex32", false, format) }),
   op("aten::cpu(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "copies" }),
   op("aten::cuda(Tensor(a) self) -> Tensor(b|a)", { run: (_ctx, self) => self, quantised: "copies" }),
   ...([["Byte", "uint8"], ["Char", "int8"], ["Short", "int16"], ["Int", "int32"], ["Long", "int64"], ["Half", "float16"], ["Float", "float32"], ["Double", "float64"]] as const).map(([name, dtype]) =>

@@ -1,6 +1,6 @@
 /** Samples of the ops that make tensors out of sizes and numbers. */
 
-import { aten, type Arg, bool, complex, dtype, float, int, ints, memoryFormat, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
+import { type Arg, aten, bool, complex, dtype, float, int, ints, memoryFormat, type Sample, t, tv } from "../../../test/golden/sample-tensor.ts";
 
 const half: Readonly<Record<string, Arg>> = { dtype: dtype("float16") };
 const x = t([2, 3]);
@@ -77,6 +77,22 @@ export const samples: readonly Sample[] = [
   ]),
   aten("as_tensor", [x]),
   aten("as_tensor", [x], { dtype: dtype("int64") }),
+  ...(["bfloat16", "float16", "float32", "complex64"] as const).flatMap((name) => [
+    aten("linspace", [float(-2.3), float(7.7), int(50)], { dtype: dtype(name) }),
+    aten("logspace", [float(4.3), int(-3), int(7), float(2)], { dtype: dtype(name) }),
+  ]),
+  aten("logspace", [complex(1, 2), int(2), int(3)]),
+  aten("linspace", [int(-1), int(30), int(5)], { dtype: dtype("uint8") }),
+  aten("linspace", [float(-1), int(30), int(5)], { dtype: dtype("uint8") }),
+  aten("linspace", [int(0), int(1), int(3)], { dtype: dtype("bool") }),
+  aten("linspace.Tensor_Scalar", [t([1]), int(1), int(3)]),
+  aten("arange.start_step", [float(-5.5), float(5.5), float(2.5)], { dtype: dtype("int64") }),
+  aten("arange.start_step", [float(-5.5), float(5.5), float(2.5)], { dtype: dtype("int32") }),
+  aten("arange", [float(3.1)], { dtype: dtype("int64") }),
+  aten("empty.out", [ints(2, 3)], { out: t([0]) }, { check: "shape_dtype" }),
+  aten("zeros_like.out", [t([2, 3])], { out: t([0], { dtype: "int32" }) }),
+  aten("empty_permuted", [ints(2, 3), ints(0, 0)]),
+  aten("full", [ints(1), float(-0.5)], { dtype: dtype("uint8") }),
   aten("full", [ints(1), float(70000)], half),
   aten("full", [ints(2), float(70000)], half),
   aten("full", [ints(2), int("9007199254740993")]),

@@ -1,16 +1,20 @@
 /** New tensors: constant, counted, spaced, unit and triangular matrices, signal windows. */
 
-import { binary, cast, constant, type Expr, fold, index, load, scalar, select, unary } from "../../expr/expr.ts";
+import { binary, cast, constant, type Expr, fold, index, load, round, scalar, select, unary } from "../../expr/expr.ts";
+import { Num } from "../../expr/num.ts";
 import type { Datum, Scalar } from "../../ir/datum.ts";
 import { printType, type Type } from "../../ir/type.ts";
+import { bitFormat, codec } from "../../numeric/codec.ts";
 import { compute, copyOf, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, dtypeInfo, dtypeOfTorch, isComplex, scalarName } from "../../tensor/dtype.ts";
+import { complexOf, type DType, dtypeInfo, dtypeOfTorch, isComplex, largestOf, realOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
+import { sameShape } from "../../tensor/shape.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { dataOp, op, type Op } from "../define.ts";
-import { asScalar } from "../registry.ts";
+import { checkFits, wrapped } from "../element-range.ts";
+import { asScalar, resize } from "../registry.ts";
 import { convert } from "./conversion.ts";
 import { dtypeOfScalar, floatOf, intOf, scalarOf } from "./element.ts";
 import { fill, filled, formatStrides, stridesLike } from "./filling.ts";
@@ -51,47 +55,114 @@ export function arange(ctx: Context, start: Scalar, end: Scalar, step: Scalar, c
   const ints = [start, end, step].every((s) => s.kind === "int" || s.kind === "bool");
   const dtype = dtypeOr(code, ints && !closed ? "int64" : ctx.defaultDtype);
   const [from, to, by] = [floatOf(start), floatOf(end), floatOf(step)];
-  if (by === 0) throw new OpwiseError("bad-argument", "step must be nonzero");
+  const cut = dtypeInfo(dtype).class === "int";
+  if (dtype === "bool" || isComplex(dtype)) throw unimplemented("arange_cpu", dtype);
+  // int64 counts in integers; all others in double precision, integers then step by the cut numbers.
+  const whole = dtype === "int64" && !closed;
+  const stride = whole ? Math.trunc(by) : by;
+  if (stride === 0 || Number.isNaN(stride)) throw new OpwiseError("bad-argument", "step must be nonzero");
   if (!Number.isFinite(from) || !Number.isFinite(to)) throw new OpwiseError("bad-argument", `unsupported range: ${from} -> ${to}`);
   if ((by > 0 && to < from) || (by < 0 && to > from)) throw new OpwiseError("bad-argument", "upper bound and lower bound inconsistent with step sign");
-  const whole = dtypeInfo(dtype).class === "int" && ints;
-  const exact = whole && [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
-  const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / Math.trunc(by) : (to - from) / by;
+  const exact = whole && ints && [start, end, step].some((s) => s.kind === "int" && typeof s.value === "bigint");
+  const steps = whole ? (Math.trunc(to) - Math.trunc(from)) / stride : (to - from) / by;
   const size = exact ? exactSteps(start, end, step) : closed ? Math.floor(steps) + 1 : Math.ceil(steps);
   if (exact) {
     const big = program(`arange64/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["i64", "i64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "i64"), binary("mul", cast(index(0), "i64"), scalar(1, "i64"))), dtype) }] }));
     return one(compute(ctx, big, [size], [], [BigInt(intOf(start)), BigInt(intOf(step))]));
   }
-  const cut = dtypeInfo(dtype).class === "int";
   const plain = program(`arange/${dtype}`, () => ({ name: "arange", operands: [], scalars: ["f64", "f64"], messages: [], outputs: [{ dtype, parts: real(binary("add", scalar(0, "f64"), binary("mul", cast(index(0), "f64"), scalar(1, "f64"))), dtype) }] }));
   return one(compute(ctx, plain, [size], [], cut ? [Math.trunc(from), Math.trunc(by)] : [from, by]));
 }
 
-/** `steps` values from start to end, both included; the second half is counted back from the end. `base`: their powers. */
-function spaced(ctx: Context, start: Scalar, end: Scalar, steps: number, code: number | null, base?: number): Tensor {
-  const dtype = dtypeOr(code, start.kind === "complex" || end.kind === "complex" ? (ctx.defaultDtype === "float64" ? "complex128" : "complex64") : ctx.defaultDtype);
-  if (steps < 0) throw new OpwiseError("bad-argument", "number of steps must be non-negative");
-  const kind = dtypeInfo(dtype).class;
-  const part = (s: Scalar, at: 0 | 1): number => (at === 0 ? (s.kind === "complex" ? s.re : Number(s.value)) : s.kind === "complex" ? s.im : 0);
-  const whole = (x: number): number => (kind === "int" ? Math.trunc(x) : x);
-  const lanes = kind === "complex" ? 2 : 1;
-  const p = program(`spaced/${dtype}/${base === undefined ? "lin" : "log"}`, () => {
-    const last = scalar(0, "f64");
-    const i = cast(index(0), "f64");
-    const value = (slot: number): Expr => {
-      const [from, to, step] = [scalar(slot, "f64"), scalar(slot + 1, "f64"), scalar(slot + 2, "f64")];
-      return select(binary("lt", i, scalar(1, "f64")), binary("add", from, binary("mul", step, i)), binary("sub", to, binary("mul", step, binary("sub", last, i))));
-    };
-    const powered = (e: Expr): Expr => (base === undefined ? e : binary("pow", scalar(2, "f64"), e));
-    const parts = lanes === 2 ? [cast(powered(value(3)), computeType(dtype)), cast(value(6), computeType(dtype))] : [cast(powered(value(3)), computeType(dtype))];
-    return { name: base === undefined ? "linspace" : "logspace", operands: [], scalars: new Array<"f64">(3 + 3 * lanes).fill("f64"), messages: [], outputs: [{ dtype, parts }] };
-  });
-  const scalars = [steps - 1, Math.floor(steps / 2), base ?? 0];
-  for (let at = 0; at < lanes; at++) {
-    const [from, to] = [whole(part(start, at === 0 ? 0 : 1)), whole(part(end, at === 0 ? 0 : 1))];
-    scalars.push(from, steps === 1 ? from : to, steps > 1 ? (to - from) / (steps - 1) : 0);
+function unimplemented(kernel: string, dtype: DType): OpwiseError {
+  return new OpwiseError("unsupported-dtype", `"${kernel}" not implemented for '${scalarName(dtype)}'`, { got: dtype });
+}
+
+/** Real and imaginary part. */
+const partsOf = (s: Scalar): readonly [number, number] => (s.kind === "complex" ? [s.re, s.im] : [Number(s.value), 0]);
+
+/** How numbers are rounded in `dtype`, as values and as expressions. */
+function roundings(dtype: DType): { readonly value: (x: number) => number; readonly expr: (e: Expr) => Expr; readonly type: "f32" | "f64" } {
+  const format = bitFormat(dtype);
+  if (format !== undefined) {
+    const encode = codec(dtype);
+    return { value: (x) => encode?.table[encode.encode(x)] ?? x, expr: (e) => round(e, format), type: "f32" };
   }
+  return computeType(dtype) === "f32" ? { value: Math.fround, expr: (e) => e, type: "f32" } : { value: (x) => x, expr: (e) => e, type: "f64" };
+}
+
+/** `steps` values from start to end, both included; the second half is counted back from the end, each step rounded to the dtype. */
+function spaced(ctx: Context, start: Scalar, end: Scalar, steps: number, code: number | null, base?: number): Tensor {
+  const name = base === undefined ? "linspace" : "logspace";
+  const complex = start.kind === "complex" || end.kind === "complex";
+  const natural = complex ? complexOf(ctx.defaultDtype) : ctx.defaultDtype;
+  const dtype = dtypeOr(code, natural);
+  if (complex && !isComplex(dtype)) throw new OpwiseError("dtype-mismatch", `torch.${name}(): inferred dtype ${typeName(natural)} can't be safely cast to passed dtype ${scalarName(dtype)}`);
+  if (steps < 0) throw new OpwiseError("bad-argument", "number of steps must be non-negative");
+  if (steps === 0) return empty(ctx, [0], dtype);
+  if (steps === 1) return base === undefined ? filled(ctx, [1], dtype, start) : filled(ctx, [1], dtype, powerOf(base, start));
+  const { class: kind } = dtypeInfo(dtype);
+  if (kind === "bool" || (kind === "float" && largestOf(dtype) === undefined) || dtype === "complex32") throw unimplemented(`${name}_cpu`, dtype);
+  const { value, expr, type } = kind === "int" ? { value: (x: number) => x, expr: (e: Expr) => e, type: "f64" as const } : roundings(isComplex(dtype) ? realOf(dtype) : dtype);
+  /** The bounds as elements of the dtype. */
+  const bound = (s: Scalar): readonly [number, number] => {
+    const [re, im] = partsOf(s);
+    return isComplex(dtype) ? [value(re), value(im)] : [value(Number(fitting(s, re, dtype))), 0];
+  };
+  const [[fromRe, fromIm], [toRe, toIm]] = [bound(start), bound(end)];
+  // Real powers take their exponents in double precision; single-precision steps are fused, so round once, at the end.
+  const wide = base !== undefined && !isComplex(dtype);
+  const fused = type === "f32" && bitFormat(dtype) === undefined;
+  const at = wide || fused ? "f64" : type;
+  const rounded = wide ? (e: Expr): Expr => e : expr;
+  const stepOf = (from: number, to: number): number => (wide ? value(to - from) / (steps - 1) : value(value(to - from) / value(steps - 1)));
+  const p = program(`${name}/${dtype}`, () => {
+    const last = scalar(0, at);
+    const i = cast(index(0), at);
+    const along = (slot: number): Expr => {
+      const [from, to, step] = [scalar(slot, at), scalar(slot + 1, at), scalar(slot + 2, at)];
+      const ahead = rounded(binary("add", from, rounded(binary("mul", step, rounded(i)))));
+      const back = rounded(binary("sub", to, rounded(binary("mul", step, rounded(binary("sub", last, i))))));
+      return select(binary("lt", i, scalar(1, at)), ahead, back);
+    };
+    const target = computeType(dtype);
+    const parts = (z: Num): Expr[] => [cast(z.re, target), ...(z.im === undefined ? [] : [cast(z.im, target)])];
+    const exponent = isComplex(dtype) ? new Num(along(3), along(6)) : new Num(along(3));
+    const result = base === undefined ? exponent : (isComplex(dtype) ? new Num(scalar(2, at), scalar(9, at)) : new Num(scalar(2, at))).pow(exponent);
+    return { name, operands: [], scalars: new Array<"f32" | "f64">(isComplex(dtype) ? 10 : 6).fill(at), messages: [], outputs: [{ dtype, parts: parts(result) }] };
+  });
+  const scalars = [steps - 1, Math.floor(steps / 2), base ?? 0, fromRe, toRe, stepOf(fromRe, toRe)];
+  if (isComplex(dtype)) scalars.push(fromIm, toIm, stepOf(fromIm, toIm), 0);
   return one(compute(ctx, p, [steps], [], scalars));
+}
+
+/** `base ** exponent` in double precision. */
+function powerOf(base: number, exponent: Scalar): Scalar {
+  const [re, im] = partsOf(exponent);
+  if (exponent.kind !== "complex") return { kind: "float", value: base ** re };
+  const turn = im * Math.log(base);
+  return { kind: "complex", re: base ** re * Math.cos(turn), im: base ** re * Math.sin(turn) };
+}
+
+/** A number as an element of `dtype`. @throws runtime-error where it does not fit */
+function fitting(s: Scalar, value: number, dtype: DType): number | bigint {
+  checkFits(s, dtype);
+  return wrapped(value, dtype);
+}
+
+/** The bound of a range given as a tensor. @throws shape-mismatch */
+function* boundOf(name: string, start: Tensor | Scalar, end: Tensor | Scalar): Generator<Tensor, readonly [Scalar, Scalar], void> {
+  const ranks = [start, end].map((s) => (s instanceof Tensor ? s.rank : undefined));
+  if (ranks.some((rank) => rank !== undefined && rank > 0)) {
+    const got = [["start", ranks[0]] as const, ["end", ranks[1]] as const].filter(([, rank]) => rank !== undefined).map(([which, rank]) => `${which} with ${rank} dimension(s)`).join(" and ");
+    throw new OpwiseError("shape-mismatch", `${name} only supports 0-dimensional start and end tensors, but got ${got}.`);
+  }
+  const read = function* (s: Tensor | Scalar): Generator<Tensor, Scalar, void> {
+    if (!(s instanceof Tensor)) return s;
+    yield s;
+    return scalarOf(s);
+  };
+  return [yield* read(start), yield* read(end)];
 }
 
 function eye(ctx: Context, n: number, m: number, code: number | null): Tensor {
@@ -219,12 +290,21 @@ function nested(data: Datum): { readonly shape: readonly number[]; readonly flat
   return { shape: [], flat: [data] };
 }
 
+const FACTORY = "*, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor";
+
 export const creation: readonly Op[] = [
   op("aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, dtype) => filled(ctx, size, dtypeOr(dtype, ctx.defaultDtype), ZERO) }),
   op("aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, dtype) => filled(ctx, size, dtypeOr(dtype, ctx.defaultDtype), ONE) }),
   op("aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, value, dtype) => filled(ctx, size, fullDtype(ctx, dtype, value), value) }),
   op("aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, size, dtype, _layout, _device, _pin, format) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), formatStrides(size, format)) }),
   op("aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, stride, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), stride) }),
+  op("aten::empty.out(SymInt[] size, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)", {
+    run: (ctx, size, format, out) => {
+      if (!sameShape(out.shape, size)) resize(ctx, out, size);
+      if (format !== null) out.strides = formatStrides(size, format);
+      return out;
+    },
+  }),
   op("aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, size, layout, dtype) => empty(ctx, size, dtypeOr(dtype, ctx.defaultDtype), permutedStrides(size, layout)) }),
   op("aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => empty(ctx, self.shape, dtypeOr(dtype, self.dtype), stridesLike(self, format)), quantised: (ctx, self, dtype, _layout, _device, _pin, format) => emptyCodesLike(ctx, self, dtype, format) }),
   op("aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor", { run: (ctx, self, dtype, _layout, _device, _pin, format) => like(ctx, self, dtype, format, ZERO) }),
@@ -242,43 +322,20 @@ export const creation: readonly Op[] = [
   op("aten::range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, step, dtype) => arange(ctx, start, end, step, dtype, true) }),
   op("aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, steps, dtype) => spaced(ctx, start, end, steps, dtype) }),
   op("aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, start, end, steps, base, dtype) => spaced(ctx, start, end, steps, dtype, base) }),
-  op("aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, dtype) {
-      yield start;
-      yield end;
-      return spaced(ctx, scalarOf(start), scalarOf(end), steps, dtype);
-    },
-  }),
-  op("aten::linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, dtype) {
-      yield start;
-      return spaced(ctx, scalarOf(start), end, steps, dtype);
-    },
-  }),
-  op("aten::linspace.Scalar_Tensor(Scalar start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, dtype) {
-      yield end;
-      return spaced(ctx, start, scalarOf(end), steps, dtype);
-    },
-  }),
-  op("aten::logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, base, dtype) {
-      yield start;
-      yield end;
-      return spaced(ctx, scalarOf(start), scalarOf(end), steps, dtype, base);
-    },
-  }),
-  op("aten::logspace.Tensor_Scalar(Tensor start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, base, dtype) {
-      yield start;
-      return spaced(ctx, scalarOf(start), end, steps, dtype, base);
-    },
-  }),
-  op("aten::logspace.Scalar_Tensor(Scalar start, Tensor end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", {
-    reads: function* (ctx, start, end, steps, base, dtype) {
-      yield end;
-      return spaced(ctx, start, scalarOf(end), steps, dtype, base);
-    },
+  ...(["Tensor_Tensor", "Tensor_Scalar", "Scalar_Tensor"] as const).flatMap((kinds) => {
+    const [a = "", b = ""] = kinds.split("_");
+    return [
+      op(`aten::linspace.${kinds}(${a} start, ${b} end, int steps, ${FACTORY}` as `aten::linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, ${typeof FACTORY}`, {
+        reads: function* (ctx, start, end, steps, dtype) {
+          return spaced(ctx, ...(yield* boundOf("linspace", start, end)), steps, dtype);
+        },
+      }),
+      op(`aten::logspace.${kinds}(${a} start, ${b} end, int steps, float base=10., ${FACTORY}` as `aten::logspace.Tensor_Tensor(Tensor start, Tensor end, int steps, float base=10., ${typeof FACTORY}`, {
+        reads: function* (ctx, start, end, steps, base, dtype) {
+          return spaced(ctx, ...(yield* boundOf("logspace", start, end)), steps, dtype, base);
+        },
+      }),
+    ];
   }),
   op("aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, dtype) => eye(ctx, n, n, dtype) }),
   op("aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor", { run: (ctx, n, m, dtype) => eye(ctx, n, m, dtype) }),
@@ -314,8 +371,14 @@ function schemaOf(name: "tensor" | "as_tensor", kind: string): string {
   return kind === "" || kind === "list" ? `aten::${name}${kind === "" ? "" : ".list"}(t[] data, *, ${rest}` : `aten::${name}.${kind}(${kind} t, *, ${rest}`;
 }
 
-/** Strides whose axes lie in memory in the order `layout`, slowest first. */
+/** Strides whose axes lie in memory in the order `layout`, slowest first. @throws bad-argument unless it is a permutation */
 function permutedStrides(size: readonly number[], layout: readonly number[]): number[] {
+  const rank = size.length;
+  if (layout.length !== rank) throw new OpwiseError("bad-argument", `Number of dimensions in size does not match the length of the physical_layout; i.e. len(size) = ${rank} is not equal to len(physical_layout) = ${layout.length}`);
+  layout.forEach((axis, i) => {
+    if (axis < 0 || axis >= rank) throw new OpwiseError("bad-argument", `Dimension out of range (expected to be between 0 and ${rank - 1}, but got ${axis} at index ${i}).  NB: negative dims not currently supported; file an issue if you want it.`);
+    if (layout.indexOf(axis) !== i) throw new OpwiseError("bad-argument", "Duplicate dim not allowed");
+  });
   const out = size.map(() => 1);
   let step = 1;
   for (const axis of [...layout].reverse()) {

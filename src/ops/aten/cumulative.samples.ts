@@ -29,4 +29,11 @@ export const samples: readonly Sample[] = [
     aten(`${name}.dx`, [t([1])]),
   ]),
   ...["_cummax_helper", "_cummin_helper"].map((name) => aten(name, [x, t([2, 3]), t([2, 3], { dtype: "int64" }), int(1)])),
+  aten("trapezoid.x", [tv([3], [200, 100, 50], { dtype: "uint8" }), tv([3], [1, 5, 250], { dtype: "uint8" })]),
+  aten("cumulative_trapezoid.x", [tv([3], [100, 100, 50], { dtype: "int8" }), tv([3], [1, 5, 50], { dtype: "int8" })]),
+  aten("trapezoid.dx", [t([2, 0])], { dim: int(1) }),
+  aten("trapezoid.dx", [t([3], { dtype: "bool" })]),
+  aten("diff", [t([3, 2]), int(0), int(0), t([1, 2])]),
+  aten("diff", [t([3, 2]), int(1), int(0), t([1, 3])]),
+  aten("logcumsumexp", [t([3, 6], { dtype: "complex128", low: -4, high: 4 }), int(1)]),
 ];

@@ -1,20 +1,24 @@
 /** Running folds along an axis: cumsum, cumprod, cummax, logcumsumexp; differences and trapezoids. */
 
+import { acc, constant, val } from "../../expr/expr.ts";
+import { Num } from "../../expr/num.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Context } from "../../prims/context.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import { copyInto, copyOf, empty, scan } from "../../prims/calls.ts";
-import { argmaxOf, argminOf, complexProdOf, complexSumOf, logSumExpOf, prodOf, sumOf } from "../../prims/combiner.ts";
+import { argmaxOf, argminOf, type Combiner, complexProdOf, complexSumOf, logSumExpOf, prodOf, sumOf } from "../../prims/combiner.ts";
 import { computeType, isNarrow } from "../../prims/program.ts";
-import { narrowed, unsqueezed } from "../../prims/views.ts";
+import { narrowed, selected, unsqueezed, without } from "../../prims/views.ts";
 import { type DType, isComplex, isFloat, opmathOf, scalarName } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { wrapDim } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { accumulator, dtypeArgument, elementsProgram, positionsProgram, statesProgram, sumDtype } from "./reduction-axes.ts";
-import { extremum, sum } from "./reduction.ts";
+import { filled } from "./filling.ts";
+import { cat } from "./joins.ts";
+import { sum } from "./reduction.ts";
 
 /** Running sum or product into `dtype`, accumulated as the reduction is. */
 export function cumulate(ctx: Context, self: Tensor, dim: number, dtype: DType, product: boolean): Tensor {
@@ -38,22 +42,25 @@ function into(ctx: Context, targets: readonly Tensor[], values: readonly Tensor[
   targets.forEach((target, i) => copyInto(ctx, target, values[i] ?? unreachable("result")));
 }
 
-const shiftedExp = elementwise("exp", (x, top) => x.sub(top).exp());
-const logPlus = elementwise("log", (x, top) => x.log().add(top));
-const realPart = elementwise("real", (x) => x.real(), { promotion: "real" });
-
-/** In double precision, with the largest real part taken out first. */
-function complexLogCumSumExp(ctx: Context, self: Tensor, axis: number): Tensor {
-  if (self.numel === 0) return copyOf(ctx, self);
-  const wide = copyOf(ctx, self, "complex128");
-  const top = extremum(ctx, apply(ctx, realPart, [wide]), axis, true, true);
-  const sums = cumulate(ctx, apply(ctx, shiftedExp, [wide, top]), axis, "complex128", false);
-  return copyOf(ctx, apply(ctx, logPlus, [sums, top]), self.dtype);
-}
+/** Two complex numbers' log of the sum of their exponentials, without taking the angle back to one turn (PyTorch's _log_add_exp_helper). */
+const complexLogAddExp = (): Combiner => {
+  const [a, b] = [new Num(acc(0, "f64"), acc(1, "f64")), new Num(val(0, "f64"), val(1, "f64"))];
+  const swap = a.real().isnan().or(b.real().isnan().not().and(a.real().le(b.real())));
+  const [low, high] = [swap.where(a, b), swap.where(b, a)];
+  const nan = low.real().lit(NaN);
+  const both = low.real().isfinite().not().and(low.real().eq(high.real()));
+  const infinite = low.real().lt(0).where(low, low.exp().add(high.exp()).log());
+  const value = low.isnan().or(high.isnan()).where(nan.withImag(nan), both.where(infinite, low.sub(high).exp().log1p().add(high)));
+  return { name: "complexLogSumExp", init: [constant(-Infinity, "f64"), constant(0, "f64")], combine: [value.re, value.im ?? value.re], finish: [acc(0, "f64"), acc(1, "f64")] };
+};
+const logAddExp = complexLogAddExp();
 
 function logcumsumexp(ctx: Context, self: Tensor, dim: number): Tensor {
   const axis = wrapDim(dim, self.rank);
-  if (isComplex(self.dtype)) return complexLogCumSumExp(ctx, self, axis);
+  if (isComplex(self.dtype)) {
+    const parts = statesProgram("logsumexp", [self.dtype], opmathOf(self.dtype), (x) => [x.real().to("f64"), x.imag().to("f64")]);
+    return scan(ctx, parts, logAddExp, [self], axis, [self.dtype])[0] ?? unreachable("scan");
+  }
   if (!isFloat(self.dtype)) throw new OpwiseError("unsupported-dtype", `"logcumsumexp_out_cpu" not implemented for '${scalarName(self.dtype)}'`, { wanted: "a floating point tensor" });
   const program = statesProgram("logsumexp", [self.dtype], opmathOf(self.dtype), (x) => [x.to("f64"), x.to("f64").lit(1)]);
   return scan(ctx, program, logSumExpOf("f64"), [self], axis, [self.dtype])[0] ?? unreachable("scan");
@@ -67,7 +74,16 @@ function diff(ctx: Context, self: Tensor, n: number, dim: number, prepend: Tenso
   if (self.rank === 0) throw new OpwiseError("shape-mismatch", "diff expects input to be at least one-dimensional");
   if (n < 0) throw new OpwiseError("bad-argument", `order must be non-negative but got ${n}`);
   const axis = wrapDim(dim, self.rank);
-  let x = joinedAlong(ctx, [prepend, self, append].filter((t) => t !== null), axis);
+  for (const t of [prepend, append]) {
+    if (t === null) continue;
+    if (t.rank !== self.rank) throw new OpwiseError("shape-mismatch", "diff expects prepend or append to be the same dimension as input");
+    const other = self.shape.findIndex((size, i) => i !== axis && t.shape[i] !== size);
+    if (other >= 0) {
+      throw new OpwiseError("shape-mismatch", `diff expects the shape of tensor to prepend or append to match that of input except along the differencing dimension; input.size(${other}) = ${self.shape[other]}, but got tensor.size(${other}) = ${t.shape[other]}`);
+    }
+  }
+  if (n === 0) return copyOf(ctx, self);
+  let x = cat(ctx, [prepend, self, append].filter((t) => t !== null), axis);
   for (let i = 0; i < n && (x.shape[axis] ?? 0) > 0; i++) {
     const length = (x.shape[axis] ?? 1) - 1;
     x = apply(ctx, x.dtype === "bool" ? differs : minus, [narrowed(x, axis, 1, length), narrowed(x, axis, 0, length)]);
@@ -75,47 +91,61 @@ function diff(ctx: Context, self: Tensor, n: number, dim: number, prepend: Tenso
   return x;
 }
 
-function joinedAlong(ctx: Context, parts: readonly Tensor[], axis: number): Tensor {
-  const [first = unreachable("parts")] = parts;
-  if (parts.length === 1) return first;
-  const shape = first.shape.map((size, i) => (i === axis ? parts.reduce((s, p) => s + (p.shape[axis] ?? 0), 0) : size));
-  const out = empty(ctx, shape, first.dtype);
-  let at = 0;
-  for (const part of parts) {
-    const size = part.shape[axis] ?? 0;
-    copyInto(ctx, narrowed(out, axis, at, size), part);
-    at += size;
-  }
-  return out;
+const plus = elementwise("add", (x, y) => x.add(y));
+const times = elementwise("mul", (x, y) => x.mul(y));
+const halved = elementwise("div", (x) => x.div(2), { promotion: "float" });
+
+function checkTrapezoid(name: string, y: Tensor, x: Tensor | Scalar): void {
+  const isBool = (t: Tensor | Scalar): boolean => t instanceof Tensor && t.dtype === "bool";
+  const given = x instanceof Tensor ? "`x` or `y`" : "`y`";
+  if (isBool(y) || isBool(x)) throw new OpwiseError("dtype-mismatch", `${name}: received a bool input for ${given}, but bool is not supported`);
+  if (!(x instanceof Tensor) && (x.kind === "complex" || x.kind === "bool")) throw new OpwiseError("bad-argument", `${name}: Currently, we only support dx as a real number.`);
 }
 
-const areaOfSteps = elementwise("trapezoid", (low, high, width) => low.add(high).mul(width).div(2), { promotion: "float" });
-const areaOfStep = elementwise("trapezoid", (low, high, width) => low.add(high).mul(width).mul(0.5), { promotion: "float" });
-
-/** Areas under neighbouring points: with one width, or with the points' own places `x`. */
-function trapezoids(ctx: Context, y: Tensor, x: Tensor | Scalar, dim: number): { readonly areas: Tensor; readonly axis: number } {
-  const axis = wrapDim(dim, y.rank);
-  const length = Math.max((y.shape[axis] ?? 0) - 1, 0);
-  const [low, high] = [narrowed(y, axis, 0, length), narrowed(y, axis, (y.shape[axis] ?? 0) > 0 ? 1 : 0, length)];
-  if ("kind" in x) return { areas: apply(ctx, areaOfStep, [low, high, x]), axis };
+/** Sums of neighbouring points, and their distances where places `x` are given: each in the operands' own dtype, as integers wrap there. */
+function neighbours(ctx: Context, name: string, y: Tensor, x: Tensor | Scalar, axis: number): { readonly sums: Tensor; readonly widths: Tensor | Scalar } {
+  const ends = (t: Tensor, along: number): [Tensor, Tensor] => {
+    const size = t.shape[along] ?? 0;
+    const length = Math.max(size - 1, 0);
+    return [narrowed(t, along, 0, length), narrowed(t, along, Math.min(1, size), length)];
+  };
+  const sums = apply(ctx, plus, ends(y, axis));
+  if (!(x instanceof Tensor)) return { sums, widths: x };
   let places = x;
-  if (x.rank === 1 && y.rank > 1) {
-    if (x.shape[0] !== y.shape[axis]) throw new OpwiseError("shape-mismatch", "trapezoid: There must be one `x` value for each sample point");
+  if (x.rank === 1) {
+    if (x.shape[0] !== y.shape[axis]) throw new OpwiseError("shape-mismatch", `${name}: There must be one \`x\` value for each sample point`);
     for (let i = axis + 1; i < y.rank; i++) places = unsqueezed(places, -1);
   } else for (; places.rank < y.rank; ) places = unsqueezed(places, 0);
-  const along = places.rank - (y.rank - axis);
-  const n = Math.max((places.shape[along] ?? 0) - 1, 0);
-  const widths = apply(ctx, minus, [narrowed(places, along, Math.min(1, places.shape[along] ?? 0), n), narrowed(places, along, 0, n)]);
-  return { areas: apply(ctx, areaOfSteps, [low, high, widths]), axis };
+  const [low, high] = ends(places, places.rank - (y.rank - axis));
+  return { sums, widths: apply(ctx, minus, [high, low]) };
 }
 
+/** The area under points: with one width all at once, with places piece by piece. */
 function trapezoid(ctx: Context, y: Tensor, x: Tensor | Scalar, dim: number): Tensor {
-  const { areas, axis } = trapezoids(ctx, y, x, dim);
-  return sum(ctx, areas, axis);
+  checkTrapezoid("trapezoid", y, x);
+  if (y.rank === 0) throw new OpwiseError("index-out-of-range", `Dimension specified as ${dim} but tensor has no dimensions`);
+  const axis = wrapDim(dim, y.rank);
+  const length = y.shape[axis] ?? 0;
+  if (length === 0) return filled(ctx, without(y.shape, axis), y.dtype, { kind: "int", value: 0 });
+  if (x instanceof Tensor) {
+    const { sums, widths } = neighbours(ctx, "trapezoid", y, x, axis);
+    return apply(ctx, halved, [sum(ctx, apply(ctx, times, [sums, widths]), axis)]);
+  }
+  const ends = apply(ctx, times, [apply(ctx, plus, [selected(y, axis, 0), selected(y, axis, length - 1)]), { kind: "float", value: 0.5 }]);
+  return apply(ctx, times, [apply(ctx, minus, [sum(ctx, y, axis), ends]), { kind: "float", value: Number(x.kind === "complex" ? x.re : x.value) }]);
 }
+
 function cumulativeTrapezoid(ctx: Context, y: Tensor, x: Tensor | Scalar, dim: number): Tensor {
-  const { areas, axis } = trapezoids(ctx, y, x, dim);
-  return cumulate(ctx, areas, axis, areas.dtype, false);
+  checkTrapezoid("cumulative_trapezoid", y, x);
+  if (y.rank === 0) throw new OpwiseError("index-out-of-range", `Dimension specified as ${dim} but tensor has no dimensions`);
+  const axis = wrapDim(dim, y.rank);
+  const { sums, widths } = neighbours(ctx, "cumulative_trapezoid", y, x, axis);
+  if (widths instanceof Tensor) {
+    const areas = apply(ctx, times, [widths, sums]);
+    return apply(ctx, halved, [cumulate(ctx, areas, axis, sumDtype(areas.dtype), false)]);
+  }
+  const areas = apply(ctx, times, [sums, { kind: "float", value: Number(widths.kind === "complex" ? widths.re : widths.value) / 2 }]);
+  return cumulate(ctx, areas, axis, sumDtype(areas.dtype), false);
 }
 
 export const cumulative: readonly Op[] = [

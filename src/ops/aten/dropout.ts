@@ -13,7 +13,6 @@ import { bernoulli } from "./random.ts";
 const masked = elementwise("mul", (x, mask) => x.mul(mask));
 const scaledMask = elementwise("native_dropout", (x, mask, scale) => x.mul(mask).mul(scale));
 const divided = elementwise("div", (x, y) => x.div(y));
-const affine = elementwise("alpha_dropout", (x, noise, a, b) => x.mul(noise).mul(a).add(noise.sub(1).mul(b)));
 const shifted = elementwise("add", (x, b) => x.add(b));
 
 /** The negative saturation value of SELU, which alpha dropout puts in place of what it drops. */
@@ -34,7 +33,10 @@ export function dropout(ctx: Context, input: Tensor, p: number, train: boolean, 
   const kept = noise(ctx, input, 1 - p, perChannel);
   if (!alpha) return apply(ctx, masked, [input, apply(ctx, divided, [kept, float(1 - p)])]);
   const a = 1 / Math.sqrt((ALPHA * ALPHA * p + 1) * (1 - p));
-  return apply(ctx, shifted, [apply(ctx, affine, [input, kept, float(a), float(ALPHA * a)]), float(ALPHA * a * p)]);
+  // Step by step, each rounded to the dtype, as PyTorch's composite is.
+  const times = (x: Tensor, factor: number): Tensor => apply(ctx, masked, [x, float(factor)]);
+  const shift = apply(ctx, shifted, [times(apply(ctx, shifted, [kept, float(-1)]), ALPHA * a), float(ALPHA * a * p)]);
+  return apply(ctx, shifted, [apply(ctx, masked, [input, times(kept, a)]), shift]);
 }
 
 export const dropouts: readonly Op[] = [

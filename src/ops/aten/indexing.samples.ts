@@ -88,6 +88,8 @@ export const samples: readonly Sample[] = [
   aten("argsort", [t([2, 3], { distinct: true }), int(0), bool(true)]),
   aten("_unique", [t([6], { dtype: "int64", low: 0, high: 3 }), bool(true), bool(true)]),
   aten("unique_dim_consecutive", [tv([4, 2], [1, 2, 1, 2, 3, 4, 1, 2]), int(0), bool(true), bool(true)]),
+  aten("masked_scatter", [t([3]), t([3], { dtype: "uint8" }), t([3])]),
+  aten("masked_select.out", [t([3]), tv([3], [true, false, true], { dtype: "bool" })], { out: t([0]) }),
   ...[300, -129, 127].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "int8" }), t([3], { dtype: "bool" }), int(value)])),
   ...[-255, -256].map((value) => aten("masked_fill.Scalar", [t([3], { dtype: "uint8" }), t([3], { dtype: "bool" }), int(value)])),
   aten("masked_fill.Scalar", [t([3]), t([3], { dtype: "uint8", low: 0, high: 2 }), int(1)]),

@@ -1,15 +1,16 @@
 /** Joins: several tensors into one (PyTorch: cat, stack and their kin), broadcasting lists, products of sets. */
 
-import { copyInto, empty } from "../../prims/calls.ts";
+import { checkOverlap, copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { expanded, narrowed, reshaped, sliced, unsqueezed } from "../../prims/views.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import { canCast, type DType, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, channelsLastStrides, contiguousStrides, isContiguous, numelOf, sameShape, type Shape, wrapDim } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
+import { writeOut } from "../registry.ts";
 import { combinationPositions } from "./combinations.ts";
 import { viewOp } from "./views.ts";
 import { alignedCodes, coded } from "../quantized/codes.ts";
@@ -131,8 +132,14 @@ function blockDiag(ctx: Context, tensors: readonly Tensor[]): Tensor {
 function chunkCat(ctx: Context, tensors: readonly Tensor[], dim: number, count: number): Tensor {
   const first = tensors[0];
   if (first === undefined) throw new OpwiseError("bad-argument", "_chunk_cat expects a non-empty input tensor list");
+  if (!(count > 0)) throw new OpwiseError("bad-argument", "_chunk_cat expects positive num_chunks");
   const axis = wrapDim(dim, first.rank);
   const lead = first.shape.slice(0, axis);
+  for (const t of tensors) {
+    if (t.numel === 0) throw new OpwiseError("bad-argument", "_chunk_cat expects non-empty tensor");
+    if (t.dtype !== first.dtype) throw new OpwiseError("dtype-mismatch", "_chunk_cat expects all input tensors with the same dtype");
+    if (!sameShape(t.shape.slice(0, axis), lead)) throw new OpwiseError("shape-mismatch", "_chunk_cat expects same sizes of 0,...,dim-1 dimensions for all tensors");
+  }
   const rows = tensors.map((t) => {
     const length = t.shape[axis] ?? 0;
     const size = Math.ceil(length / count);
@@ -217,6 +224,17 @@ export const joins: readonly Op[] = [
   viewOp("aten::cat(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => cat(ctx, tensors, dim)),
   viewOp("aten::concat(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => cat(ctx, tensors, dim)),
   viewOp("aten::concatenate(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => cat(ctx, tensors, dim)),
+  ...(["cat", "concat", "concatenate", "stack"] as const).map((name) =>
+    op(`aten::${name}.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!)`, {
+      run: (ctx: Context, tensors: readonly Tensor[], dim: number, out: Tensor) => {
+        const value = name === "stack" ? stack(ctx, tensors, dim) : cat(ctx, tensors, dim);
+        if (!canCast(value.dtype, out.dtype)) throw new OpwiseError("dtype-mismatch", `torch.cat(): input types can't be cast to the desired output type ${scalarName(out.dtype)}`);
+        checkOverlap(out, tensors, false);
+        writeOut(ctx, out, value);
+        return out;
+      },
+    }),
+  ),
   viewOp("aten::stack(Tensor[] tensors, int dim=0) -> Tensor", (ctx, tensors, dim) => stack(ctx, tensors, dim)),
   op("aten::hstack(Tensor[] tensors) -> Tensor", { run: hstack, quantised: "codes" }),
   op("aten::vstack(Tensor[] tensors) -> Tensor", { run: vstack, quantised: "codes" }),

@@ -10,7 +10,7 @@ import type { Scalar } from "../../ir/datum.ts";
 import { canCast, type DType, isComplex, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes, numelOf, sameShape } from "../../tensor/shape.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { checkFits, wrapped } from "../element-range.ts";
 import { scalarValue } from "../elementwise.ts";
@@ -114,12 +114,11 @@ function countProgram(): Program {
   return programs("count", () => ({ name: "masked_scatter", operands: ["bool"], scalars: [], outputs: [{ dtype: "int32", parts: [cast(arg(0, "bool"), "i32")] }], messages: [] }));
 }
 
-function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
-  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got ${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
-  if (mask.dtype !== "bool" && mask.dtype !== "uint8") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
+export function maskedScatter(ctx: Context, self: Tensor, mask: Tensor, source: Tensor): Tensor {
+  if (self.dtype !== source.dtype) throw new OpwiseError("dtype-mismatch", `masked_scatter: expected self and source to have same dtypes but got${scalarName(self.dtype)} and ${scalarName(source.dtype)}`);
+  if (mask.dtype !== "bool") throw new OpwiseError("dtype-mismatch", `masked_scatter_ only supports boolean masks, but got mask with dtype ${scalarName(mask.dtype)}`);
   const shape = broadcastShapes(self.shape, mask.shape);
-  const where = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
-  const flags = where.dtype === "bool" ? where : new Tensor(where.storage, "bool", where.shape, where.strides, where.offset);
+  const flags = reshaped(ctx, expanded(mask, shape), [numelOf(shape)]);
   const [ranks] = scan(ctx, countProgram(), sumOf("i32"), [flags], 0, ["int32"], { exclusive: true });
   const x = reshaped(ctx, expanded(self, shape), [flags.numel]);
   const out = empty(ctx, [flags.numel], self.dtype);

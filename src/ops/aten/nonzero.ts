@@ -1,7 +1,7 @@
 /** Positions that hold (PyTorch: nonzero, argwhere, where(condition), masked_select): count, read the count, fill. */
 
 import { arg, binary, cast, constant, type Expr, index, load, scalar, select } from "../../expr/expr.ts";
-import { compute, empty, reduce, resolved, scan } from "../../prims/calls.ts";
+import { checkOverlap, compute, empty, reduce, resolved, scan } from "../../prims/calls.ts";
 import { sumOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -11,6 +11,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { broadcastShapes } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
+import { writeOut } from "../registry.ts";
 import { addOf, axes, memo, mulOf } from "./memo.ts";
 import { unbind } from "./splits.ts";
 
@@ -114,6 +115,15 @@ function* nonzero(ctx: Context, self: Tensor): Generator<Tensor, Tensor, void> {
   return coordinatesOf(ctx, self, Number(count.item()));
 }
 
+function* maskedSelect(ctx: Context, self: Tensor, mask: Tensor): Generator<Tensor, Tensor, void> {
+  checkMask(mask, "masked_select");
+  const shape = broadcastShapes(self.shape, mask.shape);
+  const where = expanded(mask, shape);
+  const count = countOf(ctx, where);
+  yield count;
+  return packed(ctx, expanded(self, shape), where, Number(count.item()));
+}
+
 export const positions: readonly Op[] = [
   op("aten::nonzero(Tensor self) -> Tensor", { reads: nonzero }),
   op("aten::argwhere(Tensor self) -> Tensor", { reads: nonzero }),
@@ -137,14 +147,13 @@ export const positions: readonly Op[] = [
       return out;
     },
   }),
-  op("aten::masked_select(Tensor self, Tensor mask) -> Tensor", {
-    reads: function* (ctx, self, mask) {
-      checkMask(mask, "masked_select");
-      const shape = broadcastShapes(self.shape, mask.shape);
-      const where = expanded(mask, shape);
-      const count = countOf(ctx, where);
-      yield count;
-      return packed(ctx, expanded(self, shape), where, Number(count.item()));
+  op("aten::masked_select(Tensor self, Tensor mask) -> Tensor", { reads: maskedSelect }),
+  op("aten::masked_select.out(Tensor self, Tensor mask, *, Tensor(a!) out) -> Tensor(a!)", {
+    reads: function* (ctx, self, mask, out) {
+      if (out.dtype !== self.dtype) throw new OpwiseError("dtype-mismatch", "masked_select(): self and result must have the same scalar type");
+      checkOverlap(out, [self, mask], false);
+      writeOut(ctx, out, yield* maskedSelect(ctx, self, mask));
+      return out;
     },
   }),
 ];

@@ -25,4 +25,5 @@ export const samples: readonly Sample[] = [
     aten(`${name}.scalar`, [withNan, float(0.5)]),
     aten(`${name}.scalar`, [x, float(1.5)]),
   ]),
+  aten("quantile.scalar", [t([]), float(0.5), int(0), bool(true)]),
 ];

@@ -61,6 +61,8 @@ export const samples: readonly Sample[] = [
   aten("relu", [tv([4], [-1, "nan", "-0.0", 2])]),
   aten("relu", [t([2, 3], { dtype: "int8", transpose: true })]),
   aten("relu", [t([2], { dtype: "bool" })]),
+  ...(["float16", "bfloat16"] as const).flatMap((dtype) => ["trunc", "floor"].map((mode) => aten("div.Tensor_mode", [t([40], { dtype, low: -90, high: 90 }), t([40], { dtype, low: -3, high: 3 })], { rounding_mode: str(mode) }))),
+  aten("div.Tensor_mode", [tv([5], [1, -1, 0, "inf", -7.5]), tv([5], [0, 0, 0, 2, 2])], { rounding_mode: str("floor") }),
   aten("sub.Scalar", [t([2], { dtype: "bool" }), float(1.5)]),
   aten("sub.Tensor", [whole, t([3], { dtype: "bool" })]),
   aten("rsub.Scalar", [t([2], { dtype: "bool" }), int(1)]),

@@ -22,8 +22,20 @@ const divTrue = elementwise("div", (x, y) => x.div(y), { promotion: "float" });
 const ZERO_DIVISION: readonly string[] = ["ZeroDivisionError"];
 /** An integer divisor, checked. */
 const nonZero = (y: Num): Num => y.checked(y.ne(0), 0);
-const divTrunc = elementwise("div_trunc", (x, y) => (x.isFloat ? x.div(y).trunc() : x.quot(nonZero(y))), { messages: ZERO_DIVISION });
-const divFloor = elementwise("div_floor", (x, y) => (x.isFloat ? x.floordiv(y) : x.floordiv(nonZero(y))), { messages: ZERO_DIVISION });
+const divTrunc = elementwise("div_trunc", { stepwise: (round) => (x, y) => (x.isFloat ? round(x.div(y)).trunc() : x.quot(nonZero(y))) }, { messages: ZERO_DIVISION });
+/** Python's floor division, with its steps rounded (c10::div_floor_floating). */
+const divFloor = elementwise("div_floor", {
+  stepwise: (round) => (x, y) => {
+    if (!x.isFloat) return x.floordiv(nonZero(y));
+    const mod = x.fmod(y);
+    const quotient = round(round(x.sub(mod)).div(y));
+    const turned = mod.ne(0).and(y.lt(0).xor(mod.lt(0)));
+    const div = turned.where(round(quotient.sub(1)), quotient);
+    const floor = div.floor();
+    const nearest = div.sub(floor).gt(0.5).where(floor.add(1), floor);
+    return y.eq(0).where(x.div(y), div.ne(0).where(nearest, x.lit(0).copysign(x.div(y))));
+  },
+}, { messages: ZERO_DIVISION });
 
 function divideBy(mode: string | null): typeof divTrue {
   if (mode === null) return divTrue;

@@ -105,4 +105,11 @@ export const samples: readonly Sample[] = [
   aten("equal", [a, a]),
   aten("equal", [t([2]), t([3])]),
   aten("equal", [edges, edges]),
+  aten("float_power_.Scalar", [t([3]), int(2)]),
+  aten("float_power_.Scalar", [t([3], { dtype: "float64" }), int(2)]),
+  aten("float_power.Tensor_Scalar_out", [t([3]), int(2)], { out: t([3]) }),
+  aten("float_power.Tensor_Scalar_out", [t([3]), int(2)], { out: t([0], { dtype: "float64" }) }),
+  aten("float_power.Tensor_Tensor_out", [t([3], { low: 1 }), t([3])], { out: t([0], { dtype: "float64" }) }),
+  aten("float_power.Scalar_out", [int(2), t([3], { low: -2, high: 2 })], { out: t([0], { dtype: "float64" }) }),
+  aten("float_power_.Tensor", [t([3], { dtype: "float64" }), tv([3], [1, 2, 3])]),
 ];

@@ -2,7 +2,7 @@
 
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
-import { empty, map } from "../../prims/calls.ts";
+import { copyInto, empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { isComplex, isFloat, isInt, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -12,6 +12,7 @@ import { checkFits } from "../element-range.ts";
 import { apply, elementwise, type ElementwiseOptions, type Promotion } from "../elementwise.ts";
 import { resultType } from "../promotion.ts";
 import { sameShape } from "../../tensor/shape.ts";
+import { writeOut } from "../registry.ts";
 import { frexpProgram } from "./frexp.ts";
 import { everyOf as allOf } from "./reduction.ts";
 import { codesOf } from "../quantized/codes.ts";
@@ -179,17 +180,36 @@ function* sameQuantizers(ctx: Context, a: Tensor, b: Tensor): Generator<Tensor, 
   return true;
 }
 
+/** A power in double precision, whatever the operands are. */
+function floatPow(ctx: Context, self: Tensor | Scalar, exponent: Tensor | Scalar): Tensor {
+  const common = resultType([self, exponent], ctx.defaultDtype);
+  const wide = isComplex(common) ? "complex128" : "float64";
+  const widen = (t: Tensor | Scalar): Tensor | Scalar => (t instanceof Tensor ? apply(ctx, isComplex(common) ? toComplex128 : toFloat64, [t]) : t.kind === "int" || t.kind === "bool" ? { kind: "float", value: Number(t.value) } : t);
+  return wide === common ? apply(ctx, floatPower, [self, exponent]) : apply(ctx, floatPower, [widen(self), widen(exponent)]);
+}
+
 export const binary: readonly Op[] = [
   op("aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", { run: { kind: "pointwise", elementwise: power } }),
   op("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", { run: powScalar }),
   op("aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", { run: (ctx, self, exponent) => apply(ctx, power, [self, exponent], empty(ctx, exponent.shape, resultType([self, exponent], ctx.defaultDtype))) }),
-  ...(["Tensor_Tensor(Tensor self, Tensor exponent)", "Tensor_Scalar(Tensor self, Scalar exponent)", "Scalar(Scalar self, Tensor exponent)"] as const).map((form) =>
-    op(`aten::float_power.${form} -> Tensor`, {
-      run: (ctx: Context, self: Tensor | Scalar, exponent: Tensor | Scalar) => {
-        const common = resultType([self, exponent], ctx.defaultDtype);
-        const wide = isComplex(common) ? "complex128" : "float64";
-        const widen = (t: Tensor | Scalar): Tensor | Scalar => (t instanceof Tensor ? apply(ctx, isComplex(common) ? toComplex128 : toFloat64, [t]) : t.kind === "int" || t.kind === "bool" ? { kind: "float", value: Number(t.value) } : t);
-        return wide === common ? apply(ctx, floatPower, [self, exponent]) : apply(ctx, floatPower, [widen(self), widen(exponent)]);
+  ...(["Tensor_Tensor(Tensor self, Tensor exponent", "Tensor_Scalar(Tensor self, Scalar exponent", "Scalar(Scalar self, Tensor exponent"] as const).flatMap((form) => [
+    op(`aten::float_power.${form}) -> Tensor`, { run: floatPow }),
+    op(`aten::float_power.${form.replace("(", "_out(")}, *, Tensor(a!) out) -> Tensor(a!)` as "aten::float_power.out(Tensor self, Tensor exponent, *, Tensor(a!) out) -> Tensor(a!)", {
+      run: (ctx, self, exponent, out) => {
+        const value = floatPow(ctx, self, exponent);
+        if (out.dtype !== value.dtype) throw new OpwiseError("dtype-mismatch", `the output given to float_power has dtype ${scalarName(out.dtype)} but the operation's result requires dtype ${scalarName(value.dtype)}`);
+        writeOut(ctx, out, value);
+        return out;
+      },
+    }),
+  ]),
+  ...(["Tensor", "Scalar"] as const).map((kind) =>
+    op(`aten::float_power_.${kind}(Tensor(a!) self, ${kind} exponent) -> Tensor(a!)`, {
+      run: (ctx: Context, self: Tensor, exponent: Tensor | Scalar) => {
+        const value = floatPow(ctx, self, exponent);
+        if (self.dtype !== value.dtype) throw new OpwiseError("dtype-mismatch", `the base given to float_power_ has dtype ${scalarName(self.dtype)} but the operation's result requires dtype ${scalarName(value.dtype)}`);
+        copyInto(ctx, self, value);
+        return self;
       },
     }),
   ),

@@ -54,6 +54,12 @@ export const samples: readonly Sample[] = [
   ...["exp_", "neg_", "sigmoid_", "round_"].map((name) => aten(name, [turned])),
   aten("exp_", [whole]),
   aten("special_round", [tv([4], [1.2345, -2.5, 1234.5, "nan"])], { decimals: int(1) }),
+  ...(["float16", "bfloat16"] as const).map((dtype) => aten("logit", [t([40], { dtype, low: 0, high: 1 })])),
+  aten("logit_", [t([3], { dtype: "int32" })]),
+  aten("abs_", [t([3], { dtype: "complex64" })]),
+  aten("round.decimals", [t([3], { dtype: "int16" })], { decimals: int(0) }),
+  ...["abs_", "absolute_"].map((name) => aten(name, [t([3])])),
+  aten("logit_", [t([3], { low: 0, high: 1 })]),
   ...["abs_", "absolute_"].flatMap((name) => [aten(name, [edges]), aten(name, [z])]),
   aten("abs", [t([2], { dtype: "bool" })]),
 ];

@@ -3,11 +3,11 @@
 import type { Num } from "../../expr/num.ts";
 import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
-import { dtypeInfo, isComplex } from "../../tensor/dtype.ts";
+import { dtypeInfo, isComplex, scalarName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
-import { apply, type Elementwise, elementwise, type Promotion } from "../elementwise.ts";
+import { apply, type Elementwise, elementwise, type Promotion, type Rounding } from "../elementwise.ts";
 import { sigmoidCodes, tanhCodes } from "../quantized/activation.ts";
 
 type Unary = (x: Num) => Num;
@@ -27,9 +27,10 @@ const roundTens = elementwise("round", (x, ten) => x.div(ten).rint().mul(ten));
 
 const float = (value: number): Scalar => ({ kind: "float", value });
 
-/** Rounded to `decimals` places; integers stay as they are. */
+/** Rounded to `decimals` places. */
 function roundTo(ctx: Context, self: Tensor, decimals: number): Tensor {
-  if (dtypeInfo(self.dtype).class === "int") return apply(ctx, roundScaled, [self, { kind: "int", value: 1 }]);
+  const { class: kind } = dtypeInfo(self.dtype);
+  if (kind !== "float") throw new OpwiseError("unsupported-dtype", `"${decimals === 0 ? "round_vml_cpu" : "round_cpu"}" not implemented for '${scalarName(self.dtype)}'`);
   return apply(ctx, decimals < 0 ? roundTens : roundScaled, [self, float(10 ** Math.abs(decimals))]);
 }
 
@@ -58,10 +59,14 @@ function refuseBool(name: string, e: Elementwise): (ctx: Parameters<typeof apply
 /** A bool counts as 0 or 1: its square is an int64. */
 const squared = elementwise("square", (x) => x.square(), { result: (common) => (common === "bool" ? "int64" : common) });
 const negate = elementwise("neg", (x) => x.neg());
-const logitOf = elementwise("logit", (x) => x.div(x.lit(1).sub(x)).log(), { promotion: "float" });
-const logitClamped = elementwise("logit", (x, eps) => {
-  const z = x.lt(eps).where(eps, x.gt(eps.neg().add(1)).where(eps.neg().add(1), x));
-  return z.div(z.lit(1).sub(z)).log();
+const logOdds = (round: Rounding, x: Num): Num => round(x.div(round(x.lit(1).sub(x)))).log();
+const logitOf = elementwise("logit", { stepwise: (round) => (x) => logOdds(round, x) }, { promotion: "float" });
+const logitClamped = elementwise("logit", {
+  stepwise: (round) => (x, eps) => {
+    const low = round(eps);
+    const high = round(low.neg().add(1));
+    return logOdds(round, x.lt(low).where(low, x.gt(high).where(high, x)));
+  },
 }, { promotion: "float" });
 
 const absolute = elementwise("abs", (x) => x.abs(), {

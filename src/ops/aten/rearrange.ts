@@ -38,6 +38,7 @@ export function roll(ctx: Context, t: Tensor, shifts: readonly number[], dims: r
   if (shifts.length === 0) throw new OpwiseError("bad-argument", "`shifts` required");
   if (shifts.length !== dims.length) throw new OpwiseError("bad-argument", `shifts and dimensions must align. shifts: ${shifts.length}, dims:${dims.length}`);
   if (t.numel === 0) return copyOf(ctx, t);
+  if (t.rank === 0) throw new OpwiseError("index-out-of-range", `Dimension specified as ${dims[0] ?? 0} but tensor has no dimensions`);
   const moves = new Map<number, number>();
   dims.forEach((dim, i) => {
     const axis = wrapDim(dim, t.rank);

@@ -23,4 +23,9 @@ export const samples: readonly Sample[] = [
   ...["mvlgamma", "special_multigammaln"].flatMap((name) => [aten(name, [t([2, 2], { low: 2, high: 6 }), int(2)]), aten(name, [t([2], { dtype: "float64", low: 2, high: 6 }), int(3)])]),
   aten("erf", [t([3], { dtype: "bfloat16" })]),
   aten("polygamma_", [positive, int(2)]),
+  ...(["float16", "bfloat16", "float32"] as const).map((dtype) => aten("special_ndtr", [t([40], { dtype, low: -4, high: 4 })])),
+  aten("polygamma", [int(1), tv([4], [1, 2, 5, 9], { dtype: "int32" })]),
+  aten("polygamma_", [t([3], { dtype: "int32" }), int(1)]),
+  aten("mvlgamma_", [t([3], { dtype: "int32", low: 3, high: 9 }), int(1)]),
+  aten("mvlgamma_", [t([3], { low: 3, high: 9 }), int(1)]),
 ];

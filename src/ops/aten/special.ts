@@ -8,7 +8,7 @@ import type { Context } from "../../prims/context.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
-import { apply, elementwise } from "../elementwise.ts";
+import { apply, checkCast, elementwise } from "../elementwise.ts";
 import { floatPromoted } from "../promotion.ts";
 
 /** Names that are one intrinsic of the expression language. */
@@ -27,6 +27,26 @@ const INTRINSICS_OF_X: Readonly<Record<string, UnaryOp>> = {
 
 const polygamma = elementwise("polygamma", (x, n) => n.call("polygamma", x), { promotion: "float" });
 
+/** In the operand's own precision, poles included, as PyTorch's kernel has it: reflected below 1/2, moved up by six, then the asymptotic series. */
+const trigamma = elementwise("trigamma", (x) => {
+  const pi = x.lit(Math.PI);
+  const low = x.lt(0.5);
+  const sine = pi.mul(x).sin();
+  let total = low.where(pi.mul(pi).div(sine.mul(sine)).neg(), x.lit(0));
+  let y = low.where(x.lit(1).sub(x), x);
+  for (let i = 0; i < 6; i++) {
+    total = total.add(y.mul(y).reciprocal());
+    y = y.add(1);
+  }
+  const inverse = y.mul(y).reciprocal();
+  const series = inverse.mul(x.lit(1 / 6).sub(inverse.mul(x.lit(1 / 30).sub(inverse.mul(1 / 42)))));
+  total = total.add(y.mul(2).reciprocal().add(1).add(series).div(y));
+  return low.where(total.neg(), total);
+}, { promotion: "float" });
+
+/** (1 + erf(x / sqrt 2)) / 2, rounded at each step. */
+const ndtr = pointwise("ndtr", { stepwise: (round) => (x) => round(round(round(x.mul(Math.SQRT1_2)).apply("erf")).add(1)).mul(0.5) }, { promotion: "float" });
+
 /** log of the multivariate gamma function: p(p-1)/4 log(pi) + sum over j < p of lgamma(x - j/2). */
 const mvlgamma = elementwise("mvlgamma", (x, p) => {
   const [total = x.re] = fold(0, p.to("index").re, [x.lit(0).re], ([s = x.re], j) => [new Num(s).add(x.sub(new Num(j).to(x.type).mul(0.5)).apply("lgamma")).re]);
@@ -40,26 +60,17 @@ function multigamma(ctx: Context, self: Tensor, p: number): Tensor {
 }
 function derivative(ctx: Context, n: number, self: Tensor): Tensor {
   if (n < 0) throw new OpwiseError("bad-argument", "polygamma(n, x) does not support negative n.");
+  if (n === 1) return apply(ctx, trigamma, [self]);
   return apply(ctx, polygamma, [self, { kind: "float", value: n }]);
 }
 
-const scaledErf = elementwise("ndtr", (x) => x.mul(Math.SQRT1_2), { promotion: "float" });
-const erf = elementwise("erf", (x) => x.apply("erf"), { promotion: "float" });
-const plusOne = elementwise("ndtr", (x) => x.add(1));
-const halved = elementwise("ndtr", (x) => x.mul(0.5));
-
-/** `(1 + erf(x / sqrt 2)) / 2`, rounded after each step as PyTorch composes it. */
-function ndtr(ctx: Context, self: Tensor): Tensor {
-  return [scaledErf, erf, plusOne, halved].reduce((x, step) => apply(ctx, step, [x]), self);
-}
-
 export const special: readonly Op[] = [
-  op("aten::special_ndtr(Tensor self) -> Tensor", { run: ndtr }),
   ...[["self", INTRINSICS] as const, ["x", INTRINSICS_OF_X] as const].flatMap(([argument, table]) =>
     Object.entries(table).flatMap(([names, fn]) =>
       names.split(" ").map((name) => op(`aten::${name}(Tensor ${argument}) -> Tensor`, { run: pointwise(fn, (x) => x.apply(fn), { promotion: "float" }) })),
     ),
   ),
+  op("aten::special_ndtr(Tensor self) -> Tensor", { run: ndtr }),
   op("aten::special_entr(Tensor self) -> Tensor", {
     run: pointwise("entr", (x) => x.isnan().where(x, x.gt(0).where(x.neg().mul(x.log()), x.eq(0).where(x.lit(0), x.lit(-Infinity)))), { promotion: "float" }),
   }),
@@ -67,7 +78,9 @@ export const special: readonly Op[] = [
   op("aten::special_polygamma(int n, Tensor self) -> Tensor", { run: derivative }),
   op("aten::polygamma_(Tensor(a!) self, int n) -> Tensor(a!)", {
     run: (ctx, self, n) => {
-      copyInto(ctx, self, derivative(ctx, n, self));
+      const value = derivative(ctx, n, self);
+      checkCast(value.dtype, self.dtype);
+      copyInto(ctx, self, value);
       return self;
     },
   }),

@@ -7,8 +7,8 @@ import {
 } from "../../prims/views.ts";
 import { dtypeOfTorch } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import { sameShape } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { extentOf, sameShape } from "../../tensor/shape.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import type { Op } from "../define.ts";
 import { filled } from "./filling.ts";
 import { cloned } from "./indexing.ts";
@@ -21,9 +21,16 @@ function copied(ctx: Context, view: Tensor): Tensor {
   return out;
 }
 
+/** A copy that lies in its storage as `self` does (PyTorch's clone_preserve_strides); row-major where elements of `self` overlap. */
+function stridesKept(ctx: Context, self: Tensor): Tensor {
+  const extent = extentOf(self.shape, self.strides);
+  if (extent === undefined || self.strides.some((stride, i) => stride === 0 && (self.shape[i] ?? 0) > 1)) return cloned(ctx, self);
+  const whole = copyOf(ctx, viewOf(self, [self.offset + extent.high + 1], [1], 0));
+  return viewOf(whole, self.shape, self.strides, self.offset);
+}
+
 /** `src` written into the part of a copy of `self` that `part` shows. */
-function written(ctx: Context, self: Tensor, src: Tensor, part: (copy: Tensor) => Tensor, name: string): Tensor {
-  const out = cloned(ctx, self);
+function written(ctx: Context, self: Tensor, src: Tensor, part: (copy: Tensor) => Tensor, name: string, out = cloned(ctx, self)): Tensor {
   const view = part(out);
   if (!sameShape(view.shape, src.shape)) {
     throw new OpwiseError("shape-mismatch", `expected src to have a size equal to the ${name} of self. src size = [${src.shape.join(", ")}], ${name} size = [${view.shape.join(", ")}]`);
@@ -65,7 +72,7 @@ export const viewCopies: readonly Op[] = [
   viewOp("aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor", (ctx, self, src, dim, index) => written(ctx, self, src, (v) => selected(v, dim, index), "slice")),
   viewOp("aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor", (ctx, self, src, dim, start, end, step) => written(ctx, self, src, (v) => sliced(v, dim, start, end, step), "slice")),
   viewOp("aten::diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor", (ctx, self, src, offset, a, b) => written(ctx, self, src, (v) => diagonalOf(v, offset, a, b), "slice")),
-  viewOp("aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor", (ctx, self, src, size, stride, offset) => written(ctx, self, src, (v) => restrided(v, size, stride, offset), "slice")),
+  viewOp("aten::as_strided_scatter(Tensor self, Tensor src, SymInt[] size, SymInt[] stride, SymInt? storage_offset=None) -> Tensor", (ctx, self, src, size, stride, offset) => written(ctx, self, src, (v) => restrided(v, size, stride, offset), "slice", stridesKept(ctx, self))),
   viewOp("aten::select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt index) -> Tensor", (ctx, grad, sizes, dim, index) => backward(ctx, grad, sizes, (v) => selected(v, dim, index))),
   viewOp("aten::slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step) -> Tensor", (ctx, grad, sizes, dim, start, end, step) => backward(ctx, grad, sizes, (v) => sliced(v, dim, start, end, step))),
   viewOp("aten::diagonal_backward(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2) -> Tensor", (ctx, grad, sizes, offset, a, b) => backward(ctx, grad, sizes, (v) => diagonalOf(v, offset, a, b))),

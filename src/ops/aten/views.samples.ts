@@ -163,4 +163,11 @@ export const samples: readonly Sample[] = [
   aten("dsplit.array", [t([1, 2, 4]), ints(1)]),
   aten("flatten_dense_tensors", [list(t([2, 2]), t([3]))]),
   aten("unflatten_dense_tensors", [t([7]), list(t([2, 2]), t([3]))]),
+  aten("cat.out", [list(t([2]), t([3]))], { out: t([0], { dtype: "int64" }) }),
+  aten("_chunk_cat", [list(t([2]), t([3])), int(0), int(0)]),
+  aten("as_strided_scatter", [t([3, 4], { transpose: true }), t([2, 2]), ints(2, 2), ints(1, 2), int(0)]),
+  aten("narrow.Tensor", [t([4]), int(0), tv([], [true], { dtype: "bool" }), int(2)]),
+  aten("unbind_copy.int_out", [t([2])], { out: list(t([]), t([])) }),
+  ...["cat", "concat", "concatenate"].map((name) => aten(`${name}.out`, [list(t([2]), t([3]))], { out: t([0]) })),
+  aten("stack.out", [list(t([2]), t([2]))], { out: t([0], { dtype: "float64" }) }),
 ];

@@ -1,6 +1,6 @@
 /** Views: ops that show the same storage in another shape (PyTorch: Tensor.view, permute, select, slice ...), and those that change a tensor's own record. */
 
-import { dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
+import { dtypeInfo, dtypeOfTorch, isComplex } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, numelOf, wrapDim, wrapDims } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -151,6 +151,7 @@ export const views: readonly Op[] = [
   op("aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, SymInt length) -> Tensor(a)", {
     quantised: "copies",
     reads: function* (_ctx, self, dim, start, length) {
+      if (start.rank !== 0 || dtypeInfo(start.dtype).class !== "int") throw new OpwiseError("bad-argument", "start must be an 0-dim integral Tensor.");
       yield start;
       return narrowed(self, dim, Number(start.item()), length);
     },
