@@ -139,6 +139,16 @@ describe.each(BACKENDS)("on $name", ({ make }) => {
     );
   });
 
+  it.each([
+    ["max", [NaN, 3]],
+    ["sum", [NaN, 2.5]],
+  ] as const)("keeps NaN when it pools by %s", (reduction, wanted) => {
+    const x = Tensor.from(Float32Array.of(NaN, 1, 2, 3), [1, 1, 1, 4]);
+    const y = Tensor.zeros([1, 1, 1, 2]);
+    context(backend).run({ kind: "window", reduction, operands: [x], results: [y], scalars: [], kernel: [1, 2], stride: [1, 2], padBegin: [0, 0], padEnd: [0, 0], dilation: [1, 1], divisor: 2 });
+    expect(numbers(y)).toEqual(wanted);
+  });
+
   it("convolves and pools as the sums say", () => {
     fc.assert(
       fc.property(

@@ -209,7 +209,8 @@ export function refusesWindow(engine: Engine, call: WindowCall): string | undefi
   if (call.results.length > 1) return "TensorFlow.js's pooling gives no flat indices";
   if (call.dilation.some((d) => d !== 1)) return "TensorFlow.js has no dilated pooling";
   const kernel = call.reduction === "max" ? "MaxPool" : "AvgPool";
-  if (!engine.has(kernel)) return `the engine has no kernel ${kernel}`;
+  const missing = [kernel, "MaxPool", "IsNan", "Greater", "Select"].find((name) => !engine.has(name));
+  if (missing !== undefined) return `the engine has no kernel ${missing}`;
   if (call.reduction === "sum") {
     const padding = [...call.padBegin, ...call.padEnd].some((p) => p > 0);
     if (padding && call.divisor === "inside") return "TensorFlow.js counts a padded window its own way";
@@ -244,8 +245,11 @@ export function runWindow(engine: Engine, call: WindowCall, read: Reader): TfTen
   const needsPad = begin.some((p) => p > 0) || tail.some((p) => p > 0);
   const fill = call.reduction === "max" ? -3.4028234663852886e38 : 0;
   const padded = needsPad ? tf.pad(planes, [[0, 0], [begin[0], tail[0] ?? 0], [begin[1], tail[1] ?? 0], [0, 0]], fill) : planes;
-  if (call.reduction === "max") return [tf.reshape(tf.maxPool(padded, kernel, stride, "valid"), [...result.shape])];
-  const mean = tf.avgPool(padded, kernel, stride, "valid");
+  // The wasm engine clamps what it pools, and so loses NaN: windows that hold one are found by a pooling of their own.
+  const odd = tf.maxPool(tf.cast(tf.isNaN(padded), "float32"), kernel, stride, "valid");
+  const restored = (pooled: TfTensor): TfTensor => tf.where(tf.greater(odd, tf.scalar(0, "float32")), tf.mul(odd, tf.scalar(NaN, "float32")), pooled);
+  if (call.reduction === "max") return [tf.reshape(restored(tf.maxPool(padded, kernel, stride, "valid")), [...result.shape])];
+  const mean = restored(tf.avgPool(padded, kernel, stride, "valid"));
   const size = kernel[0] * kernel[1];
   const scaled = typeof call.divisor === "number" && call.divisor !== size ? tf.mul(mean, tf.scalar(size / call.divisor, "float32")) : mean;
   return [tf.reshape(tf.slice(scaled, [0, 0, 0, 0], [lead, out[0], out[1], 1]), [...result.shape])];
