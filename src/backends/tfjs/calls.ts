@@ -5,11 +5,20 @@ import { type BinaryOp, type Expr, operandsOf } from "../../expr/expr.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { unreachable } from "../../tensor/error.ts";
+import { numelOf } from "../../tensor/shape.ts";
 import type { TfTensor } from "./tensorflow.ts";
 import { type Engine, refusesExpr, refusesProgram, walkExprs, walkProgram } from "./walk.ts";
 
 /** Reads an operand of a call as an engine tensor in its shape. */
 export type Reader = (view: View, expand: boolean) => TfTensor;
+
+/** Engines do arithmetic on at most so many axes; the WebAssembly one gives no answer, and no error, beyond. */
+const MOST_AXES = 6;
+
+/** An operand to be walked element by element: flat and expanded where it has more axes than an engine's arithmetic takes. */
+export function readElements(engine: Engine, read: Reader, view: View, expand: boolean): TfTensor {
+  return view.shape.length > MOST_AXES ? engine.tf.reshape(read(view, true), [numelOf(view.shape)]) : read(view, expand);
+}
 
 /** Kernels that fold by one function of the state and the incoming value. */
 const FOLDS: Partial<Record<BinaryOp, string>> = { add: "Sum", mul: "Prod", max: "Max", min: "Min", or: "Any", and: "All" };
@@ -31,6 +40,7 @@ export function refusesReduce(engine: Engine, call: ReduceCall): string | undefi
   if (kernel === undefined) return `TensorFlow.js has no reduction ${call.combiner.name}`;
   if (!engine.has(kernel)) return `the engine has no kernel ${kernel}`;
   if (call.results.length !== 1) return "more than one result";
+  if (kernel === "Exp" && call.shape.length > MOST_AXES) return `TensorFlow.js has arithmetic on at most ${MOST_AXES} axes`;
   const result = call.results[0]?.dtype;
   if (kernel === "Any" || kernel === "All" ? result !== "bool" : result !== "float32") return `TensorFlow.js has no ${call.combiner.name} to ${String(result)}`;
   const finish = call.combiner.finish[0];
@@ -56,7 +66,7 @@ function elementProgram(call: ReduceCall | ScanCall): ReduceCall["program"] {
 
 export function runReduce(engine: Engine, call: ReduceCall, read: Reader): TfTensor[] {
   const { tf } = engine;
-  const [value = unreachable("element"), weight] = walkProgram(engine, elementProgram(call), call.operands.map((v) => read(v, true)), call.scalars);
+  const [value = unreachable("element"), weight] = walkProgram(engine, elementProgram(call), call.operands.map((v) => readElements(engine, read, v, true)), call.scalars);
   const full = value.shape.length === call.shape.length ? value : tf.reshape(value, [...call.shape]);
   const axes = [...call.axes];
   if (call.combiner.name === "logsumexp") {
@@ -92,8 +102,8 @@ export function refusesScan(engine: Engine, call: ScanCall): string | undefined 
   return (engine.has("Cumsum") ? undefined : "the engine has no kernel Cumsum") ?? floats([...call.operands, ...call.results]) ?? refusesProgram(engine, elementProgram(call));
 }
 export function runScan(engine: Engine, call: ScanCall, read: Reader): TfTensor[] {
-  const [value = unreachable("element")] = walkProgram(engine, elementProgram(call), call.operands.map((v) => read(v, true)), call.scalars);
-  return [engine.tf.cumsum(value, call.axis, call.exclusive, call.reverse)];
+  const [value = unreachable("element")] = walkProgram(engine, elementProgram(call), call.operands.map((v) => readElements(engine, read, v, true)), call.scalars);
+  return [engine.tf.cumsum(engine.tf.reshape(value, [...(call.operands[0]?.shape ?? [])]), call.axis, call.exclusive, call.reverse)];
 }
 
 export function refusesContract(engine: Engine, call: ContractCall): string | undefined {
@@ -134,11 +144,11 @@ export function refusesConvolve(engine: Engine, call: ConvolveCall): string | un
   const bad = floats([...call.operands, ...call.results]);
   if (bad !== undefined) return bad;
   if (call.stride.some((s) => s > 1) && call.dilation.some((d) => d > 1)) return "TensorFlow.js has no stride with dilation";
+  if (call.padBegin.some((p) => p < 0) || call.padEnd.some((p) => p < 0)) return "negative padding";
   if (call.transposed) {
     if (call.groups !== 1 || call.dilation.some((d) => d > 1)) return "TensorFlow.js has no grouped or dilated transposed convolution";
     return engine.has("Conv2DBackpropInput") ? undefined : "the engine has no kernel Conv2DBackpropInput";
   }
-  if (call.padBegin.some((p) => p < 0) || call.padEnd.some((p) => p < 0)) return "negative padding";
   const depthwise = call.groups > 1 && w.shape[1] === 1;
   const kernel = depthwise ? "DepthwiseConv2dNative" : "Conv2D";
   if (!engine.has(kernel)) return `the engine has no kernel ${kernel}`;

@@ -10,7 +10,7 @@ import { itemsize } from "../../tensor/dtype.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { hostBytes, nativeDtype, TfBuffer, tfBuffer, uploadFlat } from "./buffer.ts";
-import { type Packer, type Reader, refusesContract, refusesConvolve, refusesReduce, refusesScan, refusesWindow, runContract, runConvolve, runReduce, runScan, runWindow } from "./calls.ts";
+import { type Packer, type Reader, readElements, refusesContract, refusesConvolve, refusesReduce, refusesScan, refusesWindow, runContract, runConvolve, runReduce, runScan, runWindow } from "./calls.ts";
 import { computeReadsOnHost, refusesCompute, runCompute } from "./compute.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import type { TensorFlow, TfTensor } from "./tensorflow.ts";
@@ -99,7 +99,7 @@ export function tfjs(tf: TensorFlow, options: TfjsOptions = {}): Backend {
   const values = (what: Call | Region, host: Backend): readonly TfTensor[] => {
     switch (what.kind) {
       case "region": return runRegion(engine, what, read);
-      case "map": return walkProgram(engine, what.program, what.operands.map((v) => read(v, false)), what.scalars);
+      case "map": return walkProgram(engine, what.program, what.operands.map((v) => readElements(engine, read, v, false)), what.scalars);
       case "compute": return runCompute(engine, what, (view) => bufferOf(view).flat, host);
       case "reduce": return runReduce(engine, what, read);
       case "scan": return runScan(engine, what, read);

@@ -3,12 +3,17 @@
 import { OpwiseError } from "../../tensor/error.ts";
 import type { OnnxCall } from "./define.ts";
 
+/** An n-gram of the pool: its position in the output, and its weight, which stands in the pool's order. */
+interface Gram {
+  readonly at: number;
+  readonly weight: number;
+}
 interface Branch {
-  /** Position in the output of the n-gram that ends here. */
-  at: number | undefined;
+  /** The n-gram that ends here. */
+  gram: Gram | undefined;
   readonly next: Map<string, Branch>;
 }
-const branch = (): Branch => ({ at: undefined, next: new Map() });
+const branch = (): Branch => ({ gram: undefined, next: new Map() });
 
 export interface Grams {
   /** Numbers per row. */
@@ -18,7 +23,7 @@ export interface Grams {
 }
 
 /** Reads the pool: `ngram_counts[n - 1]` is where the n-grams begin, which lie one after another. */
-function treeOf(pool: readonly string[], starts: readonly number[], coordinates: readonly number[], shortest: number, longest: number): Branch {
+function treeOf(pool: readonly string[], starts: readonly number[], coordinates: readonly number[], weights: readonly number[] | undefined, shortest: number, longest: number): Branch {
   const root = branch();
   let id = 0;
   starts.forEach((start, i) => {
@@ -32,7 +37,8 @@ function treeOf(pool: readonly string[], starts: readonly number[], coordinates:
         if (next === undefined) node.next.set(word, (next = branch()));
         node = next;
       }
-      node.at = coordinates[id];
+      const place = coordinates[id];
+      if (place !== undefined) node.gram = { at: place, weight: weights?.[id] ?? 1 };
     }
   });
   return root;
@@ -47,8 +53,7 @@ export function gramsOf(call: OnnxCall): Grams {
   if (!["TF", "IDF", "TFIDF"].includes(mode))
     throw new OpwiseError("bad-onnx", "`mode` of TfIdfVectorizer is unknown", { wanted: "TF, IDF or TFIDF", got: mode });
   const [shortest, longest, skips] = [attributes.int("min_gram_length"), attributes.int("max_gram_length"), attributes.int("max_skip_count")];
-  const weights = attributes.floats("weights");
-  const root = treeOf(pool, attributes.ints("ngram_counts") ?? [], coordinates, shortest, longest);
+  const root = treeOf(pool, attributes.ints("ngram_counts") ?? [], coordinates, mode === "TF" ? undefined : attributes.floats("weights"), shortest, longest);
   const width = Math.max(...coordinates) + 1;
   const row = (words: readonly string[]): number[] => {
     const counts = new Array<number>(width).fill(0);
@@ -59,12 +64,13 @@ export function gramsOf(call: OnnxCall): Grams {
         for (let n = 1, at = start; n <= longest && at < words.length; n++, at += distance) {
           node = node.next.get(words[at] ?? "");
           if (node === undefined) break;
-          if (n >= from && node.at !== undefined) counts[node.at] = (counts[node.at] ?? 0) + 1;
+          if (n < from || node.gram === undefined) continue;
+          const { at: place, weight } = node.gram;
+          counts[place] = mode === "IDF" ? weight : (counts[place] ?? 0) + weight;
         }
       }
     }
-    if (mode === "TF") return counts;
-    return counts.map((n, i) => (mode === "IDF" ? Math.min(n, 1) : n) * (weights?.[i] ?? 1));
+    return counts;
   };
   return { width, row };
 }

@@ -140,7 +140,7 @@ function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtyp
     });
   }
   const weights = Tensor.from(taps.weights, [a.to, taps.count], "float64");
-  return computeOf(ctx, "resize", `${axis},${crops}`, shape, [x, places, outside, weights], dtype, ["index", "f64"], [taps.count, s.extrapolation], () => {
+  return computeOf(ctx, "resize", `${axis},${crops},${s.antialias}`, shape, [x, places, outside, weights], dtype, ["index", "f64"], [taps.count, s.extrapolation], () => {
     const here = axes(x.rank);
     const zero = constant(0, "f64");
     const [sum = zero] = fold(0, size(0), [zero], ([so = zero], trip) => {
@@ -156,7 +156,8 @@ function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtyp
       return [new Num(so).add(v.mul(weight)).re];
     });
     const result = new Num(crops ? select(load(2, "bool", [index(axis)]), scalar(1, "f64"), sum) : sum);
-    return { parts: outputParts(dtypeInfo(dtype).class === "int" ? result.rint() : result, dtype) };
+    // Integers are cut off, as onnxruntime and the reference evaluator do; onnxruntime's antialiased pictures are rounded.
+    return { parts: outputParts(s.antialias && dtypeInfo(dtype).class === "int" ? result.rint() : result, dtype) };
   });
 }
 

@@ -4,12 +4,15 @@ import { binary, cast, index, load, select } from "../../expr/expr.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
+import { opmathOf } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { axes, zeroOf } from "../aten/memo.ts";
+import { extremum, sum } from "../aten/reduction.ts";
 import { softmax } from "../aten/softmax.ts";
+import { apply, elementwise } from "../elementwise.ts";
 import { type OnnxOp, onnxOp } from "./define.ts";
 import { axisOf, tensorAt } from "./inputs.ts";
-import { computeOf } from "./programs.ts";
+import { computeOf, mapOf } from "./programs.ts";
 import { positionOf } from "./reductions.ts";
 import { flattenedAt } from "./shapes.ts";
 
@@ -30,6 +33,18 @@ function hardmax(ctx: Context, x: Tensor, axis: number): Tensor {
   });
 }
 
+const difference = elementwise("sub", (x, y) => x.sub(y));
+const quotient = elementwise("div", (x, y) => x.div(y));
+
+/** Softmax or its logarithm. Half types round after each step of the standard's function body, as its reference evaluator does. */
+function normalised(ctx: Context, x: Tensor, axis: number, logarithm: boolean): Tensor {
+  if (opmathOf(x.dtype) === x.dtype || x.numel === 0) return softmax(ctx, x, axis, logarithm);
+  const shifted = apply(ctx, difference, [x, extremum(ctx, x, [axis], true, true)]);
+  const powers = mapOf(ctx, "exp", [shifted], x.dtype, (v) => v.to("f64").exp());
+  const total = sum(ctx, powers, axis, true);
+  return logarithm ? apply(ctx, difference, [shifted, mapOf(ctx, "log", [total], x.dtype, (v) => v.to("f64").log())]) : apply(ctx, quotient, [powers, total]);
+}
+
 function along(name: string, meaning: (ctx: Context, x: Tensor, axis: number) => Tensor): OnnxOp {
   return onnxOp(name, {
     1: {
@@ -48,7 +63,7 @@ function along(name: string, meaning: (ctx: Context, x: Tensor, axis: number) =>
 }
 
 export const softmaxOps: readonly OnnxOp[] = [
-  along("Softmax", (ctx, x, axis) => softmax(ctx, x, axis, false)),
-  along("LogSoftmax", (ctx, x, axis) => softmax(ctx, x, axis, true)),
+  along("Softmax", (ctx, x, axis) => normalised(ctx, x, axis, false)),
+  along("LogSoftmax", (ctx, x, axis) => normalised(ctx, x, axis, true)),
   along("Hardmax", hardmax),
 ];

@@ -63,7 +63,7 @@ export function windowsOf(call: OnnxCall, spatial: readonly number[], kernel: re
     // A window that would start in the padding behind the input is left out.
     return (count - 1) * s >= size + (begin[i] ?? 0) ? count - 1 : count;
   });
-  if (out.some((n) => n < 1))
+  if (out.some((n) => n < 0))
     throw new OpwiseError("shape-mismatch", `no window of [${kernel.join(", ")}] fits into [${spatial.join(", ")}]`, { got: `${out.join(" x ")} windows` });
   return { kernel, stride, dilation, padBegin: begin, padEnd: end, out };
 }

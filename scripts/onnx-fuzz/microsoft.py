@@ -1,0 +1,3 @@
+MAKERS = {}
+def types(case):
+    return [None]*case.outputs
