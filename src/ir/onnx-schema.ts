@@ -62,26 +62,6 @@ export interface OnnxSchema {
   readonly open: boolean;
 }
 
-/**
- * Ops of onnxruntime's own domain whose meaning does not need a subgraph. Their schemas are not part of the
- * standard, so only the names are held.
- */
-const MICROSOFT = `Attention AttnLSTM BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu BifurcationDetector BitmaskBiasDropout BitmaskDropout
-CDist CausalConvWithState ComplexMul ComplexMulConj ConvTransposeWithDynamicPads CropAndResize DecoderAttention DecoderMaskedMultiHeadAttention
-DecoderMaskedSelfAttention DequantizeBFP DequantizeLinear DequantizeWithOrder DynamicQuantizeLSTM DynamicQuantizeMatMul DynamicTimeWarping
-EmbedLayerNormalization ExpandDims FastGelu FusedConv FusedGemm FusedMatMul FusedMatMulActivation GatedRelativePositionBias GatherBlockQuantized
-GatherND Gelu GemmFastGelu GemmFloat8 GemmaRotaryEmbedding GridSample GroupNorm GroupQueryAttention Inverse Irfft IsAllFinite LinearAttention
-LongformerAttention MatMulBnb4 MatMulFpQ4 MatMulInteger16 MatMulIntegerToFloat MatMulNBits MaxpoolWithMask MoE MulInteger MultiHeadAttention
-MurmurHash3 NGramRepeatBlock NhwcConv NhwcFusedConv NhwcMaxPool PackedAttention PackedMultiHeadAttention Pad PagedAttention QAttention
-QEmbedLayerNormalization QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul
-QLinearReduceMean QLinearSigmoid QLinearSoftmax QLinearWhere QMoE QOrderedAttention QOrderedGelu QOrderedLayerNormalization
-QOrderedLongformerAttention QOrderedMatMul QuantizeBFP QuantizeLinear QuantizeWithOrder QuickGelu Range ReduceSumInteger RelativePositionBias
-RemovePadding RestorePadding Rfft RotaryEmbedding SampleOp SkipGroupNorm SkipLayerNormalization SkipSimplifiedLayerNormalization SparseAttention
-SparseToDenseMatMul Tokenizer TorchEmbedding TransposeMatMul Trilu UnfoldTensor Unique WordConvEmbedding`;
-
-/** Ops that onnxruntime puts into the standard's own domain. */
-const EXTRA_STANDARD = ["SimplifiedLayerNormalization"];
-
 const KEY = (domain: string, name: string): string => `${domain}::${name}`;
 
 /** Lines of the table by domain and name, oldest version first; parsed schemas replace their text. */
@@ -114,8 +94,6 @@ function open(): Map<string, (string | OnnxSchema)[]> {
     if (list === undefined) out.set(key, [line]);
     else list.push(line);
   }
-  for (const name of MICROSOFT.split(/\s+/)) out.set(KEY("com.microsoft", name), [openSchema("com.microsoft", name)]);
-  for (const name of EXTRA_STANDARD) out.set(KEY("", name), [openSchema("", name)]);
   return out;
 }
 

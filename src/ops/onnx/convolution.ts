@@ -48,7 +48,7 @@ export function convolved(ctx: Context, call: OnnxCall, x: Tensor, w: Tensor, bi
 }
 
 /** `output_shape` and `auto_pad` decide the pads; otherwise pads decide the shape. */
-function convTranspose(ctx: Context, call: OnnxCall): Tensor {
+export function convTranspose(ctx: Context, call: OnnxCall): Tensor {
   const [x, w] = [tensorAt(call, 0), tensorAt(call, 1)];
   const groups = call.attributes.int("group", 1);
   checkChannels(x, w, groups, true);

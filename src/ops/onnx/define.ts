@@ -20,6 +20,10 @@ export class Attributes {
     this.#values = values;
     this.#constant = constant;
   }
+  /** These attributes and others, which win. */
+  with(more: Readonly<Record<string, Template>>): Attributes {
+    return new Attributes(this.#op, { ...this.#values, ...more }, this.#constant);
+  }
   get names(): readonly string[] {
     return Object.keys(this.#values);
   }

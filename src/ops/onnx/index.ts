@@ -30,6 +30,7 @@ import { stringOps } from "./strings.ts";
 import { trainingOps } from "./training.ts";
 import { attentionOps } from "./attention.ts";
 import { linearAttentionOps } from "./linear-attention.ts";
+import { experimentalOps } from "./experiments.ts";
 import { mlOps } from "./ml/index.ts";
 import { microsoftOps } from "./microsoft/index.ts";
 
@@ -63,6 +64,7 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   trainingOps,
   attentionOps,
   linearAttentionOps,
+  experimentalOps,
   mlOps,
   microsoftOps,
 ];

@@ -117,30 +117,26 @@ function rmsNormalization(ctx: Context, call: OnnxCall): Tensor {
 }
 
 /** Scale and bias are per channel since version 21, per group before. */
-function groupNormalization(ctx: Context, call: OnnxCall): Tensor {
-  const [x, scale, bias] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
-  const groups = call.attributes.int("num_groups");
+/** Normalised within groups of channels of `[N, C, ...]`; `scale` and `bias` are per channel, or per group in the first version. */
+export function groupNorm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, groups: number, eps: number, perGroup = false): Tensor {
   const [n = 0, c = 0, ...rest] = x.shape;
   if (!(groups > 0) || c % groups !== 0) throw new OpwiseError("shape-mismatch", `${c} channels do not make ${groups} groups`);
   const split = [n, groups, c / groups, ...rest];
   const grouped = reshaped(ctx, x, split);
   const axes = axesFrom(2, split.length);
-  const affine = (t: Tensor): Tensor => reshaped(ctx, t, [1, groups, t.numel === groups && call.version < 21 ? 1 : c / groups, ...rest.map(() => 1)]);
+  const affine = (t: Tensor): Tensor => reshaped(ctx, t, [1, groups, t.numel === groups && perGroup ? 1 : c / groups, ...rest.map(() => 1)]);
   const out = empty(ctx, split, x.dtype);
   if (x.numel > 0) {
     const wide = opmathOf(x.dtype);
     const m = meanOf(ctx, grouped, axes, wide);
-    normalise(
-      ctx,
-      grouped,
-      m,
-      inverseDeviation(ctx, varianceOf(ctx, grouped, m, axes, wide), call.attributes.float("epsilon", 1e-5)),
-      affine(scale),
-      affine(bias),
-      out,
-    );
+    normalise(ctx, grouped, m, inverseDeviation(ctx, varianceOf(ctx, grouped, m, axes, wide), eps), affine(scale), affine(bias), out);
   }
   return reshaped(ctx, out, x.shape);
+}
+
+function groupNormalization(ctx: Context, call: OnnxCall): Tensor {
+  const { attributes, version } = call;
+  return groupNorm(ctx, tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2), attributes.int("num_groups"), attributes.float("epsilon", 1e-5), version < 21);
 }
 
 function meanVarianceNormalization(ctx: Context, call: OnnxCall): Tensor {

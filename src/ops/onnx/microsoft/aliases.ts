@@ -11,8 +11,10 @@ import { activationOps } from "../activations.ts";
 import { quantizationOps } from "../quantization.ts";
 import { samplingOps } from "../sampling.ts";
 import { uniqueOps } from "../unique.ts";
+import { linearAttentionOps } from "../linear-attention.ts";
+import { OpwiseError } from "../../../tensor/error.ts";
 
-const table = onnxTableOf([indexingOps, creationOps, paddingOps, activationOps, quantizationOps, samplingOps, uniqueOps]);
+const table = onnxTableOf([linearAttentionOps, indexingOps, creationOps, paddingOps, activationOps, quantizationOps, samplingOps, uniqueOps]);
 
 
 function alias(name: string, version: number, as: string = name): OnnxOp {
@@ -21,6 +23,21 @@ function alias(name: string, version: number, as: string = name): OnnxOp {
   const { meaning } = found;
   const own: OnnxMeaning = "run" in meaning ? { run: (ctx, call) => meaning.run(ctx, { ...call, version }) } : { reads: (ctx, call) => meaning.reads(ctx, { ...call, version }) };
   return onnxOp(`com.microsoft::${name}`, { 1: own });
+}
+
+/** The alias, where the attributes that onnxruntime added have the values under which they change nothing. */
+function plainAlias(name: string, version: number, plain: Readonly<Record<string, number>>): OnnxOp {
+  const { versions } = alias(name, version);
+  const meaning = versions[1];
+  if (meaning === undefined || !("run" in meaning)) throw new TypeError(`${name} does not run at once`);
+  const run: typeof meaning.run = (ctx, call) => {
+    for (const [attribute, value] of Object.entries(plain)) {
+      const given = call.attributes.int(attribute, value);
+      if (given !== value) throw new OpwiseError("unsupported-op", `com.microsoft ${name} with \`${attribute}\``, { wanted: String(value), got: String(given) });
+    }
+    return meaning.run(ctx, call);
+  };
+  return onnxOp(`com.microsoft::${name}`, { 1: { run } });
 }
 
 const UNSORTED = new Attributes("com.microsoft::Unique", { sorted: { kind: "int", value: 0 } }, () => unreachable("an attribute of numbers"));
@@ -43,5 +60,7 @@ export const aliasOps: readonly OnnxOp[] = [
   alias("QuantizeLinear", 21),
   alias("DequantizeLinear", 21),
   alias("GridSample", 16),
+  plainAlias("LinearAttention", 27, { state_window: 0 }),
+  plainAlias("CausalConvWithState", 27, { channels_last: 0, dilation: 1, input_channel_offset: 0, input_channels: 0, ndim: 1, state_length: 0, state_update_capacity: 0, state_window: 0 }),
   onnxOp("com.microsoft::Unique", { 1: { reads: unique } }),
 ];

@@ -8,7 +8,7 @@ import { computeType } from "../../../prims/program.ts";
 import { reshaped, transposed } from "../../../prims/views.ts";
 import { type DType, isFloat } from "../../../tensor/dtype.ts";
 import { OpwiseError } from "../../../tensor/error.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
+import { Tensor } from "../../../tensor/tensor.ts";
 import { gatherAt } from "../../aten/indexing.ts";
 import { addOf, axes, loadIndex, mulOf, quotOf, remOf, size } from "../../aten/memo.ts";
 import { matmul } from "../../aten/products.ts";
@@ -70,6 +70,35 @@ function matMulNBits(ctx: Context, call: OnnxCall): Tensor {
   return out;
 }
 
+/** What the codes of bitsandbytes' 4-bit floats (0) and normal floats (1) stand for, in shares of a block's largest magnitude. */
+const HALF_FP4 = [0, 0.005208333333, 0.66666667, 1, 0.33333333, 0.5, 0.16666667, 0.25];
+const FOUR_BITS = [
+  [...HALF_FP4, ...HALF_FP4.map((v) => -v)],
+  [
+    -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0,
+    0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+  ],
+] as const;
+
+/** `A W'` with W `[N, K]` flat, two codes to a byte (the first one above), in blocks with the largest magnitude each. */
+function matMulBnb4(ctx: Context, call: OnnxCall): Tensor {
+  const { attributes } = call;
+  const [n, k, block] = [attributes.int("N"), attributes.int("K"), attributes.int("block_size")];
+  const values = FOUR_BITS[attributes.int("quant_type") === 0 ? 0 : 1];
+  if (attributes.int("transB", 1) !== 1) throw new OpwiseError("unsupported-op", "MatMulBnb4 with `transB` 0");
+  const [a, b, largest] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
+  const table = Tensor.from([...values], [16], "float32");
+  const weights = computeOf(ctx, "unpack_bnb4", "", [n, k], [reshaped(ctx, b, [b.numel]), reshaped(ctx, largest, [largest.numel]), table], a.dtype, ["index", "index"], [k, block], () => {
+    const at = addOf(mulOf(index(0), size(0)), index(1));
+    const two = constant(2, "index");
+    const shift = new Num(cast(mulOf(binary("sub", constant(1, "index"), remOf(at, two)), constant(4, "index")), "i32"));
+    const code = new Num(cast(load(0, "u8", [quotOf(at, two)]), "i32")).shr(shift).bitand(15);
+    const value = new Num(load(2, "f32", [cast(code.re, "index")])).mul(new Num(load(1, computeType(largest.dtype), [quotOf(at, size(1))])).to("f32"));
+    return { parts: outputParts(value, a.dtype) };
+  });
+  return matmul(ctx, a, transposed(weights, 0, 1));
+}
+
 /** Codes that lie two or more to a byte along the last axis, apart. */
 function spreadCodes(ctx: Context, t: Tensor, bits: number): Tensor {
   if (bits === 8) return t;
@@ -103,5 +132,6 @@ function shifted(ctx: Context, t: Tensor, by: number): Tensor {
 
 export const blockQuantizedOps: readonly OnnxOp[] = [
   onnxOp("com.microsoft::MatMulNBits", { 1: { run: matMulNBits } }),
+  onnxOp("com.microsoft::MatMulBnb4", { 1: { run: matMulBnb4 } }),
   onnxOp("com.microsoft::GatherBlockQuantized", { 1: { run: gatherBlocks } }),
 ];

@@ -4,6 +4,8 @@ import type { OnnxOp } from "../define.ts";
 import { aliasOps } from "./aliases.ts";
 import { fusedAttentionOps } from "./attention.ts";
 import { blockQuantizedOps } from "./block-quantized.ts";
+import { decodingOps } from "./decoding.ts";
+import { diffusionOps } from "./diffusion.ts";
 import { expertOps } from "./experts.ts";
 import { fusedOps } from "./fused.ts";
 import { groupedAttentionOps } from "./grouped-attention.ts";
@@ -13,5 +15,5 @@ import { textOps } from "./texts.ts";
 import { visionOps } from "./vision.ts";
 
 export const microsoftOps: readonly OnnxOp[] = [
-  ...aliasOps, ...blockQuantizedOps, ...expertOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps, ...quantizedOps, ...textOps, ...visionOps,
+  ...aliasOps, ...blockQuantizedOps, ...decodingOps, ...diffusionOps, ...expertOps, ...fusedAttentionOps, ...fusedOps, ...fusedNormOps, ...groupedAttentionOps, ...quantizedOps, ...textOps, ...visionOps,
 ];

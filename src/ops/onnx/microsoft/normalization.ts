@@ -11,6 +11,7 @@ import { sum } from "../../aten/reduction.ts";
 import { filled } from "../../aten/filling.ts";
 import { apply, elementwise } from "../../elementwise.ts";
 import { castTo } from "../casts.ts";
+import { dequantised } from "../quantization.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "../define.ts";
 import { axisOf, int, maybeTensor, tensorAt } from "../inputs.ts";
 import { mapOf } from "../programs.ts";
@@ -61,6 +62,16 @@ function embedLayerNorm(ctx: Context, call: OnnxCall): Tensor[] {
   return [out, kept, total];
 }
 
+/** The same from tables, scale and offset of codes. */
+function quantizedEmbedLayerNorm(ctx: Context, call: OnnxCall): Tensor[] {
+  const real = (at: number, k: number): Tensor | null => {
+    const codes = maybeTensor(call, at);
+    return codes === undefined ? null : dequantised(ctx, codes, tensorAt(call, 8 + k), tensorAt(call, 13 + k), "float32", 0, 0);
+  };
+  const inputs = [call.inputs[0] ?? null, call.inputs[1] ?? null, real(2, 0), real(3, 1), real(4, 2), real(5, 3), real(6, 4), call.inputs[7] ?? null];
+  return embedLayerNorm(ctx, { ...call, inputs });
+}
+
 /** The layer norm without a mean, which onnxruntime also knows in the standard's domain. */
 function simplified(ctx: Context, call: OnnxCall): Tensor[] {
   const x = tensorAt(call, 0);
@@ -75,5 +86,6 @@ export const fusedNormOps: readonly OnnxOp[] = [
   onnxOp("com.microsoft::SkipLayerNormalization", { 1: { run: skipLayerNorm } }),
   onnxOp("com.microsoft::SkipSimplifiedLayerNormalization", { 1: { run: skipSimplified } }),
   onnxOp("com.microsoft::EmbedLayerNormalization", { 1: { run: embedLayerNorm } }),
+  onnxOp("com.microsoft::QEmbedLayerNormalization", { 1: { run: quantizedEmbedLayerNorm } }),
   onnxOp("SimplifiedLayerNormalization", { 1: { run: simplified } }),
 ];

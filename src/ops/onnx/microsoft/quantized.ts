@@ -7,7 +7,7 @@ import { type DType, isFloat } from "../../../tensor/dtype.ts";
 import { OpwiseError } from "../../../tensor/error.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { cat } from "../../aten/joins.ts";
-import { mean } from "../../aten/reduction.ts";
+import { mean, sum } from "../../aten/reduction.ts";
 import { softmax } from "../../aten/softmax.ts";
 import { apply, elementwise } from "../../elementwise.ts";
 import { type OnnxCall, type OnnxMeaning, onnxMeaning, type OnnxOp, onnxOp, onnxTableOf } from "../define.ts";
@@ -16,7 +16,7 @@ import { alongAxis } from "../layout.ts";
 import { poolingOps } from "../pooling.ts";
 import { mapOf } from "../programs.ts";
 import { dequantised, dynamicallyQuantised, quantised } from "../quantization.ts";
-import { codeProduct, perColumn, perRow, qlinearConv } from "../quantized-products.ts";
+import { centred, codeProduct, perColumn, perRow, qlinearConv } from "../quantized-products.ts";
 import { recurrentOps } from "../recurrent.ts";
 import { flattenedAt } from "../shapes.ts";
 import { reshaped } from "../../../prims/views.ts";
@@ -140,6 +140,25 @@ function maskedPool(ctx: Context, call: OnnxCall): Tensor {
   return only(ran(ctx, "MaxPool", 12, call, [seen], 1));
 }
 
+/** Sums of integers, exactly in 32 bits. */
+function integerSum(ctx: Context, call: OnnxCall): Tensor {
+  const x = tensorAt(call, 0);
+  const axes = (call.attributes.ints("axes") ?? []).map((a) => axisOf(a, x.rank));
+  return sum(ctx, x, axes, call.attributes.int("keepdims") !== 0, x.dtype === "uint8" ? "uint32" : "int32");
+}
+
+function qMean(ctx: Context, call: OnnxCall): Tensor {
+  const x = real(ctx, call, 0);
+  const axes = call.attributes.ints("axes") ?? x.shape.map((_, i) => i);
+  return coded(ctx, call, mean(ctx, x, axes.map((a) => axisOf(a, x.rank)), call.attributes.int("keepdims") !== 0), 3, tensorAt(call, 0).dtype);
+}
+
+/** Products of codes less their zero points. */
+function integerProduct(ctx: Context, call: OnnxCall): Tensor {
+  const side = (at: number): Tensor => centred(ctx, tensorAt(call, at), maybeTensor(call, at + 1));
+  return mapOf(ctx, "mul", [side(0), side(2)], "int32", (a, b) => a.mul(b));
+}
+
 export const quantizedOps: readonly OnnxOp[] = [
   binary("QLinearAdd", (x, y) => x.add(y)),
   binary("QLinearMul", (x, y) => x.mul(y)),
@@ -148,6 +167,10 @@ export const quantizedOps: readonly OnnxOp[] = [
   unary("QLinearAveragePool", averagePool),
   unary("QLinearGlobalAveragePool", globalAverage),
   unary("QLinearSoftmax", qSoftmax),
+  onnxOp("com.microsoft::QLinearReduceMean", { 1: { run: qMean } }),
+  onnxOp("com.microsoft::ReduceSumInteger", { 1: { run: integerSum } }),
+  onnxOp("com.microsoft::MulInteger", { 1: { run: integerProduct } }),
+  onnxOp("com.microsoft::MatMulInteger16", { 1: { run: (ctx, call) => codeProduct(ctx, tensorAt(call, 0), undefined, tensorAt(call, 1), undefined) } }),
   onnxOp("com.microsoft::QLinearConcat", { 1: { run: qConcat } }),
   onnxOp("com.microsoft::QLinearWhere", { 1: { run: qWhere } }),
   onnxOp("com.microsoft::QLinearConv", { 1: { run: (ctx, call) => byChannels(isLast(call), tensorAt(call, 0), (x) => qlinearConv(ctx, call, x)) } }),
