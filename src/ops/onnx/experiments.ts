@@ -13,8 +13,18 @@ import { mapOf } from "./programs.ts";
 function imageScaler(ctx: Context, call: OnnxCall): Tensor {
   const x = tensorAt(call, 0);
   const bias = call.attributes.floats("bias") ?? [];
-  if (x.rank !== 4 || bias.length !== x.shape[1]) throw new OpwiseError("shape-mismatch", "ImageScaler wants [N, C, H, W] and a bias per channel", { got: `[${x.shape.join(", ")}] and ${bias.length} biases` });
-  return mapOf(ctx, "image_scaler", [x, alongChannels(Tensor.from(bias, [bias.length], "float32"), 4)], x.dtype, (v, b, s) => v.mul(s.to(v.type)).add(b.to(v.type)), [call.attributes.float("scale", 1)]);
+  if (x.rank !== 4 || bias.length !== x.shape[1])
+    throw new OpwiseError("shape-mismatch", "ImageScaler wants [N, C, H, W] and a bias per channel", {
+      got: `[${x.shape.join(", ")}] and ${bias.length} biases`,
+    });
+  return mapOf(
+    ctx,
+    "image_scaler",
+    [x, alongChannels(Tensor.from(bias, [bias.length], "float32"), 4)],
+    x.dtype,
+    (v, b, s) => v.mul(s.to(v.type)).add(b.to(v.type)),
+    [call.attributes.float("scale", 1)],
+  );
 }
 
 /** Borders `left, top, right, bottom` off the last two axes; with `scale`, so many rows and columns from the upper left on. */
@@ -28,21 +38,45 @@ function crop(call: OnnxCall): Tensor {
   return narrowed(narrowed(x, 2, top, rows), 3, left, columns);
 }
 
-const scalarsOf = (call: OnnxCall, alpha: number, beta: number): readonly number[] => [call.attributes.float("alpha", alpha), call.attributes.float("beta", beta)];
+const scalarsOf = (call: OnnxCall, alpha: number, beta: number): readonly number[] => [
+  call.attributes.float("alpha", alpha),
+  call.attributes.float("beta", beta),
+];
 
 export const experimentalOps: readonly OnnxOp[] = [
   onnxOp("ImageScaler", { 1: { run: imageScaler } }),
   onnxOp("Crop", { 1: { run: (_ctx, call) => crop(call) } }),
-  onnxOp("Affine", { 1: { run: (ctx, call) => mapOf(ctx, "affine", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a, b) => x.mul(a.to(x.type)).add(b.to(x.type)), scalarsOf(call, 1, 0)) } }),
-  onnxOp("Scale", { 1: { run: (ctx, call) => mapOf(ctx, "scale", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a) => x.mul(a.to(x.type)), [call.attributes.float("scale", 1)]) } }),
-  onnxOp("ScaledTanh", { 1: { run: (ctx, call) => mapOf(ctx, "scaled_tanh", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a, b) => x.to("f64").mul(b).apply("tanh").mul(a), scalarsOf(call, 0, 0)) } }),
+  onnxOp("Affine", {
+    1: {
+      run: (ctx, call) =>
+        mapOf(ctx, "affine", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a, b) => x.mul(a.to(x.type)).add(b.to(x.type)), scalarsOf(call, 1, 0)),
+    },
+  }),
+  onnxOp("Scale", {
+    1: {
+      run: (ctx, call) => mapOf(ctx, "scale", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a) => x.mul(a.to(x.type)), [call.attributes.float("scale", 1)]),
+    },
+  }),
+  onnxOp("ScaledTanh", {
+    1: {
+      run: (ctx, call) =>
+        mapOf(ctx, "scaled_tanh", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a, b) => x.to("f64").mul(b).apply("tanh").mul(a), scalarsOf(call, 0, 0)),
+    },
+  }),
   onnxOp("ParametricSoftplus", {
     1: {
       run: (ctx, call) =>
-        mapOf(ctx, "parametric_softplus", [tensorAt(call, 0)], tensorAt(call, 0).dtype, (x, a, b) => {
-          const t = x.to("f64").mul(b);
-          return t.max(0).add(t.abs().neg().exp().log1p()).mul(a);
-        }, scalarsOf(call, 0, 0)),
+        mapOf(
+          ctx,
+          "parametric_softplus",
+          [tensorAt(call, 0)],
+          tensorAt(call, 0).dtype,
+          (x, a, b) => {
+            const t = x.to("f64").mul(b);
+            return t.max(0).add(t.abs().neg().exp().log1p()).mul(a);
+          },
+          scalarsOf(call, 0, 0),
+        ),
     },
   }),
 ];

@@ -10,7 +10,7 @@ import { extremum } from "../aten/reduction.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { only, type Reading, tensorAt } from "./inputs.ts";
 import { onHost, textsOf, writeTexts } from "./programs.ts";
-import { fullMatcher } from "./regex.ts";
+import { fullMatcher } from "./regex/regex.ts";
 import { type Grams, gramsOf } from "./grams.ts";
 
 const first = (views: readonly View[]): View => {

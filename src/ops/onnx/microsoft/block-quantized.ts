@@ -5,7 +5,7 @@ import { Num } from "../../../expr/num.ts";
 import { copyInto, empty } from "../../../prims/calls.ts";
 import type { Context } from "../../../prims/context.ts";
 import { computeType } from "../../../prims/program.ts";
-import { reshaped, transposed } from "../../../prims/views.ts";
+import { narrowed, reshaped, transposed } from "../../../prims/views.ts";
 import { type DType, isFloat } from "../../../tensor/dtype.ts";
 import { OpwiseError } from "../../../tensor/error.ts";
 import { Tensor } from "../../../tensor/tensor.ts";
@@ -114,7 +114,8 @@ function gatherBlocks(ctx: Context, call: OnnxCall): Tensor {
   const bytes = tensorAt(call, 0).dtype === "uint8";
   const [data, indices, scales] = [bytes ? spreadCodes(ctx, tensorAt(call, 0), bits) : tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
   const given = maybeTensor(call, 3);
-  const zeros = given !== undefined && bytes ? spreadCodes(ctx, given, bits) : given;
+  // The last byte of a row of zero points may have room for more than there are blocks.
+  const zeros = given !== undefined && bytes ? narrowed(spreadCodes(ctx, given, bits), scales.rank - 1, 0, scales.shape[scales.rank - 1] ?? 0) : given;
   const [from, axis] = [axisOf(attributes.int("gather_axis", 0), data.rank), axisOf(attributes.int("quantize_axis", 1), data.rank)];
   if (from === axis) throw new OpwiseError("bad-onnx", "GatherBlockQuantized gathers along the axis of its blocks");
   const picked = (t: Tensor): Tensor => gatherAt(ctx, t, t.shape.map((_, i) => (i === from ? indices : undefined)));

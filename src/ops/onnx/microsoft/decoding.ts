@@ -52,7 +52,8 @@ function blockRepeats(ctx: Context, call: OnnxCall): Tensor {
 function* timeWarping(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const x = tensorAt(call, 0);
   const [rows = 0, columns = 0] = x.shape.slice(-2);
-  if (rows < 1 || columns < 1 || x.numel !== rows * columns) throw new OpwiseError("shape-mismatch", "DynamicTimeWarping wants one cost matrix", { got: `[${x.shape.join(", ")}]` });
+  if (rows < 1 || columns < 1 || x.numel !== rows * columns)
+    throw new OpwiseError("shape-mismatch", "DynamicTimeWarping wants one cost matrix", { got: `[${x.shape.join(", ")}]` });
   const most = rows + columns - 1;
   const [path, count] = [empty(ctx, [2, most], "int32"), empty(ctx, [], "int64")];
   onHost(ctx, "time_warping", [x], [path, count], ([view], [places, length]) => {
@@ -108,16 +109,26 @@ function* relativeBias(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const exact = Math.floor(half / 2);
   const furthest = call.attributes.int("max_distance");
   const scale = (half - exact) / Math.log(furthest / exact);
-  return computeOf(ctx, "relative_position_bias", String(both), [1, heads, queries, keys], [table], table.dtype, ["f64", "f64", "f64"], [half, exact, scale], () => {
-    const place = (axis: number): Num => new Num(cast(index(axis), "f64"));
-    const gap = place(3).sub(place(2));
-    const [count, near, by] = [new Num(size(0)), new Num(size(1)), new Num(size(2))];
-    const distance = both ? gap.abs() : gap.neg().max(0);
-    const far = near.add(distance.div(near).log().mul(by).floor()).min(count.sub(1));
-    const bucket = distance.lt(near).where(distance, far);
-    const at = both ? bucket.add(gap.gt(0).where(count, count.mul(0))) : bucket;
-    return { parts: outputParts(new Num(load(0, computeType(table.dtype), [cast(at.re, "index"), index(1)])), table.dtype) };
-  });
+  return computeOf(
+    ctx,
+    "relative_position_bias",
+    String(both),
+    [1, heads, queries, keys],
+    [table],
+    table.dtype,
+    ["f64", "f64", "f64"],
+    [half, exact, scale],
+    () => {
+      const place = (axis: number): Num => new Num(cast(index(axis), "f64"));
+      const gap = place(3).sub(place(2));
+      const [count, near, by] = [new Num(size(0)), new Num(size(1)), new Num(size(2))];
+      const distance = both ? gap.abs() : gap.neg().max(0);
+      const far = near.add(distance.div(near).log().mul(by).floor()).min(count.sub(1));
+      const bucket = distance.lt(near).where(distance, far);
+      const at = both ? bucket.add(gap.gt(0).where(count, count.mul(0))) : bucket;
+      return { parts: outputParts(new Num(load(0, computeType(table.dtype), [cast(at.re, "index"), index(1)])), table.dtype) };
+    },
+  );
 }
 
 /** Rows of tokens `[T, H]` put back into samples `[B, S, H]`: the offsets list the tokens' places first, then those of padding, which is 0. */
@@ -131,7 +142,7 @@ function restorePadding(ctx: Context, call: OnnxCall): Tensor {
     const list = out.storage.array("i64");
     const from = view.storage.array("i32");
     let k = 0;
-    forEachOffset(view.shape, view.strides, view.offset, (at) => (list[out.offset + Number(from[at] ?? 0)] = BigInt(k < tokens ? k : -1), k++));
+    forEachOffset(view.shape, view.strides, view.offset, (at) => ((list[out.offset + Number(from[at] ?? 0)] = BigInt(k < tokens ? k : -1)), k++));
   });
   return computeOf(ctx, "restore_padding", "", [batch, length, width], [x, places], x.dtype, [], [], () => {
     const place: Expr = cast(load(1, "i64", [index(0), index(1)]), "index");

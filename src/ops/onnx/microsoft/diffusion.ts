@@ -31,7 +31,8 @@ function normed(ctx: Context, call: OnnxCall, x: Tensor): Tensor {
   const { attributes } = call;
   const last = attributes.int("channels_last", 1) !== 0;
   const activation = attributes.int("activation");
-  if (activation !== 0 && activation !== 1) throw new OpwiseError("bad-onnx", "`activation` of a group norm is unknown", { wanted: "0 (none) or 1 (SiLU)", got: String(activation) });
+  if (activation !== 0 && activation !== 1)
+    throw new OpwiseError("bad-onnx", "`activation` of a group norm is unknown", { wanted: "0 (none) or 1 (SiLU)", got: String(activation) });
   const y = groupNorm(ctx, last ? channelsFirst(x) : x, tensorAt(call, 1), tensorAt(call, 2), attributes.int("groups"), attributes.float("epsilon", 1e-5));
   const shown = activation === 0 ? y : mapOf(ctx, "silu", [y], y.dtype, (v) => v.mul(v.sigmoid()));
   return last ? channelsLast(shown) : shown;
@@ -57,10 +58,14 @@ function nhwcConv(ctx: Context, call: OnnxCall): Tensor {
 }
 
 export const diffusionOps: readonly OnnxOp[] = [
-  onnxOp("com.microsoft::BiasAdd", { 1: { run: (ctx, call) => apply(ctx, plus, [apply(ctx, plus, [tensorAt(call, 0), tensorAt(call, 1)]), tensorAt(call, 2)]) } }),
+  onnxOp("com.microsoft::BiasAdd", {
+    1: { run: (ctx, call) => apply(ctx, plus, [apply(ctx, plus, [tensorAt(call, 0), tensorAt(call, 1)]), tensorAt(call, 2)]) },
+  }),
   onnxOp("com.microsoft::BiasSplitGelu", { 1: { run: splitGelu } }),
   onnxOp("com.microsoft::GroupNorm", { 1: { run: (ctx, call) => normed(ctx, call, tensorAt(call, 0)) } }),
   onnxOp("com.microsoft::SkipGroupNorm", { 1: { run: skipNorm } }),
-  onnxOp("com.microsoft::NhwcConv", { 1: { run: (ctx, call) => channelsLast(fusedConv(ctx, call, channelsFirst(tensorAt(call, 0)), channelsFirst(tensorAt(call, 1)), undefined)) } }),
+  onnxOp("com.microsoft::NhwcConv", {
+    1: { run: (ctx, call) => channelsLast(fusedConv(ctx, call, channelsFirst(tensorAt(call, 0)), channelsFirst(tensorAt(call, 1)), undefined)) },
+  }),
   onnxOp("com.microsoft::NhwcFusedConv", { 1: { run: nhwcConv } }),
 ];

@@ -54,7 +54,7 @@ function activated(ctx: Context, call: OnnxCall, x: Tensor): Tensor {
   const name = call.attributes.string("activation_type", "relu");
   switch (name) {
     case "relu": return mapOf(ctx, "relu", [x], x.dtype, (v) => v.max(0));
-    case "gelu": return gelu(ctx, x, "none");
+    case "gelu": return gelu(ctx, x, "tanh");
     case "silu": return mapOf(ctx, "silu", [x], x.dtype, (v) => v.mul(v.sigmoid()));
     case "swiglu": return swiGlu(ctx, call, x);
     case "identity": return x;

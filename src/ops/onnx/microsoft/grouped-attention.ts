@@ -20,7 +20,7 @@ const ONE = constant(1, "index");
 
 /** Where each sample's new tokens begin, `[B]`: 0 in a prompt, else its length (one more than `last` says) less the new tokens. */
 function startsOf(ctx: Context, last: Tensor, fresh: number, prompt: boolean): Tensor {
-  return computeOf(ctx, "cache_starts", String(prompt), [last.numel], [reshaped(ctx, last, [last.numel])], "int64", ["index"], [fresh], () => ({
+  return computeOf(ctx, "cache_starts", String(prompt), [last.numel], [last], "int64", ["index"], [fresh], () => ({
     parts: [prompt ? constant(0n, "i64") : cast(subOf(addOf(loadIndex(0, last.dtype, [index(0)]), ONE), size(0)), "i64")],
   }));
 }
@@ -41,16 +41,16 @@ function extended(ctx: Context, past: Tensor | undefined, fresh: Tensor, starts:
   });
 }
 
-/** 0 where a key is seen: not after its query, and inside the window; with what else is added to the scores. */
-function causalBias(ctx: Context, starts: Tensor, extra: Tensor | undefined, queries: number, keys: number, window: number): Tensor {
+/** 0 where a key is seen: not after its query nor the sample's `last` key, and inside the window; with what else is added to the scores. */
+function causalBias(ctx: Context, starts: Tensor, last: Tensor, extra: Tensor | undefined, queries: number, keys: number, window: number): Tensor {
   const types: readonly ExprType[] = ["index"];
   const ones = extra?.shape.map((n) => n === 1).join("/");
-  return computeOf(ctx, "causal_bias", `${window >= 0},${ones}`, [starts.numel, extra?.shape[1] ?? 1, queries, keys], extra === undefined ? [starts] : [starts, extra], "float32", types, [window], () => {
+  return computeOf(ctx, "causal_bias", `${window >= 0},${ones}`, [starts.numel, extra?.shape[1] ?? 1, queries, keys], extra === undefined ? [starts, last] : [starts, last, extra], "float32", types, [window], () => {
     const [b, h, i, j] = [index(0), index(1), index(2), index(3)];
     const gap = subOf(addOf(loadIndex(0, "int64", [b]), i), j);
-    const near = binary("ge", gap, ZERO);
+    const near = binary("and", binary("ge", gap, ZERO), binary("le", j, loadIndex(1, last.dtype, [b])));
     const seen = window >= 0 ? binary("and", near, binary("lt", gap, size(0))) : near;
-    const added = extra === undefined ? constant(0, "f64") : new Num(load(1, computeType(extra.dtype), [b, h, i, j].map((e, k) => (extra.shape[k] === 1 ? ZERO : e)))).to("f64").re;
+    const added = extra === undefined ? constant(0, "f64") : new Num(load(2, computeType(extra.dtype), [b, h, i, j].map((e, k) => (extra.shape[k] === 1 ? ZERO : e)))).to("f64").re;
     return { parts: outputParts(new Num(select(seen, added, constant(-Infinity, "f64"))), "float32") };
   });
 }
@@ -73,7 +73,8 @@ function* groupQuery(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   let k = headsOf(ctx, packed ? narrowed(query, 2, count * width, shared * width) : key, shared);
   const v = headsOf(ctx, packed ? narrowed(query, 2, (count + shared) * width, shared * width) : value, shared);
   const total = (yield* integerAt(call, 6)) ?? fresh;
-  const starts = startsOf(ctx, tensorAt(call, 5), fresh, fresh === total);
+  const last = reshaped(ctx, tensorAt(call, 5), [tensorAt(call, 5).numel]);
+  const starts = startsOf(ctx, last, fresh, fresh === total);
   if (attributes.int("do_rotary", 0) !== 0) {
     const [cos, sin] = [tensorAt(call, 7), tensorAt(call, 8)];
     const places = maybeTensor(call, 9) ?? placesOf(ctx, starts, fresh);
@@ -83,7 +84,7 @@ function* groupQuery(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const [pastKey, pastValue] = [maybeTensor(call, 3), maybeTensor(call, 4)];
   const length = Math.max(total, pastKey?.shape[2] ?? 0);
   const [keys, values] = [extended(ctx, pastKey, k, starts, length), extended(ctx, pastValue, v, starts, length)];
-  const bias = causalBias(ctx, starts, maybeTensor(call, 10), fresh, total, attributes.int("local_window_size", -1));
+  const bias = causalBias(ctx, starts, last, maybeTensor(call, 10), fresh, total, attributes.int("local_window_size", -1));
   const scale = attributes.float("scale", 0);
   const sink = maybeTensor(call, 11) ?? (attributes.int("smooth_softmax", 0) === 1 ? Tensor.from([0], [1], "float32") : undefined);
   const y = attended(ctx, q, narrowed(keys, 2, 0, total), narrowed(values, 2, 0, total), { bias, scale: scale === 0 ? 1 / Math.sqrt(width) : scale, cap: attributes.float("softcap", 0), sink });

@@ -9,7 +9,7 @@ import { castTo } from "../casts.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "../define.ts";
 import { type Reading, tensorAt } from "../inputs.ts";
 import { onHost, textsOf } from "../programs.ts";
-import { tokenFinder } from "../regex.ts";
+import { splitter, tokenFinder } from "../regex/regex.ts";
 
 const rotated = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
 const mixed = (k: number): number => Math.imul(rotated(Math.imul(k, 0xcc9e2d51), 15), 0x1b873593);
@@ -54,22 +54,11 @@ function murmurHash(ctx: Context, call: OnnxCall): Tensor {
   return out;
 }
 
-/** Pieces between separators, of which the longest that fits counts. An empty separator gives single characters. */
-function separated(text: string, separators: readonly string[]): string[] {
-  if (separators.includes("")) return [...text];
-  const longest = [...separators].sort((a, b) => b.length - a.length);
-  const out: string[] = [];
-  let from = 0;
-  for (let i = 0; i <= text.length;) {
-    const cut = i === text.length ? undefined : longest.find((s) => text.startsWith(s, i));
-    if (i === text.length || cut !== undefined) {
-      if (i > from) out.push(text.slice(from, i));
-      if (cut === undefined) break;
-      i += cut.length;
-      from = i;
-    } else i++;
-  }
-  return out;
+/** Pieces between separators: each pattern in turn cuts what the ones before have left. An empty one gives single characters. */
+function separated(separators: readonly string[]): (text: string) => string[] {
+  if (separators.includes("")) return (text) => [...text];
+  const cuts = separators.map(splitter);
+  return (text) => cuts.reduce<string[]>((pieces, cut) => pieces.flatMap(cut), [text]);
 }
 
 const START = "\u0002";
@@ -84,13 +73,13 @@ function* tokenizer(ctx: Context, call: OnnxCall): Reading<Tensor> {
   yield texts;
   const separators = attributes.strings("separators") ?? [];
   const pattern = attributes.string("tokenexp", "");
-  const tokensIn = separators.length > 0 ? (text: string): string[] => separated(text, separators) : tokenFinder(pattern);
+  // As in onnxruntime, the pattern `.` means single characters, line ends too.
+  const tokensIn = separators.length > 0 ? separated(separators) : pattern === "." ? separated([""]) : tokenFinder(pattern);
   const least = attributes.int("mincharnum", 1);
   const marks = attributes.int("mark", 0) !== 0;
-  const lists = texts.strings().map((text) => {
-    const tokens = tokensIn(text).filter((t) => [...t].length >= least);
-    return marks ? [START, ...tokens, END] : tokens;
-  });
+  const found = texts.strings().map((text) => tokensIn(text).filter((t) => [...t].length >= least));
+  // Where no text has a token, there are no marks either.
+  const lists = marks && found.some((tokens) => tokens.length > 0) ? found.map((tokens) => [START, ...tokens, END]) : found;
   const width = lists.reduce((w, l) => Math.max(w, l.length), 0);
   const pad = attributes.string("pad_value", "");
   return Tensor.from(lists.flatMap((l) => [...l, ...Array.from({ length: width - l.length }, () => pad)]), [...x.shape, width], "string");
