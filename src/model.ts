@@ -2,10 +2,10 @@
 
 import { cpu } from "./backends/cpu/cpu.ts";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "./bytes/limits.ts";
-import { openSource, type Progress, type SourceLike } from "./bytes/source.ts";
+import { openSource, type Progress, type SourceLike, writeFile } from "./bytes/source.ts";
 import { customOps, type CustomOp } from "./custom-op.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
-import { walkNodes } from "./ir/graph.ts";
+import { walkNodes, type WriteOptions } from "./ir/graph.ts";
 import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
 import { detectFormat, loadProgram, type ModelFormat } from "./loaders/load.ts";
@@ -162,6 +162,31 @@ export class Model {
       generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print,
       setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });
+  }
+
+  /**
+   * Writes the model as it was loaded: the same graph, weights, functions and metadata. ONNX only. Data that one file cannot hold, or all of it
+   * where `externalData` says so, goes to `PATH.data` beside it. @throws unsupported-format, io-error, and as loading does
+   */
+  async save(path: string, options: WriteOptions = {}): Promise<void> {
+    await this.#writer()(path, writeFile, options);
+  }
+
+  /** As `save`, into memory: the files by name, `name` first. @throws unsupported-format, and as loading does */
+  async toFiles(name: string, options: WriteOptions = {}): Promise<ReadonlyMap<string, Uint8Array>> {
+    const files = new Map<string, Uint8Array>([[name, new Uint8Array(0)]]);
+    await this.#writer()(name, async (path, pieces) => {
+      const parts: Uint8Array[] = [];
+      for await (const piece of pieces) parts.push(piece);
+      files.set(path, new Uint8Array(await new Blob(parts.map((part) => new Uint8Array(part))).arrayBuffer()));
+    }, options);
+    return files;
+  }
+
+  #writer(): NonNullable<Program["write"]> {
+    const { write } = this.program;
+    if (write === undefined) throw new OpwiseError("unsupported-format", `a model of the format ${this.format} cannot be written`, { wanted: "an ONNX model", got: this.format });
+    return write;
   }
 
   /** Every function of the model. */

@@ -26,7 +26,7 @@ describe("a model", () => {
       (m) => m.string(2, "maker").message(14, (e) => e.string(1, "key").string(2, "value")).message(20, () => {}).message(25, (f) => f.string(1, "F").string(10, "dom").string(4, "a").string(5, "b").string(6, "alpha")),
     );
     const { model: read } = await readOnnx(bytesSource(bytes));
-    expect(read).toMatchObject({ irVersion: 9, producerName: "maker", opsetImport: [{ domain: "", version: 21 }], hasTraining: true });
+    expect(read).toMatchObject({ irVersion: 9, producerName: "maker", opsetImport: [{ domain: "", version: 21 }], training: [{ length: 0 }] });
     expect(read.metadata).toEqual(new Map([["key", "value"]]));
     expect(read.functions).toMatchObject([{ name: "F", domain: "dom", inputs: ["a"], outputs: ["b"], attributes: ["alpha"] }]);
     expect(read.graph).toMatchObject({ name: "main", nodes: [{ opType: "Op", inputs: ["x", ""], outputs: ["y"], attributes: [{ name: "k", value: { kind: "int", value: 2n ** 62n } }] }] });

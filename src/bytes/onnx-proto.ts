@@ -1,6 +1,6 @@
 /**
  * The messages of ONNX (onnx.proto and onnx-data.proto) as plain data, read by field number. Tensor data stays a range of the
- * file's bytes. Unknown fields are skipped; training information is left out.
+ * file's bytes. Unknown fields are skipped; training information stays bytes.
  */
 
 import { OpwiseError } from "../tensor/error.ts";
@@ -24,8 +24,8 @@ export interface ModelProto {
   readonly graph: GraphProto | undefined;
   readonly functions: readonly FunctionProto[];
   readonly metadata: ReadonlyMap<string, string>;
-  /** Whether training information was there (it is not read). */
-  readonly hasTraining: boolean;
+  /** Training information, which is not read: each message's bytes. */
+  readonly training: readonly Range[];
 }
 export interface OperatorSetId {
   readonly domain: string;
@@ -184,7 +184,7 @@ function readModel(r: MessageReader): ModelProto {
   let irVersion: Int = 0;
   let modelVersion: Int = 0;
   let graph: GraphProto | undefined;
-  let hasTraining = false;
+  const training: Range[] = [];
   const text = { producerName: "", producerVersion: "", domain: "", docString: "" };
   const opsetImport: OperatorSetId[] = [];
   const functions: FunctionProto[] = [];
@@ -204,12 +204,12 @@ function readModel(r: MessageReader): ModelProto {
         break;
       case 8: opsetImport.push(readOpset(r.message("OperatorSetIdProto"))); break;
       case 14: addEntry(r, metadata); break;
-      case 20: hasTraining = true; break;
+      case 20: training.push(r.range()); break;
       case 25: functions.push(readFunction(r.message("FunctionProto"), budget)); break;
       default:
     }
   }
-  return { irVersion, modelVersion, ...text, opsetImport, graph, functions, metadata, hasTraining };
+  return { irVersion, modelVersion, ...text, opsetImport, graph, functions, metadata, training };
 }
 
 /** Nodes read so far, in all graphs. */

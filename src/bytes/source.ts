@@ -428,3 +428,25 @@ async function download(response: Response, name: string, options: SourceOptions
   }
   return bytes;
 }
+
+/**
+ * Writes a file from pieces, whole or not at all: under another name first, which then takes the place of what was there.
+ * @throws io-error
+ */
+export async function writeFile(file: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  const { fs, path } = needPlatform(file);
+  const absolute = path.resolve(file);
+  const draft = `${absolute}.part`;
+  let fd: number | undefined;
+  try {
+    fd = fs.openSync(draft, "w");
+    for await (const piece of pieces) for (let done = 0; done < piece.length;) done += fs.writeSync(fd, piece, done, Math.min(piece.length - done, 1 << 30));
+    fs.closeSync(fd);
+    fd = undefined;
+    fs.renameSync(draft, absolute);
+  } catch (cause) {
+    if (fd !== undefined) fs.closeSync(fd);
+    fs.rmSync(draft, { force: true });
+    throw isOpwiseError(cause) ? cause : new OpwiseError("io-error", `\`${file}\` cannot be written: ${textOf(cause)}`, { where: { file }, cause });
+  }
+}

@@ -8,6 +8,7 @@ import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
 import { run } from "./run.ts";
+import { save } from "./save.ts";
 
 const USAGE = `usage:
   opwise inspect FILE [--json] [--extra]
@@ -20,6 +21,8 @@ const USAGE = `usage:
                                    input, by a preset (default imagenet), steps, or a preprocessor_config.json;
                                    --sample: those that a .pt2 was exported with
   opwise print MODEL               the typed graph with source lines
+  opwise save MODEL --output FILE [--external-data]
+                                   an ONNX model written again; --external-data: large tensors beside it, in FILE.data
   --program NAME                   with the commands above: one of several programs in a .pt2
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
@@ -67,6 +70,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
+    case "save":
+      return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
     case undefined:
     case "help":
     case "--help":

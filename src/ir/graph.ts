@@ -114,6 +114,16 @@ export interface Program {
   readonly extra: ReadonlyMap<string, string>;
   /** Text of a record for error messages and `print`. */
   readonly sourceText?: (record: string) => string | undefined;
+  /** Writes the model again, as `name` and files beside it; absent where its format is not written. */
+  readonly write?: (name: string, put: PutFile, options?: WriteOptions) => Promise<void>;
+}
+
+/** Takes a file that is written, whole, in pieces. `path` is relative to where the model goes. */
+export type PutFile = (path: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) => Promise<void>;
+
+export interface WriteOptions {
+  /** ONNX: whether large tensors go into a file of their own; left out: where one file cannot hold them. */
+  readonly externalData?: boolean;
 }
 
 export interface ModelInput {

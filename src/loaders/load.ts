@@ -112,7 +112,10 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
     case "torchscript":
       return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
     case "onnx":
-      return (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps });
+      return {
+        ...(await (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps })),
+        write: async (name, put, how) => (await import("./onnx/saving.ts")).saveOnnx(source, name, put, how, limits),
+      };
     case "pt2":
       return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas), program: options.program });
     case "mobile":

@@ -75,7 +75,7 @@ function checkVersions(model: ModelProto): Map<string, number> {
   return opsets;
 }
 
-function functionsOf(model: ModelProto): Map<string, FunctionProto> {
+export function functionsOf(model: ModelProto): Map<string, FunctionProto> {
   const out = new Map<string, FunctionProto>();
   for (const fn of model.functions) {
     const key = functionKey(fn.domain, fn.name, fn.overload);
@@ -132,7 +132,7 @@ function refuseUnknown(graph: GraphProto, functions: ReadonlyMap<string, Functio
 }
 
 /** Every tensor that may lie in another file. */
-function* tensorsOf(graph: GraphProto, functions: ReadonlyMap<string, FunctionProto>): Generator<TensorProto> {
+export function* tensorsOf(graph: GraphProto, functions: ReadonlyMap<string, FunctionProto>): Generator<TensorProto> {
   for (const { nodes, graph: inner } of nodeLists(graph, functions)) {
     if (inner !== undefined) {
       yield* inner.initializers;

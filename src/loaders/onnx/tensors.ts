@@ -9,7 +9,7 @@ import type { StorageTemplate, TensorTemplate } from "../../ir/template.ts";
 import { type DType, itemsize } from "../../tensor/dtype.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import { contiguousStrides } from "../../tensor/shape.ts";
-import type { Source } from "../../tensor/source.ts";
+import type { Range, Source } from "../../tensor/source.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -55,6 +55,23 @@ export class TensorReader {
     }
   }
 
+  /** The source and range of a tensor's bytes as they lie in a file; undefined for lists of elements and texts. @throws as `template` */
+  place(tensor: TensorProto): { readonly source: Source; readonly range: Range } | undefined {
+    const content = tensorContent(tensor, this.#bytes, this.#limits);
+    if (content.kind === "range") return { source: this.#source, range: content.range };
+    if (content.kind !== "external") return undefined;
+    const { location, offset, length } = content;
+    return { source: this.#sibling(location, tensor.name, offset + length), range: { offset, length } };
+  }
+
+  /** An opened file that has `end` bytes at least. @throws bad-tensor */
+  #sibling(location: string, name: string, end: number): Source {
+    const sibling = this.#siblings.get(location);
+    if (sibling === undefined) throw new OpwiseError("internal", `\`${location}\` was not opened`);
+    if (end > sibling.size) throw new OpwiseError("bad-tensor", `the data of \`${name}\` does not fit \`${location}\``, { wanted: `bytes up to ${end}`, got: `a file of ${sibling.size} bytes` });
+    return sibling;
+  }
+
   #storage(content: TensorContent, name: string): StorageTemplate {
     const nbytes = content.numel * itemsize(content.dtype);
     switch (content.kind) {
@@ -66,14 +83,7 @@ export class TensorReader {
         return { source: bytesSource(EMPTY, name), nbytes, device: "cpu", strings: content.strings.map((text) => decodeText(text, 0, text.length)) };
       case "external": {
         const { location, offset, length } = content;
-        const sibling = this.#siblings.get(location);
-        if (sibling === undefined) throw new OpwiseError("internal", `\`${location}\` was not opened`);
-        if (offset + length > sibling.size) {
-          throw new OpwiseError("bad-tensor", `the data of \`${name}\` does not fit \`${location}\``, {
-            wanted: `bytes ${offset} to ${offset + length}`,
-            got: `a file of ${sibling.size} bytes`,
-          });
-        }
+        const sibling = this.#sibling(location, name, offset + length);
         const bits = packedBits(content.dtype);
         return {
           source: subSource(sibling, { offset, length }, name),

@@ -4,7 +4,7 @@ import { fullMatcher, splitter, tokenFinder } from "./regex.ts";
 
 /** A pattern, and per text whether all of it matches and the tokens in it; null where RE2 refuses the pattern. */
 type Recorded = readonly [pattern: string, answers: readonly (readonly [text: string, whole: boolean, tokens: readonly string[]])[] | null];
-const recorded = JSON.parse(readFileSync(new URL("../../../../test/golden/onnx/regex.json", import.meta.url), "utf8")) as readonly Recorded[]; // written by test/golden/regex_cases.py
+const recorded = JSON.parse(readFileSync(new URL("../../../../test/golden/regex.json", import.meta.url), "utf8")) as readonly Recorded[]; // written by test/golden/regex_cases.py
 
 const matches = (pattern: string, text: string): boolean => fullMatcher(pattern)(text);
 
