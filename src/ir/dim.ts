@@ -41,3 +41,43 @@ export function printDim(dim: Dim): string {
   if (dim.op === "min" || dim.op === "max") return `${dim.op}(${dim.args.map(printDim).join(", ")})`;
   return `(${dim.args.map(printDim).join(` ${dim.op} `)})`;
 }
+
+const isNumber = (dim: Dim): dim is number => typeof dim === "number";
+
+/** The sum, with its numbers added up. */
+export function addDims(...dims: readonly Dim[]): Dim {
+  const flat = dims.flatMap((d) => (typeof d === "number" || d.op !== "+" ? [d] : d.args));
+  const total = flat.filter(isNumber).reduce((a, b) => a + b, 0);
+  const rest = flat.filter((d) => !isNumber(d));
+  if (rest.length === 0) return total;
+  const args = total === 0 ? rest : [...rest, total];
+  return args.length === 1 && args[0] !== undefined ? args[0] : { op: "+", args };
+}
+
+/** The product, with its numbers multiplied. */
+export function mulDims(...dims: readonly Dim[]): Dim {
+  const flat = dims.flatMap((d) => (typeof d === "number" || d.op !== "*" ? [d] : d.args));
+  const total = flat.filter(isNumber).reduce((a, b) => a * b, 1);
+  const rest = flat.filter((d) => !isNumber(d));
+  if (rest.length === 0 || total === 0) return total;
+  const args = total === 1 ? rest : [total, ...rest];
+  return args.length === 1 && args[0] !== undefined ? args[0] : { op: "*", args };
+}
+
+/** The quotient, rounded down. A factor that both have is taken out where that leaves a whole number. */
+export function divDims(a: Dim, b: Dim): Dim {
+  if (b === 1) return a;
+  if (isNumber(a) && isNumber(b) && b !== 0) return Math.floor(a / b);
+  if (sameDim(a, b)) return 1;
+  if (!isNumber(a) && a.op === "*") {
+    const at = a.args.findIndex((arg) => sameDim(arg, b) || (isNumber(arg) && isNumber(b) && b !== 0 && arg % b === 0));
+    const found = a.args[at];
+    if (found !== undefined) return mulDims(...a.args.slice(0, at), isNumber(found) && isNumber(b) ? found / b : 1, ...a.args.slice(at + 1));
+  }
+  return { op: "//", args: [a, b] };
+}
+
+/** Whether two dims are written alike; those that are not may still be equal. */
+export function sameDim(a: Dim, b: Dim): boolean {
+  return a === b || (!isNumber(a) && !isNumber(b) && printDim(a) === printDim(b));
+}

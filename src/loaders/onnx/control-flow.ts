@@ -5,6 +5,7 @@
 
 import type { GraphProto } from "../../bytes/onnx-proto.ts";
 import type { Block, Value } from "../../ir/graph.ts";
+import { sameDim } from "../../ir/dim.ts";
 import { opwiseSchema } from "../../ir/opwise-schemas.ts";
 import { onnxSchema } from "../../ir/onnx-schema.ts";
 import { schemaOf } from "../../ir/schema-table.ts";
@@ -14,7 +15,7 @@ import { OpwiseError } from "../../tensor/error.ts";
 import { graphOf, intOf, intsOf } from "./attributes.ts";
 import type { OnnxLowering, ReadyNode, Scope } from "./lowering.ts";
 import { emptyTensor, smallTensor } from "./tensors.ts";
-import { compatible, mergeTypes, onnxTypeText, tensorType, withoutShape } from "./types.ts";
+import { compatible, mergeTypes, onnxTypeText, type OpenDims, tensorType, withoutShape } from "./types.ts";
 
 /** What TorchScript gives a loop that only its condition ends. */
 const NO_LIMIT = 2n ** 63n - 1n;
@@ -177,7 +178,7 @@ function lowerIf(lowering: OnnxLowering, node: ReadyNode): Value[] {
   const blocks = [branch("then_branch"), branch("else_branch")] as const;
   const results = node.proto.outputs.map((_name, i) => {
     const [a, b] = [blocks[0].outputs[i], blocks[1].outputs[i]];
-    const type = a === undefined || b === undefined ? T.Tensor : joinTypes(a.type, b.type);
+    const type = a === undefined || b === undefined ? T.Tensor : joinTypes(a.type, b.type, lowering.open);
     const { name } = node.result(i);
     return { type: mergeTypes(type, name === undefined ? undefined : node.scope.declared(name, lowering.open)) ?? type, name };
   });
@@ -189,12 +190,14 @@ function lowerIf(lowering: OnnxLowering, node: ReadyNode): Value[] {
 }
 
 /** The type of a value that is one of two. */
-function joinTypes(a: Type, b: Type): Type {
+function joinTypes(a: Type, b: Type, open: OpenDims): Type {
   if (a.kind === "Tensor" && b.kind === "Tensor") {
     if (a.dtype !== undefined && b.dtype !== undefined && a.dtype !== b.dtype) {
       throw new OpwiseError("type-mismatch", "the branches give different types", { got: `${onnxTypeText(a)} and ${onnxTypeText(b)}` });
     }
-    return tensorType(a.dtype ?? b.dtype);
+    const [x, y] = [a.shape, b.shape];
+    const shape = x?.length === y?.length ? x?.map((d, i) => (sameDim(d, y?.[i] ?? 0) ? d : open.fresh())) : undefined;
+    return tensorType(a.dtype ?? b.dtype, shape);
   }
   const joined = unifyTypes(withoutShape(a), withoutShape(b));
   if (joined === undefined) throw new OpwiseError("type-mismatch", "the branches give different types", { got: `${onnxTypeText(a)} and ${onnxTypeText(b)}` });

@@ -13,6 +13,7 @@ import { lowerControlFlow } from "./control-flow.ts";
 import { checkInputs, resultType } from "./inference.ts";
 import { graphLabel, nodeLabel, sortedNodes } from "./names.ts";
 import { smallTensor, stringTensor, type TensorReader } from "./tensors.ts";
+import { ShapeInference } from "./shapes.ts";
 import { compatible, mergeTypes, onnxTypeText, type OpenDims, tensorType, typeOfProto } from "./types.ts";
 import { T } from "../../ir/type.ts";
 
@@ -91,6 +92,7 @@ export class OnnxLowering {
   readonly builder: GraphBuilder;
   readonly tensors: TensorReader;
   readonly open: OpenDims;
+  readonly shapes: ShapeInference;
   readonly #functions: ReadonlyMap<string, FunctionProto>;
   readonly #customOps: ReadonlySet<string>;
   readonly #limits: Limits;
@@ -101,6 +103,7 @@ export class OnnxLowering {
     this.builder = builder;
     this.tensors = tensors;
     this.open = open;
+    this.shapes = new ShapeInference(open);
     this.#functions = functions;
     this.#customOps = customOps;
     this.#limits = limits;
@@ -175,6 +178,7 @@ export class OnnxLowering {
       location: scope.location,
     });
     if (value === undefined) throw new OpwiseError("internal", "a constant has one result");
+    this.shapes.constant(value, this.tensors.elements(tensor));
     return value;
   }
 
@@ -267,7 +271,7 @@ export class OnnxLowering {
         throw new OpwiseError("unsupported-op", `\`${schema.name}-${schema.since}\` with a graph in its attribute \`${name}\` is not supported`);
       templates[name] = template;
     }
-    return this.builder.node(
+    const results = this.builder.node(
       `${domainPrefix(schema.domain)}::${schema.name}@${schema.since}`,
       operands,
       proto.outputs.map((_name, i) => result(i)),
@@ -277,6 +281,8 @@ export class OnnxLowering {
         location: scope.location,
       },
     );
+    this.shapes.node(schema, templates, operands, results);
+    return results;
   }
 
   /** `Constant` is a constant of the IR; undefined for other ops and for a sparse value. */

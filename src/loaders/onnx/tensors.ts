@@ -11,6 +11,8 @@ import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import { contiguousStrides } from "../../tensor/shape.ts";
 import type { Range, Source } from "../../tensor/source.ts";
 
+/** Bytes of a tensor that is looked into while a model loads. */
+const SMALL = 512;
 const EMPTY = new Uint8Array(0);
 
 /** Reads tensors of one file, whose bytes are at hand while it loads. External files are opened once each, before the graph is lowered. */
@@ -19,6 +21,8 @@ export class TensorReader {
   readonly #bytes: Uint8Array;
   readonly #limits: Limits;
   readonly #siblings = new Map<string, Source>();
+  /** Bytes of small tensors, which may say shapes. */
+  readonly #small = new WeakMap<StorageTemplate, Uint8Array>();
 
   constructor(source: Source, bytes: Uint8Array, limits: Limits) {
     this.#source = source;
@@ -49,10 +53,24 @@ export class TensorReader {
     try {
       const content = tensorContent(tensor, this.#bytes, this.#limits);
       const { dtype, shape } = content;
-      return { storage: this.#storage(content, tensor.name), dtype, shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false };
+      const storage = this.#storage(content, tensor.name);
+      if (content.kind === "range" && content.range.length <= SMALL) this.#small.set(storage, this.#bytes.subarray(content.range.offset, content.range.offset + content.range.length));
+      else if (content.kind === "bytes" && content.bytes.length <= SMALL) this.#small.set(storage, content.bytes);
+      return { storage, dtype, shape, strides: contiguousStrides(shape), offset: 0, requiresGrad: false };
     } catch (error) {
       throw isOpwiseError(error) ? error.at({ file: this.#source.name, node: tensor.name === "" ? undefined : tensor.name }) : error;
     }
+  }
+
+  /** The elements of a small tensor of int64, int32 or float32 of rank 0 or 1; undefined for any other. */
+  elements(tensor: TensorTemplate): readonly number[] | undefined {
+    const { dtype, shape, storage } = tensor;
+    if ((dtype !== "int64" && dtype !== "int32" && dtype !== "float32") || shape.length > 1 || storage.nbytes > SMALL) return undefined;
+    const bytes = this.#small.get(storage) ?? storage.source.readSync?.({ offset: 0, length: storage.nbytes });
+    if (bytes === undefined) return undefined;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const size = itemsize(dtype);
+    return Array.from({ length: bytes.length / size }, (_, i) => (dtype === "int64" ? Number(view.getBigInt64(i * 8, true)) : dtype === "int32" ? view.getInt32(i * 4, true) : view.getFloat32(i * 4, true)));
   }
 
   /** The source and range of a tensor's bytes as they lie in a file; undefined for lists of elements and texts. @throws as `template` */
