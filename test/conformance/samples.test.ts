@@ -23,6 +23,7 @@ const EXEMPT: readonly { readonly pattern: RegExp; readonly reason: string }[] =
 /** ONNX ops without samples: ONNX's standard node tests and the contributed ones hold them (`npm run onnx-tests`). */
 const ONNX_NODE_TESTS: readonly RegExp[] = [
   /^(?:com\.microsoft|ai\.onnx\.ml|ai\.onnx\.preview\.training)::/,
+  /^onnx::(?:ImageScaler|Crop|Affine|Scale|ScaledTanh|ParametricSoftplus)$/, // withdrawn; held by the recorded cases of test/golden/onnx-cases.zip
   /^onnx::(?:Random|Bernoulli|Multinomial|Dropout)/, // random
   /^onnx::(?:Sequence|Optional|SplitToSequence|ConcatFromSequence|String|Regex|TfIdf)/, // sequences, optionals and strings, which samples do not hold
   /^onnx::ImageDecoder$/, // whole files of pictures

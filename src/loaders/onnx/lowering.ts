@@ -388,8 +388,8 @@ export function chooseSchema(proto: NodeProto, opsets: ReadonlyMap<string, numbe
       got: `opset ${opset}`,
     });
   }
-  // A version that a newer one replaced still means what it says; what has no successor is gone.
-  if (schema.deprecated && schema.since === versions.at(-1)) {
+  // A version that a newer one replaced still means what it says; what has no successor is gone. Of ai.onnx.ml, exporters still write what was withdrawn.
+  if (schema.deprecated && schema.since === versions.at(-1) && domain === "") {
     throw new OpwiseError("unsupported-op", `\`${proto.opType}\` was withdrawn at opset ${schema.since} of \`${shown}\``, {
       got: `opset ${opset}`,
       hint: "export the model again",

@@ -258,8 +258,11 @@ function regressor(ctx: Context, call: OnnxCall): Tensor {
   const { forest, bases } = regression(call);
   const targets = call.attributes.int("n_targets", 1);
   const leaves = leavesOf(ctx, rowsOf(ctx, tensorAt(call, 0)), forest);
-  const [scores] = scoresOf(ctx, leaves, forest, targets, aggregateOf(call.attributes.string("aggregate_function", "SUM")), false);
-  return transformed(ctx, based(ctx, scores, bases, "float32"), transformOf(call.attributes.string("post_transform", "NONE")));
+  const [scores, has] = scoresOf(ctx, leaves, forest, targets, aggregateOf(call.attributes.string("aggregate_function", "SUM")), false);
+  const transform = transformOf(call.attributes.string("post_transform", "NONE"));
+  // As onnxruntime has it: a target that no leaf speaks of gets no base value, and a single target's score is transformed by PROBIT alone.
+  const held = bases.numel === 0 ? castTo(ctx, scores, "float32") : mapOf(ctx, "base_values_where", [scores, bases, has], "float32", (v, b, h) => h.where(v.add(b), v));
+  return transformed(ctx, held, targets === 1 && transform !== "PROBIT" ? "NONE" : transform);
 }
 
 const ensembles = perNode(splitForest);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { addDims, divDims, mulDims, printDim, symbol } from "../../ir/dim.ts";
-import { walkNodes } from "../../ir/graph.ts";
-import { printType } from "../../ir/type.ts";
-import { MessageWriter } from "../../bytes/protobuf-writer.ts";
-import { load } from "../../index.ts";
+import { addDims, divDims, mulDims, printDim, symbol } from "../src/ir/dim.ts";
+import { walkNodes } from "../src/ir/graph.ts";
+import { printType } from "../src/ir/type.ts";
+import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
+import { load } from "../src/index.ts";
 
 interface Made {
   readonly op: string;

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { MessageWriter } from "../../bytes/protobuf-writer.ts";
-import { load, printProgram, Tensor } from "../../index.ts";
+import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
+import { load, printProgram, Tensor } from "../src/index.ts";
 
-const golden = (name: string): string => new URL(`../../../test/golden/onnx/${name}/model.onnx`, import.meta.url).pathname;
+const golden = (name: string): string => new URL(`./golden/onnx/${name}/model.onnx`, import.meta.url).pathname;
 
 /** `y = x + w` with 600 weights, a function, metadata, a typed value and training information. */
 function adder(): Uint8Array {
@@ -92,7 +92,7 @@ describe("a saved ONNX model", () => {
   });
 
   test("is refused where the format is not written, and where it cannot be put", async () => {
-    const torch = await load(new URL("../../../test/golden/models/vision_heads/model.pt", import.meta.url));
+    const torch = await load(new URL("./golden/models/vision_heads/model.pt", import.meta.url));
     await expect(torch.save("x.pt")).rejects.toMatchObject({ code: "unsupported-format" });
     await expect((await load(adder())).save("/nowhere/at/all/x.onnx")).rejects.toMatchObject({ code: "io-error" });
   });
