@@ -1,6 +1,7 @@
 /** Arithmetic, comparisons, logic, bits and mathematics, element by element. */
 
 import type { Num } from "../../expr/num.ts";
+import type { Scalar } from "../../ir/datum.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -9,8 +10,10 @@ import { apply, type Elementwise, elementwise, type Promotion } from "../element
 import { clamp } from "../aten/comparison.ts";
 import { memo } from "../aten/memo.ts";
 import { type OnnxCall, type OnnxMeaning, type OnnxOp, onnxOp } from "./define.ts";
-import { float, maybeTensor, numberLike, tensorAt, tensorsFrom } from "./inputs.ts";
+import { float, maybeTensor, tensorAt, tensorsFrom } from "./inputs.ts";
 import { mapOf } from "./programs.ts";
+
+const LARGEST_FLOAT = 3.4028234663852886e38;
 
 /** Before version 7, `broadcast=1` laid the second operand along the first from `axis` on (default: the last axes). */
 function aligned(x: Tensor, y: Tensor, call: OnnxCall): Tensor {
@@ -103,12 +106,24 @@ function clip(ctx: Context, call: OnnxCall): Tensor {
     return given === undefined ? undefined : viewOf(given, [], [], given.offset);
   };
   const [low, high] = [bound(1, "min"), bound(2, "max")];
-  const min = low ?? (attributes.has("min") ? float(attributes.float("min")) : null);
-  const max = high ?? (attributes.has("max") ? float(attributes.float("max")) : null);
+  // Version 6 alone has bounds by default: the ends of float32.
+  const ends = call.version >= 6 && call.version < 11 ? LARGEST_FLOAT : undefined;
+  const stated = (name: string, otherwise: number | undefined): Scalar | null => (attributes.has(name) ? float(attributes.float(name)) : otherwise === undefined ? null : float(otherwise));
+  const min = low ?? stated("min", ends === undefined ? undefined : -ends);
+  const max = high ?? stated("max", ends);
   return min === null && max === null ? x : clamp(ctx, x, min, max);
 }
 
-const shrunk = elementwise("shrink", (x, lambd, bias) => x.lt(lambd.neg()).where(x.add(bias), x.gt(lambd).where(x.sub(bias), x.lit(0))));
+/** Integers are reckoned in real numbers, and cut off. */
+function shrink(ctx: Context, call: OnnxCall): Tensor {
+  const x = tensorAt(call, 0);
+  const type = dtypeInfo(x.dtype).class === "int" ? "f64" : undefined;
+  return mapOf(ctx, "shrink", [x], x.dtype, (v, lambd, bias) => {
+    const wide = type === undefined ? v : v.to(type);
+    const [edge, by] = [lambd.to(wide.type), bias.to(wide.type)];
+    return wide.lt(edge.neg()).where(wide.add(by), wide.gt(edge).where(wide.sub(by), wide.lit(0)));
+  }, [call.attributes.float("lambd", 0.5), call.attributes.float("bias", 0)]);
+}
 
 export const pointwiseOps: readonly OnnxOp[] = [
   binary("Add", (x, y) => x.add(y)),
@@ -199,12 +214,5 @@ export const pointwiseOps: readonly OnnxOp[] = [
     },
   }),
   onnxOp("Clip", { 1: { run: clip } }),
-  onnxOp("Shrink", {
-    9: {
-      run: (ctx, call) => {
-        const x = tensorAt(call, 0);
-        return apply(ctx, shrunk, [x, numberLike(x, call.attributes.float("lambd", 0.5)), numberLike(x, call.attributes.float("bias", 0))]);
-      },
-    },
-  }),
+  onnxOp("Shrink", { 9: { run: shrink } }),
 ];
