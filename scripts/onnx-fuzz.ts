@@ -20,7 +20,11 @@ const keep = named.get("keep");
 const folder = keep ?? mkdtempSync(join(tmpdir(), "opwise-onnx-fuzz-"));
 const words = (...names: readonly string[]): string[] => names.flatMap((name) => (named.has(name) ? [`--${name}`, named.get(name) ?? ""] : []));
 const here = import.meta.dirname;
-const made = spawnSync(python, [join(here, "onnx-fuzz", "generate.py"), folder, ...words("filter", "domain", "count", "seed")], { stdio: "inherit", env: { ...process.env, OMP_NUM_THREADS: "1" } });
-const run = made.status === 0 ? spawnSync(process.execPath, ["--import", "tsx", join(here, "onnx-tests.ts"), folder, ...words("backend")], { stdio: "inherit" }) : made;
+const made = spawnSync(python, [join(here, "onnx-fuzz", "generate.py"), folder, ...words("filter", "domain", "count", "seed")], {
+  stdio: "inherit",
+  env: { ...process.env, OMP_NUM_THREADS: "1" },
+});
+const run =
+  made.status === 0 ? spawnSync(process.execPath, ["--import", "tsx", join(here, "onnx-tests.ts"), folder, ...words("backend")], { stdio: "inherit" }) : made;
 if (keep === undefined) rmSync(folder, { recursive: true, force: true });
 process.exit(run.status ?? 1);

@@ -17,11 +17,22 @@ const model = new MessageWriter()
   .int(1, 9)
   .message(8, (o) => o.int(2, 17))
   .message(7, (g) => {
-    const external = { string: (entry: MessageWriter, key: string, value: string): void => void entry.string(1, key).string(2, value) };
     for (let i = 0; i < COUNT; i++) {
-      g.message(1, (n) => n.string(1, i === 0 ? "x" : `y${i - 1}`).string(1, `w${i}`).string(2, `y${i}`).string(4, "Add"));
+      g.message(1, (n) =>
+        n
+          .string(1, i === 0 ? "x" : `y${i - 1}`)
+          .string(1, `w${i}`)
+          .string(2, `y${i}`)
+          .string(4, "Add"),
+      );
       g.message(5, (t) =>
-        t.packedInts(1, [GIB / 4]).int(2, 1).string(8, `w${i}`).message(13, (e) => external.string(e, "location", `part${i}.bin`)).message(13, (e) => external.string(e, "offset", "4096")).int(14, 1),
+        t
+          .packedInts(1, [GIB / 4])
+          .int(2, 1)
+          .string(8, `w${i}`)
+          .message(13, (e) => e.string(1, "location").string(2, `part${i}.bin`))
+          .message(13, (e) => e.string(1, "offset").string(2, "4096"))
+          .int(14, 1),
       );
     }
     g.message(11, (v) => v.string(1, "x").message(2, (t) => t.message(1, (e) => e.int(1, 1).message(2, (s) => s.message(1, (d) => d.int(1, 1))))));

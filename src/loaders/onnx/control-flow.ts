@@ -42,7 +42,7 @@ export function lowerControlFlow(lowering: OnnxLowering, node: ReadyNode): Value
 }
 
 /** Short words for making nodes at one place of the graph. */
-class Emitter {
+export class Emitter {
   readonly lowering: OnnxLowering;
   readonly node: ReadyNode;
   constructor(lowering: OnnxLowering, node: ReadyNode) {

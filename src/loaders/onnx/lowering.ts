@@ -10,6 +10,7 @@ import { type Type } from "../../ir/type.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
 import { attributeTemplate, type Attributes, checkAttributes, resolveAttributes, sparseTemplate } from "./attributes.ts";
 import { lowerControlFlow } from "./control-flow.ts";
+import { lowerGradient, type MadeNode } from "./gradient.ts";
 import { checkInputs, resultType } from "./inference.ts";
 import { graphLabel, nodeLabel, sortedNodes } from "./names.ts";
 import { smallTensor, stringTensor, type TensorReader } from "./tensors.ts";
@@ -93,6 +94,8 @@ export class OnnxLowering {
   readonly tensors: TensorReader;
   readonly open: OpenDims;
   readonly shapes: ShapeInference;
+  /** How values came about, for Gradient. */
+  readonly made: Map<Value, MadeNode & { readonly ready: ReadyNode }> = new Map();
   readonly #functions: ReadonlyMap<string, FunctionProto>;
   readonly #customOps: ReadonlySet<string>;
   readonly #limits: Limits;
@@ -237,7 +240,7 @@ export class OnnxLowering {
       return { type: mergeTypes(found, declared) ?? T.Tensor, name };
     };
     const ready: ReadyNode = { proto, schema, operands, attributes, scope, result };
-    const values = lowerControlFlow(this, ready) ?? this.#constantNode(ready) ?? this.#plain(ready);
+    const values = lowerControlFlow(this, ready) ?? lowerGradient(this, ready) ?? this.#constantNode(ready) ?? this.#plain(ready);
     proto.outputs.forEach((name, i) => {
       const made = values[i];
       if (name === "" || made === undefined) return;
@@ -263,7 +266,8 @@ export class OnnxLowering {
     return narrowed ?? value;
   }
 
-  #plain({ proto, schema, operands, attributes, scope, result }: ReadyNode): Value[] {
+  #plain(ready: ReadyNode): Value[] {
+    const { proto, schema, operands, attributes, scope, result } = ready;
     const templates: Record<string, Template> = {};
     for (const [name, { value }] of attributes) {
       const template = attributeTemplate(value, this.tensors);
@@ -282,7 +286,17 @@ export class OnnxLowering {
       },
     );
     this.shapes.node(schema, templates, operands, results);
+    const [first] = results;
+    if (first !== undefined) this.made.set(first, { schema, operands, result: first, ready });
     return results;
+  }
+
+  /** A node once more, on other operands: its first result. */
+  remade(value: Value, operands: readonly (Value | undefined)[]): Value {
+    const made = this.made.get(value);
+    const [result] = made === undefined ? [] : this.#plain({ ...made.ready, operands });
+    if (result === undefined) throw new OpwiseError("internal", "a value that no node made cannot be made again");
+    return result;
   }
 
   /** `Constant` is a constant of the IR; undefined for other ops and for a sparse value. */

@@ -1,7 +1,7 @@
-/** The rules of `shapes.ts`, by op. */
+/** The rules of shape inference, by op. */
 
 import { addDims, type Dim, divDims, mulDims, sameDim } from "../../ir/dim.ts";
-import { type Dims, type Known, numberOf, pairwise, type Rule, type ShapeNode } from "./shapes.ts";
+import { type Dims, type Known, numberOf, pairwise, type Rule, type ShapeNode } from "./shape-node.ts";
 
 const rules = new Map<string, Rule>();
 export const SHAPE_RULES: ReadonlyMap<string, Rule> = rules;

@@ -67,7 +67,7 @@ function* timeWarping(ctx: Context, call: OnnxCall): Reading<Tensor> {
       for (let i = 1; i <= rows; i++) {
         const [diagonal, up, left] = [best[(i - 1) * width + j - 1] ?? 0, best[(i - 1) * width + j] ?? 0, best[i * width + j - 1] ?? 0];
         const step = diagonal < up && diagonal < left ? 0 : up < diagonal && up < left ? 1 : 2;
-        best[i * width + j] = (cost[(i - 1) * columns + j - 1] ?? 0) + [diagonal, up, left][step]!; // step is 0, 1 or 2
+        best[i * width + j] = (cost[(i - 1) * columns + j - 1] ?? 0) + (step === 0 ? diagonal : step === 1 ? up : left);
         from[i * width + j] = step;
       }
     }

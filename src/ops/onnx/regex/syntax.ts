@@ -19,12 +19,16 @@ export type Pattern =
   | { readonly kind: "choice"; readonly items: readonly Pattern[] }
   | { readonly kind: "repeat"; readonly item: Pattern; readonly min: number; readonly max: number };
 
-/** One code point of those that are the same but for their case; single code points alone. */
+/** The one code point of a text, or `otherwise`. */
+function only(text: string, otherwise: number): number {
+  const point = text.codePointAt(0);
+  return point !== undefined && String.fromCodePoint(point) === text ? point : otherwise;
+}
+
+/** One code point of those that are the same but for their case. */
 function folded(point: number): number {
-  const upper = String.fromCodePoint(point).toUpperCase();
-  const lower = (upper.length <= ((upper.codePointAt(0) ?? 0 > 0xffff) ? 2 : 1) ? upper : String.fromCodePoint(point)).toLowerCase();
-  const first = lower.codePointAt(0) ?? point;
-  return String.fromCodePoint(first).length === lower.length ? first : point;
+  const upper = only(String.fromCodePoint(point).toUpperCase(), point);
+  return only(String.fromCodePoint(upper).toLowerCase(), upper);
 }
 
 function within(set: CharacterSet, point: number): boolean {
@@ -34,12 +38,7 @@ function within(set: CharacterSet, point: number): boolean {
 /** The other spellings of a character. */
 function variantsOf(point: number): readonly number[] {
   const text = String.fromCodePoint(point);
-  const out = [point];
-  for (const other of [text.toLowerCase(), text.toUpperCase(), text.toUpperCase().toLowerCase(), text.toLowerCase().toUpperCase()]) {
-    const first = other.codePointAt(0);
-    if (first !== undefined && String.fromCodePoint(first) === other) out.push(first);
-  }
-  return out;
+  return [text.toLowerCase(), text.toUpperCase(), text.toUpperCase().toLowerCase(), text.toLowerCase().toUpperCase()].map((other) => only(other, point));
 }
 
 /** Whether a character belongs to the set. */
