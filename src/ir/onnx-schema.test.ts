@@ -36,8 +36,10 @@ describe("ONNX schemas", () => {
     expect(allOnnxOps().length).toBeGreaterThan(300);
     expect(ONNX_NEWEST_OPSET).toBeGreaterThanOrEqual(26);
   });
-  it("knows onnxruntime's own ops by name", () => {
-    expect(onnxSchema("com.microsoft", "FusedConv", 1)).toMatchObject({ since: 1, open: true });
+  it("knows onnxruntime's own ops with their inputs and attributes", () => {
+    const conv = onnxSchema("com.microsoft", "FusedConv", 1);
+    expect(conv).toMatchObject({ since: 1, open: false, minInputs: 2, maxInputs: 4 });
+    expect(conv?.attributes.get("activation_params")?.kind).toBe("floats");
     expect(onnxSchema("com.example", "Neg", 1)).toBeUndefined();
     expect(similarOnnxOps("", "relu")).toContain("Relu");
   });

@@ -48,6 +48,12 @@ export function kthOf(ctx: Context, self: Tensor, axis: number, place: number): 
   return arranged(ctx, self, axis, false, { kind: "kth", place }, 1);
 }
 
+/** The first `length` of what sorting gives along an axis; of equal elements the earlier come first. */
+export function firstSorted(ctx: Context, self: Tensor, length: number, axis: number, descending: boolean): [Tensor, Tensor] {
+  if (length < 0 || length > (self.shape[axis] ?? 0)) throw new OpwiseError("index-out-of-range", "selected index k out of range", { wanted: `0 to ${self.shape[axis] ?? 0}`, got: `${length}` });
+  return arranged(ctx, self, axis, descending, STABLE, length);
+}
+
 /** The `k` largest or smallest along an axis, in order. */
 export function topk(ctx: Context, self: Tensor, k: number, dim: number, largest: boolean, sorted = true): [Tensor, Tensor] {
   if (self.dtype === "bool") throw new OpwiseError("unsupported-dtype", "topk does not support bool dtypes on CPU");

@@ -149,7 +149,7 @@ function attention(ctx: Context, call: OnnxCall): Tensor[] {
     right: attributes.int("right_window_size", -1),
   };
   const plain = lengths === undefined && sight.left < 0 && sight.right < 0 && (sight.mask === undefined || sight.mask.shape[sight.mask.rank - 1] === keys);
-  const simpleCausal = plain && sight.causal && sight.offset === 0;
+  const simpleCausal = plain && sight.causal && sight.offset === 0 && sight.mask === undefined;
   const mask = plain && (simpleCausal || !sight.causal) ? sight.mask : maskOf(ctx, sight, batch, queries, keys, q);
   const inSteps = call.outputs > 3 || attributes.float("softcap", 0) > 0 || attributes.has("softmax_precision");
   let [y, scores]: [Tensor, Tensor | undefined] = [q, undefined];

@@ -11,7 +11,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { boundedIndex, gatherAt, indexSelect, scatterInto } from "../aten/indexing.ts";
 import { addOf, axes, loadIndex, loadParts, memo, size, subOf } from "../aten/memo.ts";
 import { coordinatesOf, countOf } from "../aten/nonzero.ts";
-import { topk } from "../aten/sorting.ts";
+import { firstSorted } from "../aten/sorting.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { axisOf, integerAt, type Reading, tensorAt } from "./inputs.ts";
 import { computeOf } from "./programs.ts";
@@ -157,7 +157,7 @@ function* topK(ctx: Context, call: OnnxCall): Reading<Tensor[]> {
   const x = tensorAt(call, 0);
   const axis = axisOf(call.attributes.int("axis", -1), x.rank);
   const k = call.version >= 10 ? ((yield* integerAt(call, 1)) ?? 0) : call.attributes.int("k");
-  return topk(ctx, x, k, axis, call.attributes.int("largest", 1) !== 0);
+  return firstSorted(ctx, x, k, axis, call.attributes.int("largest", 1) !== 0);
 }
 
 /** The first `lengths[b]` steps of each sequence in reverse; the rest stays. */

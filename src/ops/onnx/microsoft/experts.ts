@@ -11,7 +11,7 @@ import { loadIndex, size } from "../../aten/memo.ts";
 import { linear } from "../../aten/products.ts";
 import { softmax } from "../../aten/softmax.ts";
 import { sum } from "../../aten/reduction.ts";
-import { topk } from "../../aten/sorting.ts";
+import { firstSorted } from "../../aten/sorting.ts";
 import { gelu } from "../../aten/activation.ts";
 import { castTo } from "../casts.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "../define.ts";
@@ -22,7 +22,7 @@ import { computeOf, mapOf } from "../programs.ts";
 function routing(ctx: Context, call: OnnxCall, logits: Tensor): Tensor {
   const k = call.attributes.int("k", 1);
   const chances = softmax(ctx, castTo(ctx, logits, opmathOf(logits.dtype)), 1, false);
-  const [best, at] = topk(ctx, chances, k, 1, true);
+  const [best, at] = firstSorted(ctx, chances, k, 1, true);
   const shares = call.attributes.int("normalize_routing_weights", 0) === 0 ? best : mapOf(ctx, "normalise_routing", [best, sum(ctx, best, 1, true)], best.dtype, (v, total) => v.div(total));
   return computeOf(ctx, "spread_routing", "", logits.shape, [shares, at], shares.dtype, ["index"], [k], () => {
     const type = computeType(shares.dtype);
