@@ -54,6 +54,7 @@ import { paddings } from "./padding.ts";
 import { attention } from "./attention.ts";
 import { nestedTensors } from "./nested.ts";
 import { affineGrids } from "./affine-grid.ts";
+import { scaledProducts } from "./scaled-products.ts";
 import { blockSums } from "./block-sums.ts";
 import { fractionalPooling } from "./fractional-pooling.ts";
 import { quantization } from "./quantization.ts";
@@ -115,6 +116,7 @@ export const atenFamilies: Readonly<Record<string, readonly Op[]>> = {
   attention,
   upsample: upsampling,
   "affine-grid": affineGrids,
+  "scaled-products": scaledProducts,
   "block-sums": blockSums,
   "fractional-pooling": fractionalPooling,
   "embedding-bag": embeddingBags,
