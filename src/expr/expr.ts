@@ -217,6 +217,18 @@ export function operandsOf(e: Expr): readonly Expr[] {
   }
 }
 
+/** All nodes that `roots` are made of, themselves among them. */
+export function reachable(roots: readonly Expr[]): Set<Expr> {
+  const seen = new Set<Expr>();
+  const walk = (e: Expr): void => {
+    if (seen.has(e)) return;
+    seen.add(e);
+    for (const o of operandsOf(e)) walk(o);
+  };
+  for (const root of roots) walk(root);
+  return seen;
+}
+
 /** Whether the type is a float. */
 export function isFloatType(type: ExprType): boolean {
   return type === "f32" || type === "f64";

@@ -1,6 +1,6 @@
 /** A program: the expressions of a call, the dtypes they load and store, and the messages of their checks. */
 
-import type { Expr, ExprType } from "../expr/expr.ts";
+import { type Expr, type ExprType, reachable } from "../expr/expr.ts";
 import { type DType, dtypeInfo } from "../tensor/dtype.ts";
 
 export interface Output {
@@ -33,4 +33,16 @@ export function computeType(dtype: DType): ExprType {
 /** Whether storing rounds beyond the compute type (half, bfloat16, float8...). */
 export function isNarrow(dtype: DType): boolean {
   return dtypeInfo(dtype).class === "float" && dtypeInfo(dtype).itemsize < 4;
+}
+
+const indexUse = new WeakMap<Program, boolean>();
+
+/** Whether the program asks for positions, so that its axes may be merged and reordered only with care. */
+export function usesIndex(program: Program): boolean {
+  let known = indexUse.get(program);
+  if (known === undefined) {
+    known = [...reachable(program.outputs.flatMap((o) => o.parts))].some((e) => e.op === "index");
+    indexUse.set(program, known);
+  }
+  return known;
 }

@@ -1,13 +1,12 @@
 /** The reference backend: every call, every dtype, on the host's typed arrays. It is the definition the others are held to. */
 
-import { operandsOf } from "../../expr/expr.ts";
 import type { Backend, Refusal } from "../../prims/backend.ts";
 import type { Call, ComputeCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
-import type { Combiner } from "../../prims/combiner.ts";
-import type { Program } from "../../prims/program.ts";
+import { type Program, usesIndex } from "../../prims/program.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer } from "../../tensor/storage.ts";
 import { Tensor, type View } from "../../tensor/tensor.ts";
+import { KernelCache } from "../kernel-cache.ts";
 import { composeCompute, composeMap, composeReduce, composeScan, composeScatter } from "./compose.ts";
 import { contract } from "./contract.ts";
 import { convolve } from "./convolve.ts";
@@ -38,49 +37,10 @@ function canPrint(): boolean {
   }
 }
 
-/** Kernels of one program, by what varies besides it. */
-class KernelCache {
-  readonly #byProgram = new WeakMap<Program, Map<string | number, Kernel>>();
-  readonly #byCombiner = new WeakMap<Program, Map<Combiner, Map<string, Kernel>>>();
-
-  of(program: Program, variant: string | number, make: () => Kernel): Kernel {
-    let kernels = this.#byProgram.get(program);
-    if (kernels === undefined) this.#byProgram.set(program, (kernels = new Map<string | number, Kernel>()));
-    let kernel = kernels.get(variant);
-    if (kernel === undefined) kernels.set(variant, (kernel = make()));
-    return kernel;
-  }
-  combined(program: Program, combiner: Combiner, variant: string, make: () => Kernel): Kernel {
-    let combiners = this.#byCombiner.get(program);
-    if (combiners === undefined) this.#byCombiner.set(program, (combiners = new Map<Combiner, Map<string, Kernel>>()));
-    let kernels = combiners.get(combiner);
-    if (kernels === undefined) combiners.set(combiner, (kernels = new Map<string, Kernel>()));
-    let kernel = kernels.get(variant);
-    if (kernel === undefined) kernels.set(variant, (kernel = make()));
-    return kernel;
-  }
-}
-
-function indexes(program: Program): boolean {
-  const seen = new Set<object>();
-  const walk = (e: Program["outputs"][number]["parts"][number]): boolean => {
-    if (seen.has(e)) return false;
-    seen.add(e);
-    return e.op === "index" || operandsOf(e).some(walk);
-  };
-  return program.outputs.some((o) => o.parts.some(walk));
-}
-const indexUse = new WeakMap<Program, boolean>();
-function usesIndex(program: Program): boolean {
-  let known = indexUse.get(program);
-  if (known === undefined) indexUse.set(program, (known = indexes(program)));
-  return known;
-}
-
 /** A cpu backend. */
 export function cpu(options: CpuOptions = {}): Backend {
   const print = options.print ?? canPrint();
-  const cache = new KernelCache();
+  const cache = new KernelCache<Kernel>();
 
   const finish = (program: Program, code: number): void => {
     if (code !== 0) throw new OpwiseError("index-out-of-range", program.messages[code - 1] ?? `check ${code - 1} of ${program.name} failed`);

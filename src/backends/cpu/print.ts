@@ -1,6 +1,6 @@
 /** Prints programs as JavaScript kernels. One kernel per program, kind and rank; sizes, strides and pointers are arguments. */
 
-import { type Expr, isBigType, operandsOf as operands } from "../../expr/expr.ts";
+import { type Expr, isBigType, operandsOf as operands, reachable } from "../../expr/expr.ts";
 import { type Schedule, schedule } from "../../expr/schedule.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -180,17 +180,6 @@ function constantText(value: number | bigint | boolean): string {
   if (typeof value === "boolean") return String(value);
   const text = Object.is(value, -0) ? "-0" : String(value);
   return text.startsWith("-") ? `(${text})` : text;
-}
-
-function reachable(roots: readonly Expr[]): Set<Expr> {
-  const seen = new Set<Expr>();
-  const walk = (e: Expr): void => {
-    if (seen.has(e)) return;
-    seen.add(e);
-    for (const o of operands(e)) walk(o);
-  };
-  for (const root of roots) walk(root);
-  return seen;
 }
 
 /** 64-bit elements that some node needs exactly (not only as a number). */
@@ -382,4 +371,3 @@ export function printScatter(program: Program, combine: "set" | "add" | "mul" | 
   closeLoops(lines, 0, rank, []);
   return compile(program, `${lines.join("\n")}\nreturn 0;`, [dtype]);
 }
-

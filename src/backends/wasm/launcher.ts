@@ -1,13 +1,12 @@
 /** Brings calls into the form that kernels take, finds or makes the kernel, and launches it. */
 
-import { operandsOf } from "../../expr/expr.ts";
 import type { Call, ComputeCall, ContractCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
-import type { Combiner } from "../../prims/combiner.ts";
-import type { Program } from "../../prims/program.ts";
+import { type Program, usesIndex } from "../../prims/program.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
+import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
@@ -18,53 +17,10 @@ import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
 import { isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
-import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
+import { type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
 export type AddressOf = (view: View) => number;
-
-/** Kernels by program, or by program and combiner, and what varies besides. */
-class KernelCache {
-  readonly #programs = new WeakMap<object, Map<string, Kernel>>();
-  readonly #combiners = new WeakMap<object, WeakMap<object, Map<string, Kernel>>>();
-  readonly #runtime: KernelRuntime;
-
-  constructor(runtime: KernelRuntime) {
-    this.#runtime = runtime;
-  }
-  #in(kernels: Map<string, Kernel>, variant: string, make: () => Emit): Kernel {
-    let kernel = kernels.get(variant);
-    if (kernel === undefined) kernels.set(variant, (kernel = this.#runtime.kernel(make())));
-    return kernel;
-  }
-  of(program: Program, variant: string, make: () => Emit): Kernel {
-    let kernels = this.#programs.get(program);
-    if (kernels === undefined) this.#programs.set(program, (kernels = new Map<string, Kernel>()));
-    return this.#in(kernels, variant, make);
-  }
-  combined(program: Program, combiner: Combiner, variant: string, make: () => Emit): Kernel {
-    let combiners = this.#combiners.get(program);
-    if (combiners === undefined) this.#combiners.set(program, (combiners = new WeakMap<object, Map<string, Kernel>>()));
-    let kernels = combiners.get(combiner);
-    if (kernels === undefined) combiners.set(combiner, (kernels = new Map<string, Kernel>()));
-    return this.#in(kernels, variant, make);
-  }
-}
-
-const indexUse = new WeakMap<Program, boolean>();
-function usesIndex(program: Program): boolean {
-  let known = indexUse.get(program);
-  if (known === undefined) {
-    const seen = new Set<object>();
-    const walk = (e: Program["outputs"][number]["parts"][number]): boolean => {
-      if (seen.has(e)) return false;
-      seen.add(e);
-      return e.op === "index" || operandsOf(e).some(walk);
-    };
-    indexUse.set(program, (known = program.outputs.some((o) => o.parts.some(walk))));
-  }
-  return known;
-}
 
 /** How operands lie along the innermost axis, where a map can go four elements at a time. */
 function lanesOf(program: Program, shape: readonly number[], strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
@@ -90,7 +46,7 @@ const MAX_WORDS = 250;
 
 export class Launcher {
   readonly #runtime: KernelRuntime;
-  readonly #cache: KernelCache;
+  readonly #cache = new KernelCache<Kernel>();
   readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #convolutions: Convolutions;
@@ -101,7 +57,6 @@ export class Launcher {
     this.#dense = denseKernels(runtime.memory);
     this.#products = new Products(runtime.memory, this.#dense);
     this.#convolutions = new Convolutions(runtime.memory, this.#dense, this.#products);
-    this.#cache = new KernelCache(runtime);
   }
 
   refuses(what: Call | Region): string | undefined {
@@ -183,8 +138,10 @@ export class Launcher {
     const lanes = lanesOf(call.program, shape, strides);
     const kernel =
       lanes === undefined
-        ? this.#cache.of(call.program, `m${shape.length}`, () => mapKernel(call.program, shape.length, this.#runtime))
-        : this.#cache.of(call.program, `v${shape.length},${lanes.join(",")}`, () => vectorMapKernel(call.program, shape.length, lanes, this.#fused));
+        ? this.#cache.of(call.program, `m${shape.length}`, () => this.#runtime.kernel(mapKernel(call.program, shape.length, this.#runtime)))
+        : this.#cache.of(call.program, `v${shape.length},${lanes.join(",")}`, () =>
+            this.#runtime.kernel(vectorMapKernel(call.program, shape.length, lanes, this.#fused)),
+          );
     this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
   }
 
@@ -192,7 +149,9 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const shape = call.results[0]?.shape ?? [];
     const ranks = call.operands.map((v) => v.shape.length);
-    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}`, () => computeKernel(call.program, shape.length, ranks, this.#runtime));
+    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}`, () =>
+      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, this.#runtime)),
+    );
     this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf);
   }
 
@@ -220,7 +179,7 @@ export class Launcher {
     const dtypes = call.results.map((r) => r.dtype);
     const [nk, nr] = [outer.shape.length, inner.shape.length];
     const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")}`, () =>
-      reduceKernel(program, combiner, dtypes, nk, nr, loopOf, this.#runtime),
+      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, this.#runtime)),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     this.#launch(program, kernel, views, [...outer.shape, ...inner.shape], strides, call.scalars, addressOf);
@@ -240,7 +199,7 @@ export class Launcher {
     const offsets = own.map((s) => (call.reverse ? ((shape[call.axis] ?? 1) - 1) * (s[call.axis] ?? 0) : 0));
     const dtypes = call.results.map((r) => r.dtype);
     const kernel = this.#cache.combined(program, combiner, `s${rank},${call.exclusive},${call.reverse},${dtypes.join(",")},${loopOf.join(".")}`, () =>
-      scanKernel(program, combiner, dtypes, rank - 1, call.exclusive, call.reverse, loopOf, this.#runtime),
+      this.#runtime.kernel(scanKernel(program, combiner, dtypes, rank - 1, call.exclusive, call.reverse, loopOf, this.#runtime)),
     );
     this.#launch(
       program,
@@ -260,7 +219,7 @@ export class Launcher {
     const result = call.results[0] ?? unreachable("scatter without a result");
     const ranks = call.operands.map((v) => v.shape.length);
     const kernel = this.#cache.of(program, `x${call.combine},${call.shape.length},${result.shape.length},${result.dtype},${ranks.join(",")}`, () =>
-      scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime),
+      this.#runtime.kernel(scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime)),
     );
     if (numelOf(call.shape) > 0) this.#launch(program, kernel, views, call.shape, views.map(byteStrides), call.scalars, addressOf);
   }

@@ -1,5 +1,6 @@
 /** Kernels printed from programs: map, compute, reduce, scan and scatter, at any rank, dtype and stride. One thread, one element at a time. */
 
+import { reachable } from "../../expr/expr.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
@@ -7,7 +8,7 @@ import { unreachable } from "../../tensor/error.ts";
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
 import { emitLoad, emitStore, partBytes } from "./element.ts";
-import { type Place, Printer, reachable, type Runtime } from "./printer.ts";
+import { type Place, Printer, type Runtime } from "./printer.ts";
 import { type CallHost, emitBinary, emitCast, type Push, valueType } from "./scalar.ts";
 import type { Emit, KernelRuntime } from "./runtime.ts";
 
@@ -73,13 +74,7 @@ export function computeKernel(program: Program, rank: number, operandRanks: read
       const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
       const printer = new Printer(c, program, place, { host, table: runtime.table });
       const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : at(c, pointers)(view));
-      let slot = 0;
-      const values = printer.evaluate(partsOf(program));
-      program.outputs.forEach((output, j) => {
-        output.parts.forEach((_, part) =>
-          emitStore(c, output.dtype, address(count + j), part * partBytes(output.dtype), values[slot++] ?? unreachable("value"), host),
-        );
-      });
+      storeOutputs(c, program, printer.evaluate(partsOf(program)), count, address, host);
     });
     c.i32(0);
   };

@@ -1,6 +1,6 @@
 /** Prints a program's expression DAG into a function body: every node once, in the order of the schedule, each in a local. */
 
-import { type Expr, isBigType, operandsOf, type RoundFormat } from "../../expr/expr.ts";
+import { type Expr, isBigType, reachable, type RoundFormat } from "../../expr/expr.ts";
 import { type Schedule, schedule } from "../../expr/schedule.ts";
 import type { Program } from "../../prims/program.ts";
 import { unreachable } from "../../tensor/error.ts";
@@ -172,15 +172,4 @@ function constantOf(c: Code, e: Expr & { readonly op: "const" }): Value {
     default:
       return c.i32(Number(e.value));
   }
-}
-
-export function reachable(roots: readonly Expr[]): Set<Expr> {
-  const seen = new Set<Expr>();
-  const walk = (e: Expr): void => {
-    if (seen.has(e)) return;
-    seen.add(e);
-    for (const o of operandsOf(e)) walk(o);
-  };
-  for (const root of roots) walk(root);
-  return seen;
 }

@@ -13,8 +13,6 @@ import { type HostFunction, type Push, valueType } from "./scalar.ts";
 
 /** Where a kernel finds its arguments. */
 export const ARGUMENTS = 1024;
-/** Bytes of arguments that a kernel may have. */
-export const ARGUMENT_BYTES = 60_000;
 
 /** A kernel: returns 0, or 1 + the code of the check that failed. */
 export type Kernel = () => number;
