@@ -4,7 +4,6 @@ import { type ExprType, isBigType } from "../../expr/expr.ts";
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { LinearMemory } from "./memory.ts";
-import { ARGUMENTS } from "./runtime.ts";
 import { type Push, valueType } from "./scalar.ts";
 
 /** What one launch passes. Views are operands, then results; strides in bytes, one per loop or per axis of the view. */
@@ -16,10 +15,22 @@ export interface Launch {
   readonly types: readonly ExprType[];
 }
 
-/** Writes a launch's arguments to where `ArgumentBlock` reads them. */
-export function writeArguments(memory: LinearMemory, launch: Launch): void {
+/** The most bytes that a block may have. */
+export const MAX_BLOCK = 1024;
+
+/** Kernels' only parameter: the address of their block. */
+const BLOCK: Local<"i32"> = { index: 0, type: "i32" };
+
+/** Bytes of a launch's block. */
+export function blockBytes(launch: Launch): number {
+  const words = launch.strides.reduce((n, s) => n + 1 + s.length, launch.shape.length);
+  return (words + (words & 1)) * 4 + launch.scalars.length * 8;
+}
+
+/** Writes a launch's arguments at `address`, as `ArgumentBlock` reads them. */
+export function writeArguments(memory: LinearMemory, address: number, launch: Launch): void {
   const { buffer } = memory.bytes;
-  const words = new Int32Array(buffer, ARGUMENTS, 256);
+  const words = new Int32Array(buffer, address, MAX_BLOCK / 4);
   let at = 0;
   for (const size of launch.shape) words[at++] = size;
   launch.addresses.forEach((address, k) => {
@@ -27,7 +38,7 @@ export function writeArguments(memory: LinearMemory, launch: Launch): void {
     for (const stride of launch.strides[k] ?? []) words[at++] = stride;
   });
   if (launch.scalars.length === 0) return;
-  const view = new DataView(buffer, ARGUMENTS);
+  const view = new DataView(buffer, address);
   let byte = (at + (at & 1)) * 4;
   launch.scalars.forEach((value, i) => {
     const type = launch.types[i] ?? unreachable("scalar type");
@@ -60,7 +71,7 @@ export class ArgumentBlock {
   constructor(c: Code, rank: number, ranks: readonly number[], scalars: readonly ExprType[]) {
     this.#c = c;
     let at = 0;
-    const word = (): Local<"i32"> => c.hold(c.load("i32.load", c.i32(ARGUMENTS), 4 * at++));
+    const word = (): Local<"i32"> => c.hold(c.load("i32.load", c.get(BLOCK), 4 * at++));
     for (let d = 0; d < rank; d++) this.#shape.push(word());
     for (const count of ranks) {
       this.#addresses.push(word());
@@ -69,7 +80,7 @@ export class ArgumentBlock {
     let byte = (at + (at & 1)) * 4;
     for (const type of scalars) {
       const kind = valueType(type);
-      const base = c.i32(ARGUMENTS);
+      const base = c.get(BLOCK);
       const value: Value =
         kind === "f32"
           ? c.load("f32.load", base, byte)

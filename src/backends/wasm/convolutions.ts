@@ -10,20 +10,22 @@ import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
 import { type Pair, pair, writeWords } from "./planes.ts";
-import { ARGUMENTS } from "./runtime.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 /** Columns of an image that are packed at a time. */
 const BLOCK_COLUMNS = 256;
 
 export class Convolutions {
+  readonly #runtime: KernelRuntime;
   readonly #memory: LinearMemory;
   readonly #dense: DenseKernels;
   readonly #products: Products;
   /** Tables of byte offsets by geometry. */
   readonly #tables = new Map<string, Block>();
 
-  constructor(memory: LinearMemory, dense: DenseKernels, products: Products) {
-    this.#memory = memory;
+  constructor(runtime: KernelRuntime, dense: DenseKernels, products: Products) {
+    this.#runtime = runtime;
+    this.#memory = runtime.memory;
     this.#dense = dense;
     this.#products = products;
   }
@@ -141,7 +143,7 @@ export class Convolutions {
     const paddedPlane = rows * paddedRow;
     const channels = g.groups * g.groupIn;
     const scratch = this.#memory.allocate(g.batch * channels * paddedPlane);
-    if (border) this.#memory.bytes.fill(0, scratch.address, scratch.address + g.batch * channels * paddedPlane);
+    if (border) this.#runtime.zero(scratch.address, g.batch * channels * paddedPlane);
     for (let n = 0; n < g.batch; n++) {
       this.#dense.copyPlanes(
         scratch.address + n * channels * paddedPlane,
@@ -161,11 +163,17 @@ export class Convolutions {
   }
 
   #table(key: string, make: () => Int32Array): Block {
+    const write = (): Block => {
+      const words = make();
+      const block = this.#memory.allocate(words.byteLength + COLUMNS * FLOAT);
+      this.#memory.bytes.set(new Uint8Array(words.buffer), block.address);
+      return block;
+    };
+    // A plan's tables are its own: the cache lets go of the oldest.
+    if (this.#runtime.tape !== undefined) return write();
     let block = this.#tables.get(key);
     if (block === undefined) {
-      const words = make();
-      block = this.#memory.allocate(words.byteLength + COLUMNS * FLOAT);
-      this.#memory.bytes.set(new Uint8Array(words.buffer), block.address);
+      block = write();
       if (this.#tables.size >= MAX_TABLES) {
         for (const [old, held] of this.#tables) {
           this.#tables.delete(old);
@@ -305,7 +313,7 @@ export class Convolutions {
         );
         const planesAt = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
         this.#dense.fillRows(planesAt, biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT, g.groupOut, outPlane);
-        writeWords(this.#memory, [g.outRows, g.outColumns]);
+        const size = writeWords(this.#runtime, [g.outRows, g.outColumns]);
         for (let o = 0; o < g.groupOut; o++) {
           const target = planesAt + o * outPlane * FLOAT;
           for (let ky = 0; ky < g.kernel[0]; ky++) {
@@ -320,7 +328,7 @@ export class Convolutions {
                 g.stride[0],
                 kx * g.dilation[1] - g.padBegin[1],
                 g.stride[1],
-                ARGUMENTS,
+                size,
               );
             }
           }

@@ -8,7 +8,7 @@ import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
-import { type Launch, writeArguments } from "./arguments.ts";
+import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
 import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
@@ -44,6 +44,11 @@ const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesP
 /** Views that a kernel can take: the argument block holds so many words. */
 const MAX_WORDS = 250;
 
+/** The error of a kernel that returned a code. */
+export function checkFailed(program: Program | undefined, code: number): OpwiseError {
+  return new OpwiseError("index-out-of-range", program?.messages[code - 1] ?? `check ${code - 1} of ${program?.name ?? "a kernel"} failed`);
+}
+
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
@@ -54,9 +59,9 @@ export class Launcher {
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
-    this.#dense = denseKernels(runtime.memory);
+    this.#dense = runtime.invocable(denseKernels(runtime.memory));
     this.#products = new Products(runtime.memory, this.#dense);
-    this.#convolutions = new Convolutions(runtime.memory, this.#dense, this.#products);
+    this.#convolutions = new Convolutions(runtime, this.#dense, this.#products);
   }
 
   refuses(what: Call | Region): string | undefined {
@@ -92,7 +97,7 @@ export class Launcher {
       case "convolve":
         return this.#convolutions.run(call, addressOf, packed);
       case "window":
-        return runWindow(call, this.#runtime.memory, this.#dense, addressOf);
+        return runWindow(call, this.#runtime, this.#dense, addressOf);
       case "map":
         return this.#map(call, addressOf);
       case "compute":
@@ -126,9 +131,11 @@ export class Launcher {
     offsets?: readonly number[],
   ): void {
     const addresses = views.map((v, k) => addressOf(v) + v.offset * bytesPer(v) + (offsets?.[k] ?? 0));
-    writeArguments(this.#runtime.memory, { shape, addresses, strides, scalars, types: program.scalars });
-    const code = kernel();
-    if (code !== 0) throw new OpwiseError("index-out-of-range", program.messages[code - 1] ?? `check ${code - 1} of ${program.name} failed`);
+    const launch: Launch = { shape, addresses, strides, scalars, types: program.scalars };
+    const block = this.#runtime.block(blockBytes(launch));
+    writeArguments(this.#runtime.memory, block, launch);
+    const code = this.#runtime.invoke(kernel, [block], program);
+    if (typeof code === "number" && code !== 0) throw checkFailed(program, code);
   }
 
   #map(call: MapCall, addressOf: AddressOf): void {

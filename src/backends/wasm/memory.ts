@@ -27,6 +27,16 @@ function sizeClass(bytes: number): number {
   return Math.ceil(bytes / quarter) * quarter;
 }
 
+/** Blocks that belong together: freed ones are used again within the scope only, all go back when it is released. */
+export interface Scope {
+  readonly blocks: Block[];
+  readonly free: Map<number, number[]>;
+}
+
+export function newScope(): Scope {
+  return { blocks: [], free: new Map() };
+}
+
 export class LinearMemory {
   readonly memory: WebAssembly.Memory;
   readonly #free = new Map<number, number[]>();
@@ -35,6 +45,7 @@ export class LinearMemory {
   #live = 0;
   #bytes = 0;
   #peak = 0;
+  #scope: Scope | undefined;
 
   constructor() {
     this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES });
@@ -52,8 +63,20 @@ export class LinearMemory {
     return { blocks: this.#live, bytes: this.#bytes, peak: this.#peak };
   }
 
-  /** A block of at least `bytes`; its contents are arbitrary. @throws out-of-memory */
+  /** A block of at least `bytes`, of the open scope where there is one; its contents are arbitrary. @throws out-of-memory */
   allocate(bytes: number): Block {
+    const scope = this.#scope;
+    if (scope === undefined) return this.allocateLasting(bytes);
+    const size = sizeClass(bytes);
+    const address = scope.free.get(size)?.pop();
+    if (address !== undefined) return { address, size };
+    const block = this.allocateLasting(bytes);
+    scope.blocks.push(block);
+    return block;
+  }
+
+  /** A block that no scope owns. @throws out-of-memory */
+  allocateLasting(bytes: number): Block {
     const size = sizeClass(bytes);
     const address = this.#free.get(size)?.pop() ?? this.#extend(size);
     this.#live++;
@@ -63,6 +86,34 @@ export class LinearMemory {
   }
 
   free(block: Block): void {
+    if (this.#scope !== undefined) {
+      const list = this.#scope.free.get(block.size);
+      if (list === undefined) this.#scope.free.set(block.size, [block.address]);
+      else list.push(block.address);
+      return;
+    }
+    this.freeLasting(block);
+  }
+
+  /** Runs `body` with every allocation taken from the scope and every block freed to it. */
+  within<R>(scope: Scope, body: () => R): R {
+    const outer = this.#scope;
+    this.#scope = scope;
+    try {
+      return body();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /** Gives all of a scope's blocks back. */
+  release(scope: Scope): void {
+    for (const block of scope.blocks.splice(0)) this.freeLasting(block);
+    scope.free.clear();
+  }
+
+  /** Frees what `allocateLasting` gave. */
+  freeLasting(block: Block): void {
     const list = this.#free.get(block.size);
     if (list === undefined) this.#free.set(block.size, [block.address]);
     else list.push(block.address);

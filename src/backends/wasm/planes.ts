@@ -1,7 +1,6 @@
 /** Geometry of planes: what has one spatial axis has one row. */
 
-import type { LinearMemory } from "./memory.ts";
-import { ARGUMENTS } from "./runtime.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 /** Of rows and of columns. */
 export type Pair = readonly [number, number];
@@ -11,7 +10,9 @@ export function pair(values: readonly number[], fill: number): Pair {
   return values.length === 1 ? [fill, values[0] ?? fill] : values.length === 0 ? [fill, fill] : [values[0] ?? fill, values[1] ?? fill];
 }
 
-/** Writes words to where kernels look for their geometry. */
-export function writeWords(memory: LinearMemory, values: readonly number[]): void {
-  new Int32Array(memory.bytes.buffer, ARGUMENTS, values.length).set(values);
+/** Writes words to a block of its own; its address is what kernels take for their geometry. */
+export function writeWords(runtime: KernelRuntime, values: readonly number[]): number {
+  const block = runtime.block(values.length * 4);
+  new Int32Array(runtime.memory.bytes.buffer, block, values.length).set(values);
+  return block;
 }

@@ -1,5 +1,6 @@
 /** What kernels find around them: the memory, decoding tables, host functions, and the block that arguments are passed in. */
 
+import type { Program } from "../../prims/program.ts";
 import type { ExprType, RoundFormat } from "../../expr/expr.ts";
 import { codec, encoder } from "../../numeric/codec.ts";
 import { unreachable } from "../../tensor/error.ts";
@@ -10,12 +11,13 @@ import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
 import { roundTo } from "../cpu/element.ts";
 import { type LinearMemory } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
+import type { Invocation, Tape } from "./tape.ts";
 
-/** Where a kernel finds its arguments. */
-export const ARGUMENTS = 1024;
+/** Where a kernel that runs at once finds its arguments. */
+const ARGUMENTS = 1024;
 
-/** A kernel: returns 0, or 1 + the code of the check that failed. */
-export type Kernel = () => number;
+/** A kernel: takes the address of its arguments; returns 0, or 1 + the code of the check that failed. */
+export type Kernel = (block: number) => number;
 
 interface Signature {
   readonly params: readonly ExprType[];
@@ -102,8 +104,34 @@ export class KernelRuntime {
   readonly #tables = new Map<RoundFormat, number>();
   readonly #functions = new Map<string, (...args: (number | bigint)[]) => unknown>();
 
+  /** Where invocations go while a plan is compiled; otherwise they run at once. */
+  tape: Tape | undefined;
+
   constructor(memory: LinearMemory) {
     this.memory = memory;
+  }
+
+  /** Address of a block for the arguments of the next invocation; what is written there holds until it runs. */
+  block(bytes: number): number {
+    return this.tape === undefined ? ARGUMENTS : this.memory.allocate(bytes).address;
+  }
+
+  /** Runs an invocation, or keeps it for the plan. `program` has the messages of its checks. @returns the code of a failed check, or nothing */
+  invoke(run: Invocation["run"], args: readonly number[], program?: Program): number | void {
+    if (this.tape === undefined) return run(...args);
+    this.tape.add(run, args, program);
+  }
+
+  /** Fills a range with zeros, now or as a part of the plan. */
+  zero(address: number, bytes: number): void {
+    this.invoke(this.#zero, [address, bytes]);
+  }
+  readonly #zero = (address: number, bytes: number): void => void this.memory.bytes.fill(0, address, address + bytes);
+
+  /** The kernels as they are called by name: each call is run or kept. */
+  invocable<Kernels extends Readonly<Record<string, (...args: number[]) => void>>>(kernels: Kernels): Kernels {
+    const entries = Object.entries(kernels).map(([name, run]) => [name, (...args: number[]): void => void this.invoke(run, args)] as const);
+    return Object.fromEntries(entries) as Kernels; // the same names
   }
 
   /** Address of the table of a format's values by their bits. */
@@ -122,7 +150,7 @@ export class KernelRuntime {
   kernel(emit: Emit): Kernel {
     // Imports come before the function that uses them, and are known after its body: it is printed twice, first to see what it calls.
     const used = new Map<string, HostFunction>();
-    const draft = new Code([]);
+    const draft = new Code(["i32"]);
     emit(draft, (fn, args) => {
       for (const push of args) draft.drop(push());
       used.set(keyOf(fn), fn);
@@ -139,7 +167,7 @@ export class KernelRuntime {
       if (adaptedFunction === undefined) this.#functions.set(key, (adaptedFunction = adapted(signature)));
       imports[key] = adaptedFunction;
     }
-    module.func("kernel", [], "i32", (c) => {
+    module.func("kernel", ["i32"], "i32", (c) => {
       emit(c, (fn, args) => {
         const callee = callables.get(keyOf(fn)) ?? unreachable("a function that the draft did not call");
         return c.call(callee, ...args.map((push) => push()));

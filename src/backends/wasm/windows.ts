@@ -6,10 +6,9 @@ import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
-import type { LinearMemory } from "./memory.ts";
 import { pair, writeWords } from "./planes.ts";
 import { DIVIDE } from "./pool.ts";
-import { ARGUMENTS } from "./runtime.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 export function refusesWindow(call: WindowCall): string | undefined {
   const [x] = call.operands;
@@ -20,7 +19,7 @@ export function refusesWindow(call: WindowCall): string | undefined {
   return [x, ...call.results].every((v) => isContiguous(v.shape, v.strides)) ? undefined : "a pooled tensor is not contiguous";
 }
 
-export function runWindow(call: WindowCall, memory: LinearMemory, dense: DenseKernels, addressOf: (view: View) => number): void {
+export function runWindow(call: WindowCall, runtime: KernelRuntime, dense: DenseKernels, addressOf: (view: View) => number): void {
   const [x] = call.operands;
   const [out, index] = call.results;
   if (x === undefined || out === undefined) return unreachable("operands");
@@ -40,13 +39,13 @@ export function runWindow(call: WindowCall, memory: LinearMemory, dense: DenseKe
     ...pair(call.padEnd, 0),
     typeof call.divisor === "number" ? DIVIDE.fixed : DIVIDE[call.divisor],
   ];
-  writeWords(memory, geometry);
-  new Float32Array(memory.bytes.buffer, ARGUMENTS + geometry.length * FLOAT, 1)[0] = typeof call.divisor === "number" ? call.divisor : 1;
+  const words = new Int32Array(new Float32Array([typeof call.divisor === "number" ? call.divisor : 1]).buffer);
+  const block = writeWords(runtime, [...geometry, ...words]);
   const run = call.reduction === "max" ? dense.maxPool : dense.sumPool;
   const [from, to] = [addressOf(x) + x.offset * FLOAT, addressOf(out) + out.offset * FLOAT];
   const indices = index === undefined ? 0 : addressOf(index) + index.offset * 8;
   for (let p = 0; p < planes; p++) {
     const done = p * outRows * outColumns;
-    run(to + done * FLOAT, indices === 0 ? 0 : indices + done * 8, from + p * rows * columns * FLOAT, ARGUMENTS);
+    run(to + done * FLOAT, indices === 0 ? 0 : indices + done * 8, from + p * rows * columns * FLOAT, block);
   }
 }
