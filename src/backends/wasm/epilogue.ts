@@ -38,5 +38,11 @@ export function flattened(view: View): View | undefined {
     else if (stride !== step * size) return undefined;
     size *= length;
   }
-  return { storage: view.storage, dtype: view.dtype, shape: [batch, channels, numelOf(spatial)], strides: [batchStride, channelStride, step], offset: view.offset };
+  return {
+    storage: view.storage,
+    dtype: view.dtype,
+    shape: [batch, channels, numelOf(spatial)],
+    strides: [batchStride, channelStride, step],
+    offset: view.offset,
+  };
 }

@@ -123,7 +123,8 @@ export class Launcher {
   #contract(call: ContractCall, addressOf: AddressOf, packed: Packed): void {
     const result = call.results[0] ?? unreachable("result");
     const extra = call.operands.slice(2);
-    const finish = call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
+    const finish =
+      call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
     this.#products.contract(call, addressOf, packed, finish);
   }
 

@@ -110,15 +110,7 @@ export class Products {
   }
 
   /** Rows by packed columns; `finished` is told of each block of rows. */
-  multiply(
-    a: Matrix,
-    columnsAt: number,
-    to: number,
-    outStride: number,
-    columns: number,
-    depth: number,
-    finished?: (row: number, rows: number) => void,
-  ): void {
+  multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number, finished?: (row: number, rows: number) => void): void {
     const width = padded(columns, COLUMNS) * FLOAT;
     const scratch = this.#memory.allocate(padded(Math.min(a.rows, BLOCK_ROWS), ROWS) * Math.min(depth, DEPTH) * FLOAT);
     for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
