@@ -65,6 +65,8 @@ export interface ContractCall extends CallBase {
 /**
  * n-d convolution (cross-correlation): `x [N, C, ...]`, `w [O, C/groups, ...]`, optional third operand `bias [O]`, into `[N, O, ...]`.
  * Transposed: `w [C, O/groups, ...]`, and the gradient of the plain one with respect to its input.
+ * `epilogue`, where given, maps (convolution with its bias, further operands broadcast to the result) to the result, as a contraction's does; its
+ * operands come last, and none of them shares the result's memory. `convolveOperands` tells them apart.
  */
 export interface ConvolveCall extends CallBase {
   readonly kind: "convolve";
@@ -76,6 +78,15 @@ export interface ConvolveCall extends CallBase {
   readonly groups: number;
   readonly transposed: boolean;
   readonly accumulate: "f32" | "f64" | "i32" | "i64";
+  readonly epilogue: Program | undefined;
+}
+
+/** A convolution's operands by their parts; `extra` are those of its epilogue. */
+export function convolveOperands(call: ConvolveCall): { readonly x: View; readonly w: View; readonly bias: View | undefined; readonly extra: readonly View[] } {
+  const [x, w] = call.operands;
+  if (x === undefined || w === undefined) throw new TypeError("a convolution takes two operands or more");
+  const own = call.operands.length - Math.max(0, (call.epilogue?.operands.length ?? 1) - 1);
+  return { x, w, bias: own > 2 ? call.operands[2] : undefined, extra: call.operands.slice(own) };
 }
 
 /**

@@ -80,7 +80,7 @@ export function convolve(ctx: Context, x: Tensor, w: Tensor, bias: Tensor | null
   const operands = bias === null ? [x, w] : [x, w, bias];
   ctx.run({
     kind: "convolve", operands: operands.map((t) => resolved(ctx, t)), results: [out], scalars: [], stride: g.stride, padBegin: g.padBegin, padEnd: g.padEnd,
-    dilation: g.dilation, groups: g.groups, transposed: g.transposed, accumulate: accumulatorOf(x.dtype),
+    dilation: g.dilation, groups: g.groups, transposed: g.transposed, accumulate: accumulatorOf(x.dtype), epilogue: undefined,
   });
   return out;
 }

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { arg, binary, cast, constant } from "../../src/expr/expr.ts";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
 import { sumOf } from "../../src/prims/combiner.ts";
-import { copyInto, map, reduce } from "../../src/prims/calls.ts";
+import { broadcastView, copyInto, map, reduce } from "../../src/prims/calls.ts";
 import type { Backend } from "../../src/prims/backend.ts";
 import type { Program } from "../../src/prims/program.ts";
 import { Executor } from "../../src/run/executor.ts";
@@ -17,6 +17,18 @@ import { BACKENDS } from "../support/backends.ts";
 const ADD: Program = { name: "add", operands: ["float32", "float32"], scalars: [], outputs: [{ dtype: "float32", parts: [binary("add", arg(0, "f32"), arg(1, "f32"))] }], messages: [] };
 const SHIFT: Program = { name: "shift", operands: ["float32"], scalars: [], outputs: [{ dtype: "float32", parts: [binary("add", arg(0, "f32"), constant(1, "f32"))] }], messages: [] };
 const SUM: Program = { name: "x", operands: ["float32"], scalars: [], outputs: [{ dtype: "float64", parts: [cast(arg(0, "f32"), "f64")] }], messages: [] };
+
+/** max(x * scale + rest, 0), as an epilogue. */
+const AFTER: Program = {
+  name: "after",
+  operands: ["float32", "float32", "float32"],
+  scalars: [],
+  outputs: [{ dtype: "float32", parts: [binary("max", binary("add", binary("mul", arg(0, "f32"), arg(1, "f32")), arg(2, "f32")), constant(0, "f32"))] }],
+  messages: [],
+};
+
+/** A tensor of small whole numbers that repeat after `period`. */
+const whole = (shape: readonly number[], period: number): Tensor => Tensor.from(Float32Array.from({ length: numelOf(shape) }, (_, i) => ((i * 3) % period) - 2), shape);
 
 /** A tensor of small whole numbers, and a random view of it: slices, steps, transposes, broadcasts. */
 interface ViewSpec {
@@ -139,6 +151,50 @@ describe.each(BACKENDS)("on $name", ({ make }) => {
     );
   });
 
+  it("runs the epilogue of a product as a map afterwards", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 140 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 300 }), fc.boolean(), (batch, m, n, k, perRow) => {
+        const [a, b] = [whole([batch, m, k], 5), whole([batch, k, n], 7)];
+        const scale = perRow ? broadcastView(whole([m, 1], 3), [batch, m, n]) : broadcastView(whole([n], 3), [batch, m, n]);
+        const rest = whole([batch, m, n], 4);
+        const [fused, plain] = [Tensor.zeros([batch, m, n]), Tensor.zeros([batch, m, n])];
+        const ctx = context(backend);
+        ctx.run({ kind: "contract", operands: [a, b, scale, rest], results: [fused], scalars: [], accumulate: "f32", epilogue: AFTER });
+        ctx.run({ kind: "contract", operands: [a, b], results: [plain], scalars: [], accumulate: "f32", epilogue: undefined });
+        ctx.run({ kind: "map", program: AFTER, operands: [plain, scale, rest], results: [plain], scalars: [] });
+        expect(numbers(fused)).toEqual(numbers(plain));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("runs the epilogue of a convolution as a map afterwards", () => {
+    fc.assert(
+      fc.property(
+        fc.record({ batch: fc.integer({ min: 1, max: 2 }), groups: fc.constantFrom(1, 2, 4), per: fc.constantFrom(1, 3), k: fc.integer({ min: 1, max: 3 }), stride: fc.integer({ min: 1, max: 2 }), size: fc.integer({ min: 3, max: 19 }), transposed: fc.boolean(), biased: fc.boolean(), along: fc.constantFrom("channel", "row", "column", "all") }),
+        ({ batch, groups, per, k, stride, size, transposed, biased, along }) => {
+          const channels = groups * per;
+          const out = transposed ? (size - 1) * stride + k - 2 : Math.floor((size + 2 - k) / stride) + 1;
+          if (out < 1) return;
+          const shape = [batch, channels, out, out];
+          const x = whole([batch, channels, size, size], 7);
+          const w = whole([channels, per, k, k], 5);
+          const bias = biased ? [whole([channels], 9)] : [];
+          const scale = broadcastView(whole({ channel: [channels, 1, 1], row: [out, 1], column: [out], all: shape }[along], 3), shape);
+          const rest = whole(shape, 4);
+          const [fused, plain] = [Tensor.zeros(shape), Tensor.zeros(shape)];
+          const ctx = context(backend);
+          const common = { kind: "convolve", scalars: [], stride: [stride, stride], padBegin: [1, 1], padEnd: [1, 1], dilation: [1, 1], groups, transposed, accumulate: "f32" } as const;
+          ctx.run({ ...common, operands: [x, w, ...bias, scale, rest], results: [fused], epilogue: AFTER });
+          ctx.run({ ...common, operands: [x, w, ...bias], results: [plain], epilogue: undefined });
+          ctx.run({ kind: "map", program: AFTER, operands: [plain, scale, rest], results: [plain], scalars: [] });
+          expect(numbers(fused)).toEqual(numbers(plain));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it.each([
     ["max", [NaN, 3]],
     ["sum", [NaN, 2.5]],
@@ -162,7 +218,7 @@ describe.each(BACKENDS)("on $name", ({ make }) => {
           const w = Tensor.from(Float32Array.from({ length: numelOf(shape) }, (_, i) => ((i * 3) % 5) - 2), shape);
           const results = [backend, host].map((b) => {
             const y = Tensor.zeros([1, o, out, out]);
-            context(b).run({ kind: "convolve", operands: [x, w], results: [y], scalars: [], stride: [stride, stride], padBegin: [pad, pad], padEnd: [pad, pad], dilation: [dilation, dilation], groups, transposed, accumulate: "f32" });
+            context(b).run({ kind: "convolve", operands: [x, w], results: [y], scalars: [], stride: [stride, stride], padBegin: [pad, pad], padEnd: [pad, pad], dilation: [dilation, dilation], groups, transposed, accumulate: "f32", epilogue: undefined });
             return numbers(y);
           });
           expect(results[0]).toEqual(results[1]);

@@ -1,6 +1,6 @@
 /** n-d convolution on the CPU, up to three spatial axes: gathered columns through the product's tiles; direct loops for depthwise and transposed. */
 
-import type { ConvolveCall } from "../../prims/call.ts";
+import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import { packPanels, tile } from "./contract.ts";
@@ -28,9 +28,9 @@ interface Geometry {
   readonly dilation: Triple;
 }
 
-/** Runs a convolve call. */
+/** Runs a convolve call without its epilogue. */
 export function convolve(call: ConvolveCall): void {
-  const [x = unreachable("operand x"), w = unreachable("operand w"), bias] = call.operands;
+  const { x, w, bias } = convolveOperands(call);
   const result = call.results[0] ?? unreachable("result");
   const g: Geometry = {
     batch: x.shape[0] ?? 0, cin: x.shape[1] ?? 0, cout: result.shape[1] ?? 0, groups: call.groups,

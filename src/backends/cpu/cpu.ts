@@ -1,7 +1,7 @@
 /** The reference backend: every call, every dtype, on the host's typed arrays. It is the definition the others are held to. */
 
 import type { Backend, Refusal } from "../../prims/backend.ts";
-import type { Call, ComputeCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
+import { type Call, type ComputeCall, type ContractCall, type ConvolveCall, convolveOperands, type MapCall, type ReduceCall, type Region, type ScanCall, type ScatterCall } from "../../prims/call.ts";
 import { type Program, usesIndex } from "../../prims/program.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer } from "../../tensor/storage.ts";
@@ -130,22 +130,24 @@ export function cpu(options: CpuOptions = {}): Backend {
     finish(program, kernel(kernelArguments(views, call.shape, stridesOf(views), call.scalars)));
   };
 
+  /** `run` writes the sums; the epilogue says in which dtype it takes them: half results round once, at its end. */
+  const withEpilogue = (call: ContractCall | ConvolveCall, extra: readonly View[], run: (product: View) => void): void => {
+    const out = call.results[0] ?? unreachable("result");
+    if (call.epilogue === undefined) return run(out);
+    const wide = call.epilogue.operands[0] ?? out.dtype;
+    const product = wide === out.dtype ? out : Tensor.zeros(out.shape, wide);
+    run(product);
+    map({ kind: "map", program: call.epilogue, operands: [product, ...extra], results: [out], scalars: call.scalars });
+  };
+
   const runCall = (call: Call): void => {
     switch (call.kind) {
       case "map": return map(call);
       case "compute": return compute(call);
       case "reduce": return reduce(call);
       case "scan": return scan(call);
-      case "contract": {
-        const out = call.results[0];
-        if (call.epilogue === undefined || out === undefined) return contract(call);
-        // The epilogue says in which dtype it takes the product: half results round once, at its end.
-        const wide = call.epilogue.operands[0] ?? out.dtype;
-        const product = wide === out.dtype ? out : Tensor.zeros(out.shape, wide);
-        contract({ ...call, results: [product] });
-        return map({ kind: "map", program: call.epilogue, operands: [product, ...call.operands.slice(2)], results: [out], scalars: call.scalars });
-      }
-      case "convolve": return convolve(call);
+      case "contract": return withEpilogue(call, call.operands.slice(2), (product) => contract({ ...call, results: [product] }));
+      case "convolve": return withEpilogue(call, convolveOperands(call).extra, (product) => convolve({ ...call, results: [product] }));
       case "window": return window(call);
       case "scatter": return scatter(call);
       case "sort": return sort(call);

@@ -1,6 +1,6 @@
 /** The heavy call kinds on a TensorFlow.js engine: products, convolutions, windows, reductions. */
 
-import type { ContractCall, ConvolveCall, ReduceCall, ScanCall, WindowCall } from "../../prims/call.ts";
+import { type ContractCall, type ConvolveCall, convolveOperands, type ReduceCall, type ScanCall, type WindowCall } from "../../prims/call.ts";
 import { type BinaryOp, type Expr, operandsOf } from "../../expr/expr.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -138,10 +138,9 @@ function viewOnly(v: View): View {
 
 export function refusesConvolve(engine: Engine, call: ConvolveCall): string | undefined {
   const axes = call.stride.length;
-  const [x, w] = call.operands;
-  if (x === undefined || w === undefined) return "operands";
+  const { w } = convolveOperands(call);
   if (axes > 2) return "TensorFlow.js convolves over one or two axes here";
-  const bad = floats([...call.operands, ...call.results]);
+  const bad = floats([...call.operands, ...call.results]) ?? (call.epilogue === undefined ? undefined : refusesProgram(engine, call.epilogue));
   if (bad !== undefined) return bad;
   if (call.stride.some((s) => s > 1) && call.dilation.some((d) => d > 1)) return "TensorFlow.js has no stride with dilation";
   if (call.padBegin.some((p) => p < 0) || call.padEnd.some((p) => p < 0)) return "negative padding";
@@ -168,7 +167,7 @@ export type Packer = (view: View, key: string, make: (x: TfTensor) => TfTensor) 
 
 export function runConvolve(engine: Engine, call: ConvolveCall, read: Reader, packed: Packer): TfTensor[] {
   const { tf } = engine;
-  const [x = unreachable("x"), w = unreachable("w"), bias] = call.operands;
+  const { x, w, bias, extra } = convolveOperands(call);
   const result = call.results[0] ?? unreachable("result");
   const stride = pair(call.stride, 1);
   const dilation = pair(call.dilation, 1);
@@ -211,7 +210,9 @@ export function runConvolve(engine: Engine, call: ConvolveCall, read: Reader, pa
     }
   }
   if (bias !== undefined) y = tf.add(y, read(bias, true));
-  return [tf.reshape(tf.transpose(y, [0, 3, 1, 2]), [...result.shape])];
+  const sums = tf.reshape(tf.transpose(y, [0, 3, 1, 2]), [...result.shape]);
+  if (call.epilogue === undefined) return [sums];
+  return walkProgram(engine, call.epilogue, [sums, ...extra.map((v) => read(v, false))], call.scalars);
 }
 
 export function refusesWindow(engine: Engine, call: WindowCall): string | undefined {

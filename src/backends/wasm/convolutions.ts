@@ -1,11 +1,12 @@
 /** Convolutions: patches packed by tables of offsets into the tiles of the products, depthwise filters, transposed ones. */
 
-import type { ConvolveCall } from "../../prims/call.ts";
+import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
+import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
@@ -31,11 +32,12 @@ export class Convolutions {
   }
 
   refuses(call: ConvolveCall): string | undefined {
-    const [x, w, bias] = call.operands;
-    const out = call.results[0];
-    if (x === undefined || w === undefined || out === undefined) return unreachable("operands");
+    const { x, w, bias } = convolveOperands(call);
+    const out = call.results[0] ?? unreachable("result");
     if (x.dtype !== "float32" || w.dtype !== "float32" || out.dtype !== "float32" || (bias !== undefined && bias.dtype !== "float32"))
       return `no convolution kernel for ${x.dtype}`;
+    if (call.epilogue !== undefined && call.epilogue.operands[0] !== "float32")
+      return `the convolution is wanted in ${call.epilogue.operands[0] ?? "another dtype"}`;
     if (call.stride.length > 2) return `no convolution kernel for ${call.stride.length} spatial axes`;
     if (!isContiguous(out.shape, out.strides)) return "the result is not contiguous";
     if (bias !== undefined && bias.strides[0] !== 1) return "the bias is not contiguous";
@@ -43,17 +45,18 @@ export class Convolutions {
     return numelOf(out.shape) === 0 || numelOf(x.shape) === 0 ? "an empty tensor" : undefined;
   }
 
-  run(call: ConvolveCall, addressOf: (view: View) => number, packed: Packed): void {
+  /** `finish` runs the epilogue, part by part of the result `[N, O, positions]`. */
+  run(call: ConvolveCall, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const g = geometryOf(call);
-    const [, , bias] = call.operands;
+    const { bias } = convolveOperands(call);
     const biasAt = bias === undefined ? 0 : addressOf(bias) + bias.offset * FLOAT;
     const result = call.results[0] ?? unreachable("result");
     const to = addressOf(result) + result.offset * FLOAT;
     const plane = g.outRows * g.outColumns;
-    if (call.transposed) return this.#transposed(g, biasAt, to, addressOf);
+    if (call.transposed) return this.#transposed(g, biasAt, to, addressOf, finish);
     const depthwise = g.groupIn === 1 && g.groupOut === 1 && g.stride[1] <= 2;
     const source = this.#padded(g, addressOf, depthwise);
-    if (depthwise) this.#depthwise(g, source, biasAt, to, addressOf);
+    if (depthwise) this.#depthwise(g, source, biasAt, to, addressOf, finish);
     else {
       const columns = this.#columnTable(g, source);
       const depths = this.#depthTable(g, source);
@@ -84,6 +87,7 @@ export class Convolutions {
                 k > 0 || biasAt !== 0 ? 1 : 0,
               );
             }
+            finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: first, columns: count });
           }
         }
       }
@@ -210,7 +214,7 @@ export class Convolutions {
     });
   }
 
-  #depthwise(g: Geometry, planes: Planes, biasAt: number, to: number, addressOf: (view: View) => number): void {
+  #depthwise(g: Geometry, planes: Planes, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
     const { w } = g;
     const taps = g.kernel[0] * g.kernel[1];
     const [filter = 0] = w.strides;
@@ -238,13 +242,14 @@ export class Convolutions {
           g.dilation[1] * FLOAT,
           g.stride[1],
         );
+        finish?.({ batch: n, row: channel, rows: 1, column: 0, columns: g.outRows * g.outColumns });
       }
     }
     if (copy !== undefined) this.#memory.free(copy);
   }
 
   /** A transposed convolution: the filters by the input's planes, each product added where its tap falls. */
-  #transposed(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number): void {
+  #transposed(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
     const { w, x } = g;
     const taps = g.kernel[0] * g.kernel[1];
     const rows = g.groupOut * taps;
@@ -333,6 +338,7 @@ export class Convolutions {
             }
           }
         }
+        finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: 0, columns: outPlane });
       }
     }
     for (const block of [sums, columns, straight, filters]) if (block !== undefined) this.#memory.free(block);
@@ -373,9 +379,8 @@ interface Geometry {
   readonly kernelStrides: Pair;
 }
 function geometryOf(call: ConvolveCall): Geometry {
-  const [x, w] = call.operands;
-  const out = call.results[0];
-  if (x === undefined || w === undefined || out === undefined) return unreachable("operands");
+  const { x, w } = convolveOperands(call);
+  const out = call.results[0] ?? unreachable("result");
   const { groups } = call;
   const [rows, columns] = pair(x.shape.slice(2), 1);
   const [outRows, outColumns] = pair(out.shape.slice(2), 1);

@@ -1,6 +1,17 @@
 /** Brings calls into the form that kernels take, finds or makes the kernel, and launches it. */
 
-import type { Call, ComputeCall, ContractCall, MapCall, ReduceCall, Region, ScanCall, ScatterCall } from "../../prims/call.ts";
+import {
+  type Call,
+  type ComputeCall,
+  type ContractCall,
+  type ConvolveCall,
+  convolveOperands,
+  type MapCall,
+  type ReduceCall,
+  type Region,
+  type ScanCall,
+  type ScatterCall,
+} from "../../prims/call.ts";
 import { type Program, usesIndex } from "../../prims/program.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
@@ -13,6 +24,7 @@ import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } fro
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
+import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
@@ -95,7 +107,7 @@ export class Launcher {
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
-        return this.#convolutions.run(call, addressOf, packed);
+        return this.#convolve(call, addressOf, packed);
       case "window":
         return runWindow(call, this.#runtime, this.#dense, addressOf);
       case "map":
@@ -114,10 +126,47 @@ export class Launcher {
   }
 
   #contract(call: ContractCall, addressOf: AddressOf, packed: Packed): void {
-    this.#products.contract(call, addressOf, packed);
+    const result = call.results[0] ?? unreachable("result");
+    const extra = call.operands.slice(2);
+    const finish =
+      call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
+    this.#products.contract(call, addressOf, packed, finish);
+  }
+
+  #convolve(call: ConvolveCall, addressOf: AddressOf, packed: Packed): void {
+    const { epilogue: program, scalars } = call;
+    if (program === undefined) return this.#convolutions.run(call, addressOf, packed, undefined);
     const out = call.results[0] ?? unreachable("result");
-    if (call.epilogue === undefined) return;
-    this.#map({ kind: "map", program: call.epilogue, operands: [out, ...call.operands.slice(2)], results: [out], scalars: call.scalars }, addressOf);
+    const { extra } = convolveOperands(call);
+    const operands = extra.map(flattened);
+    const result = flattened(out);
+    if (result !== undefined && operands.every((view) => view !== undefined)) {
+      return this.#convolutions.run(call, addressOf, packed, this.#finish({ program, operands, result, scalars }, addressOf));
+    }
+    this.#convolutions.run(call, addressOf, packed, undefined);
+    this.#map({ kind: "map", program, operands: [out, ...extra], results: [out], scalars }, addressOf);
+  }
+
+  /** What runs an epilogue on a part of its result. */
+  #finish({ program, operands, result, scalars }: Epilogue, addressOf: AddressOf): Finish {
+    const views = [result, ...operands, result];
+    const strides = views.map(byteStrides);
+    // The innermost axis is the result's dense one; a result with a single column has it along its rows.
+    const byRows = result.strides[2] !== 1 || result.shape[2] === 1;
+    const inner = byRows ? 1 : 2;
+    const outer = byRows ? 2 : 1;
+    const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
+    const kernel = this.#mapKernel(program, 2, lanesOf(program, [1, 1], pairs));
+    return ({ batch, row, rows, column, columns }) => {
+      const offsets = strides.map((s) => batch * (s[0] ?? 0) + row * (s[1] ?? 0) + column * (s[2] ?? 0));
+      this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, addressOf, offsets);
+    };
+  }
+
+  #mapKernel(program: Program, rank: number, lanes: readonly Lane[] | undefined): Kernel {
+    return lanes === undefined
+      ? this.#cache.of(program, `m${rank}`, () => this.#runtime.kernel(mapKernel(program, rank, this.#runtime)))
+      : this.#cache.of(program, `v${rank},${lanes.join(",")}`, () => this.#runtime.kernel(vectorMapKernel(program, rank, lanes, this.#fused)));
   }
 
   #launch(
@@ -143,13 +192,7 @@ export class Launcher {
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
     const lanes = lanesOf(call.program, shape, strides);
-    const kernel =
-      lanes === undefined
-        ? this.#cache.of(call.program, `m${shape.length}`, () => this.#runtime.kernel(mapKernel(call.program, shape.length, this.#runtime)))
-        : this.#cache.of(call.program, `v${shape.length},${lanes.join(",")}`, () =>
-            this.#runtime.kernel(vectorMapKernel(call.program, shape.length, lanes, this.#fused)),
-          );
-    this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
+    this.#launch(call.program, this.#mapKernel(call.program, shape.length, lanes), views, shape, strides, call.scalars, addressOf);
   }
 
   #compute(call: ComputeCall, addressOf: AddressOf): void {

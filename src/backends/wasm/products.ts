@@ -6,6 +6,7 @@ import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
+import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 
@@ -47,8 +48,8 @@ export class Products {
     return numelOf(out.shape) > 0 && out.strides[2] !== 1 && out.strides[1] !== 1 && out.shape[2] !== 1 ? "the result's rows are not contiguous" : undefined;
   }
 
-  /** The product alone; an epilogue is the caller's. */
-  contract(call: ContractCall, addressOf: (view: View) => number, packed: Packed): void {
+  /** `finish` runs the epilogue, part by part. */
+  contract(call: ContractCall, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const [x, y] = call.operands;
     const result = call.results[0];
     if (x === undefined || y === undefined || result === undefined) return unreachable("operands");
@@ -60,19 +61,22 @@ export class Products {
     const depth = a.shape[2] ?? 1;
     if (batches * rows * columns === 0) return;
     const outStride = (out.strides[1] ?? 0) * FLOAT;
+    const done = (batch: number, row: number, high: number, column: number, wide: number): void =>
+      finish?.(flip ? { batch, row: column, rows: wide, column: row, columns: high } : { batch, row, rows: high, column, columns: wide });
     for (let batch = 0; batch < batches; batch++) {
       const left = matrixOf(a, batch, addressOf);
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
-      if (rows === 1 && this.#vector(left, right, to)) continue;
-      if (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to)) continue;
-      if (depth === 0) {
-        this.#dense.fillRows(to, 0, rows, columns);
+      const asVector =
+        (rows === 1 && this.#vector(left, right, to)) || (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to));
+      if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
+      if (asVector || depth === 0) {
+        done(batch, 0, rows, 0, columns);
         continue;
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       const columnsPacked = packed(b, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
-      this.multiply(left, columnsPacked.address, to, outStride, columns, depth);
+      this.multiply(left, columnsPacked.address, to, outStride, columns, depth, (row, high) => done(batch, row, high, 0, columns));
     }
   }
 
@@ -105,14 +109,14 @@ export class Products {
     }
   }
 
-  /** Rows by packed columns. */
-  multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number): void {
+  /** Rows by packed columns; `finished` is told of each block of rows. */
+  multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number, finished?: (row: number, rows: number) => void): void {
     const width = padded(columns, COLUMNS) * FLOAT;
     const scratch = this.#memory.allocate(padded(Math.min(a.rows, BLOCK_ROWS), ROWS) * Math.min(depth, DEPTH) * FLOAT);
-    for (let k = 0; k < depth; k += DEPTH) {
-      const deep = Math.min(DEPTH, depth - k);
-      for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
-        const high = Math.min(BLOCK_ROWS, a.rows - row);
+    for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
+      const high = Math.min(BLOCK_ROWS, a.rows - row);
+      for (let k = 0; k < depth; k += DEPTH) {
+        const deep = Math.min(DEPTH, depth - k);
         this.#dense.packRows(scratch.address, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
         this.#dense.multiply(
           scratch.address,
@@ -127,6 +131,7 @@ export class Products {
           k > 0 ? 1 : 0,
         );
       }
+      finished?.(row, high);
     }
     this.#memory.free(scratch);
   }
