@@ -17,6 +17,7 @@ import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
+import type { PlanOptions } from "./run/plan/planner.ts";
 import { type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
 import { OpwiseError, typedError } from "./tensor/error.ts";
@@ -52,6 +53,8 @@ export interface SampleArguments {
 export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> {
   /** Default: a new `cpu()`. */
   readonly backend?: Backend | "cpu";
+  /** Whether straight lines of code are planned where the backend compiles them (default), with which passes. */
+  readonly plan?: boolean | PlanOptions;
   /** Seed of the session's random generator (torch.manual_seed); default 0x9e3779b9 as PyTorch's is unspecified. */
   readonly seed?: bigint;
   /** Gets each line the model prints; default: nothing is printed. */
@@ -159,7 +162,7 @@ export class Model {
     const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
     return Session.create(this.program, {
       backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx,
-      generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print,
+      generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan,
       setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });
   }

@@ -3,7 +3,8 @@
 import type { Buffer, Device, Storage } from "../tensor/storage.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { View } from "../tensor/tensor.ts";
-import type { Call, Region } from "./call.ts";
+import type { Call, MapCall, Region } from "./call.ts";
+import type { Executable, Segment } from "./segment.ts";
 
 /** A backend's answer to "can you do this?": yes (`undefined`), or the reason why not, for `session.placement()`. */
 export type Refusal = string | undefined;
@@ -28,6 +29,13 @@ export interface Backend extends Device {
    * kernel wants computed beforehand (coordinates). @throws on failed checks
    */
   run(what: Call | Region, host: Backend): void;
+  /**
+   * Compiles a straight line of calls, or says why it runs them one by one. Where there is no such function, nothing is planned.
+   * A compiled segment gives the very bits that its calls give one by one.
+   */
+  compile?(segment: Segment): Executable | string;
+  /** Whether a map gives the same bits as the two that it was joined from. */
+  joins?(first: MapCall, second: MapCall, joined: MapCall): boolean;
   /** Buffers alive now, and their bytes; tests hold this flat. */
   live(): { readonly buffers: number; readonly bytes: number };
   dispose(): void;

@@ -14,6 +14,7 @@ import { Storage } from "../tensor/storage.ts";
 import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
 import { Placements } from "./placements.ts";
+import type { Recorder } from "./plan/recorder.ts";
 import { workOf } from "./work.ts";
 
 export interface ExecutorOptions {
@@ -34,7 +35,11 @@ export class Executor implements Context {
   readonly #cpu: Backend;
   readonly generator: GeneratorState;
   defaultDtype: DType = "float32";
-  readonly print: (text: string) => void;
+  readonly #print: (text: string) => void;
+  readonly print = (text: string): void => {
+    this.recorder?.stop("a print");
+    this.#print(text);
+  };
   /** Bytes that this run may still allocate. */
   budget: number = Infinity;
   /** Elements that this run's calls may still visit. */
@@ -43,6 +48,8 @@ export class Executor implements Context {
   fresh: Storage[] = [];
   freshBytes = 0;
   readonly placements: Placements = new Placements();
+  /** Gets every call that has run, while a region is recorded. */
+  recorder: Recorder | undefined;
   readonly #queue: Waiting[] = [];
   #draining: Promise<void> | undefined;
 
@@ -50,7 +57,7 @@ export class Executor implements Context {
     this.backend = options.backend;
     this.#cpu = options.cpu;
     this.generator = options.generator;
-    this.print = options.print ?? (() => undefined);
+    this.#print = options.print ?? (() => undefined);
   }
 
   allocate(nbytes: number): Storage {
@@ -79,7 +86,16 @@ export class Executor implements Context {
     });
   }
 
+  /** Takes storages over that a plan made. */
+  made(storages: readonly Storage[]): void {
+    for (const storage of storages) {
+      this.fresh.push(storage);
+      this.freshBytes += storage.nbytes;
+    }
+  }
+
   sync(tensor: Tensor): void | Promise<void> {
+    this.recorder?.reads(tensor);
     if (this.#draining !== undefined) return this.#draining.then(() => tensor.storage.sync());
     return tensor.storage.sync();
   }
@@ -128,6 +144,7 @@ export class Executor implements Context {
     if (refusal !== undefined) return body();
     this.#bring(region);
     this.backend.run(region, this.#cpu);
+    this.recorder?.ran(region, true);
     this.placements.add(region, this.backend.name, 0, undefined);
   }
 
@@ -152,9 +169,11 @@ export class Executor implements Context {
     if (refusal === undefined) {
       this.#bring(call);
       this.backend.run(call, this.#cpu);
+      this.recorder?.ran(call, true);
       this.placements.add(call, this.backend.name, moved, undefined);
     } else {
       this.#cpu.run(call, this.#cpu);
+      this.recorder?.ran(call, false);
       this.placements.add(call, "cpu", moved, refusal);
     }
     return undefined;

@@ -11,6 +11,7 @@ import type { TraceFrame } from "../tensor/traceback.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
 import type { Listener, MachineEvent } from "./event.ts";
 import type { Executor } from "./executor.ts";
+import type { Planner } from "./plan/planner.ts";
 
 /** Why a block runs, and what its end means. */
 export type Role =
@@ -63,6 +64,8 @@ export interface MachineOptions {
   readonly maxSteps?: number | undefined;
   /** Frames that may be open at once. */
   readonly maxDepth?: number | undefined;
+  /** Runs planned regions whole, and plans them. */
+  readonly planner?: Planner | undefined;
 }
 
 export class Machine {
@@ -78,12 +81,14 @@ export class Machine {
   #pending: PendingOp | undefined;
   readonly #maxSteps: number;
   readonly #maxDepth: number;
+  readonly #planner: Planner | undefined;
 
   constructor(options: MachineOptions) {
     this.executor = options.executor;
     this.listener = options.listener;
     this.#maxSteps = options.maxSteps ?? Infinity;
     this.#maxDepth = options.maxDepth ?? 10_000;
+    this.#planner = options.planner;
   }
 
   /** Prepares a call; `advance` runs it. */
@@ -105,6 +110,10 @@ export class Machine {
     const task = this.#task;
     const frame = task.frames[task.frames.length - 1];
     if (frame === undefined) return "done";
+    if (this.#planner !== undefined) {
+      const failure = this.#planner.before(frame, task.frames);
+      if (failure !== undefined) return this.#raise(failure.error, failure.origin.node, failure.origin.frames);
+    }
     const instruction = frame.block.instructions[frame.position];
     if (instruction === undefined) return this.#endBlock(task, frame);
     frame.position++;
@@ -320,12 +329,12 @@ export class Machine {
   }
 
   /** Ends the run with the error, or the task whose future keeps it; open `with` blocks are left first. */
-  #raise(error: unknown, node: Node): Status {
+  #raise(error: unknown, node: Node, above: readonly Pick<Frame, "role" | "owner">[] = []): Status {
     const running = this.#task;
     this.#pending = undefined;
     // What an `__exit__` raises while an error passes is dropped.
     if (running.failure !== undefined) return this.#unwind(running, running.failure.error);
-    const placed = typedError(error).at(whereOf(node), this.#trace(node));
+    const placed = typedError(error).at(whereOf(node), this.#trace(node, above));
     const kept = this.tasks.length > 1;
     if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
     return this.#unwind(running, placed);
@@ -347,14 +356,14 @@ export class Machine {
   }
 
   /** The open calls of the task at hand, outermost first, down to `node`; empty for formats whose code is no text. */
-  #trace(node: Node): TraceFrame[] {
+  #trace(node: Node, above: readonly Pick<Frame, "role" | "owner">[]): TraceFrame[] {
     const out: TraceFrame[] = [];
     let name = "";
     const add = (at: Node): void => {
       const excerpts = at.location?.excerpts?.();
       if (excerpts !== undefined) out.push({ function: name, ...excerpts });
     };
-    for (const { role, owner } of this.#task.frames) {
+    for (const { role, owner } of [...this.#task.frames, ...above]) {
       if (role.kind !== "function" && role.kind !== "fork") continue;
       if (owner !== undefined && role.kind === "function") add(owner.node);
       name = role.kind === "fork" ? "<forked function>" : role.name.slice(role.name.lastIndexOf(".") + 1);

@@ -21,6 +21,7 @@ import { Instantiator } from "./instantiate.ts";
 import { callArguments } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
+import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
 import type { Placement } from "./placements.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly generator: GeneratorState;
   /** Gets each line the model prints. */
   readonly print?: ((text: string) => void) | undefined;
+  /** Whether straight lines of code are planned where the backend compiles them; default true. */
+  readonly plan?: boolean | PlanOptions | undefined;
   /** Bounds of what making the session runs: every `__setstate__`. */
   readonly setup?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> | undefined;
 }
@@ -76,6 +79,7 @@ export class Session {
   readonly #instantiator: Instantiator;
   readonly #root: Instance | undefined;
   readonly #state: Tensor[] = [];
+  readonly #planner: Planner | undefined;
   #running = false;
   #disposed = false;
 
@@ -83,6 +87,9 @@ export class Session {
     this.program = program;
     this.executor = new Executor({ backend: options.backend, cpu: options.cpu, generator: options.generator, ...(options.print === undefined ? {} : { print: options.print }) });
     this.#instantiator = new Instantiator();
+    if (options.backend.compile !== undefined && options.plan !== false) {
+      this.#planner = new Planner(this.executor, () => this.#instantiator.storages, typeof options.plan === "object" ? options.plan : {});
+    }
     this.#linker = new Linker({ program, ops: options.ops, onnx: options.onnx, constant: (t) => this.#instantiator.datum(t) });
     if (program.root !== undefined) {
       const root = this.#instantiator.datum(program.root);
@@ -273,10 +280,16 @@ export class Session {
     return this.#root === undefined ? this.#state : [this.#root];
   }
 
-  #newMachine(options: RunOptions): Machine {
+  #newMachine(options: RunOptions, planner?: Planner): Machine {
     this.executor.budget = options.maxBytes ?? Infinity;
     this.executor.work = options.maxWork ?? Infinity;
-    return new Machine({ executor: this.executor, listener: options.listener, maxSteps: options.maxSteps });
+    return new Machine({ executor: this.executor, listener: options.listener, maxSteps: options.maxSteps, planner });
+  }
+
+  /** The planner, where nothing asks for instructions to run one by one. */
+  #plannerFor(options: RunOptions): Planner | undefined {
+    const counts = options.maxSteps !== undefined || options.maxBytes !== undefined || options.maxWork !== undefined;
+    return counts || options.listener !== undefined ? undefined : this.#planner;
   }
 
   #begin(): void {
@@ -323,7 +336,16 @@ export class Session {
   }
 
   async #loop(fn: LinkedFunction, args: readonly Datum[], options: RunOptions): Promise<readonly Datum[]> {
-    const machine = this.#newMachine(options);
+    const planner = this.#plannerFor(options);
+    planner?.begin();
+    try {
+      return await this.#turns(this.#newMachine(options, planner), fn, args, options);
+    } finally {
+      planner?.end();
+    }
+  }
+
+  async #turns(machine: Machine, fn: LinkedFunction, args: readonly Datum[], options: RunOptions): Promise<readonly Datum[]> {
     const { signal } = options;
     checkSignal(signal);
     machine.start(fn, args);
@@ -344,7 +366,16 @@ export class Session {
   }
 
   #loopSync(fn: LinkedFunction, args: readonly Datum[], options: RunOptions): readonly Datum[] {
-    const machine = this.#newMachine(options);
+    const planner = this.#plannerFor(options);
+    planner?.begin();
+    try {
+      return this.#turnsSync(this.#newMachine(options, planner), fn, args, options);
+    } finally {
+      planner?.end();
+    }
+  }
+
+  #turnsSync(machine: Machine, fn: LinkedFunction, args: readonly Datum[], options: RunOptions): readonly Datum[] {
     machine.start(fn, args);
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
@@ -359,7 +390,9 @@ export class Session {
 
   #sweepIfDue(machine: Machine): void {
     if (this.executor.freshBytes < SWEEP_BYTES || machine.inRead) return; // a waiting op holds values that no register knows
-    sweep(this.executor, reachableStorages([...this.roots, ...machineRoots(machine)]));
+    const live = reachableStorages([...this.roots, ...machineRoots(machine)]);
+    for (const storage of this.#planner?.held() ?? []) live.add(storage);
+    sweep(this.executor, live);
     this.executor.freshBytes /= 2; // wait for as much again before the next one
   }
 
@@ -375,6 +408,7 @@ export class Session {
     const finish = (): void => {
       const own = reachableStorages(this.roots);
       for (const storage of this.#instantiator.storages) own.add(storage);
+      for (const storage of this.#planner?.held() ?? []) own.add(storage);
       for (const storage of leaving) if (!own.has(storage)) storage.dropDevice();
       const live = new Set(own);
       for (const storage of leaving) live.add(storage);
@@ -388,6 +422,15 @@ export class Session {
   /** Every call and region so far: where it ran, how often, what it moved, and why not on the session's backend. */
   placement(): readonly Placement[] {
     return this.executor.placements.lines;
+  }
+
+  /** What has been planned so far: the steps that run in place of nodes, and which. */
+  plans(): readonly PlanSummary[] {
+    return this.#planner?.summaries() ?? [];
+  }
+  /** How many regions were recorded, compiled and launched. */
+  planCounts(): Planner["counts"] | undefined {
+    return this.#planner?.counts;
   }
 
   /** Parameters and buffers (and other tensor attributes) by dotted path, in the module's order. */
@@ -491,6 +534,7 @@ export class Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#planner?.dispose();
     for (const storage of reachableStorages(this.roots)) storage.dropDevice();
     for (const storage of this.#instantiator.storages) storage.dropDevice();
     sweep(this.executor, new Set());

@@ -11,6 +11,7 @@ import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
 import { Launcher } from "./launcher.ts";
 import type { Packed } from "./products.ts";
+import { compileSegment } from "./plan.ts";
 import { KernelRuntime } from "./runtime.ts";
 
 /** A storage's bytes in linear memory. */
@@ -34,17 +35,18 @@ export function wasm(): Backend {
     throw new OpwiseError("bad-argument", "there is no WebAssembly here", { hint: "run on `cpu`; a page's Content-Security-Policy needs 'wasm-unsafe-eval'" });
   }
   const memory = new LinearMemory();
-  const launcher = new Launcher(new KernelRuntime(memory));
+  const runtime = new KernelRuntime(memory);
+  const launcher = new Launcher(runtime);
   const alive = new Set<WasmBuffer>();
 
   const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));
   const allocate = (bytes: number, constant: boolean): WasmBuffer => {
-    const buffer = new WasmBuffer(memory.allocate(bytes), constant);
+    const buffer = new WasmBuffer(memory.allocateLasting(bytes), constant);
     alive.add(buffer);
     return buffer;
   };
   const unpack = (buffer: WasmBuffer): void => {
-    for (const block of buffer.packed.values()) memory.free(block);
+    for (const block of buffer.packed.values()) memory.freeLasting(block);
     buffer.packed.clear();
   };
   /** Packed forms that end with the running call. */
@@ -84,7 +86,7 @@ export function wasm(): Backend {
       const buffer = bufferOf(handle);
       if (!alive.delete(buffer)) return;
       unpack(buffer);
-      memory.free(buffer.block);
+      memory.freeLasting(buffer.block);
     },
     readsOnHost: () => false,
     refuses: (what: Call | Region) => launcher.refuses(what),
@@ -104,6 +106,25 @@ export function wasm(): Backend {
         view.storage.deviceWritten(backend, buffer);
       }
     },
+    compile: (segment) =>
+      compileSegment(segment, {
+        memory,
+        runtime,
+        launcher,
+        device: backend,
+        allocate: (bytes) => allocate(bytes, false),
+        constant: (storage, view) => {
+          const known = storage.bufferOn(backend);
+          if (known !== undefined) {
+            const buffer = bufferOf(known);
+            buffer.constant = true; // nothing writes it while the plan holds, so its packed forms are worth keeping
+            return buffer;
+          }
+          const buffer = bufferOf(backend.upload(storage.bytes(), view.dtype, storage));
+          storage.cacheOnDevice(backend, buffer);
+          return buffer;
+        },
+      }),
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
     dispose: () => {
       for (const buffer of [...alive]) backend.release(buffer);

@@ -1,0 +1,140 @@
+/** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
+
+import type { Backend } from "../../prims/backend.ts";
+import type { Call, Region } from "../../prims/call.ts";
+import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
+import type { Executable, Segment } from "../../prims/segment.ts";
+import { unreachable } from "../../tensor/error.ts";
+import { isContiguous, numelOf } from "../../tensor/shape.ts";
+import { Storage } from "../../tensor/storage.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { itemsize } from "../../tensor/dtype.ts";
+import { checkFailed, type Launcher } from "./launcher.ts";
+import { type LinearMemory, newScope } from "./memory.ts";
+import type { Packed } from "./products.ts";
+import type { KernelRuntime } from "./runtime.ts";
+import { play, Tape } from "./tape.ts";
+import type { WasmBuffer } from "./wasm.ts";
+
+const ALIGNMENT = 64;
+
+/** What compiling needs of the backend. */
+export interface PlanHost {
+  readonly memory: LinearMemory;
+  readonly runtime: KernelRuntime;
+  readonly launcher: Launcher;
+  readonly device: Backend;
+  /** The device copy of a constant. */
+  constant(storage: Storage, view: View): WasmBuffer;
+  allocate(bytes: number): WasmBuffer;
+}
+
+/** Compiles a segment; the reason why not, where a step has no kernel. */
+export function compileSegment(segment: Segment, host: PlanHost): Executable | string {
+  for (const step of segment.steps) {
+    const refusal = host.launcher.refuses(step);
+    if (refusal !== undefined) return refusal;
+  }
+  const { memory, runtime, launcher } = host;
+  const lifetimes = lifetimesOf(segment);
+  const { offsets, bytes } = placeByLifetime([...lifetimes.values()], ALIGNMENT);
+  const scope = newScope();
+  const arena = memory.allocateLasting(bytes);
+  const slots = new Map(segment.inputs.map((input) => [input, memory.allocateLasting(input.nbytes)] as const));
+  const constants = new Map<Storage, WasmBuffer>();
+  const tape = new Tape();
+
+  const addressOf = (view: View): number => {
+    const { storage } = view;
+    const offset = offsets.get(storage);
+    if (offset !== undefined) return arena.address + offset;
+    const slot = slots.get(storage);
+    if (slot !== undefined) return slot.address;
+    let buffer = constants.get(storage);
+    if (buffer === undefined) constants.set(storage, (buffer = host.constant(storage, view)));
+    return buffer.block.address;
+  };
+  const packed: Packed = (view, key, size, pack) => {
+    const constant = constants.get(view.storage);
+    if (constant === undefined) {
+      const block = memory.allocate(size);
+      pack(block.address);
+      temporaries.push(block);
+      return block;
+    }
+    const known = constant.packed.get(key);
+    if (known !== undefined) return known;
+    // A weight is packed now, not whenever the plan runs.
+    const block = memory.allocateLasting(size);
+    runtime.tape = undefined;
+    pack(block.address);
+    runtime.tape = tape;
+    constant.packed.set(key, block);
+    return block;
+  };
+  const temporaries: ReturnType<LinearMemory["allocate"]>[] = [];
+
+  memory.within(scope, () => {
+    const begun = new Set<Storage>();
+    segment.steps.forEach((step, i) => {
+      tape.step = i;
+      for (const view of step.operands) addressOf(view); // constants are uploaded before anything is recorded
+      runtime.tape = tape;
+      try {
+        for (const view of uninitialised(step, begun)) if (offsets.has(view.storage)) runtime.zero(addressOf(view), view.storage.nbytes);
+        launcher.run(step, addressOf, packed);
+      } finally {
+        runtime.tape = undefined;
+      }
+      for (const block of temporaries.splice(0)) memory.free(block);
+    });
+  });
+
+  const { invocations } = tape;
+  let failed = -1;
+  return {
+    bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
+    get failed() {
+      return failed;
+    },
+    run: (inputs) => {
+      segment.inputs.forEach((placeholder, k) => {
+        const { address } = slots.get(placeholder) ?? unreachable("an input's memory");
+        const given = inputs[k] ?? unreachable("an input");
+        const buffer = given.bufferOn(host.device);
+        if (buffer !== undefined) {
+          const from = (buffer as WasmBuffer).block.address; // this backend's own
+          memory.bytes.copyWithin(address, from, from + given.nbytes);
+        } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
+      });
+      const failure = play(invocations);
+      if (failure !== undefined) {
+        failed = failure.invocation.step;
+        throw checkFailed(failure.invocation.program, failure.code);
+      }
+      return segment.outputs.map((placeholder) => {
+        const at = arena.address + (offsets.get(placeholder) ?? unreachable("an output that no step writes"));
+        const buffer = host.allocate(placeholder.nbytes);
+        memory.bytes.copyWithin(buffer.block.address, at, at + placeholder.nbytes);
+        return Storage.onDevice(placeholder.nbytes, host.device, buffer);
+      });
+    },
+    dispose: () => {
+      memory.release(scope);
+      memory.freeLasting(arena);
+      for (const block of slots.values()) memory.freeLasting(block);
+    },
+  };
+}
+
+/** Views of storages whose zeros a step sees: it reads them, or writes only a part, and nothing has written them yet. */
+function uninitialised(step: Call | Region, begun: Set<Storage>): View[] {
+  const out: View[] = [];
+  for (const view of step.operands) if (!begun.has(view.storage)) out.push(view);
+  for (const view of step.results) {
+    const whole = step.kind !== "scatter" && isContiguous(view.shape, view.strides) && numelOf(view.shape) * itemsize(view.dtype) >= view.storage.nbytes;
+    if (!whole && !begun.has(view.storage)) out.push(view);
+  }
+  for (const view of [...step.operands, ...step.results]) begun.add(view.storage);
+  return [...new Map(out.map((view) => [view.storage, view])).values()];
+}

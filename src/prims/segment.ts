@@ -1,0 +1,29 @@
+/**
+ * A straight line of calls that a backend may compile once and launch often. Sizes, addresses' offsets and scalars are fixed;
+ * what varies is the contents of its inputs. Storages stand for memory: `inputs` are bound at each launch, `outputs` are made by it,
+ * storages that are neither and that a step writes live inside of it, and any other is a constant with its contents.
+ */
+
+import type { Storage } from "../tensor/storage.ts";
+import type { Call, Region } from "./call.ts";
+
+export interface Segment {
+  readonly steps: readonly (Call | Region)[];
+  /** Placeholders of what is handed in. No step writes them. */
+  readonly inputs: readonly Storage[];
+  /** Placeholders of what leaves; each is written by a step. */
+  readonly outputs: readonly Storage[];
+}
+
+export interface Executable {
+  /**
+   * Runs all steps. @returns new storages of the outputs, valid on the backend
+   * @throws what a step's check raises; `failed` then is that step
+   */
+  run(inputs: readonly Storage[]): readonly Storage[];
+  /** The step whose check failed last. */
+  readonly failed: number;
+  /** Bytes that it holds for values inside: the most that are alive at once. */
+  readonly bytes: number;
+  dispose(): void;
+}

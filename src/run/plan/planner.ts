@@ -1,0 +1,324 @@
+/**
+ * Plans of a session: which straight lines of code are compiled, when, and for which values. The machine asks before every
+ * instruction; where a plan fits it goes on behind it. A planned region gives the bits that its instructions give one by one,
+ * so running, tracing and debugging never differ.
+ */
+
+import type { Backend } from "../../prims/backend.ts";
+import type { Call, Region } from "../../prims/call.ts";
+import type { Executable } from "../../prims/segment.ts";
+import type { Storage } from "../../tensor/storage.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { CodeBlock, Instruction } from "../code.ts";
+import type { Executor } from "../executor.ts";
+import type { Frame } from "../machine.ts";
+import { type PassName, passes } from "./passes.ts";
+import { matches, newBinding, Unplannable } from "./pattern.ts";
+import { maker } from "./recipe.ts";
+import { Recorder } from "./recorder.ts";
+import { type StraightLine, straightLine, valueAt } from "./region.ts";
+
+export interface PlanOptions {
+  /** Passes that are left out. */
+  readonly without?: readonly PassName[];
+  /** Plans that a session keeps; the one not used for longest goes first. Default 64. */
+  readonly maxPlans?: number;
+  /** Bytes that plans may hold for values inside. Default 1 GiB. */
+  readonly maxBytes?: number;
+}
+
+/** What a session has planned, for `session.plans()`. */
+export interface PlanSummary {
+  /** The function or loop that holds the region. */
+  readonly instructions: readonly [number, number];
+  readonly recordedCalls: number;
+  readonly steps: readonly PlannedStep[];
+  readonly launches: number;
+  /** Bytes held for values inside. */
+  readonly bytes: number;
+}
+
+export interface PlannedStep {
+  readonly what: Call | Region;
+  /** Names of the source nodes' ops. */
+  readonly nodes: readonly StraightLine["origins"][number]["node"][];
+}
+
+interface Plan {
+  readonly line: StraightLine;
+  readonly start: Start;
+  compiled: { readonly executable: Executable; readonly line: StraightLine } | undefined;
+  used: number;
+  launches: number;
+}
+
+/** A place where a region may begin. */
+interface Start {
+  plans: Plan[];
+  /** Texts of shapes seen once: a region is recorded for values that come again. */
+  seen: Set<string>;
+  /** Nothing begins here any more: there is nothing to plan, or no two runs are alike. */
+  closed: boolean;
+}
+
+const MAX_SEEN = 32;
+const MAX_PLANS_OF_START = 16;
+
+export interface Failure {
+  readonly error: unknown;
+  readonly origin: StraightLine["origins"][number];
+}
+
+export class Planner {
+  readonly #executor: Executor;
+  readonly #backend: Backend;
+  readonly #own: () => Iterable<Storage>;
+  readonly #without: readonly PassName[];
+  readonly #maxPlans: number;
+  readonly #maxBytes: number;
+  readonly #starts = new WeakMap<CodeBlock, Map<number, Start>>();
+  readonly #volatile = new WeakSet<Storage>();
+  #constants = new Set<Storage>();
+  #plans: Plan[] = [];
+  #recorder: Recorder | undefined;
+  #clock = 0;
+  /** Regions recorded and compiled so far. */
+  readonly counts = { recorded: 0, compiled: 0, launched: 0 };
+
+  /** @param own storages that belong to the session: constants until something writes them */
+  constructor(executor: Executor, own: () => Iterable<Storage>, options: PlanOptions = {}) {
+    this.#executor = executor;
+    this.#backend = executor.backend;
+    this.#own = own;
+    this.#without = options.without ?? [];
+    this.#maxPlans = options.maxPlans ?? 64;
+    this.#maxBytes = options.maxBytes ?? 2 ** 30;
+  }
+
+  readonly #isConstant = (storage: Storage): boolean => this.#constants.has(storage) && !this.#volatile.has(storage);
+
+  /** Begins a run. */
+  begin(): void {
+    this.#drop();
+    this.#constants = new Set(this.#own());
+  }
+
+  /** Ends a run, however it ended. */
+  end(): void {
+    this.#drop();
+  }
+
+  #drop(): void {
+    if (this.#recorder === undefined) return;
+    this.#recorder = undefined;
+    this.#executor.recorder = undefined;
+  }
+
+  /**
+   * Before `frame` goes on at its position.
+   * @returns what a plan ran into where one was launched and failed; the frame then is where it was
+   */
+  before(frame: Frame, frames: readonly Frame[]): Failure | undefined {
+    const recorder = this.#recorder;
+    if (recorder !== undefined) {
+      if (recorder.stopped !== undefined) this.#stop(recorder);
+      else {
+        const instruction = frame.block.instructions[frame.position];
+        if (instruction === undefined) {
+          if (frame === recorder.root) this.#close(recorder, frame.position);
+        } else recorder.begin(frame, instruction, frames);
+        return undefined;
+      }
+    }
+    return this.#enter(frame, frames);
+  }
+
+  /** Ends a recording before the instruction that the root is in. */
+  #stop(recorder: Recorder): void {
+    recorder.cut();
+    const at = recorder.root.position - 1;
+    this.#startAt(recorder.root.block, at).closed = true;
+    this.#close(recorder, at);
+  }
+
+  #startAt(block: CodeBlock, position: number): Start {
+    let starts = this.#starts.get(block);
+    if (starts === undefined) this.#starts.set(block, (starts = new Map()));
+    let start = starts.get(position);
+    if (start === undefined) starts.set(position, (start = { plans: [], seen: new Set(), closed: false }));
+    return start;
+  }
+
+  #enter(frame: Frame, frames: readonly Frame[]): Failure | undefined {
+    // Where a plan ends another may begin.
+    for (;;) {
+      const instruction: Instruction | undefined = frame.block.instructions[frame.position];
+      if (instruction === undefined) return undefined;
+      const start = this.#startAt(frame.block, frame.position);
+      if (start.closed && start.plans.length === 0) return undefined;
+      let launched = false;
+      for (const plan of start.plans) {
+        const failure = this.#launch(plan, frame);
+        if (failure === undefined) continue;
+        if (failure !== "done") return failure;
+        launched = true;
+        break;
+      }
+      if (launched) continue;
+      if (!start.closed && this.#isWorth(start, frame)) this.#record(frame, frames, instruction);
+      return undefined;
+    }
+  }
+
+  /** Whether to record: the first time, and for what comes the second time. */
+  #isWorth(start: Start, frame: Frame): boolean {
+    const first = start.plans[0];
+    if (first === undefined) return true;
+    const key = first.line.entering.map(({ place }) => textOf(valueAt(place, frame.registers))).join(";");
+    if (start.seen.has(key)) return true;
+    if (start.seen.size >= MAX_SEEN) start.closed = true;
+    start.seen.add(key);
+    return false;
+  }
+
+  #record(frame: Frame, frames: readonly Frame[], instruction: Instruction): void {
+    const recorder = new Recorder(frame, this.#isConstant, this.#executor.generator);
+    this.#recorder = recorder;
+    this.#executor.recorder = recorder;
+    this.counts.recorded++;
+    recorder.begin(frame, instruction, frames);
+  }
+
+  /** Makes a plan of what was recorded. */
+  #close(recorder: Recorder, to: number): void {
+    this.#drop();
+    const start = this.#startAt(recorder.root.block, recorder.from);
+    const hasWork = recorder.calls.some((c) => !c.known);
+    try {
+      if (!hasWork || to <= recorder.from) throw new Unplannable("nothing to plan");
+      const line = straightLine(recorder, to, this.#isConstant);
+      const plan: Plan = { line, start, compiled: undefined, used: ++this.#clock, launches: 0 };
+      start.plans.push(plan);
+      this.#plans.push(plan);
+      if (start.plans.length >= MAX_PLANS_OF_START) start.closed = true;
+      this.#evict(plan);
+    } catch (error) {
+      if (!(error instanceof Unplannable)) throw error;
+      start.closed = true;
+    }
+  }
+
+  #evict(newest: Plan): void {
+    const bytes = (): number => this.#plans.reduce((n, p) => n + (p.compiled?.executable.bytes ?? 0), 0);
+    while (this.#plans.length > this.#maxPlans || (this.#plans.length > 1 && bytes() > this.#maxBytes)) {
+      const [oldest] = this.#plans.filter((p) => p !== newest).sort((a, b) => a.used - b.used);
+      if (oldest === undefined) return;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(plan: Plan): void {
+    plan.compiled?.executable.dispose();
+    plan.compiled = undefined;
+    plan.start.plans = plan.start.plans.filter((p) => p !== plan);
+    this.#plans = this.#plans.filter((p) => p !== plan);
+  }
+
+  /** Runs the plan if it fits: `done`; undefined where it does not fit; else what it failed with. */
+  #launch(plan: Plan, frame: Frame): "done" | Failure | undefined {
+    const { line } = plan;
+    const { registers } = frame;
+    const binding = newBinding();
+    for (const { place, pattern } of line.entering) if (!matches(pattern, valueAt(place, registers), binding)) return this.#missed(plan, frame);
+    for (const { storage, version } of line.constants) if (storage.version !== version) return this.#missed(plan, frame);
+    if (plan.compiled === undefined && !this.#compile(plan)) return undefined;
+    const { compiled } = plan;
+    if (compiled === undefined) return undefined;
+    let outputs: readonly Storage[];
+    try {
+      outputs = compiled.executable.run(binding.storages);
+    } catch (error) {
+      const step = compiled.line.steps[compiled.executable.failed];
+      const origin = line.origins[step?.origins.at(-1) ?? 0];
+      if (origin === undefined) throw error;
+      return { error, origin };
+    }
+    this.#executor.made(outputs);
+    const make = maker(binding, binding.storages, outputs);
+    const values = line.leaving.map(({ recipe }) => make(recipe));
+    for (const register of line.dead) registers[register] = null;
+    line.leaving.forEach(({ register }, i) => (registers[register] = values[i] ?? null));
+    frame.position = line.to;
+    plan.used = ++this.#clock;
+    plan.launches++;
+    this.counts.launched++;
+    return "done";
+  }
+
+  /** A constant that was written is none; its plans go. */
+  #missed(plan: Plan, frame: Frame): undefined {
+    const stale = plan.line.constants.filter(({ storage, version }) => storage.version !== version);
+    for (const { place, pattern } of plan.line.entering) {
+      if (pattern.kind !== "constant" || pattern.storage.version === pattern.version) continue;
+      if (valueAt(place, frame.registers) === pattern.tensor) stale.push(pattern);
+    }
+    for (const { storage } of stale) this.#volatile.add(storage);
+    if (stale.length > 0) this.#forget(plan);
+    return undefined;
+  }
+
+  #compile(plan: Plan): boolean {
+    const line = passes(plan.line, this.#backend, this.#without);
+    const executable = this.#backend.compile?.({ steps: line.steps.map((s) => s.what), inputs: line.inputs, outputs: line.outputs }) ?? "no compiler";
+    if (typeof executable === "string") {
+      plan.start.closed = true;
+      this.#forget(plan);
+      return false;
+    }
+    this.counts.compiled++;
+    plan.compiled = { executable, line };
+    this.#evict(plan);
+    return true;
+  }
+
+  /** Storages that plans and the recording at hand need: a sweep must leave them. */
+  *held(): Generator<Storage> {
+    if (this.#recorder !== undefined) yield* this.#recorder.held();
+    for (const { line, compiled } of this.#plans) {
+      for (const { storage } of line.constants) yield storage;
+      if (compiled !== undefined) for (const { storage } of compiled.line.constants) yield storage;
+    }
+  }
+
+  summaries(): readonly PlanSummary[] {
+    return this.#plans.flatMap((plan) => {
+      const { compiled, line, launches } = plan;
+      if (compiled === undefined) return [];
+      return [
+        {
+          instructions: [line.from, line.to] as const,
+          recordedCalls: line.origins.length,
+          steps: compiled.line.steps.map((s) => ({ what: s.what, nodes: s.origins.flatMap((i) => line.origins[i]?.node ?? []) })),
+          launches,
+          bytes: compiled.executable.bytes,
+        },
+      ];
+    });
+  }
+
+  dispose(): void {
+    for (const plan of [...this.#plans]) this.#forget(plan);
+  }
+}
+
+/** Shapes and plain values, for telling whether values come again. */
+function textOf(value: unknown, depth = 0): string {
+  if (depth > 4 || typeof value !== "object" || value === null) return typeof value === "bigint" ? `${value}n` : String(value);
+  if ("storage" in value) {
+    const { dtype, shape, strides } = value as Tensor; // only tensors have a storage among data
+    return `${dtype}[${shape.join(",")}]${strides.join(",")}`;
+  }
+  if ("items" in value && Array.isArray(value.items)) return `(${value.items.map((item) => textOf(item, depth + 1)).join(",")})`;
+  if ("value" in value) return textOf(value.value, depth + 1);
+  return "kind" in value ? String(value.kind) : "?";
+}
