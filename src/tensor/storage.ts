@@ -73,6 +73,10 @@ export class Storage {
   get borrowed(): boolean {
     return this.#borrowed;
   }
+  /** Whether the bytes can be fetched again from where they came: a weight that nothing has written. */
+  get hasSource(): boolean {
+    return this.#load !== undefined;
+  }
   /** Whether nothing has written or read it yet: all zeros, and memory nowhere. */
   get isBlank(): boolean {
     return this.#bytes === undefined && this.#buffer === undefined && this.#load === undefined;

@@ -169,7 +169,7 @@ export class Convolutions {
   #table(key: string, make: () => Int32Array): Block {
     const write = (): Block => {
       const words = make();
-      const block = this.#memory.allocate(words.byteLength + COLUMNS * FLOAT);
+      const block = this.#memory.allocatePinned(words.byteLength + COLUMNS * FLOAT);
       this.#memory.bytes.set(new Uint8Array(words.buffer), block.address);
       return block;
     };

@@ -10,7 +10,7 @@ import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { itemsize } from "../../tensor/dtype.ts";
 import { checkFailed, type Launcher } from "./launcher.ts";
-import { type LinearMemory, newScope } from "./memory.ts";
+import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packed } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { play, Tape } from "./tape.ts";
@@ -43,6 +43,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const slots = new Map(segment.inputs.map((input) => [input, memory.allocateLasting(input.nbytes)] as const));
   const constants = new Map<Storage, WasmBuffer>();
   const tape = new Tape();
+  const temporaries: Block[] = [];
 
   const addressOf = (view: View): number => {
     const { storage } = view;
@@ -54,7 +55,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     if (buffer === undefined) constants.set(storage, (buffer = host.constant(storage, view)));
     return buffer.block.address;
   };
-  const packed: Packed = (view, key, size, pack) => {
+  const packing = (view: View, key: string, size: number, pack: (to: number) => void): Block => {
     const constant = constants.get(view.storage);
     if (constant === undefined) {
       const block = memory.allocate(size);
@@ -72,7 +73,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     constant.packed.set(key, block);
     return block;
   };
-  const temporaries: ReturnType<LinearMemory["allocate"]>[] = [];
+  // The choice of a kernel goes by what a weight is without a plan, so that sums have the same order.
+  const packed: Packed = Object.assign(packing, { keeps: (view: View) => constants.get(view.storage)?.constant === true });
 
   memory.within(scope, () => {
     const begun = new Set<Storage>();

@@ -7,17 +7,19 @@ import type { View } from "../../tensor/tensor.ts";
 import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
+import { refusesAttention, runAttention } from "./heads.ts";
 import type { LinearMemory } from "./memory.ts";
 import type { Packed, Products } from "./products.ts";
 import { type CellName, refusesRecurrent, runRecurrent } from "./recurrent.ts";
 
 type AddressOf = (view: View) => number;
 
-const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm", "batch_norm"]);
+const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm"]);
 
 /** Why the region is not taken whole, or undefined. */
 export function refusesRegion(region: Region): string | undefined {
   if (isRecurrent(region)) return refusesRecurrent(region);
+  if (region.name === "attention") return refusesAttention(region);
   if (!CLAIMED.has(region.name)) return `no kernel for the region ${region.name}`;
   for (const view of [...region.operands, ...region.results]) {
     if (view.dtype !== "float32") return `no ${view.dtype} kernel for ${region.name}`;
@@ -39,6 +41,7 @@ function isRecurrent(region: Region): region is Region & { readonly name: CellNa
 
 export function runRegion(region: Region, memory: LinearMemory, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
   if (isRecurrent(region)) return runRecurrent(region, memory, dense, products, addressOf, packed);
+  if (region.name === "attention") return runAttention(region, memory, dense, addressOf);
   const at = (view: View | undefined): number => (view === undefined ? unreachable("view") : addressOf(view) + view.offset * FLOAT);
   const [x, ...rest] = region.operands;
   const [out] = region.results;
@@ -77,46 +80,14 @@ export function runRegion(region: Region, memory: LinearMemory, dense: DenseKern
       dense.rowStatistics(means, factors, at(x), batch * groups, (channels / groups) * plane, eps);
       const weight = present("weight", 0);
       const bias = present("bias", weight === 0 ? 0 : 1);
-      const group = (row: number): number => Math.floor(row / (channels / groups));
-      return affine(memory, dense, at(out), at(x), batch * channels, plane, (floats, row) => {
-        const channel = row % channels;
-        const factor = (floats[factors / FLOAT + group(row)] ?? 0) * (weight === 0 ? 1 : (floats[weight / FLOAT + channel] ?? 0));
-        return [factor, (bias === 0 ? 0 : (floats[bias / FLOAT + channel] ?? 0)) - (floats[means / FLOAT + group(row)] ?? 0) * factor];
-      });
-    }
-    case "batch_norm": {
-      const [batch = 1, channels = 1] = x.shape;
-      const [mean, variance] = [at(rest[0]), at(rest[1])];
-      const weight = present("weight", 2);
-      const bias = present("bias", weight === 0 ? 2 : 3);
-      return affine(memory, dense, at(out), at(x), batch * channels, numelOf(x.shape) / (batch * channels), (floats, row) => {
-        const channel = row % channels;
-        const factor = (weight === 0 ? 1 : (floats[weight / FLOAT + channel] ?? 0)) / Math.sqrt((floats[variance / FLOAT + channel] ?? 0) + eps);
-        return [factor, (bias === 0 ? 0 : (floats[bias / FLOAT + channel] ?? 0)) - (floats[mean / FLOAT + channel] ?? 0) * factor];
-      });
+      const rows = batch * channels;
+      const block = memory.allocate(2 * rows * FLOAT);
+      const shifts = block.address + rows * FLOAT;
+      dense.groupFactors(block.address, shifts, means, factors, weight, bias, rows, channels, channels / groups);
+      dense.affineRows(at(out), at(x), rows, plane, block.address, shifts);
+      return memory.free(block);
     }
     default:
       return unreachable(`a claimed region ${region.name}`);
   }
-}
-
-/** Every row times its factor plus its shift, both computed in double precision beforehand. */
-function affine(
-  memory: LinearMemory,
-  dense: DenseKernels,
-  to: number,
-  from: number,
-  rows: number,
-  columns: number,
-  of: (floats: Float32Array, row: number) => readonly [number, number],
-): void {
-  const block = memory.allocate(2 * rows * FLOAT);
-  const floats = new Float32Array(memory.bytes.buffer, 0, Math.floor(memory.bytes.length / FLOAT));
-  for (let row = 0; row < rows; row++) {
-    const [factor, shift] = of(floats, row);
-    floats[block.address / FLOAT + row] = factor;
-    floats[block.address / FLOAT + rows + row] = shift;
-  }
-  dense.affineRows(to, from, rows, columns, block.address, block.address + rows * FLOAT);
-  memory.free(block);
 }

@@ -20,6 +20,11 @@ export interface RowFunctions {
   readonly normaliseRows: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7]>, undefined>;
   /** (to, from, rows, columns, factors, shifts): x * factor + shift of its row. */
   readonly affineRows: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
+  /**
+   * `(factors, shifts, means, deviations, weight or 0, bias or 0, rows, channels, channels of a group)`: what turns each row (an image's channel)
+   * into its normalised form, as a factor and a shift.
+   */
+  readonly groupFactors: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8]>, undefined>;
 }
 
 /** Runs `whole` for each four elements, then `single` for each of the rest; both advance what they read and write. */
@@ -279,6 +284,25 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
     },
   );
 
+  const groupFactors = m.func(
+    "groupFactors",
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, factors, shifts, means, deviations, weight, bias, rows, channels, perGroup) => {
+      const row = c.local("i32");
+      const word = (at: I32, index: I32): Value<"i32"> => c.op("i32.add", c.get(at), c.op("i32.shl", c.get(index), c.i32(2)));
+      c.for(row, 0, rows, 1, () => {
+        const channel = c.hold(c.op("i32.rem_u", c.get(row), c.get(channels)));
+        const group = c.hold(c.op("i32.div_u", c.get(row), c.get(perGroup)));
+        const factor = c.hold(c.load("f32.load", word(deviations, group)));
+        const shift = c.hold(c.f32(0));
+        c.if(c.get(weight), () => c.set(factor, c.op("f32.mul", c.get(factor), c.load("f32.load", word(weight, channel)))));
+        c.if(c.get(bias), () => c.set(shift, c.load("f32.load", word(bias, channel))));
+        c.store("f32.store", word(factors, row), c.get(factor));
+        c.store("f32.store", word(shifts, row), c.op("f32.sub", c.get(shift), c.op("f32.mul", c.load("f32.load", word(means, group)), c.get(factor))));
+      });
+    },
+  );
   const affineRows = m.func("affineRows", ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, from, rows, columns, factors, shifts) => {
     const row = c.local("i32");
     const [factor, shift] = [c.local("v128"), c.local("v128")];
@@ -332,5 +356,6 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
     rowMagnitudes,
     normaliseRows,
     affineRows,
+    groupFactors,
   };
 }

@@ -113,7 +113,7 @@ export class KernelRuntime {
 
   /** Address of a block for the arguments of the next invocation; what is written there holds until it runs. */
   block(bytes: number): number {
-    return this.tape === undefined ? ARGUMENTS : this.memory.allocate(bytes).address;
+    return this.tape === undefined ? ARGUMENTS : this.memory.allocatePinned(bytes).address;
   }
 
   /** Runs an invocation, or keeps it for the plan. `program` has the messages of its checks. @returns the code of a failed check, or nothing */

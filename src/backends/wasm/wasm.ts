@@ -17,7 +17,7 @@ import { KernelRuntime } from "./runtime.ts";
 /** A storage's bytes in linear memory. */
 export class WasmBuffer {
   readonly block: Block;
-  /** Whether the bytes came from the host and have not been written since: a weight, whose packed forms are worth keeping. */
+  /** Whether the bytes are a weight's and have not been written since: its packed forms are worth keeping. */
   constant: boolean;
   readonly packed: Map<string, Block> = new Map();
   constructor(block: Block, constant: boolean) {
@@ -51,24 +51,25 @@ export function wasm(): Backend {
   };
   /** Packed forms that end with the running call. */
   const temporaries: Block[] = [];
-  const packed: Packed = (view, key, bytes, pack) => {
+  const pack = (view: View, key: string, bytes: number, write: (to: number) => void): Block => {
     const buffer = bufferOf(view.storage.bufferOn(backend));
     const known = buffer.packed.get(key);
     if (known !== undefined) return known;
     const block = memory.allocate(bytes);
-    pack(block.address);
+    write(block.address);
     if (buffer.constant) buffer.packed.set(key, block);
     else temporaries.push(block);
     return block;
   };
+  const packed: Packed = Object.assign(pack, { keeps: (view: View) => bufferOf(view.storage.bufferOn(backend)).constant });
   const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
 
   const backend: Backend = {
     name: "wasm",
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
-    upload: (bytes) => {
-      const buffer = allocate(bytes.byteLength, true);
+    upload: (bytes, _dtype, storage) => {
+      const buffer = allocate(bytes.byteLength, storage.hasSource);
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
@@ -115,11 +116,7 @@ export function wasm(): Backend {
         allocate: (bytes) => allocate(bytes, false),
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);
-          if (known !== undefined) {
-            const buffer = bufferOf(known);
-            buffer.constant = true; // nothing writes it while the plan holds, so its packed forms are worth keeping
-            return buffer;
-          }
+          if (known !== undefined) return bufferOf(known);
           const buffer = bufferOf(backend.upload(storage.bytes(), view.dtype, storage));
           storage.cacheOnDevice(backend, buffer);
           return buffer;
