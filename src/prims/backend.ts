@@ -34,8 +34,8 @@ export interface Backend extends Device {
    * A compiled segment gives the very bits that its calls give one by one.
    */
   compile?(segment: Segment): Executable | string;
-  /** Whether a map gives the same bits as the two that it was joined from. */
-  joins?(first: MapCall, second: MapCall, joined: MapCall): boolean;
+  /** Whether one map gives the same bits as those that it was joined from. */
+  joins?(parts: readonly MapCall[], joined: MapCall): boolean;
   /** Buffers alive now, and their bytes; tests hold this flat. */
   live(): { readonly buffers: number; readonly bytes: number };
   dispose(): void;

@@ -28,7 +28,7 @@ import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
-import { isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
+import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
@@ -187,12 +187,23 @@ export class Launcher {
     if (typeof code === "number" && code !== 0) throw checkFailed(program, code);
   }
 
-  #map(call: MapCall, addressOf: AddressOf): void {
+  /** The iteration of a map: axes merged, strides in bytes, and how operands lie where it can go by vectors. */
+  #iteration(call: MapCall): { readonly shape: readonly number[]; readonly strides: readonly (readonly number[])[]; readonly lanes: readonly Lane[] | undefined } {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
-    const lanes = lanesOf(call.program, shape, strides);
-    this.#launch(call.program, this.#mapKernel(call.program, shape.length, lanes), views, shape, strides, call.scalars, addressOf);
+    return { shape, strides, lanes: lanesOf(call.program, shape, strides) };
+  }
+
+  /** Whether the joined map computes each function as the parts do: all by vectors, or none. */
+  joins(parts: readonly MapCall[], joined: MapCall): boolean {
+    const byVectors = this.#iteration(joined).lanes !== undefined;
+    return parts.every((part) => !isApproximate(part.program) || (this.#iteration(part).lanes !== undefined) === byVectors);
+  }
+
+  #map(call: MapCall, addressOf: AddressOf): void {
+    const { shape, strides, lanes } = this.#iteration(call);
+    this.#launch(call.program, this.#mapKernel(call.program, shape.length, lanes), [...call.operands, ...call.results], shape, strides, call.scalars, addressOf);
   }
 
   #compute(call: ComputeCall, addressOf: AddressOf): void {

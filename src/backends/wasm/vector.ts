@@ -1,7 +1,7 @@
 /** Maps of float32 and bool, four elements at a time. The last few go one by one through the same vector code, so that bits do not depend on places. */
 
 import type { BinaryOp, Expr, UnaryOp } from "../../expr/expr.ts";
-import { operandsOf } from "../../expr/expr.ts";
+import { operandsOf, reachable } from "../../expr/expr.ts";
 import { schedule } from "../../expr/schedule.ts";
 import type { Program } from "../../prims/program.ts";
 import { unreachable } from "../../tensor/error.ts";
@@ -77,6 +77,18 @@ export function isVectorizable(program: Program): boolean {
       program.scalars.every((t) => t === "f32") &&
       program.outputs.every((o) => plain(o.dtype) && o.parts.length === 1 && o.parts.every(walk));
     known.set(program, yes);
+  }
+  return yes;
+}
+
+const approximate = new WeakMap<Program, boolean>();
+
+/** Whether the program has functions whose vector form is a polynomial, so that bits go by whether it runs as vectors. */
+export function isApproximate(program: Program): boolean {
+  let yes = approximate.get(program);
+  if (yes === undefined) {
+    yes = [...reachable(program.outputs.flatMap((o) => o.parts))].some((e) => e.op === "unary" && FUNCTIONS[e.fn] !== undefined);
+    approximate.set(program, yes);
   }
   return yes;
 }

@@ -122,6 +122,7 @@ export function wasm(): Backend {
           return buffer;
         },
       }),
+    joins: (parts, joined) => launcher.joins(parts, joined),
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
     dispose: () => {
       for (const buffer of [...alive]) backend.release(buffer);

@@ -1,0 +1,158 @@
+/** Maps joined with what comes before them: other maps, products, convolutions. */
+
+import type { Backend } from "../../prims/backend.ts";
+import type { ContractCall, ConvolveCall, MapCall } from "../../prims/call.ts";
+import { type Applied, join } from "../../prims/join.ts";
+import { computeType, type Program } from "../../prims/program.ts";
+import { arg } from "../../expr/expr.ts";
+import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
+import type { Storage } from "../../tensor/storage.ts";
+import { numelOf, sameShape, viewStrides } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { flowOf, isDisturbed, isWhole } from "./flow.ts";
+import type { Step, StraightLine } from "./region.ts";
+
+/** The view with another shape of as many elements in the same order, where strides can say it. */
+function reshaped(view: View, shape: readonly number[]): View | undefined {
+  if (sameShape(view.shape, shape)) return view;
+  const strides = viewStrides(view.shape, view.strides, shape);
+  return strides === undefined ? undefined : { ...view, shape: [...shape], strides };
+}
+
+function allReshaped(views: readonly View[], shape: readonly number[]): readonly View[] | undefined {
+  const out: View[] = [];
+  for (const view of views) {
+    const as = reshaped(view, shape);
+    if (as === undefined) return undefined;
+    out.push(as);
+  }
+  return out;
+}
+
+/** Operands of `map` that are all of `result`, in its order. Undefined where it reads that storage in any other way. */
+function readsWhole(map: MapCall, result: View): readonly number[] | undefined {
+  const at: number[] = [];
+  for (const [i, view] of map.operands.entries()) {
+    if (view.storage !== result.storage) continue;
+    if (view.dtype !== result.dtype || !isWhole(view) || numelOf(view.shape) !== numelOf(result.shape)) return undefined;
+    at.push(i);
+  }
+  return at.length === 0 ? undefined : at;
+}
+
+/** The steps in motion, with who reads and writes each storage kept up to date. */
+class Moving {
+  readonly steps: (Step | undefined)[];
+  readonly #outputs: ReadonlySet<Storage>;
+  readonly #readers: Map<Storage, Set<number>>;
+  readonly #writers: Map<Storage, Set<number>>;
+
+  constructor(line: StraightLine) {
+    this.steps = [...line.steps];
+    this.#outputs = new Set(line.outputs);
+    const { readers, writers } = flowOf(line.steps);
+    const sets = (of: ReadonlyMap<Storage, readonly number[]>): Map<Storage, Set<number>> => new Map([...of].map(([storage, list]) => [storage, new Set(list)]));
+    this.#readers = sets(readers);
+    this.#writers = sets(writers);
+  }
+
+  /** The one later step that reads step `i`'s one result, where nothing else reads or writes it and it does not leave. */
+  readerOf(i: number): number | undefined {
+    const [result, ...others] = this.steps[i]?.what.results ?? [];
+    if (result === undefined || others.length > 0 || !isWhole(result) || this.#outputs.has(result.storage)) return undefined;
+    const readers = this.#readers.get(result.storage);
+    if (readers?.size !== 1 || this.#writers.get(result.storage)?.size !== 1) return undefined;
+    const [reader] = readers;
+    return reader !== undefined && reader > i ? reader : undefined;
+  }
+
+  /** Puts `what` in place of step `j`, which thereby does the work of step `i` too. */
+  merge(i: number, j: number, what: Step["what"]): boolean {
+    const [first, second] = [this.steps[i], this.steps[j]];
+    if (first === undefined || second === undefined || isDisturbed(this.steps, i, j, new Set(first.what.operands.map((v) => v.storage)))) return false;
+    this.steps[i] = undefined;
+    this.steps[j] = { what, origins: [...first.origins, ...second.origins] };
+    for (const { storage } of first.what.operands) {
+      const readers = this.#readers.get(storage);
+      readers?.delete(i);
+      readers?.add(j);
+    }
+    return true;
+  }
+
+  line(of: StraightLine): StraightLine {
+    return { ...of, steps: this.steps.filter((s) => s !== undefined) };
+  }
+}
+
+export function joinMaps(line: StraightLine, backend: Backend): StraightLine {
+  const moving = new Moving(line);
+  for (let i = 0; i < moving.steps.length; i++) {
+    if (moving.steps[i]?.what.kind !== "map") continue;
+    const j = moving.readerOf(i);
+    const [first, second] = [moving.steps[i]?.what, j === undefined ? undefined : moving.steps[j]?.what];
+    if (j === undefined || first?.kind !== "map" || second?.kind !== "map") continue;
+    const joined = joinedMap(first, second);
+    if (joined !== undefined && backend.joins?.([first, second], joined) === true) moving.merge(i, j, joined);
+  }
+  return moving.line(line);
+}
+
+function joinedMap(first: MapCall, second: MapCall): MapCall | undefined {
+  const [result] = first.results;
+  const shape = second.results[0]?.shape;
+  if (result === undefined || shape === undefined) return undefined;
+  const at = readsWhole(second, result);
+  const operands = allReshaped(first.operands, shape);
+  if (at === undefined || operands === undefined) return undefined;
+  const joined = join({ ...first, operands }, second, at, false);
+  return joined === undefined ? undefined : { kind: "map", ...joined, results: second.results };
+}
+
+type Dense = ContractCall | ConvolveCall;
+
+export function runEpilogues(line: StraightLine, backend: Backend): StraightLine {
+  const moving = new Moving(line);
+  for (let i = 0; i < moving.steps.length; i++) {
+    // A product may take several maps in, one after another.
+    for (let at = i, j = moving.readerOf(at); j !== undefined; at = j, j = moving.readerOf(at)) {
+      const [first, second] = [moving.steps[at]?.what, moving.steps[j]?.what];
+      if ((first?.kind !== "contract" && first?.kind !== "convolve") || second?.kind !== "map") break;
+      const fused = withEpilogue(first, second, backend);
+      if (fused === undefined || backend.refuses(fused) !== undefined || !moving.merge(at, j, fused)) break;
+    }
+  }
+  return moving.line(line);
+}
+
+const identities = new Map<DType, Program>();
+
+/** The epilogue that changes nothing. */
+function identity(dtype: DType): Program {
+  let program = identities.get(dtype);
+  if (program === undefined) {
+    program = { name: "", operands: [dtype], scalars: [], outputs: [{ dtype, parts: [arg(0, computeType(dtype))] }], messages: [] };
+    identities.set(dtype, program);
+  }
+  return program;
+}
+
+function withEpilogue(dense: Dense, map: MapCall, backend: Backend): Dense | undefined {
+  const [result] = dense.results;
+  const [target, ...others] = map.results;
+  if (result === undefined || target === undefined || others.length > 0 || !isWhole(target) || dtypeInfo(result.dtype).class === "complex") return undefined;
+  if (target.dtype !== result.dtype || numelOf(target.shape) !== numelOf(result.shape)) return undefined;
+  const at = readsWhole(map, result);
+  const operands = allReshaped(map.operands, result.shape);
+  const to = reshaped(target, result.shape);
+  if (at === undefined || operands === undefined || to === undefined) return undefined;
+  // Where the result is written part by part, nothing else that is read may lie there.
+  if (operands.some((v, k) => !at.includes(k) && v.storage === target.storage)) return undefined;
+  const own = dense.operands.length - Math.max(0, (dense.epilogue?.operands.length ?? 1) - 1);
+  const before: Applied = { program: dense.epilogue ?? identity(result.dtype), operands: [result, ...dense.operands.slice(own)], scalars: dense.scalars };
+  const joined = join(before, { program: map.program, operands, scalars: map.scalars }, at, true);
+  if (joined === undefined) return undefined;
+  const parts: MapCall[] = [{ kind: "map", ...before, results: [result] }, map];
+  if (backend.joins?.(dense.epilogue === undefined ? parts.slice(1) : parts, { kind: "map", ...joined, results: [to] }) !== true) return undefined;
+  return { ...dense, epilogue: joined.program, operands: [...dense.operands.slice(0, own), ...joined.operands.slice(1)], results: [to], scalars: joined.scalars };
+}
