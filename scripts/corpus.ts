@@ -1,4 +1,7 @@
-/** `npm run corpus -- DIR [--backend NAME] [--filter TEXT] [--json]`: runs every recorded case and every damaged file under DIR. */
+/**
+ * `npm run corpus -- DIR [--backend NAME] [--filter TEXT] [--plans] [--json]`: runs every recorded case and every damaged file
+ * under DIR. With `--plans`, each case runs three times over with planning and three times without, and has to give the same bits.
+ */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -23,10 +26,12 @@ function jobsUnder(dir: string): Job[] {
 const flags = parseFlags(process.argv.slice(2));
 const [dir] = flags.positional;
 if (dir === undefined || !existsSync(dir)) {
-  console.error("usage: npm run corpus -- DIR [--backend cpu|tfjs|tfjs-cpu] [--filter TEXT] [--timeout SECONDS] [--workers N] [--json]");
+  console.error("usage: npm run corpus -- DIR [--backend cpu|tfjs|tfjs-cpu] [--filter TEXT] [--timeout SECONDS] [--workers N] [--plans] [--json]");
   process.exit(2);
 }
 const { filter } = flags;
-const jobs = jobsUnder(dir).filter((job) => filter === undefined || job.name.includes(filter));
+const jobs = jobsUnder(dir)
+  .filter((job) => filter === undefined || job.name.includes(filter))
+  .flatMap((job): Job[] => (!flags.plans ? [job] : job.kind === "torch" ? [{ ...job, kind: "plan" }] : []));
 const outcomes = await runJobs(jobs, { backend: flags.backend, workers: flags.workers, timeoutMs: flags.timeoutMs });
 finish(report(outcomes, { json: flags.json }).failed > 0 ? 1 : 0);

@@ -49,6 +49,7 @@ export interface Flags {
   readonly backend: string;
   readonly filter: string | undefined;
   readonly json: boolean;
+  readonly plans: boolean;
   readonly timeoutMs: number;
   readonly workers: number;
 }
@@ -58,12 +59,12 @@ export function parseFlags(argv: readonly string[]): Flags {
   const named = new Map<string, string>();
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? "";
-    if (word === "--json") named.set("json", "yes");
+    if (word === "--json" || word === "--plans") named.set(word.slice(2), "yes");
     else if (word.startsWith("--")) named.set(word.slice(2), argv[++i] ?? "");
     else positional.push(word);
   }
   return {
-    positional, backend: named.get("backend") ?? "cpu", filter: named.get("filter"), json: named.has("json"),
+    positional, backend: named.get("backend") ?? "cpu", filter: named.get("filter"), json: named.has("json"), plans: named.has("plans"),
     timeoutMs: Number(named.get("timeout") ?? 60) * 1000, workers: Number(named.get("workers") ?? 2),
   };
 }

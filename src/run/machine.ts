@@ -112,6 +112,8 @@ export class Machine {
     if (frame === undefined) return "done";
     if (this.#planner !== undefined) {
       const failure = this.#planner.before(frame, task.frames);
+      this.time += this.#planner.skipped;
+      this.#planner.skipped = 0;
       if (failure !== undefined) return this.#raise(failure.error, failure.origin.node, failure.origin.frames);
     }
     const instruction = frame.block.instructions[frame.position];

@@ -288,7 +288,7 @@ export class Session {
 
   /** The planner, where nothing asks for instructions to run one by one. */
   #plannerFor(options: RunOptions): Planner | undefined {
-    const counts = options.maxSteps !== undefined || options.maxBytes !== undefined || options.maxWork !== undefined;
+    const counts = options.maxBytes !== undefined || options.maxWork !== undefined;
     return counts || options.listener !== undefined ? undefined : this.#planner;
   }
 

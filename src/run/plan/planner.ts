@@ -7,6 +7,7 @@
 import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
 import type { Executable } from "../../prims/segment.ts";
+import type { Datum } from "../../ir/datum.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { CodeBlock, Instruction } from "../code.ts";
@@ -57,6 +58,8 @@ interface Start {
   plans: Plan[];
   /** Texts of shapes seen once: a region is recorded for values that come again. */
   seen: Set<string>;
+  /** Only the machine can run this instruction. */
+  barrier: boolean;
   /** Nothing begins here any more: there is nothing to plan, or no two runs are alike. */
   closed: boolean;
 }
@@ -82,6 +85,8 @@ export class Planner {
   #plans: Plan[] = [];
   #recorder: Recorder | undefined;
   #clock = 0;
+  /** Instructions that plans stood for since it was last asked. */
+  skipped = 0;
   /** Regions recorded and compiled so far. */
   readonly counts = { recorded: 0, compiled: 0, launched: 0 };
 
@@ -121,31 +126,38 @@ export class Planner {
   before(frame: Frame, frames: readonly Frame[]): Failure | undefined {
     const recorder = this.#recorder;
     if (recorder !== undefined) {
-      if (recorder.stopped !== undefined) this.#stop(recorder);
-      else {
+      if (recorder.stopped === undefined) {
         const instruction = frame.block.instructions[frame.position];
-        if (instruction === undefined) {
-          if (frame === recorder.root) this.#close(recorder, frame.position);
-        } else recorder.begin(frame, instruction, frames);
-        return undefined;
-      }
+        const isRoot = frame === recorder.root;
+        if (isRoot && (instruction === undefined || this.#startAt(frame.block, frame.position).barrier)) this.#close(recorder, frame.position, frame.registers);
+        else {
+          if (instruction !== undefined) recorder.begin(frame, instruction, frames);
+          if (recorder.stopped === undefined) return undefined;
+          if (isRoot) frame.position++; // as if it had begun: the region ends before it
+          this.#stop(recorder);
+          if (isRoot) frame.position--;
+          return undefined;
+        }
+      } else this.#stop(recorder);
     }
     return this.#enter(frame, frames);
   }
 
   /** Ends a recording before the instruction that the root is in. */
   #stop(recorder: Recorder): void {
-    recorder.cut();
+    const registers = recorder.cut();
     const at = recorder.root.position - 1;
-    this.#startAt(recorder.root.block, at).closed = true;
-    this.#close(recorder, at);
+    this.#startAt(recorder.root.block, at).barrier = true;
+    // Lists and memory may be as the instruction has left them: the next recording ends in time.
+    if (recorder.hasWritten) this.#drop();
+    else this.#close(recorder, at, registers);
   }
 
   #startAt(block: CodeBlock, position: number): Start {
     let starts = this.#starts.get(block);
     if (starts === undefined) this.#starts.set(block, (starts = new Map()));
     let start = starts.get(position);
-    if (start === undefined) starts.set(position, (start = { plans: [], seen: new Set(), closed: false }));
+    if (start === undefined) starts.set(position, (start = { plans: [], seen: new Set(), barrier: false, closed: false }));
     return start;
   }
 
@@ -155,7 +167,7 @@ export class Planner {
       const instruction: Instruction | undefined = frame.block.instructions[frame.position];
       if (instruction === undefined) return undefined;
       const start = this.#startAt(frame.block, frame.position);
-      if (start.closed && start.plans.length === 0) return undefined;
+      if (start.barrier || (start.closed && start.plans.length === 0)) return undefined;
       let launched = false;
       for (const plan of start.plans) {
         const failure = this.#launch(plan, frame);
@@ -190,13 +202,13 @@ export class Planner {
   }
 
   /** Makes a plan of what was recorded. */
-  #close(recorder: Recorder, to: number): void {
+  #close(recorder: Recorder, to: number, registers: readonly Datum[]): void {
     this.#drop();
     const start = this.#startAt(recorder.root.block, recorder.from);
     const hasWork = recorder.calls.some((c) => !c.known);
     try {
       if (!hasWork || to <= recorder.from) throw new Unplannable("nothing to plan");
-      const line = straightLine(recorder, to, this.#isConstant);
+      const line = straightLine(recorder, to, registers, this.#isConstant);
       const plan: Plan = { line, start, compiled: undefined, used: ++this.#clock, launches: 0 };
       start.plans.push(plan);
       this.#plans.push(plan);
@@ -249,6 +261,7 @@ export class Planner {
     for (const register of line.dead) registers[register] = null;
     line.leaving.forEach(({ register }, i) => (registers[register] = values[i] ?? null));
     frame.position = line.to;
+    this.skipped += line.instructions;
     plan.used = ++this.#clock;
     plan.launches++;
     this.counts.launched++;

@@ -43,6 +43,8 @@ export class Recorder {
   readonly entry: readonly Datum[];
   readonly calls: Recorded[] = [];
   readonly attributes: AttributeRead[] = [];
+  /** Instructions so far. */
+  steps = 0;
   /** Why it has to end before the instruction that is running. */
   stopped: string | undefined;
   readonly #isConstant: (storage: Storage) => boolean;
@@ -54,7 +56,9 @@ export class Recorder {
   readonly #generator: GeneratorState;
   readonly #generatorPosition: number;
   /** How many calls and reads there were when the root's instruction at hand began. */
-  #mark = { calls: 0, attributes: 0 };
+  #mark: { readonly calls: number; readonly attributes: number; readonly steps: number; readonly dying: readonly (readonly [number, Datum])[] } = { calls: 0, attributes: 0, steps: 0, dying: [] };
+  /** Whether that instruction has written what the recording made: the state before it is gone. */
+  hasWritten = false;
   #node: Node | undefined;
   #frames: readonly Frame[] = [];
 
@@ -88,7 +92,12 @@ export class Recorder {
 
   /** Before an instruction of any frame. */
   begin(frame: Frame, instruction: Instruction, frames: readonly Frame[]): void {
-    if (frame === this.root) this.#mark = { calls: this.calls.length, attributes: this.attributes.length };
+    if (frame === this.root) {
+      const dying = instruction.kills.map((register) => [register, frame.registers[register] ?? null] as const);
+      this.#mark = { calls: this.calls.length, attributes: this.attributes.length, steps: this.steps, dying };
+      this.hasWritten = false;
+    }
+    this.steps++;
     this.#node = instruction.node;
     this.#frames = frames;
     switch (instruction.kind) {
@@ -112,6 +121,7 @@ export class Recorder {
           if (arg.alias?.write !== true) return;
           const operand = instruction.operands[i];
           if (operand !== undefined && operand.register >= 0 && this.#old.has(frame.registers[operand.register] ?? null)) this.stop("a write to what is older");
+          this.hasWritten ||= this.stopped === undefined;
         });
         return;
       default:
@@ -158,10 +168,14 @@ export class Recorder {
     if (!this.isKnown(tensor.storage)) this.stop("a read");
   }
 
-  /** Drops what the instruction at hand recorded: the region ends before it. */
-  cut(): void {
+  /** Drops what the root's instruction at hand recorded: the region ends before it. @returns the root's registers as they were there */
+  cut(): readonly Datum[] {
+    const registers = [...this.root.registers];
+    for (const [register, value] of this.#mark.dying) registers[register] = value;
     this.calls.length = this.#mark.calls;
     this.attributes.length = this.#mark.attributes;
+    this.steps = this.#mark.steps;
+    return registers;
   }
 
   /** Whether ops drew random numbers on the host. */

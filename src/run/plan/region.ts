@@ -24,6 +24,8 @@ export interface Step {
 export interface StraightLine {
   readonly from: number;
   readonly to: number;
+  /** How many instructions it stands for, those of what it calls included. */
+  readonly instructions: number;
   readonly entering: readonly { readonly place: Place; readonly pattern: Pattern }[];
   readonly steps: readonly Step[];
   /** The calls as recorded: where each came from. */
@@ -39,10 +41,10 @@ export interface StraightLine {
 }
 
 /**
- * The region of a recording that ends before instruction `to`. The root's registers are as they are there.
+ * The region of a recording that ends before instruction `to`, where the root's registers are as given.
  * @throws Unplannable where a value that enters or leaves cannot be stood for
  */
-export function straightLine(recorder: Recorder, to: number, isConstant: (storage: Storage) => boolean): StraightLine {
+export function straightLine(recorder: Recorder, to: number, registers: readonly Datum[], isConstant: (storage: Storage) => boolean): StraightLine {
   const { root, from } = recorder;
   if (recorder.drewNumbers) throw new Unplannable("random numbers");
   const { read, written, dead } = registersOf(root.block, from, to);
@@ -105,9 +107,9 @@ export function straightLine(recorder: Recorder, to: number, isConstant: (storag
     return memory;
   };
   const recipeOf = recipes({ binding, isOld: (value) => recorder.isOld(value), memoryOf });
-  const leaving = written.filter((r) => !dead.has(r)).map((register) => ({ register, recipe: recipeOf(root.registers[register] ?? null) }));
+  const leaving = written.filter((r) => !dead.has(r)).map((register) => ({ register, recipe: recipeOf(registers[register] ?? null) }));
   return {
-    from, to, entering, steps, inputs, outputs, leaving,
+    from, to, instructions: recorder.steps, entering, steps, inputs, outputs, leaving,
     origins: calls.map(({ node, frames }) => ({ node, frames })),
     constants: [...constants].map(([storage, version]) => ({ storage, version })),
     dead: [...dead],
