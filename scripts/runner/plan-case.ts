@@ -22,7 +22,9 @@ export function textOf(value: unknown, seen: Map<unknown, number> = new Map()): 
   if (number !== undefined) return `@${number}`;
   seen.set(value, seen.size);
   if (value instanceof Tensor) {
-    const { data } = value;
+    const data = value.data.slice();
+    // Which of the NaNs an operation gives, nobody promises.
+    if (data instanceof Float32Array || data instanceof Float64Array) for (let i = 0; i < data.length; i++) if (Number.isNaN(data[i])) data[i] = NaN;
     const hash = value.dtype === "string" ? value.strings().join("|") : createHash("sha256").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest("hex").slice(0, 16);
     return `${value.dtype}[${value.shape.join(",")}](${value.strides.join(",")})${hash}`;
   }
