@@ -1,6 +1,7 @@
 /** The kernels that are not printed from programs: one module, compiled with the backend. */
 
 import { ModuleBuilder } from "../../wasm/module.ts";
+import { type AttentionFunctions, emitAttention } from "./attention.ts";
 import { type CellFunctions, emitCells } from "./cells.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
@@ -14,7 +15,9 @@ type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
-  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & Pools)]: (...args: number[]) => void;
+  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & AttentionFunctions & Pools)]: (
+    ...args: number[]
+  ) => void;
 };
 
 /** Compiles the module over a memory. */
@@ -22,12 +25,13 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   const { fusedMultiplyAdd } = features();
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 1 });
-  emitGemm(module, fusedMultiplyAdd);
-  emitVectorProducts(module, fusedMultiplyAdd);
+  const gemm = emitGemm(module, fusedMultiplyAdd);
+  const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
   emitPatches(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd);
+  emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
   return exports as unknown as DenseKernels; // exported under the names that the types have
 }

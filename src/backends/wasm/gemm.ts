@@ -24,8 +24,8 @@ export interface GemmFunctions {
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
-/** Packs `count` rows (or columns) of `depth` elements into panels of `width`; the last panel is filled with zeros. */
-function emitPack(m: ModuleBuilder, name: string, width: 4 | 8): GemmFunctions["packRows"] {
+/** Packs `count` rows (or columns) of `depth` elements into panels of `width`, a multiple of 4; the last panel is filled with zeros. */
+export function emitPack(m: ModuleBuilder, name: string, width: number): GemmFunctions["packRows"] {
   return m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, from, count, depth, countStride, depthStride) => {
     const left = c.hold(c.get(count));
     const panel = c.local("i32");
@@ -93,7 +93,7 @@ interface PanelLocals {
 }
 
 /** A full panel whose rows lie apart: four steps of depth at a time are transposed in registers where depth is contiguous. */
-function emitTransposed(c: Code, width: 4 | 8, { to, panel, depth, countStride, depthStride, k }: PanelLocals): void {
+function emitTransposed(c: Code, width: number, { to, panel, depth, countStride, depthStride, k }: PanelLocals): void {
   const pointers: I32[] = [];
   for (let i = 0; i < width; i++) pointers.push(c.hold(i === 0 ? c.get(panel) : c.op("i32.add", c.get(pointers[i - 1] ?? panel), c.get(countStride))));
   c.set(k, c.i32(0));

@@ -2,8 +2,9 @@
 
 import { PAGE_BYTES } from "../../wasm/module.ts";
 import { OpwiseError } from "../../tensor/error.ts";
+import { writeLiterals } from "./literals.ts";
 
-/** Below this address lie the argument block of the running kernel and tables. */
+/** Below this address lie the argument block of the running kernel, the spill area and constants. */
 const HEAP_START = 2 * PAGE_BYTES;
 /** Pages a memory may have: 4 GiB less one page, so that sizes stay below 2^32. */
 const MAX_PAGES = 65_535;
@@ -50,6 +51,7 @@ export class LinearMemory {
   constructor() {
     this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES });
     this.#u8 = new Uint8Array(this.memory.buffer);
+    writeLiterals(this.memory);
   }
 
   /** All bytes. Growing detaches the array: ask again after every `allocate`. */

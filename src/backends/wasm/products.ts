@@ -9,6 +9,7 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
+import { PANEL } from "./vector-product.ts";
 
 /** Depth of a block: a panel of 8 columns is 8 KB, which stays in the first cache. */
 export const DEPTH = 256;
@@ -16,7 +17,11 @@ export const DEPTH = 256;
 const BLOCK_ROWS = 128;
 
 /** A packed form of an operand: a weight's is kept with its buffer, any other's until the call is over. */
-export type Packed = (view: View, key: string, bytes: number, pack: (to: number) => void) => Block;
+export interface Packed {
+  (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
+  /** Whether a packed form would be kept. */
+  keeps(view: View): boolean;
+}
 
 /** A matrix in memory; strides in bytes. */
 export interface Matrix {
@@ -68,7 +73,8 @@ export class Products {
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
       const asVector =
-        (rows === 1 && this.#vector(left, right, to)) || (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to));
+        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) ||
+        (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
       if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
       if (asVector || depth === 0) {
         done(batch, 0, rows, 0, columns);
@@ -95,7 +101,7 @@ export class Products {
     const [across = 0, down = 0] = w.strides;
     const right: Matrix = { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
     const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
-    if (rows === 1 && this.#vector(left, right, to)) return;
+    if (rows === 1 && this.#vector(left, right, to, w, 0, packed)) return;
     const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
     const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
     this.multiply(left, block.address, to, outStride, columns, depth);
@@ -136,11 +142,12 @@ export class Products {
     this.#memory.free(scratch);
   }
 
-  /** A single row by a matrix, where that is contiguous one way or the other. */
-  #vector(x: Matrix, w: Matrix, to: number): boolean {
+  /** A single row by a matrix: packed where that is a weight, or contiguous one way or the other. `view` has batch `batch` of the matrix. */
+  #vector(x: Matrix, w: Matrix, to: number, view: View, batch: number, packed: Packed): boolean {
     const depth = w.rows;
     const dots = w.rowStride === FLOAT;
-    if (!dots && w.columnStride !== FLOAT) return false;
+    const kept = packed.keeps(view);
+    if (!kept && !dots && w.columnStride !== FLOAT) return false;
     let at = x.address;
     let copy: Block | undefined;
     if (x.columnStride !== FLOAT && depth > 1) {
@@ -148,10 +155,18 @@ export class Products {
       this.#dense.copyPlanes(copy.address, at, 1, 1, depth, 0, 0, x.columnStride, 0, 0, 0);
       at = copy.address;
     }
-    if (dots) this.#dense.dots(at, w.address, to, depth, w.columns, w.columnStride);
+    if (kept) this.#dense.panels(at, this.panelsOf(view, w, batch, packed), to, depth, w.columns, 0);
+    else if (dots) this.#dense.dots(at, w.address, to, depth, w.columns, w.columnStride);
     else this.#dense.combination(at, w.address, to, depth, w.columns, w.rowStride);
     if (copy !== undefined) this.#memory.free(copy);
     return true;
+  }
+
+  /** Address of a weight's panels, for `dense.panels`. */
+  panelsOf(view: View, w: Matrix, batch: number, packed: Packed): number {
+    const key = `panels/${batch}/${w.rows}x${w.columns}/${w.rowStride},${w.columnStride}/${view.offset}`;
+    const bytes = w.rows * padded(w.columns, PANEL) * FLOAT;
+    return packed(view, key, bytes, (to) => this.#dense.packPanels(to, w.address, w.columns, w.rows, w.columnStride, w.rowStride)).address;
   }
 }
 

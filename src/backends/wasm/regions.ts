@@ -7,6 +7,7 @@ import type { View } from "../../tensor/tensor.ts";
 import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
+import { refusesAttention, runAttention } from "./heads.ts";
 import type { LinearMemory } from "./memory.ts";
 import type { Packed, Products } from "./products.ts";
 import { type CellName, refusesRecurrent, runRecurrent } from "./recurrent.ts";
@@ -18,6 +19,7 @@ const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_n
 /** Why the region is not taken whole, or undefined. */
 export function refusesRegion(region: Region): string | undefined {
   if (isRecurrent(region)) return refusesRecurrent(region);
+  if (region.name === "attention") return refusesAttention(region);
   if (!CLAIMED.has(region.name)) return `no kernel for the region ${region.name}`;
   for (const view of [...region.operands, ...region.results]) {
     if (view.dtype !== "float32") return `no ${view.dtype} kernel for ${region.name}`;
@@ -39,6 +41,7 @@ function isRecurrent(region: Region): region is Region & { readonly name: CellNa
 
 export function runRegion(region: Region, memory: LinearMemory, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
   if (isRecurrent(region)) return runRecurrent(region, memory, dense, products, addressOf, packed);
+  if (region.name === "attention") return runAttention(region, memory, dense, addressOf);
   const at = (view: View | undefined): number => (view === undefined ? unreachable("view") : addressOf(view) + view.offset * FLOAT);
   const [x, ...rest] = region.operands;
   const [out] = region.results;

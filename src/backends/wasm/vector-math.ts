@@ -5,106 +5,135 @@
 
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { multiplyAdd } from "./emit.ts";
+import { floatLiteral, intLiteral, type Literal } from "./literals.ts";
 
 type V128 = Local<"v128">;
 export type VectorFunction = (c: Code, fused: boolean, x: V128) => Value<"v128">;
 
+const ZERO = floatLiteral(0);
+const ONE = floatLiteral(1);
+const literals = (values: readonly number[]): Literal[] => values.map(floatLiteral);
+
+/** `a * b + sum`. */
+const fma = (c: Code, fused: boolean, a: () => Value<"v128">, b: () => Value<"v128">, sum: () => Value<"v128">): Value<"v128"> =>
+  multiplyAdd(c, fused, a, b, sum);
+
 /** A polynomial in `x`, coefficients from the highest power down. */
-function polynomial(c: Code, fused: boolean, x: V128, coefficients: readonly number[]): V128 {
-  const [first = 0, ...rest] = coefficients;
-  const sum = c.hold(c.f32x4(first));
-  for (const k of rest)
+function polynomial(c: Code, fused: boolean, x: V128, coefficients: readonly Literal[]): V128 {
+  const [first = ZERO, ...rest] = coefficients;
+  const sum = c.hold(first(c));
+  for (const k of rest) {
     c.set(
       sum,
-      multiplyAdd(
+      fma(
         c,
         fused,
         () => c.get(sum),
         () => c.get(x),
-        () => c.f32x4(k),
+        () => k(c),
       ),
     );
+  }
   return sum;
 }
 
-const { LOG2E } = Math;
+const LOG2E = floatLiteral(Math.LOG2E);
 /** ln 2 in two parts: the first has so few bits that its products with exponents are exact. */
-const LN2_HIGH = 0.693359375;
-const LN2_LOW = -2.1219444e-4;
+const [LN2_HIGH, LN2_LOW, MINUS_LN2_HIGH, MINUS_LN2_LOW] = [
+  floatLiteral(0.693359375),
+  floatLiteral(-2.1219444e-4),
+  floatLiteral(-0.693359375),
+  floatLiteral(2.1219444e-4),
+];
 /** Beyond these, exp is infinite or zero in float32. */
-const EXP_HIGHEST = 89;
-const EXP_LOWEST = -104;
-const EXP = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1];
+const [EXP_HIGHEST, EXP_LOWEST] = [floatLiteral(89), floatLiteral(-104)];
+/** The least argument whose exponential is a normal number. */
+const EXP_NORMAL = floatLiteral(-87.33654);
+const EXP = literals([1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
+/** Added to a small number, this leaves the nearest integer in the lowest bits of the sum. */
+const MAGIC = 1.5 * 2 ** 23;
+const [ROUND, ROUND_BITS] = [floatLiteral(MAGIC), intLiteral(0x4b400000)];
+const [BIAS, BIAS_BITS] = [intLiteral(127), intLiteral(127 << 23)];
 
-export const vectorExp: VectorFunction = (c, fused, input) => {
-  const x = c.hold(c.op("f32x4.max", c.op("f32x4.min", c.get(input), c.f32x4(EXP_HIGHEST)), c.f32x4(EXP_LOWEST)));
-  const n = c.hold(c.op("f32x4.nearest", c.op("f32x4.mul", c.get(x), c.f32x4(LOG2E))));
-  c.set(
-    x,
-    multiplyAdd(
+/** `x = n ln 2 + r`: gives e^r, and n as the lowest bits of `rounded`. `x` is overwritten. */
+function reduced(c: Code, fused: boolean, x: V128): { readonly power: V128; readonly rounded: V128 } {
+  const rounded = c.hold(
+    fma(
       c,
       fused,
-      () => c.get(n),
-      () => c.f32x4(-LN2_HIGH),
       () => c.get(x),
+      () => LOG2E(c),
+      () => ROUND(c),
     ),
   );
+  const n = c.hold(c.op("f32x4.sub", c.get(rounded), ROUND(c)));
+  for (const part of [MINUS_LN2_HIGH, MINUS_LN2_LOW]) {
+    c.set(
+      x,
+      fma(
+        c,
+        fused,
+        () => c.get(n),
+        () => part(c),
+        () => c.get(x),
+      ),
+    );
+  }
+  const power = polynomial(c, fused, x, EXP);
   c.set(
-    x,
-    multiplyAdd(
-      c,
-      fused,
-      () => c.get(n),
-      () => c.f32x4(-LN2_LOW),
-      () => c.get(x),
-    ),
-  );
-  const sum = polynomial(c, fused, x, EXP);
-  c.set(
-    sum,
-    multiplyAdd(
+    power,
+    fma(
       c,
       fused,
       () => c.op("f32x4.mul", c.get(x), c.get(x)),
-      () => c.get(sum),
-      () => c.op("f32x4.add", c.get(x), c.f32x4(1)),
+      () => c.get(power),
+      () => c.op("f32x4.add", c.get(x), ONE(c)),
     ),
   );
+  return { power, rounded };
+}
+
+export const vectorExp: VectorFunction = (c, fused, input) => {
+  const x = c.hold(c.op("f32x4.max", c.op("f32x4.min", c.get(input), EXP_HIGHEST(c)), EXP_LOWEST(c)));
+  const { power, rounded } = reduced(c, fused, x);
   // 2^n in two factors, so that subnormal results come out rounded once and 2^128 is infinite at last only.
-  const exponent = c.hold(c.op("i32x4.trunc_sat_f32x4_s", c.get(n)));
+  const exponent = c.hold(c.op("i32x4.sub", c.get(rounded), ROUND_BITS(c)));
   const half = c.hold(c.op("i32x4.shr_s", c.get(exponent), c.i32(1)));
-  const power = (e: () => Value<"v128">): Value<"v128"> => c.op("i32x4.shl", c.op("i32x4.add", e(), c.i32x4(127)), c.i32(23));
-  c.set(
-    sum,
-    c.op(
-      "f32x4.mul",
-      c.get(sum),
-      power(() => c.get(half)),
-    ),
-  );
-  return c.op(
-    "f32x4.mul",
-    c.get(sum),
-    power(() => c.op("i32x4.sub", c.get(exponent), c.get(half))),
-  );
+  const scale = (e: Value<"v128">): Value<"v128"> => c.op("i32x4.shl", c.op("i32x4.add", e, BIAS(c)), c.i32(23));
+  c.set(power, c.op("f32x4.mul", c.get(power), scale(c.get(half))));
+  return c.op("f32x4.mul", c.get(power), scale(c.op("i32x4.sub", c.get(exponent), c.get(half))));
 };
 
-const SQRT_HALF = Math.SQRT1_2;
-const LOG = [
+/** exp of what is below 88, where results that are not normal may be 0: of weights and of gates. */
+export const vectorExpBelow: VectorFunction = (c, fused, input) => {
+  const x = c.hold(c.get(input));
+  const { power, rounded } = reduced(c, fused, x);
+  const scale = c.op("i32x4.add", c.op("i32x4.shl", c.get(rounded), c.i32(23)), BIAS_BITS(c));
+  const scaled = c.hold(scale);
+  const small = c.hold(c.op("f32x4.lt", c.get(input), EXP_NORMAL(c)));
+  return c.op("v128.andnot", c.op("f32x4.mul", c.get(power), c.get(scaled)), c.get(small));
+};
+
+const SQRT_HALF = floatLiteral(Math.SQRT1_2);
+const LOG = literals([
   7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-];
-const SMALLEST_NORMAL = 2 ** -126;
+]);
+const SMALLEST_NORMAL = floatLiteral(2 ** -126);
+const [LIFT, LIFTED] = [floatLiteral(2 ** 23), intLiteral(23)];
+const [MANTISSA, HALF_BITS, LOG_BIAS] = [intLiteral(0x007fffff), intLiteral(0x3f000000), intLiteral(126)];
+const MINUS_HALF = floatLiteral(-0.5);
+const [INFINITE, MINUS_INFINITE, NOT_A_NUMBER] = [floatLiteral(Infinity), floatLiteral(-Infinity), floatLiteral(NaN)];
 
 export const vectorLog: VectorFunction = (c, fused, input) => {
   // Subnormals are scaled into the normal range first.
-  const small = c.hold(c.op("f32x4.lt", c.get(input), c.f32x4(SMALLEST_NORMAL)));
-  const bits = c.hold(c.op("v128.bitselect", c.op("f32x4.mul", c.get(input), c.f32x4(2 ** 23)), c.get(input), c.get(small)));
-  const biased = c.op("i32x4.sub", c.op("i32x4.shr_s", c.get(bits), c.i32(23)), c.i32x4(126));
-  const exponent = c.hold(c.op("f32x4.convert_i32x4_s", c.op("i32x4.sub", biased, c.op("v128.and", c.get(small), c.i32x4(23)))));
-  const x = c.hold(c.op("v128.or", c.op("v128.and", c.get(bits), c.i32x4(0x007fffff)), c.i32x4(0x3f000000)));
-  const low = c.hold(c.op("f32x4.lt", c.get(x), c.f32x4(SQRT_HALF)));
-  c.set(exponent, c.op("f32x4.sub", c.get(exponent), c.op("v128.and", c.get(low), c.f32x4(1))));
-  c.set(x, c.op("f32x4.sub", c.op("f32x4.add", c.get(x), c.op("v128.and", c.get(low), c.get(x))), c.f32x4(1)));
+  const small = c.hold(c.op("f32x4.lt", c.get(input), SMALLEST_NORMAL(c)));
+  const bits = c.hold(c.op("v128.bitselect", c.op("f32x4.mul", c.get(input), LIFT(c)), c.get(input), c.get(small)));
+  const biased = c.op("i32x4.sub", c.op("i32x4.shr_s", c.get(bits), c.i32(23)), LOG_BIAS(c));
+  const exponent = c.hold(c.op("f32x4.convert_i32x4_s", c.op("i32x4.sub", biased, c.op("v128.and", c.get(small), LIFTED(c)))));
+  const x = c.hold(c.op("v128.or", c.op("v128.and", c.get(bits), MANTISSA(c)), HALF_BITS(c)));
+  const low = c.hold(c.op("f32x4.lt", c.get(x), SQRT_HALF(c)));
+  c.set(exponent, c.op("f32x4.sub", c.get(exponent), c.op("v128.and", c.get(low), ONE(c))));
+  c.set(x, c.op("f32x4.sub", c.op("f32x4.add", c.get(x), c.op("v128.and", c.get(low), c.get(x))), ONE(c)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
   const sum = polynomial(c, fused, x, LOG);
   c.set(sum, c.op("f32x4.mul", c.op("f32x4.mul", c.get(sum), c.get(x)), c.get(square)));
@@ -114,7 +143,7 @@ export const vectorLog: VectorFunction = (c, fused, input) => {
       c,
       fused,
       () => c.get(exponent),
-      () => c.f32x4(LN2_LOW),
+      () => LN2_LOW(c),
       () => c.get(sum),
     ),
   );
@@ -124,7 +153,7 @@ export const vectorLog: VectorFunction = (c, fused, input) => {
       c,
       fused,
       () => c.get(square),
-      () => c.f32x4(-0.5),
+      () => MINUS_HALF(c),
       () => c.get(sum),
     ),
   );
@@ -133,26 +162,27 @@ export const vectorLog: VectorFunction = (c, fused, input) => {
       c,
       fused,
       () => c.get(exponent),
-      () => c.f32x4(LN2_HIGH),
+      () => LN2_HIGH(c),
       () => c.op("f32x4.add", c.get(sum), c.get(x)),
     ),
   );
   // Zero gives -infinity, what is below it NaN; infinity and NaN stay.
-  c.set(result, c.op("v128.bitselect", c.f32x4(-Infinity), c.get(result), c.op("f32x4.eq", c.get(input), c.f32x4(0))));
-  c.set(result, c.op("v128.bitselect", c.f32x4(NaN), c.get(result), c.op("f32x4.lt", c.get(input), c.f32x4(0))));
-  const finite = c.op("f32x4.lt", c.get(input), c.f32x4(Infinity));
+  c.set(result, c.op("v128.bitselect", MINUS_INFINITE(c), c.get(result), c.op("f32x4.eq", c.get(input), ZERO(c))));
+  c.set(result, c.op("v128.bitselect", NOT_A_NUMBER(c), c.get(result), c.op("f32x4.lt", c.get(input), ZERO(c))));
+  const finite = c.op("f32x4.lt", c.get(input), INFINITE(c));
   const kept = c.hold(finite);
   return c.op("v128.bitselect", c.get(result), c.get(input), c.get(kept));
 };
 
-const SIGN_BIT = -2147483648;
+const SIGN_BIT = intLiteral(-2147483648);
+const TWO = floatLiteral(2);
 /** Below this tanh is its series; above, a quotient of exponentials loses nothing. */
-const TANH_SMALL = 0.625;
-const TANH = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1];
+const TANH_SMALL = floatLiteral(0.625);
+const TANH = literals([-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]);
 
 /** `size` with the sign of `x`. */
 function withSign(c: Code, size: Value<"v128">, x: V128): Value<"v128"> {
-  return c.op("v128.or", size, c.op("v128.and", c.get(x), c.i32x4(SIGN_BIT)));
+  return c.op("v128.or", size, c.op("v128.and", c.get(x), SIGN_BIT(c)));
 }
 
 export const vectorTanh: VectorFunction = (c, fused, x) => {
@@ -171,36 +201,36 @@ export const vectorTanh: VectorFunction = (c, fused, x) => {
   );
   const twice = c.hold(c.op("f32x4.add", c.get(size), c.get(size)));
   const power = c.hold(vectorExp(c, fused, twice));
-  const far = c.hold(c.op("f32x4.sub", c.f32x4(1), c.op("f32x4.div", c.f32x4(2), c.op("f32x4.add", c.get(power), c.f32x4(1)))));
-  return withSign(c, c.op("v128.bitselect", c.get(series), c.get(far), c.op("f32x4.lt", c.get(size), c.f32x4(TANH_SMALL))), x);
+  const far = c.hold(c.op("f32x4.sub", ONE(c), c.op("f32x4.div", TWO(c), c.op("f32x4.add", c.get(power), ONE(c)))));
+  return withSign(c, c.op("v128.bitselect", c.get(series), c.get(far), c.op("f32x4.lt", c.get(size), TANH_SMALL(c))), x);
 };
 
-const ERF = [
+const ERF = literals([
   7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1, -3.7612625824233e-1, 1.12837916572671,
-];
+]);
 /** erfc(x) exp(x^2) x in powers of 1 / x^2, for 1 <= x < 2 and from 2 on. */
-const ERFC_MIDDLE = [
+const ERFC_MIDDLE = literals([
   2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1, 6.210004621745983e-1, -4.944515323274145e-1, 3.404879937665872e-1,
   -2.741127028184656e-1, 5.638259427386472e-1,
-];
-const ERFC_FAR = [
+]);
+const ERFC_FAR = literals([
   -1.047766399936249e1, 1.297719955372516e1, -7.495518717768503, 2.921019019210786, -1.0152652792027, 4.218463358204948e-1, -2.820767439740514e-1,
   5.641895067754075e-1,
-];
+]);
 
 export const vectorErf: VectorFunction = (c, fused, x) => {
   const size = c.hold(c.op("f32x4.abs", c.get(x)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
   const near = polynomial(c, fused, square, ERF);
   c.set(near, c.op("f32x4.mul", c.get(near), c.get(size)));
-  const inverse = c.hold(c.op("f32x4.div", c.f32x4(1), c.get(size)));
+  const inverse = c.hold(c.op("f32x4.div", ONE(c), c.get(size)));
   const q = c.hold(c.op("f32x4.mul", c.get(inverse), c.get(inverse)));
   const middle = polynomial(c, fused, q, ERFC_MIDDLE);
   const far = polynomial(c, fused, q, ERFC_FAR);
-  c.set(middle, c.op("v128.bitselect", c.get(middle), c.get(far), c.op("f32x4.lt", c.get(size), c.f32x4(2))));
+  c.set(middle, c.op("v128.bitselect", c.get(middle), c.get(far), c.op("f32x4.lt", c.get(size), TWO(c))));
   const negative = c.hold(c.op("f32x4.neg", c.get(square)));
   const decay = c.hold(vectorExp(c, fused, negative));
-  const outer = c.hold(c.op("f32x4.sub", c.f32x4(1), c.op("f32x4.mul", c.op("f32x4.mul", c.get(decay), c.get(inverse)), c.get(middle))));
+  const outer = c.hold(c.op("f32x4.sub", ONE(c), c.op("f32x4.mul", c.op("f32x4.mul", c.get(decay), c.get(inverse)), c.get(middle))));
   // NaN is in neither range: it takes the series', which keeps it.
-  return withSign(c, c.op("v128.bitselect", c.get(outer), c.get(near), c.op("f32x4.ge", c.get(size), c.f32x4(1))), x);
+  return withSign(c, c.op("v128.bitselect", c.get(outer), c.get(near), c.op("f32x4.ge", c.get(size), ONE(c))), x);
 };

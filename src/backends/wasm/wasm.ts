@@ -49,16 +49,17 @@ export function wasm(): Backend {
   };
   /** Packed forms that end with the running call. */
   const temporaries: Block[] = [];
-  const packed: Packed = (view, key, bytes, pack) => {
+  const pack = (view: View, key: string, bytes: number, write: (to: number) => void): Block => {
     const buffer = bufferOf(view.storage.bufferOn(backend));
     const known = buffer.packed.get(key);
     if (known !== undefined) return known;
     const block = memory.allocate(bytes);
-    pack(block.address);
+    write(block.address);
     if (buffer.constant) buffer.packed.set(key, block);
     else temporaries.push(block);
     return block;
   };
+  const packed: Packed = Object.assign(pack, { keeps: (view: View) => bufferOf(view.storage.bufferOn(backend)).constant });
   const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
 
   const backend: Backend = {
