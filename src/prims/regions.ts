@@ -16,7 +16,7 @@ const EPS = "added to the variance before its root";
 const recurrent = (states: string, results: string, meaning: string): RegionFacts => ({
   operands: `x [T*B, I], ${states}, input weights [G*H, I], hidden weights [G*H, P], [input bias, hidden bias [G*H]], [projection [P, H]]`,
   results,
-  params: { steps: "T, all of one size B", reverse: "from the last step to the first", bias: "whether there are biases", projection: "whether there is a projection" },
+  params: { steps: "T, all of one size B", reverse: "from the last step to the first", bias: "whether there are biases", projection: "whether there is a projection", order: "where in the weights' rows each gate's block lies; as named here where there is none" },
   meaning,
 });
 

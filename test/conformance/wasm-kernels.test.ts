@@ -7,11 +7,17 @@ import { wasm } from "../../src/backends/wasm/wasm.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import { attend } from "../../src/ops/aten/attention.ts";
 import { matmul } from "../../src/ops/aten/products.ts";
+import { plainSide, uniformLayer } from "../../src/ops/aten/recurrent.ts";
+import { constant } from "../../src/expr/expr.ts";
+import { empty, map } from "../../src/prims/calls.ts";
+import type { Program } from "../../src/prims/program.ts";
+import { narrowed } from "../../src/prims/views.ts";
 import type { Context } from "../../src/prims/context.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { contiguousStrides, numelOf } from "../../src/tensor/shape.ts";
 import { Tensor, viewOf } from "../../src/tensor/tensor.ts";
 
+const ZERO: Program = { name: "zero", operands: [], scalars: [], outputs: [{ dtype: "float32", parts: [constant(0, "f32")] }], messages: [] };
 const host = cpu();
 const device = wasm();
 const on = (backend: typeof host): Executor => new Executor({ backend, cpu: host, generator: seedTwister(0) });
@@ -43,7 +49,7 @@ function laid(shape: readonly number[], order: readonly number[], seed: number):
   );
 }
 
-/** The greatest difference of what both backends make; the wasm one has to claim `region` where one is named. */
+/** The greatest difference of what both backends make, relative where values are above 1; the wasm one has to claim `region` where one is named. */
 function difference(make: (ctx: Context) => Tensor, region?: string): number {
   const [want, context] = [make(on(host)), on(device)];
   const got = make(context);
@@ -53,7 +59,7 @@ function difference(make: (ctx: Context) => Tensor, region?: string): number {
   let worst = 0;
   a?.forEach((x, i) => {
     const y = b?.[i] ?? 0;
-    if (!Object.is(x, y)) worst = Math.max(worst, Number.isNaN(x) !== Number.isNaN(y) ? Infinity : Math.abs(x - y));
+    if (!Object.is(x, y)) worst = Math.max(worst, Number.isNaN(x) !== Number.isNaN(y) ? Infinity : Math.abs(x - y) / Math.max(1, Math.abs(y)));
   });
   return worst;
 }
@@ -141,6 +147,45 @@ describe("a row by a matrix", () => {
           return flip ? matmul(ctx, turned(right), turned(x)) : matmul(ctx, x, right);
         };
         expect(difference(make)).toBeLessThan(1e-5);
+      }),
+      { numRuns: 150 },
+    );
+  }, 30_000);
+});
+
+describe("recurrent layers", () => {
+  it("are what their definition gives, in any order of gates", () => {
+    const shapes = fc.record({
+      name: fc.constantFrom("lstm", "gru", "rnn_tanh", "rnn_relu"),
+      time: sizes(4),
+      batch: sizes(3),
+      features: sizes(9),
+      units: fc.constantFrom(1, 3, 4, 7, 24, 30),
+      projected: fc.boolean(),
+      biased: fc.boolean(),
+      reverse: fc.boolean(),
+      turned: fc.boolean(),
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ name, time, batch, features, units, projected, biased, reverse, turned, seed }) => {
+        const gates = { lstm: 4, gru: 3, rnn_tanh: 1, rnn_relu: 1 }[name];
+        const size = projected && name === "lstm" ? 2 : units;
+        const order = turned ? Array.from({ length: gates }, (_, k) => gates - 1 - k) : undefined;
+        const bias = (at: number): Tensor | null => (biased ? noise([gates * units], seed + at) : null);
+        const make = (ctx: Context): Tensor => {
+          const projection = size === units ? null : noise([size, units], seed + 5);
+          const side = plainSide(noise([gates * units, features], seed), noise([gates * units, size], seed + 1), bias(2), bias(3), projection, order);
+          // One buffer for all results, so that each of them is compared.
+          const all = empty(ctx, [time * batch + 2 * batch, Math.max(size, units)], "float32");
+          const rows = (from: number, count: number, width: number): Tensor => narrowed(narrowed(all, 0, from, count), 1, 0, width);
+          const [h0, c0] = [noise([batch, size], seed + 6), name === "lstm" ? noise([batch, units], seed + 7) : undefined];
+          map(ctx, ZERO, [], [], [all]);
+          const states = { h0, c0, hn: rows(time * batch, batch, size), cn: c0 === undefined ? undefined : rows((time + 1) * batch, batch, units) };
+          uniformLayer(ctx, name, noise([time * batch, features], seed + 8), time, side, states, reverse, rows(0, time * batch, size));
+          return all;
+        };
+        expect(difference(make, name)).toBeLessThan(4e-6);
       }),
       { numRuns: 150 },
     );

@@ -152,7 +152,7 @@ function emitAttend(m: ModuleBuilder, fused: boolean, gemm: GemmFunctions): Atte
               advance(c, seen, c.get(maskColumn));
             });
             both((half) => {
-              c.set(highest[half], c.op("f32x4.max", c.get(highest[half]), c.get(score[half])));
+              c.set(highest[half], c.op("f32x4.pmax", c.get(highest[half]), c.get(score[half]))); // NaN shows in the sums
               const to = c.get(at);
               c.store("v128.store", to, c.get(score[half]), 16 * half);
             });
@@ -296,7 +296,7 @@ function emitAttendOne(m: ModuleBuilder, fused: boolean, products: VectorProduct
             );
           }
         });
-        c.set(top, c.op("f32x4.max", c.get(top), c.get(score)));
+        c.set(top, c.op("f32x4.pmax", c.get(top), c.get(score)));
         const to = c.get(at);
         c.store("v128.store", to, c.get(score));
       });

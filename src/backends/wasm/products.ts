@@ -32,6 +32,9 @@ export interface Matrix {
   readonly columnStride: number;
 }
 
+/** A product with a weight: (to, byte stride of its rows, x, byte stride of its rows, what the sums of a row start with, or 0). */
+export type Linear = (to: number, outStride: number, x: number, rowStride: number, start: number) => void;
+
 export const padded = (count: number, to: number): number => Math.ceil(count / to) * to;
 
 export class Products {
@@ -73,7 +76,8 @@ export class Products {
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
       const asVector =
-        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) || (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
+        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) ||
+        (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
       if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
       if (asVector || depth === 0) {
         done(batch, 0, rows, 0, columns);
@@ -85,25 +89,22 @@ export class Products {
     }
   }
 
-  /** `to [rows, N] = x [rows, K] w^T` for a weight `[N, K]`; rows of x are contiguous, as are those of the result unless a stride is given. */
-  linear(
-    to: number,
-    x: number,
-    rowStride: number,
-    rows: number,
-    w: View,
-    addressOf: (view: View) => number,
-    packed: Packed,
-    outStride: number = (w.shape[0] ?? 0) * FLOAT,
-  ): void {
+  /** The product `x [rows, K] w^T` with a weight `[N, K]`, packed once for however often it runs. */
+  linear(rows: number, w: View, addressOf: (view: View) => number, packed: Packed): Linear {
     const [columns = 0, depth = 0] = w.shape;
     const [across = 0, down = 0] = w.strides;
     const right: Matrix = { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
-    const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
-    if (rows === 1 && this.#vector(left, right, to, w, 0, packed)) return;
+    if (rows === 1) {
+      const panels = this.panelsOf(w, right, 0, packed);
+      return (to, _outStride, x, _rowStride, start) => this.#dense.panels(x, panels, to, depth, columns, start);
+    }
     const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
     const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
-    this.multiply(left, block.address, to, outStride, columns, depth);
+    return (to, outStride, x, rowStride, start) => {
+      const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
+      if (start !== 0) this.#dense.copyPlanes(to, start, 1, rows, columns, 0, 0, FLOAT, outStride, 0, 0);
+      this.multiply(left, block.address, to, outStride, columns, depth, undefined, start !== 0);
+    };
   }
 
   /** Panels of columns, block of depth by block. */
@@ -114,8 +115,17 @@ export class Products {
     }
   }
 
-  /** Rows by packed columns; `finished` is told of each block of rows. */
-  multiply(a: Matrix, columnsAt: number, to: number, outStride: number, columns: number, depth: number, finished?: (row: number, rows: number) => void): void {
+  /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each block of rows. */
+  multiply(
+    a: Matrix,
+    columnsAt: number,
+    to: number,
+    outStride: number,
+    columns: number,
+    depth: number,
+    finished?: (row: number, rows: number) => void,
+    add = false,
+  ): void {
     const width = padded(columns, COLUMNS) * FLOAT;
     const scratch = this.#memory.allocate(padded(Math.min(a.rows, BLOCK_ROWS), ROWS) * Math.min(depth, DEPTH) * FLOAT);
     for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
@@ -133,7 +143,7 @@ export class Products {
           outStride,
           ROWS * deep * FLOAT,
           COLUMNS * deep * FLOAT,
-          k > 0 ? 1 : 0,
+          add || k > 0 ? 1 : 0,
         );
       }
       finished?.(row, high);

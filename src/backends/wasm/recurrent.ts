@@ -65,36 +65,38 @@ export function runRecurrent(
   const copyRows = (to: number, toStride: number, from: number, fromStride: number, columns: number): void =>
     dense.copyPlanes(to, from, 1, samples, columns, 0, fromStride, FLOAT, toStride, 0, 0);
 
+  const gru = region.name === "gru";
   const inputs = memory.allocate(rows * wide * FLOAT);
   const hiddens = memory.allocate(samples * wide * FLOAT);
   const state = c0 === undefined ? undefined : memory.allocate(samples * units * FLOAT);
   const unprojected = projection === undefined ? undefined : memory.allocate(samples * units * FLOAT);
-  products.linear(inputs.address, at(x), rowBytes(x), rows, input, addressOf, packed);
+  // Both biases are where a product starts: the hidden one stays apart, since a GRU multiplies its part.
+  products.linear(rows, input, addressOf, packed)(inputs.address, wide * FLOAT, at(x), rowBytes(x), at(biases[0]));
   if (state !== undefined && c0 !== undefined) copyRows(state.address, units * FLOAT, at(c0), rowBytes(c0), units);
+  const recur = products.linear(samples, hidden, addressOf, packed);
+  const project = projection === undefined ? undefined : products.linear(samples, projection, addressOf, packed);
+  const places = placesOf(region, gates);
+  const cell = dense[region.name];
   let [last, lastStride] = [at(h0), rowBytes(h0)];
+  const [outAt, outStride] = [at(out), rowBytes(out)];
+  const hiddenBias = at(biases[1]);
   for (let k = 0; k < steps; k++) {
     const t = region.params["reverse"] === true ? steps - 1 - k : k;
-    products.linear(hiddens.address, last, lastStride, samples, hidden, addressOf, packed);
-    const target = at(out) + t * samples * rowBytes(out);
-    const [to, stride] = unprojected === undefined ? [target, rowBytes(out)] : [unprojected.address, units * FLOAT];
-    const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : region.name === "gru" ? [last, lastStride] : [0, 0];
-    dense[region.name](
-      inputs.address + t * samples * wide * FLOAT,
-      hiddens.address,
-      at(biases[0]),
-      at(biases[1]),
-      kept,
-      to,
-      samples,
-      units,
-      keptStride,
-      stride,
-    );
-    if (unprojected !== undefined && projection !== undefined)
-      products.linear(target, unprojected.address, units * FLOAT, samples, projection, addressOf, packed, rowBytes(out));
-    [last, lastStride] = [target, rowBytes(out)];
+    recur(hiddens.address, wide * FLOAT, last, lastStride, hiddenBias);
+    const target = outAt + t * samples * outStride;
+    const [to, stride] = unprojected === undefined ? [target, outStride] : [unprojected.address, units * FLOAT];
+    const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : gru ? [last, lastStride] : [0, 0];
+    cell(inputs.address + t * samples * wide * FLOAT, hiddens.address, kept, to, samples, units, keptStride, stride, places);
+    if (unprojected !== undefined) project?.(target, outStride, unprojected.address, units * FLOAT, 0);
+    [last, lastStride] = [target, outStride];
   }
   copyRows(at(hn), rowBytes(hn), last, lastStride, size);
   if (state !== undefined && cn !== undefined) copyRows(at(cn), rowBytes(cn), state.address, units * FLOAT, units);
   for (const block of [inputs, hiddens, state, unprojected]) if (block !== undefined) memory.free(block);
+}
+
+/** Where each gate's block lies, a byte each from the lowest. */
+function placesOf(region: Region, gates: number): number {
+  const { order } = region.params;
+  return Array.from({ length: gates }, (_, k) => (Array.isArray(order) ? Number(order[k]) : k)).reduceRight((word, place) => word * 256 + place, 0);
 }

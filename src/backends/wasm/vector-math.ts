@@ -19,7 +19,7 @@ const fma = (c: Code, fused: boolean, a: () => Value<"v128">, b: () => Value<"v1
   multiplyAdd(c, fused, a, b, sum);
 
 /** A polynomial in `x`, coefficients from the highest power down. */
-function polynomial(c: Code, fused: boolean, x: V128, coefficients: readonly Literal[]): V128 {
+export function polynomial(c: Code, fused: boolean, x: V128, coefficients: readonly Literal[]): V128 {
   const [first = ZERO, ...rest] = coefficients;
   const sum = c.hold(first(c));
   for (const k of rest) {
@@ -94,7 +94,8 @@ function reduced(c: Code, fused: boolean, x: V128): { readonly power: V128; read
 }
 
 export const vectorExp: VectorFunction = (c, fused, input) => {
-  const x = c.hold(c.op("f32x4.max", c.op("f32x4.min", c.get(input), EXP_HIGHEST(c)), EXP_LOWEST(c)));
+  // The pseudo-extrema are one instruction each, and keep NaN where it comes first.
+  const x = c.hold(c.op("f32x4.pmax", c.op("f32x4.pmin", c.get(input), EXP_HIGHEST(c)), EXP_LOWEST(c)));
   const { power, rounded } = reduced(c, fused, x);
   // 2^n in two factors, so that subnormal results come out rounded once and 2^128 is infinite at last only.
   const exponent = c.hold(c.op("i32x4.sub", c.get(rounded), ROUND_BITS(c)));

@@ -68,15 +68,17 @@ function stepProgram(cell: Cell, dtype: DType): Program {
   });
 }
 
-const chunks = (t: Tensor, count: number): Tensor[] => {
+/** The gates' blocks of columns in the order of the cell; block `order[k]` is gate k's. */
+const chunks = (t: Tensor, count: number, order?: readonly number[]): Tensor[] => {
   const size = (t.shape[1] ?? 0) / count;
-  return Array.from({ length: count }, (_, k) => narrowed(t, 1, k * size, size));
+  return Array.from({ length: count }, (_, k) => narrowed(t, 1, (order?.[k] ?? k) * size, size));
 };
 
 /** One step: writes the new hidden state (and cell state) of `rows` samples. */
-function step(ctx: Context, cell: Cell, input: Tensor, hidden: Tensor, h: Tensor, c: Tensor | undefined, out: readonly Tensor[]): void {
+function step(ctx: Context, cell: Cell, input: Tensor, hidden: Tensor, h: Tensor, c: Tensor | undefined, out: readonly Tensor[], order?: readonly number[]): void {
   const state = cell.name === "lstm" ? c : cell.name === "gru" ? h : undefined;
-  map(ctx, stepProgram(cell, input.dtype), [...chunks(input, cell.gates), ...chunks(hidden, cell.gates), ...(state === undefined ? [] : [state])], [], out);
+  const gates = [input, hidden].flatMap((t) => chunks(t, cell.gates, order));
+  map(ctx, stepProgram(cell, input.dtype), [...gates, ...(state === undefined ? [] : [state])], [], out);
 }
 
 /** What one direction of one layer multiplies with. */
@@ -88,14 +90,17 @@ export interface Side {
   readonly projection: Tensor | null;
   /** The tensors of a side that is plain products, for backends that have a kernel for the layer. */
   readonly tensors: { readonly all: readonly Tensor[]; readonly biased: boolean } | undefined;
+  /** Where in the weights' rows each gate's block lies, where that is not the cell's own order. */
+  readonly order?: readonly number[];
 }
 
-function plainSide(input: Tensor, hidden: Tensor, inputBias: Tensor | null, hiddenBias: Tensor | null, projection: Tensor | null): Side {
+export function plainSide(input: Tensor, hidden: Tensor, inputBias: Tensor | null, hiddenBias: Tensor | null, projection: Tensor | null, order?: readonly number[]): Side {
   return {
     input: (ctx, x) => linear(ctx, x, input, inputBias),
     hidden: (ctx, h) => linear(ctx, h, hidden, hiddenBias),
     projection,
     tensors: { all: [input, hidden, inputBias, hiddenBias, projection].filter((t) => t !== null), biased: inputBias !== null },
+    ...(order === undefined ? {} : { order }),
   };
 }
 
@@ -130,10 +135,10 @@ function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Side, h0: T
       const target = narrowed(out, 0, start, size);
       const gates = narrowed(input, 0, start, size);
       const cells = c === undefined ? [] : [c];
-      if (w.projection === null) step(ctx, cell, gates, hidden, h, c, [target, ...cells]);
+      if (w.projection === null) step(ctx, cell, gates, hidden, h, c, [target, ...cells], w.order);
       else {
         const wide = empty(ctx, [size, w.projection.shape[1] ?? 0], x.dtype);
-        step(ctx, cell, gates, hidden, h, c, [wide, ...cells]);
+        step(ctx, cell, gates, hidden, h, c, [wide, ...cells], w.order);
         copyInto(ctx, target, linear(ctx, wide, w.projection, null));
       }
       if (steps.uniform) last = target;
@@ -143,7 +148,20 @@ function layer(ctx: Context, cell: Cell, x: Tensor, steps: Steps, w: Side, h0: T
   };
   if (!steps.uniform || w.tensors === undefined) return run();
   const operands = [x, h0, ...(c0 === undefined ? [] : [c0]), ...w.tensors.all];
-  ctx.region({ kind: "region", name: cell.name, operands, results, params: { steps: steps.sizes.length, reverse, bias: w.tensors.biased, projection: w.projection !== null } }, run);
+  ctx.region({ kind: "region", name: cell.name, operands, results, params: { steps: steps.sizes.length, reverse, bias: w.tensors.biased, projection: w.projection !== null, order: w.order } }, run);
+}
+
+/** States that a direction starts from and ends with; a cell state for LSTM alone. */
+export interface LayerStates {
+  readonly h0: Tensor;
+  readonly c0: Tensor | undefined;
+  readonly hn: Tensor;
+  readonly cn: Tensor | undefined;
+}
+/** One direction of one layer over `x [T * B, I]`, all steps of size B: fills `out [T * B, P]` and the last states. */
+export function uniformLayer(ctx: Context, name: OuterCell, x: Tensor, time: number, w: Side, s: LayerStates, reverse: boolean, out: Tensor): void {
+  const batch = s.h0.shape[0] ?? 0;
+  layer(ctx, CELLS[name], x, stepsOf(Array.from({ length: time }, () => batch)), w, s.h0, s.c0, reverse, out, s.hn, s.cn);
 }
 
 interface LayerForm {

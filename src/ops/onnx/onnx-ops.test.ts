@@ -51,6 +51,31 @@ describe("ONNX ops", () => {
     for (const name of declared) expect(onnxVersions("", name).length, name).toBeGreaterThan(0);
     expect(declared.some((name) => open.includes(name))).toBe(false);
   });
+  test("recurrent layers that PyTorch has are what their steps say", () => {
+    const shape = fc.record({
+      op: fc.constantFrom("LSTM", "GRU", "RNN"), directions: fc.constantFrom("forward", "reverse", "bidirectional"), time: fc.integer({ min: 1, max: 3 }), batch: fc.integer({ min: 1, max: 3 }),
+      hidden: fc.integer({ min: 1, max: 5 }), layout: fc.constantFrom(0, 1), states: fc.boolean(), biases: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(shape, ({ op, directions, time, batch, hidden, layout, states, biases }) => {
+        const [d, gates] = [directions === "bidirectional" ? 2 : 1, { LSTM: 4, GRU: 3, RNN: 1 }[op] ?? 1];
+        let seed = 0;
+        const made = (...sizes: number[]): Tensor => f(Array.from({ length: sizes.reduce((a, b) => a * b) }, () => Math.sin(++seed * 12.9898) * 0.8), sizes);
+        const state = (): Tensor | null => (states ? (layout === 1 ? made(batch, d, hidden) : made(d, batch, hidden)) : null);
+        const x = layout === 1 ? made(batch, time, 3) : made(time, batch, 3);
+        const inputs = [x, made(d, gates * hidden, 3), made(d, gates * hidden, hidden), biases ? made(d, 2 * gates * hidden) : null, null, state(), ...(op === "LSTM" ? [state()] : [])];
+        const attributes = { direction: directions, hidden_size: hidden, layout, linear_before_reset: 1 };
+        const outputs = op === "LSTM" ? 3 : 2;
+        const [whole, stepwise] = [attributes, { ...attributes, clip: 1e6 + 0.5 }].map((a) => run(op, inputs, a, outputs));
+        for (let i = 0; i < outputs; i++) {
+          const [got, want] = [list(whole ?? [], i), list(stepwise ?? [], i)];
+          expect(tensor(whole ?? [], i).shape).toEqual(tensor(stepwise ?? [], i).shape);
+          got.forEach((value, k) => expect(value).toBeCloseTo(want[k] ?? NaN, 5));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
   test("slice backwards as numpy does", () => {
     fc.assert(
       fc.property(

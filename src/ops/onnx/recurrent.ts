@@ -13,6 +13,7 @@ import { filled } from "../aten/filling.ts";
 import { cat } from "../aten/joins.ts";
 import { memo } from "../aten/memo.ts";
 import { mm } from "../aten/products.ts";
+import { plainSide, uniformLayer } from "../aten/recurrent.ts";
 import { apply, elementwise, operandNum, outputParts } from "../elementwise.ts";
 import { softplus } from "./activations.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
@@ -24,6 +25,7 @@ const ONE = int(1);
 
 /** An activation and the text that tells it from others. */
 interface Activation {
+  readonly name: string;
   readonly key: string;
   readonly of: (x: Num) => Num;
 }
@@ -56,7 +58,7 @@ function activationsOf(call: OnnxCall, defaults: readonly string[], directions: 
     if (known === undefined) throw new OpwiseError("bad-onnx", `the activation \`${name}\` is unknown`, { wanted: Object.keys(ACTIVATIONS).join(", ") });
     const alpha = known.alpha === undefined ? 0 : (alphas.shift() ?? known.alpha);
     const beta = known.beta === undefined ? 0 : (betas.shift() ?? known.beta);
-    return { key: `${name.toLowerCase()}:${alpha}:${beta}`, of: (x) => known.of(x, alpha, beta) };
+    return { name: name.toLowerCase(), key: `${name.toLowerCase()}:${alpha}:${beta}`, of: (x) => known.of(x, alpha, beta) };
   });
 }
 
@@ -205,8 +207,21 @@ interface Layer {
   readonly states: 1 | 2;
   readonly defaults: readonly string[];
   readonly cell: (call: OnnxCall) => Cell;
+  /** The cell of PyTorch's that it is with these functions, if any. */
+  readonly plain: (call: OnnxCall, activations: string) => Plain | undefined;
   /** Whether the recurrence bias of the last gate stands apart (GRU with linear_before_reset). */
   readonly apart: (call: OnnxCall) => boolean;
+}
+
+/** The cell of PyTorch's that a direction is, and where ONNX's weights have the blocks of its gates. */
+interface Plain {
+  readonly cell: "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
+  readonly order: readonly number[];
+}
+/** Without clip, lengths, peepholes and functions of its own a layer is one of PyTorch's. */
+function plainOf(layer: Layer, call: OnnxCall, activations: readonly Activation[]): Plain | undefined {
+  if (call.attributes.has("clip") || maybeTensor(call, 4) !== undefined || maybeTensor(call, 7) !== undefined) return undefined;
+  return layer.plain(call, activations.map((a) => a.name).join(","));
 }
 
 function recurrentLayer(layer: Layer) {
@@ -229,6 +244,10 @@ function recurrentLayer(layer: Layer) {
       const given = maybeTensor(call, at);
       return given === undefined ? undefined : swap(given);
     });
+    const initialOf = (i: number, direction: number): Tensor => {
+      const given = initial[i];
+      return given === undefined ? filled(ctx, [batch, hidden], x.dtype, int(0)) : selected(given, 0, direction);
+    };
     const all = empty(ctx, [time, directions, batch, hidden], x.dtype);
     const finals = initial.map(() => empty(ctx, [directions, batch, hidden], x.dtype));
     const column = lengths === undefined ? undefined : viewOf(lengths, [batch, 1], [lengths.strides[0] ?? 1, 1], lengths.offset);
@@ -236,6 +255,21 @@ function recurrentLayer(layer: Layer) {
     for (let k = 0; k < directions; k++) {
       const backward = name === "reverse" || k === 1;
       const size = layer.gates * hidden;
+      const own = activations.slice(k * layer.defaults.length, (k + 1) * layer.defaults.length);
+      const plain = plainOf(layer, call, own);
+      if (plain !== undefined) {
+        const half = (at: number): Tensor | null => (b === undefined ? null : narrowed(selected(b, 0, k), 0, at * size, size));
+        const side = plainSide(selected(w, 0, k), selected(r, 0, k), half(0), half(1), null, plain.order);
+        const state = (i: number): { readonly from: Tensor; readonly to: Tensor } => ({ from: initialOf(i, k), to: selected(finals[i] ?? all, 0, k) });
+        const [h, c] = [state(0), layer.states === 2 ? state(1) : undefined];
+        // Rows of a step are apart from those of the next by all directions: one row a step, or one direction, is still a matrix.
+        const rows = viewOf(all, [time * batch, hidden], [directions * hidden, 1], all.offset + k * batch * hidden);
+        const out = directions === 1 || batch === 1 ? rows : empty(ctx, rows.shape, x.dtype);
+        const states = { h0: h.from, c0: c?.from, hn: h.to, cn: c?.to };
+        uniformLayer(ctx, plain.cell, reshaped(ctx, x, [time * batch, x.shape[2] ?? 0]), time, side, states, backward, out);
+        if (out !== rows) copyInto(ctx, selected(all, 1, k), reshaped(ctx, out, [time, batch, hidden]));
+        continue;
+      }
       const zeros = (): Tensor => filled(ctx, [size], x.dtype, int(0));
       const biases = b === undefined ? undefined : selected(b, 0, k);
       const [wb, rb] = biases === undefined ? [zeros(), zeros()] : [narrowed(biases, 0, 0, size), narrowed(biases, 0, size, size)];
@@ -252,10 +286,10 @@ function recurrentLayer(layer: Layer) {
         bias: rb,
         hidden,
         peepholes: peepholes === undefined ? undefined : selected(peepholes, 0, k),
-        activations: activations.slice(k * layer.defaults.length, (k + 1) * layer.defaults.length),
+        activations: own,
         clip: attributes.has("clip") ? attributes.float("clip") : undefined,
       };
-      let states = initial.map((t) => (t === undefined ? filled(ctx, [batch, hidden], x.dtype, int(0)) : selected(t, 0, k)));
+      let states = initial.map((_, i) => initialOf(i, k));
       // Sequences of their own lengths are turned as a whole and back; others are walked from the end.
       const target = backward && lengths !== undefined ? empty(ctx, [time, batch, hidden], x.dtype) : selected(all, 1, k);
       for (let n = 0; n < time; n++) {
@@ -296,15 +330,30 @@ function turned(ctx: Context, x: Tensor, lengths: Tensor): Tensor {
 
 const never = (): boolean => false;
 const layers: Readonly<Record<string, Layer>> = {
-  RNN: { gates: 1, states: 1, defaults: ["Tanh"], cell: () => rnnCell, apart: never },
+  RNN: {
+    gates: 1,
+    states: 1,
+    defaults: ["Tanh"],
+    cell: () => rnnCell,
+    apart: never,
+    plain: (_call, f) => (f === "tanh" ? { cell: "rnn_tanh", order: [0] } : f === "relu" ? { cell: "rnn_relu", order: [0] } : undefined),
+  },
   GRU: {
     gates: 3,
     states: 1,
     defaults: ["Sigmoid", "Tanh"],
     cell: (call) => gruCell(call.attributes.int("linear_before_reset", 0) !== 0),
     apart: (call) => call.attributes.int("linear_before_reset", 0) !== 0,
+    plain: (call, f) => (f === "sigmoid,tanh" && call.attributes.int("linear_before_reset", 0) !== 0 ? { cell: "gru", order: [1, 0, 2] } : undefined),
   },
-  LSTM: { gates: 4, states: 2, defaults: ["Sigmoid", "Tanh", "Tanh"], cell: (call) => lstmCell(call.attributes.int("input_forget", 0) !== 0), apart: never },
+  LSTM: {
+    gates: 4,
+    states: 2,
+    defaults: ["Sigmoid", "Tanh", "Tanh"],
+    cell: (call) => lstmCell(call.attributes.int("input_forget", 0) !== 0),
+    apart: never,
+    plain: (call, f) => (f === "sigmoid,tanh,tanh" && call.attributes.int("input_forget", 0) === 0 ? { cell: "lstm", order: [0, 2, 3, 1] } : undefined),
+  },
 };
 
 export const recurrentOps: readonly OnnxOp[] = Object.entries(layers).map(([name, layer]) => onnxOp(name, { 1: { run: recurrentLayer(layer) } }));
