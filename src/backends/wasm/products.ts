@@ -15,8 +15,13 @@ export const DEPTH = 256;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
 
-/** A packed form of an operand: a weight's is kept with its buffer, any other's until the call is over. */
-export type Packed = (view: View, key: string, bytes: number, pack: (to: number) => void) => Block;
+/** Packed forms of operands. */
+export interface Packed {
+  /** A packed form: a weight's is kept with its buffer, any other's until the call is over. */
+  (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
+  /** Whether a form that is larger than the operand would be kept: the operand is a weight, and the limit for such forms is not reached. */
+  keeps(view: View, key: string, bytes: number): boolean;
+}
 
 /** A matrix in memory; strides in bytes. */
 export interface Matrix {
