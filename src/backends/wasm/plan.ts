@@ -11,7 +11,7 @@ import type { View } from "../../tensor/tensor.ts";
 import { itemsize } from "../../tensor/dtype.ts";
 import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
-import type { Packed } from "./products.ts";
+import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { play, Tape } from "./tape.ts";
 import type { WasmBuffer } from "./wasm.ts";
@@ -23,6 +23,7 @@ export interface PlanHost {
   readonly memory: LinearMemory;
   readonly runtime: KernelRuntime;
   readonly launcher: Launcher;
+  readonly packing: Packing;
   readonly device: Backend;
   /** The device copy of a constant. */
   constant(storage: Storage, view: View): WasmBuffer;
@@ -55,26 +56,12 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     if (buffer === undefined) constants.set(storage, (buffer = host.constant(storage, view)));
     return buffer.block.address;
   };
-  const packing = (view: View, key: string, size: number, pack: (to: number) => void): Block => {
-    const constant = constants.get(view.storage);
-    if (constant === undefined) {
-      const block = memory.allocate(size);
-      pack(block.address);
-      temporaries.push(block);
-      return block;
-    }
-    const known = constant.packed.get(key);
-    if (known !== undefined) return known;
-    // A weight is packed now, not whenever the plan runs.
-    const block = memory.allocateLasting(size);
+  // A weight is packed now, not whenever the plan runs. Kernels are chosen by what a weight is without a plan: sums have the same order.
+  const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, (pack) => {
     runtime.tape = undefined;
-    pack(block.address);
+    pack();
     runtime.tape = tape;
-    constant.packed.set(key, block);
-    return block;
-  };
-  // The choice of a kernel goes by what a weight is without a plan, so that sums have the same order.
-  const packed: Packed = Object.assign(packing, { keeps: (view: View) => constants.get(view.storage)?.constant === true });
+  });
 
   memory.within(scope, () => {
     const begun = new Set<Storage>();

@@ -16,11 +16,12 @@ export const DEPTH = 256;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
 
-/** A packed form of an operand: a weight's is kept with its buffer, any other's until the call is over. */
+/** Packed forms of operands. */
 export interface Packed {
+  /** A packed form: a weight's is kept with its buffer, any other's until the call is over. */
   (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
-  /** Whether a packed form would be kept. */
-  keeps(view: View): boolean;
+  /** Whether a form that is larger than the operand would be kept: the operand is a weight, and the limit for such forms is not reached. */
+  keeps(view: View, key: string, bytes: number): boolean;
 }
 
 /** A matrix in memory; strides in bytes. */
@@ -155,7 +156,7 @@ export class Products {
   #vector(x: Matrix, w: Matrix, to: number, view: View, batch: number, packed: Packed): boolean {
     const depth = w.rows;
     const dots = w.rowStride === FLOAT;
-    const kept = packed.keeps(view);
+    const kept = packed.keeps(view, "", 0); // panels are no larger than the weight
     if (!kept && !dots && w.columnStride !== FLOAT) return false;
     let at = x.address;
     let copy: Block | undefined;

@@ -10,7 +10,7 @@ import type { Buffer } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
 import { Launcher } from "./launcher.ts";
-import type { Packed } from "./products.ts";
+import { Packing } from "./packing.ts";
 import { compileSegment } from "./plan.ts";
 import { KernelRuntime } from "./runtime.ts";
 
@@ -26,11 +26,22 @@ export class WasmBuffer {
   }
 }
 
+export interface WasmOptions {
+  /**
+   * Bytes of packed weights beyond which convolutions no longer keep filters in the larger form that fewer multiplications need (four times the
+   * filters' size): their plain form is then used, at up to a third of the speed. Default: 256 MiB.
+   */
+  readonly packedLimit?: number;
+}
+
+const PACKED_LIMIT = 256 * 2 ** 20;
+
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
 const MAX_BYTES = 2 ** 31;
 
 /** A backend on WebAssembly: SIMD, one thread. @throws unsupported-environment where WebAssembly may not run */
-export function wasm(): Backend {
+export function wasm(options: WasmOptions = {}): Backend {
+  const packedLimit = options.packedLimit ?? PACKED_LIMIT;
   if (typeof WebAssembly === "undefined") {
     throw new OpwiseError("bad-argument", "there is no WebAssembly here", { hint: "run on `cpu`; a page's Content-Security-Policy needs 'wasm-unsafe-eval'" });
   }
@@ -45,23 +56,13 @@ export function wasm(): Backend {
     alive.add(buffer);
     return buffer;
   };
-  const unpack = (buffer: WasmBuffer): void => {
-    for (const block of buffer.packed.values()) memory.freeLasting(block);
-    buffer.packed.clear();
-  };
+  const packing = new Packing(memory, packedLimit);
   /** Packed forms that end with the running call. */
   const temporaries: Block[] = [];
-  const pack = (view: View, key: string, bytes: number, write: (to: number) => void): Block => {
+  const packed = packing.forms((view) => {
     const buffer = bufferOf(view.storage.bufferOn(backend));
-    const known = buffer.packed.get(key);
-    if (known !== undefined) return known;
-    const block = memory.allocate(bytes);
-    write(block.address);
-    if (buffer.constant) buffer.packed.set(key, block);
-    else temporaries.push(block);
-    return block;
-  };
-  const packed: Packed = Object.assign(pack, { keeps: (view: View) => bufferOf(view.storage.bufferOn(backend)).constant });
+    return buffer.constant ? buffer : undefined;
+  }, temporaries);
   const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
 
   const backend: Backend = {
@@ -86,7 +87,7 @@ export function wasm(): Backend {
     release: (handle) => {
       const buffer = bufferOf(handle);
       if (!alive.delete(buffer)) return;
-      unpack(buffer);
+      packing.drop(buffer);
       memory.freeLasting(buffer.block);
     },
     readsOnHost: () => false,
@@ -103,7 +104,7 @@ export function wasm(): Backend {
       for (const view of what.results) {
         const buffer = bufferOf(view.storage.bufferOn(backend));
         buffer.constant = false;
-        unpack(buffer);
+        packing.drop(buffer);
         view.storage.deviceWritten(backend, buffer);
       }
     },
@@ -112,6 +113,7 @@ export function wasm(): Backend {
         memory,
         runtime,
         launcher,
+        packing,
         device: backend,
         allocate: (bytes) => allocate(bytes, false),
         constant: (storage, view) => {
