@@ -65,7 +65,7 @@ export class Convolutions {
       const columns = this.#columnTable(g, source);
       const depths = this.#depthTable(g, source);
       const depth = g.groupIn * g.kernel[0] * g.kernel[1];
-      const patches = this.#memory.allocate(Math.min(BLOCK_COLUMNS, padded(plane, COLUMNS)) * Math.min(DEPTH, depth) * FLOAT);
+      const parts: (() => void)[] = [];
       for (let n = 0; n < g.batch; n++) {
         for (let group = 0; group < g.groups; group++) {
           const rows = this.#packedFilters(g, group, depth, addressOf, packed);
@@ -73,29 +73,33 @@ export class Convolutions {
           const target = to + (n * g.groups + group) * g.groupOut * plane * FLOAT;
           if (biasAt !== 0) this.#dense.fillRows(target, biasAt + group * g.groupOut * FLOAT, g.groupOut, plane);
           for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
-            const count = Math.min(BLOCK_COLUMNS, plane - first);
-            for (let k = 0; k < depth; k += DEPTH) {
-              const deep = Math.min(DEPTH, depth - k);
-              this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
-              const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
-              this.#dense.multiply(
-                filters,
-                patches.address,
-                target + first * FLOAT,
-                g.groupOut,
-                count,
-                deep,
-                plane * FLOAT,
-                ROWS * deep * FLOAT,
-                COLUMNS * deep * FLOAT,
-                k > 0 || biasAt !== 0 ? 1 : 0,
-              );
-            }
-            finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: first, columns: count });
+            parts.push(() => {
+              const count = Math.min(BLOCK_COLUMNS, plane - first);
+              const patches = this.#memory.allocate(padded(count, COLUMNS) * Math.min(DEPTH, depth) * FLOAT);
+              for (let k = 0; k < depth; k += DEPTH) {
+                const deep = Math.min(DEPTH, depth - k);
+                this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
+                const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
+                this.#dense.multiply(
+                  filters,
+                  patches.address,
+                  target + first * FLOAT,
+                  g.groupOut,
+                  count,
+                  deep,
+                  plane * FLOAT,
+                  ROWS * deep * FLOAT,
+                  COLUMNS * deep * FLOAT,
+                  k > 0 || biasAt !== 0 ? 1 : 0,
+                );
+              }
+              this.#memory.free(patches);
+              finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: first, columns: count });
+            });
           }
         }
       }
-      this.#memory.free(patches);
+      this.#runtime.fork(g.batch * g.groups * g.groupOut * plane * depth, parts);
     }
     if (source.scratch !== undefined) this.#memory.free(source.scratch);
   }

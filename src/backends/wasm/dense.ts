@@ -28,11 +28,11 @@ export type DenseKernels = {
   ) => void;
 };
 
-/** Compiles the module over a memory. */
-export function denseKernels(memory: LinearMemory): DenseKernels {
+/** The module, compiled, and its functions over a memory. */
+export function denseKernels(memory: LinearMemory): { readonly module: WebAssembly.Module; readonly kernels: DenseKernels } {
   const { fusedMultiplyAdd } = features();
   const module = new ModuleBuilder();
-  module.importMemory("env", "memory", { initial: 1 });
+  module.importMemory("env", "memory", memory.limits);
   const gemm = emitGemm(module, fusedMultiplyAdd);
   const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
   emitPatches(module, fusedMultiplyAdd);
@@ -41,6 +41,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitCells(module, fusedMultiplyAdd);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
   emitWinograd(module, fusedMultiplyAdd);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
-  return exports as unknown as DenseKernels; // exported under the names that the types have
+  const compiled = new WebAssembly.Module(module.encode());
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory } });
+  return { module: compiled, kernels: exports as unknown as DenseKernels }; // exported under the names that the types have
 }

@@ -53,6 +53,9 @@ function lanesOf(program: Program, shape: readonly number[], strides: readonly (
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
 const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesPer(view));
 
+/** Elements of a part of a map: a few tens of microseconds. */
+const PART_ELEMENTS = 2 ** 17;
+
 /** Views that a kernel can take: the argument block holds so many words. */
 const MAX_WORDS = 250;
 
@@ -64,6 +67,8 @@ export function checkFailed(program: Program | undefined, code: number): OpwiseE
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
+  /** The module of the dense kernels and its functions, for threads. */
+  readonly dense: { readonly module: WebAssembly.Module; readonly kernels: DenseKernels };
   readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #convolutions: Convolutions;
@@ -71,7 +76,9 @@ export class Launcher {
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
-    this.#dense = runtime.invocable(denseKernels(runtime.memory));
+    const { module, kernels } = denseKernels(runtime.memory);
+    this.dense = { module, kernels };
+    this.#dense = runtime.invocable(kernels);
     this.#products = new Products(runtime.memory, this.#dense);
     this.#convolutions = new Convolutions(runtime, this.#dense, this.#products);
   }
@@ -203,7 +210,19 @@ export class Launcher {
 
   #map(call: MapCall, addressOf: AddressOf): void {
     const { shape, strides, lanes } = this.#iteration(call);
-    this.#launch(call.program, this.#mapKernel(call.program, shape.length, lanes), [...call.operands, ...call.results], shape, strides, call.scalars, addressOf);
+    const kernel = this.#mapKernel(call.program, shape.length, lanes);
+    const views = [...call.operands, ...call.results];
+    const work = numelOf(shape);
+    const [first = 1, ...rest] = shape;
+    // Ranges of the outermost axis, of four elements at least, so that vectors stay whole.
+    const step = Math.max(4, Math.ceil(first / Math.max(1, Math.ceil(work / PART_ELEMENTS)) / 4) * 4);
+    const parts = Array.from({ length: Math.ceil(first / step) }, (_, p) => () => {
+      const from = p * step;
+      const offsets = strides.map((s) => from * (s[0] ?? 0));
+      this.#launch(call.program, kernel, views, [Math.min(step, first - from), ...rest], strides, call.scalars, addressOf, offsets);
+    });
+    if (parts.length < 2) this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
+    else this.#runtime.fork(work, parts);
   }
 
   #compute(call: ComputeCall, addressOf: AddressOf): void {

@@ -1,6 +1,6 @@
 /** The backend's linear memory and its allocator: size classes with free lists, since kernels ask for the same sizes again and again. */
 
-import { PAGE_BYTES } from "../../wasm/module.ts";
+import { type MemoryLimits, PAGE_BYTES } from "../../wasm/module.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { writeLiterals } from "./literals.ts";
 
@@ -40,6 +40,7 @@ export function newScope(): Scope {
 
 export class LinearMemory {
   readonly memory: WebAssembly.Memory;
+  readonly isShared: boolean;
   readonly #free = new Map<number, number[]>();
   #end = HEAP_START;
   #u8: Uint8Array<ArrayBuffer>;
@@ -48,16 +49,23 @@ export class LinearMemory {
   #peak = 0;
   #scope: Scope | undefined;
 
-  constructor() {
-    this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES });
+  /** @param shared whether threads see it */
+  constructor(shared = false) {
+    this.isShared = shared;
+    this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES, shared });
     this.#u8 = new Uint8Array(this.memory.buffer);
     writeLiterals(this.memory);
   }
 
-  /** All bytes. Growing detaches the array: ask again after every `allocate`. */
+  /** All bytes. Growing detaches the array, or leaves it short: ask again after every `allocate`. */
   get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#u8.length === 0) this.#u8 = new Uint8Array(this.memory.buffer);
     return this.#u8;
+  }
+
+  /** How modules import it. */
+  get limits(): MemoryLimits {
+    return this.isShared ? { initial: 1, maximum: MAX_PAGES, shared: true } : { initial: 1 };
   }
 
   /** Blocks in use, their bytes, and the most bytes there ever were. */
@@ -109,6 +117,22 @@ export class LinearMemory {
       return body();
     } finally {
       this.#scope = outer;
+    }
+  }
+
+  /** Runs each body in turn such that none gets memory that another freed: they may run at the same time later. */
+  apart<R>(bodies: () => readonly (() => R)[]): R[] {
+    const scope = this.#scope;
+    if (scope === undefined) return bodies().map((body) => body());
+    const used: Scope[] = [];
+    try {
+      return bodies().map((body) => {
+        const own: Scope = { blocks: scope.blocks, free: new Map() };
+        used.push(own);
+        return this.within(own, body);
+      });
+    } finally {
+      for (const { free } of used) for (const [size, list] of free) scope.free.set(size, [...(scope.free.get(size) ?? []), ...list]);
     }
   }
 

@@ -79,7 +79,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     });
   });
 
-  const { invocations } = tape;
+  const { items } = tape;
   let failed = -1;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
@@ -96,7 +96,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
           memory.bytes.copyWithin(address, from, from + given.nbytes);
         } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
       });
-      const failure = play(invocations);
+      const failure = play(items);
       if (failure !== undefined) {
         failed = failure.invocation.step;
         throw checkFailed(failure.invocation.program, failure.code);

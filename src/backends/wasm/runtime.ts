@@ -12,9 +12,13 @@ import { roundTo } from "../cpu/element.ts";
 import { type LinearMemory } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
 import type { Invocation, Tape } from "./tape.ts";
+import type { ThreadPool } from "./threads.ts";
 
 /** Where a kernel that runs at once finds its arguments. */
 const ARGUMENTS = 1024;
+
+/** Work below which waking a thread costs more than it saves: some 20 us of it. */
+const MIN_WORK = 500_000;
 
 /** A kernel: takes the address of its arguments; returns 0, or 1 + the code of the check that failed. */
 export type Kernel = (block: number) => number;
@@ -106,6 +110,9 @@ export class KernelRuntime {
 
   /** Where invocations go while a plan is compiled; otherwise they run at once. */
   tape: Tape | undefined;
+  pool: ThreadPool | undefined;
+  /** Bytes of printed kernels that call nothing on the host. */
+  readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
 
   constructor(memory: LinearMemory) {
     this.memory = memory;
@@ -120,6 +127,40 @@ export class KernelRuntime {
   invoke(run: Invocation["run"], args: readonly number[], program?: Program): number | void {
     if (this.tape === undefined) return run(...args);
     this.tape.add(run, args, program);
+  }
+
+  /**
+   * Runs parts that do not depend on each other: where a plan is compiled for threads, they will run at the same time.
+   * @param work multiply-adds, or elements moved, of all of them
+   */
+  fork(work: number, parts: readonly (() => void)[]): void {
+    const { tape, pool } = this;
+    if (tape === undefined || pool === undefined || parts.length < 2 || work < MIN_WORK) {
+      for (const part of parts) part();
+      return;
+    }
+    // A few bundles for each thread even out what takes longer; scratch of each bundle is its own.
+    const bundles = Math.min(parts.length, 4 * pool.size);
+    const recorded = this.memory.apart(() =>
+      Array.from({ length: bundles }, (_, b) => {
+        const [from, to] = [Math.floor((b * parts.length) / bundles), Math.floor(((b + 1) * parts.length) / bundles)];
+        return () => tape.part(() => parts.slice(from, to).forEach((part) => part()));
+      }),
+    );
+    if (!recorded.flat().every((i) => (i.program?.messages.length ?? 0) === 0 && this.#publish(pool, i.run))) {
+      for (const part of recorded) for (const { run, args, program } of part) tape.add(run, args, program);
+      return;
+    }
+    const group = pool.group(recorded);
+    tape.items.push({ parts: recorded, run: () => pool.run(group) });
+  }
+
+  /** Whether threads can run it from now on. */
+  #publish(pool: ThreadPool, run: Invocation["run"]): boolean {
+    if (pool.knows(run)) return true;
+    const bytes = this.#printed.get(run);
+    if (bytes !== undefined) pool.publish(run, bytes);
+    return bytes !== undefined;
   }
 
   /** Fills a range with zeros, now or as a part of the plan. */
@@ -157,7 +198,7 @@ export class KernelRuntime {
       return draft.zero(valueType(signatureOf(fn).result));
     });
     const module = new ModuleBuilder();
-    module.importMemory("env", "memory", { initial: 1 });
+    module.importMemory("env", "memory", this.memory.limits);
     const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
     const imports: Record<string, WebAssembly.ImportValue> = { memory: this.memory.memory };
     for (const [key, fn] of used) {
@@ -173,7 +214,10 @@ export class KernelRuntime {
         return c.call(callee, ...args.map((push) => push()));
       });
     });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: imports });
-    return exports["kernel"] as Kernel; // the function built above
+    const bytes = module.encode();
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
+    const kernel = exports["kernel"] as Kernel; // the function built above
+    if (used.size === 0 && this.memory.isShared) this.#printed.set(kernel, bytes);
+    return kernel;
   }
 }

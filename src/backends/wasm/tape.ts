@@ -13,22 +13,48 @@ export interface Invocation {
   readonly program: Program | undefined;
 }
 
+/** Invocations that may run at the same time, part by part. */
+export interface Parallel {
+  readonly parts: readonly (readonly Invocation[])[];
+  /** Runs them all. */
+  readonly run: () => void;
+}
+
+export type TapeItem = Invocation | Parallel;
+
 export class Tape {
-  readonly invocations: Invocation[] = [];
+  readonly items: TapeItem[] = [];
   /** The step that is being recorded. */
   step = 0;
+  #part: Invocation[] | undefined;
 
   add(run: Invocation["run"], args: readonly number[], program?: Program): void {
-    this.invocations.push({ run, args, step: this.step, program });
+    (this.#part ?? this.items).push({ run, args, step: this.step, program });
+  }
+
+  /** What `body` records, apart from the rest. */
+  part(body: () => void): readonly Invocation[] {
+    const part: Invocation[] = [];
+    this.#part = part;
+    try {
+      body();
+    } finally {
+      this.#part = undefined;
+    }
+    return part;
   }
 }
 
 /** Runs a tape; the invocation whose check failed, with its code, where one does. */
-export function play(invocations: readonly Invocation[]): { readonly invocation: Invocation; readonly code: number } | undefined {
-  for (let i = 0; i < invocations.length; i++) {
-    const invocation = invocations[i] as Invocation; // within bounds
-    const code: unknown = Reflect.apply(invocation.run, undefined, invocation.args);
-    if (typeof code === "number" && code !== 0) return { invocation, code };
+export function play(items: readonly TapeItem[]): { readonly invocation: Invocation; readonly code: number } | undefined {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as TapeItem; // within bounds
+    if ("parts" in item) {
+      item.run();
+      continue;
+    }
+    const code: unknown = Reflect.apply(item.run, undefined, item.args);
+    if (typeof code === "number" && code !== 0) return { invocation: item, code };
   }
   return undefined;
 }

@@ -13,6 +13,7 @@ import { Launcher } from "./launcher.ts";
 import { Packing } from "./packing.ts";
 import { compileSegment } from "./plan.ts";
 import { KernelRuntime } from "./runtime.ts";
+import { ThreadPool, threadsRefused } from "./threads.ts";
 
 /** A storage's bytes in linear memory. */
 export class WasmBuffer {
@@ -32,6 +33,13 @@ export interface WasmOptions {
    * filters' size): their plain form is then used, at up to a third of the speed. Default: 256 MiB.
    */
   readonly packedLimit?: number;
+  /**
+   * Threads that planned regions run on, the calling one among them; results have the same bits for any number. Default 1. Where there can
+   * be none (a page that is not cross-origin isolated), one thread does it all, and `backend.threads` says why.
+   */
+  readonly threads?: number;
+  /** The file `threads.worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
+  readonly workerUrl?: URL | string;
 }
 
 const PACKED_LIMIT = 256 * 2 ** 20;
@@ -39,15 +47,34 @@ const PACKED_LIMIT = 256 * 2 ** 20;
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
 const MAX_BYTES = 2 ** 31;
 
-/** A backend on WebAssembly: SIMD, one thread. @throws unsupported-environment where WebAssembly may not run */
-export function wasm(options: WasmOptions = {}): Backend {
+/** How many threads there are, and why not more. */
+export interface Threads {
+  readonly count: number;
+  /** Those that have started: it takes some milliseconds. */
+  readonly running: number;
+  readonly refused: string | undefined;
+}
+
+export interface WasmBackend extends Backend {
+  readonly threads: Threads;
+}
+
+/** A backend on WebAssembly. @throws unsupported-environment where WebAssembly may not run */
+export function wasm(options: WasmOptions = {}): WasmBackend {
   const packedLimit = options.packedLimit ?? PACKED_LIMIT;
   if (typeof WebAssembly === "undefined") {
     throw new OpwiseError("bad-argument", "there is no WebAssembly here", { hint: "run on `cpu`; a page's Content-Security-Policy needs 'wasm-unsafe-eval'" });
   }
-  const memory = new LinearMemory();
+  const wanted = Math.max(1, Math.min(64, Math.floor(options.threads ?? 1)));
+  const refused = wanted > 1 ? threadsRefused() : undefined;
+  const count = refused === undefined ? wanted : 1;
+  const memory = new LinearMemory(count > 1);
   const runtime = new KernelRuntime(memory);
   const launcher = new Launcher(runtime);
+  if (count > 1) {
+    const { module, kernels } = launcher.dense;
+    runtime.pool = new ThreadPool(count, memory, module, Object.keys(kernels), Object.values(kernels), options.workerUrl);
+  }
   const alive = new Set<WasmBuffer>();
 
   const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));
@@ -65,8 +92,12 @@ export function wasm(options: WasmOptions = {}): Backend {
   }, temporaries);
   const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
 
-  const backend: Backend = {
+  const backend: WasmBackend = {
     name: "wasm",
+    get threads() {
+      const failure = runtime.pool?.failure;
+      return { count, running: runtime.pool?.running ?? 1, refused: refused ?? (failure instanceof Error ? failure.message : undefined) };
+    },
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
     upload: (bytes, _dtype, storage) => {
@@ -128,6 +159,8 @@ export function wasm(options: WasmOptions = {}): Backend {
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
     dispose: () => {
       for (const buffer of [...alive]) backend.release(buffer);
+      runtime.pool?.dispose();
+      runtime.pool = undefined;
     },
   };
   return backend;
