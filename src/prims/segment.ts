@@ -17,7 +17,7 @@ export interface Segment {
 
 export interface Executable {
   /**
-   * Runs all steps. @returns new storages of the outputs, valid on the backend
+   * Runs all steps. @returns new storages of the outputs, on the host or on the backend
    * @throws what a step's check raises; `failed` then is that step
    */
   run(inputs: readonly Storage[]): readonly Storage[];

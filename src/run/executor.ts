@@ -47,6 +47,8 @@ export class Executor implements Context {
   /** Storages made since the last sweep, for `sweep.ts`. */
   fresh: Storage[] = [];
   freshBytes = 0;
+  /** Calls and regions that ran on a device; the session sets it back. */
+  launches = 0;
   readonly placements: Placements = new Placements();
   /** Gets every call that has run, while a region is recorded. */
   recorder: Recorder | undefined;
@@ -89,6 +91,7 @@ export class Executor implements Context {
   /** Takes storages over that a plan made. */
   made(storages: readonly Storage[]): void {
     for (const storage of storages) {
+      if (storage.device === undefined) continue;
       this.fresh.push(storage);
       this.freshBytes += storage.nbytes;
     }
@@ -144,6 +147,7 @@ export class Executor implements Context {
     if (refusal !== undefined) return body();
     this.#bring(region);
     this.backend.run(region, this.#cpu);
+    this.launches++;
     this.recorder?.ran(region, true);
     this.placements.add(region, this.backend.name, 0, undefined);
   }
@@ -169,6 +173,7 @@ export class Executor implements Context {
     if (refusal === undefined) {
       this.#bring(call);
       this.backend.run(call, this.#cpu);
+      this.launches++;
       this.recorder?.ran(call, true);
       this.placements.add(call, this.backend.name, moved, undefined);
     } else {

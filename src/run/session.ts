@@ -10,6 +10,7 @@ import type { Backend } from "../prims/backend.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { sameShape } from "../tensor/shape.ts";
+import type { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { Linker } from "./link.ts";
 import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./convert.ts";
@@ -80,6 +81,8 @@ export class Session {
   readonly #root: Instance | undefined;
   readonly #state: Tensor[] = [];
   readonly #planner: Planner | undefined;
+  /** The session's own storages that have been on the device. */
+  readonly #resident = new Set<Storage>();
   #running = false;
   #disposed = false;
 
@@ -398,10 +401,14 @@ export class Session {
 
   /** After a run: what leaves is on the host; device memory of everything else that is not the session's goes back. */
   #settle(kept: readonly (Datum | undefined)[]): void | Promise<void> {
-    if (this.executor.backend.onHost) return;
+    const { executor } = this;
+    // What a plan gives is on the host already.
+    if (executor.backend.onHost || (executor.launches === 0 && executor.fresh.length === 0)) return;
+    executor.launches = 0;
     const waits: Promise<void>[] = [];
     const leaving = reachableStorages(kept);
     for (const storage of leaving) {
+      if (storage.hasSource) continue; // a weight that nothing has written
       const wait = storage.sync();
       if (wait instanceof Promise) waits.push(wait);
     }
@@ -412,8 +419,9 @@ export class Session {
       for (const storage of leaving) if (!own.has(storage)) storage.dropDevice();
       const live = new Set(own);
       for (const storage of leaving) live.add(storage);
-      sweep(this.executor, live);
-      this.executor.fresh = this.executor.fresh.filter((s) => own.has(s));
+      sweep(executor, live);
+      for (const storage of executor.fresh) if (own.has(storage)) this.#resident.add(storage);
+      executor.fresh = [];
     };
     if (waits.length > 0) return Promise.all(waits).then(finish);
     finish();
@@ -537,6 +545,7 @@ export class Session {
     this.#planner?.dispose();
     for (const storage of reachableStorages(this.roots)) storage.dropDevice();
     for (const storage of this.#instantiator.storages) storage.dropDevice();
+    for (const storage of this.#resident) storage.release();
     sweep(this.executor, new Set());
   }
   [Symbol.dispose](): void {

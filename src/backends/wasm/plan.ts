@@ -27,7 +27,6 @@ export interface PlanHost {
   readonly device: Backend;
   /** The device copy of a constant. */
   constant(storage: Storage, view: View): WasmBuffer;
-  allocate(bytes: number): WasmBuffer;
 }
 
 /** Compiles a segment; the reason why not, where a step has no kernel. */
@@ -103,9 +102,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       }
       return segment.outputs.map((placeholder) => {
         const at = arena.address + (offsets.get(placeholder) ?? unreachable("an output that no step writes"));
-        const buffer = host.allocate(placeholder.nbytes);
-        memory.bytes.copyWithin(buffer.block.address, at, at + placeholder.nbytes);
-        return Storage.onDevice(placeholder.nbytes, host.device, buffer);
+        // What leaves is most often wanted on the host, and what another plan takes is copied to its own place anyway.
+        return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },
     dispose: () => {

@@ -146,7 +146,6 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         launcher,
         packing,
         device: backend,
-        allocate: (bytes) => allocate(bytes, false),
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);
           if (known !== undefined) return bufferOf(known);
