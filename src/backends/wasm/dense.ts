@@ -30,7 +30,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitPatches(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
-  emitCells(module, fusedMultiplyAdd);
+  emitCells(module, fusedMultiplyAdd, vectorProducts);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
   return exports as unknown as DenseKernels; // exported under the names that the types have
