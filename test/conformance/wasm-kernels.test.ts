@@ -191,3 +191,57 @@ describe("recurrent layers", () => {
     );
   }, 30_000);
 });
+
+describe("windows", () => {
+  it("are what their definition gives, at any stride, padding, dilation and divisor", () => {
+    const axis = fc.record({
+      size: sizes(19),
+      kernel: sizes(4),
+      stride: sizes(4),
+      pad: fc.constantFrom(0, 1),
+      dilation: sizes(2),
+      extra: fc.constantFrom(0, 1),
+    });
+    const shapes = fc.record({
+      planes: sizes(3),
+      axes: fc.array(axis, { minLength: 1, maxLength: 2 }),
+      max: fc.boolean(),
+      divisor: fc.constantFrom("window" as const, "inside" as const, 3),
+      hole: fc.boolean(),
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ planes, axes, max: isMax, divisor, hole, seed }) => {
+        const dilations = axes.map((a) => (isMax ? a.dilation : 1));
+        const sizesOut = axes.map(
+          (a, i) =>
+            Math.floor((a.size + 2 * Math.min(a.pad, a.kernel - 1) + Math.min(a.extra, a.stride - 1) - (dilations[i] ?? 1) * (a.kernel - 1) - 1) / a.stride) +
+            1,
+        );
+        fc.pre(sizesOut.every((n) => n > 0));
+        const x = noise([planes, ...axes.map((a) => a.size)], seed);
+        if (hole) x.data[0] = NaN;
+        const make = (ctx: Context): Tensor => {
+          const out = empty(ctx, [planes, ...sizesOut], "float32");
+          const pads = axes.map((a) => Math.min(a.pad, a.kernel - 1));
+          ctx.run({
+            kind: "window",
+            reduction: isMax ? "max" : "sum",
+            operands: [x],
+            results: [out],
+            scalars: [],
+            kernel: axes.map((a) => a.kernel),
+            stride: axes.map((a) => a.stride),
+            padBegin: pads,
+            padEnd: pads,
+            dilation: dilations,
+            divisor,
+          });
+          return out;
+        };
+        expect(difference(make)).toBeLessThan(1e-6);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

@@ -5,6 +5,7 @@ import type { ModuleBuilder } from "../../wasm/module.ts";
 import { advance, FLOAT, type I32, type V128 } from "./emit.ts";
 import { floatLiteral } from "./literals.ts";
 import { polynomial } from "./vector-math.ts";
+import type { VectorProductFunctions } from "./vector-product.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -96,13 +97,40 @@ const CELLS: readonly Cell[] = [
   { name: "rnn_relu", gates: 1, step: (c, _fused, input, hidden) => c.op("f32x4.max", c.get(sum(c, input, hidden, 0)), c.f32x4(0)) },
 ];
 
-export type CellFunctions = { readonly [K in Cell["name"]]: CellFunction };
+/**
+ * All steps of a layer for one sample: (products of the input, panels of the hidden weights, their biases or 0, room for a step's products, first hidden
+ * state, cell state, out, steps, units, byte stride of steps in the input's products, in out, places of the gates). Strides are negative for a layer that
+ * runs backwards. A cell state is read and written where there is one.
+ */
+export type StepsFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
+
+export type CellFunctions = { readonly [K in Cell["name"]]: CellFunction } & { readonly [K in Cell["name"] as `${K}_steps`]: StepsFunction };
 
 /** Gates of a cell. */
 export const GATES: Readonly<Record<string, number>> = Object.fromEntries(CELLS.map((cell) => [cell.name, cell.gates]));
 
-export function emitCells(m: ModuleBuilder, fused: boolean): void {
-  for (const cell of CELLS) emitCell(m, cell, fused);
+export function emitCells(m: ModuleBuilder, fused: boolean, { panels }: VectorProductFunctions): void {
+  for (const cell of CELLS) emitSteps(m, cell, emitCell(m, cell, fused), panels);
+}
+
+function emitSteps(m: ModuleBuilder, cell: Cell, one: CellFunction, panels: VectorProductFunctions["panels"]): StepsFunction {
+  return m.func(
+    `${cell.name}_steps`,
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    undefined,
+    (c, input, weights, bias, hidden, last, state, out, steps, units, inputStride, outStride, places) => {
+      const step = c.local("i32");
+      const wide = c.hold(c.op("i32.mul", c.get(units), c.i32(cell.gates)));
+      c.for(step, 0, steps, 1, () => {
+        c.run(panels, c.get(last), c.get(weights), c.get(hidden), c.get(units), c.get(wide), c.get(bias));
+        const kept = cell.name === "gru" ? last : state;
+        c.run(one, c.get(input), c.get(hidden), c.get(kept), c.get(out), c.i32(1), c.get(units), c.i32(0), c.i32(0), c.get(places));
+        c.set(last, c.get(out));
+        advance(c, input, c.get(inputStride));
+        advance(c, out, c.get(outStride));
+      });
+    },
+  );
 }
 
 function emitCell(m: ModuleBuilder, cell: Cell, fused: boolean): CellFunction {

@@ -38,7 +38,7 @@ export function denseKernels(memory: LinearMemory): { readonly module: WebAssemb
   emitPatches(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
-  emitCells(module, fusedMultiplyAdd);
+  emitCells(module, fusedMultiplyAdd, vectorProducts);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
   emitWinograd(module, fusedMultiplyAdd);
   const compiled = new WebAssembly.Module(module.encode());

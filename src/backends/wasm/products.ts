@@ -93,8 +93,7 @@ export class Products {
   /** The product `x [rows, K] w^T` with a weight `[N, K]`, packed once for however often it runs. */
   linear(rows: number, w: View, addressOf: (view: View) => number, packed: Packed): Linear {
     const [columns = 0, depth = 0] = w.shape;
-    const [across = 0, down = 0] = w.strides;
-    const right: Matrix = { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
+    const right = weightOf(w, addressOf);
     if (rows === 1) {
       const panels = this.panelsOf(w, right, 0, packed);
       return (to, _outStride, x, _rowStride, start) => this.#dense.panels(x, panels, to, depth, columns, start);
@@ -178,6 +177,13 @@ export class Products {
     const bytes = w.rows * padded(w.columns, PANEL) * FLOAT;
     return packed(view, key, bytes, (to) => this.#dense.packPanels(to, w.address, w.columns, w.rows, w.columnStride, w.rowStride)).address;
   }
+}
+
+/** A weight `[N, K]` as the matrix `[K, N]` that rows are multiplied with. */
+export function weightOf(w: View, addressOf: (view: View) => number): Matrix {
+  const [columns = 0, depth = 0] = w.shape;
+  const [across = 0, down = 0] = w.strides;
+  return { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
 }
 
 function transposed(view: View): View {

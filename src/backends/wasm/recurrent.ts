@@ -8,7 +8,7 @@ import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { LinearMemory } from "./memory.ts";
-import type { Packed, Products } from "./products.ts";
+import { type Packed, type Products, weightOf } from "./products.ts";
 
 export function refusesRecurrent(region: Region): string | undefined {
   const odd = [...region.operands, ...region.results].find((v) => v.dtype !== "float32");
@@ -65,7 +65,6 @@ export function runRecurrent(
   const copyRows = (to: number, toStride: number, from: number, fromStride: number, columns: number): void =>
     dense.copyPlanes(to, from, 1, samples, columns, 0, fromStride, FLOAT, toStride, 0, 0);
 
-  const gru = region.name === "gru";
   const inputs = memory.allocate(rows * wide * FLOAT);
   const hiddens = memory.allocate(samples * wide * FLOAT);
   const state = c0 === undefined ? undefined : memory.allocate(samples * units * FLOAT);
@@ -73,22 +72,43 @@ export function runRecurrent(
   // Both biases are where a product starts: the hidden one stays apart, since a GRU multiplies its part.
   products.linear(rows, input, addressOf, packed)(inputs.address, wide * FLOAT, at(x), rowBytes(x), at(biases[0]));
   if (state !== undefined && c0 !== undefined) copyRows(state.address, units * FLOAT, at(c0), rowBytes(c0), units);
-  const recur = products.linear(samples, hidden, addressOf, packed);
-  const project = projection === undefined ? undefined : products.linear(samples, projection, addressOf, packed);
   const places = placesOf(region, gates);
-  const cell = dense[region.name];
+  const backwards = region.params["reverse"] === true;
+  const [outAt, outStep] = [at(out), samples * rowBytes(out)];
+  const inputStep = samples * wide * FLOAT;
+  const first = backwards ? steps - 1 : 0;
   let [last, lastStride] = [at(h0), rowBytes(h0)];
-  const [outAt, outStride] = [at(out), rowBytes(out)];
-  const hiddenBias = at(biases[1]);
-  for (let k = 0; k < steps; k++) {
-    const t = region.params["reverse"] === true ? steps - 1 - k : k;
-    recur(hiddens.address, wide * FLOAT, last, lastStride, hiddenBias);
-    const target = outAt + t * samples * outStride;
-    const [to, stride] = unprojected === undefined ? [target, outStride] : [unprojected.address, units * FLOAT];
-    const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : gru ? [last, lastStride] : [0, 0];
-    cell(inputs.address + t * samples * wide * FLOAT, hiddens.address, kept, to, samples, units, keptStride, stride, places);
-    if (unprojected !== undefined) project?.(target, outStride, unprojected.address, units * FLOAT, 0);
-    [last, lastStride] = [target, outStride];
+  if (samples === 1 && projection === undefined) {
+    const weights = products.panelsOf(hidden, weightOf(hidden, addressOf), 0, packed);
+    const [from, to, sign] = [inputs.address + first * inputStep, outAt + first * outStep, backwards ? -1 : 1];
+    dense[`${region.name}_steps`](
+      from,
+      weights,
+      at(biases[1]),
+      hiddens.address,
+      last,
+      state?.address ?? 0,
+      to,
+      steps,
+      units,
+      sign * inputStep,
+      sign * outStep,
+      places,
+    );
+    last = outAt + (steps - 1 - first) * outStep;
+  } else {
+    const recur = products.linear(samples, hidden, addressOf, packed);
+    const project = projection === undefined ? undefined : products.linear(samples, projection, addressOf, packed);
+    for (let k = 0; k < steps; k++) {
+      const t = backwards ? steps - 1 - k : k;
+      recur(hiddens.address, wide * FLOAT, last, lastStride, at(biases[1]));
+      const target = outAt + t * outStep;
+      const [to, stride] = unprojected === undefined ? [target, rowBytes(out)] : [unprojected.address, units * FLOAT];
+      const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : region.name === "gru" ? [last, lastStride] : [0, 0];
+      dense[region.name](inputs.address + t * inputStep, hiddens.address, kept, to, samples, units, keptStride, stride, places);
+      if (unprojected !== undefined) project?.(target, rowBytes(out), unprojected.address, units * FLOAT, 0);
+      [last, lastStride] = [target, rowBytes(out)];
+    }
   }
   copyRows(at(hn), rowBytes(hn), last, lastStride, size);
   if (state !== undefined && cn !== undefined) copyRows(at(cn), rowBytes(cn), state.address, units * FLOAT, units);

@@ -3,7 +3,7 @@
 import type { Callable, Code, Value } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
 import { advance, FLOAT, multiplyAdd, type I32, type V128 } from "./emit.ts";
-import { vectorExp, vectorLog } from "./vector-math.ts";
+import { vectorExpBelow, vectorLog } from "./vector-math.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -46,7 +46,7 @@ function overRow(c: Code, columns: I32, whole: () => void, single: () => void): 
 }
 
 /** All four lanes joined into the lowest, and from there into all. */
-function foldLanes(c: Code, value: V128, join: "f32x4.add" | "f32x4.max"): void {
+function foldLanes(c: Code, value: V128, join: "f32x4.add" | "f32x4.pmax"): void {
   c.set(value, c.op(join, c.get(value), c.shuffle32(c.get(value), c.get(value), [2, 3, 0, 1])));
   c.set(value, c.op(join, c.get(value), c.shuffle32(c.get(value), c.get(value), [1, 0, 3, 2])));
 }
@@ -65,7 +65,7 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
         c.set(top, c.f32x4(-Infinity));
         c.set(at, c.get(from));
         const highest = (load: () => Value<"v128">, bytes: number) => () => {
-          c.set(top, c.op("f32x4.max", c.get(top), load()));
+          c.set(top, c.op("f32x4.pmax", c.get(top), load())); // NaN shows in the sum
           advance(c, at, c.i32(bytes));
         };
         overRow(
@@ -74,7 +74,7 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
           highest(() => c.load("v128.load", c.get(at)), 16),
           highest(() => splat(c, at), FLOAT),
         );
-        foldLanes(c, top, "f32x4.max");
+        foldLanes(c, top, "f32x4.pmax");
         c.set(sum, c.f32x4(0));
         c.set(at, c.get(from));
         c.set(write, c.get(to));
@@ -84,7 +84,7 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
             const target = c.get(write);
             c.store("f32.store", target, lane0(c, value));
           }
-          c.set(value, vectorExp(c, fused, value));
+          c.set(value, vectorExpBelow(c, fused, value));
         };
         const shiftedStore = (): void => {
           const target = c.get(write);
@@ -117,8 +117,9 @@ export function emitRows(m: ModuleBuilder, fused: boolean): RowFunctions {
         );
         foldLanes(c, sum, "f32x4.add");
         if (logarithm) c.set(sum, vectorLog(c, fused, sum));
+        else c.set(sum, c.op("f32x4.div", c.f32x4(1), c.get(sum)));
         c.set(write, c.get(to));
-        const finish = (x: () => Value<"v128">): Value<"v128"> => (logarithm ? c.op("f32x4.sub", x(), c.get(sum)) : c.op("f32x4.div", x(), c.get(sum)));
+        const finish = (x: () => Value<"v128">): Value<"v128"> => (logarithm ? c.op("f32x4.sub", x(), c.get(sum)) : c.op("f32x4.mul", x(), c.get(sum)));
         overRow(
           c,
           columns,

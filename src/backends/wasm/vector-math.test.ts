@@ -38,7 +38,7 @@ const CASES: readonly {
   { name: "log", f: vectorLog, exact: Math.log, from: 1e-38, to: 1e4, bound: 1.5 },
   { name: "log near 1", f: vectorLog, exact: Math.log, from: 0.5, to: 2, bound: 1.5 },
   { name: "tanh", f: vectorTanh, exact: Math.tanh, from: -10, to: 10, bound: 2.5 },
-  { name: "erf", f: vectorErf, exact: erf, from: -5, to: 5, bound: 3 },
+  { name: "erf", f: vectorErf, exact: erf, from: -5, to: 5, bound: 1.5 },
 ];
 
 describe.each([true, false].filter((fused) => !fused || features().fusedMultiplyAdd))("fused: %s", (fused) => {

@@ -179,6 +179,8 @@ const SIGN_BIT = intLiteral(-2147483648);
 const TWO = floatLiteral(2);
 /** Below this tanh is its series; above, a quotient of exponentials loses nothing. */
 const TANH_SMALL = floatLiteral(0.625);
+/** Twice an argument whose tanh is 1. */
+const TANH_ONE = floatLiteral(40);
 const TANH = literals([-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]);
 
 /** `size` with the sign of `x`. */
@@ -200,38 +202,38 @@ export const vectorTanh: VectorFunction = (c, fused, x) => {
       () => c.get(size),
     ),
   );
-  const twice = c.hold(c.op("f32x4.add", c.get(size), c.get(size)));
-  const power = c.hold(vectorExp(c, fused, twice));
+  const twice = c.hold(c.op("f32x4.pmin", c.op("f32x4.add", c.get(size), c.get(size)), TANH_ONE(c)));
+  const power = c.hold(vectorExpBelow(c, fused, twice));
   const far = c.hold(c.op("f32x4.sub", ONE(c), c.op("f32x4.div", TWO(c), c.op("f32x4.add", c.get(power), ONE(c)))));
   return withSign(c, c.op("v128.bitselect", c.get(series), c.get(far), c.op("f32x4.lt", c.get(size), TANH_SMALL(c))), x);
 };
 
-const ERF = literals([
-  7.853861353153693e-5, -8.010193625184903e-4, 5.188327685732524e-3, -2.685381193529856e-2, 1.128358514861418e-1, -3.7612625824233e-1, 1.12837916572671,
-]);
-/** erfc(x) exp(x^2) x in powers of 1 / x^2, for 1 <= x < 2 and from 2 on. */
-const ERFC_MIDDLE = literals([
-  2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1, 6.210004621745983e-1, -4.944515323274145e-1, 3.404879937665872e-1,
-  -2.741127028184656e-1, 5.638259427386472e-1,
-]);
-const ERFC_FAR = literals([
-  -1.047766399936249e1, 1.297719955372516e1, -7.495518717768503, 2.921019019210786, -1.0152652792027, 4.218463358204948e-1, -2.820767439740514e-1,
-  5.641895067754075e-1,
-]);
+/** erf(x) / x - 1 in powers of x^2, below the bound; above it erf is 1 - e^p(x), p in powers of x. Coefficients are N. Juffa's. */
+const ERF_NEAR = literals([-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1]);
+const ERF_FAR = literals([-1.7285347e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1]);
+const ERF_BOUND = floatLiteral(0.927734375);
 
 export const vectorErf: VectorFunction = (c, fused, x) => {
   const size = c.hold(c.op("f32x4.abs", c.get(x)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
-  const near = polynomial(c, fused, square, ERF);
-  c.set(near, c.op("f32x4.mul", c.get(near), c.get(size)));
-  const inverse = c.hold(c.op("f32x4.div", ONE(c), c.get(size)));
-  const q = c.hold(c.op("f32x4.mul", c.get(inverse), c.get(inverse)));
-  const middle = polynomial(c, fused, q, ERFC_MIDDLE);
-  const far = polynomial(c, fused, q, ERFC_FAR);
-  c.set(middle, c.op("v128.bitselect", c.get(middle), c.get(far), c.op("f32x4.lt", c.get(size), TWO(c))));
-  const negative = c.hold(c.op("f32x4.neg", c.get(square)));
-  const decay = c.hold(vectorExp(c, fused, negative));
-  const outer = c.hold(c.op("f32x4.sub", ONE(c), c.op("f32x4.mul", c.op("f32x4.mul", c.get(decay), c.get(inverse)), c.get(middle))));
-  // NaN is in neither range: it takes the series', which keeps it.
-  return withSign(c, c.op("v128.bitselect", c.get(outer), c.get(near), c.op("f32x4.ge", c.get(size), ONE(c))), x);
+  const near = polynomial(c, fused, square, ERF_NEAR);
+  const times = (sum: V128, factor: V128, plus: V128): void =>
+    c.set(
+      sum,
+      fma(
+        c,
+        fused,
+        () => c.get(sum),
+        () => c.get(factor),
+        () => c.get(plus),
+      ),
+    );
+  times(near, size, size);
+  const far = polynomial(c, fused, size, ERF_FAR);
+  const negative = c.hold(c.op("f32x4.neg", c.get(size)));
+  times(far, size, negative);
+  const decay = c.hold(vectorExpBelow(c, fused, far));
+  const outer = c.hold(c.op("f32x4.sub", ONE(c), c.get(decay)));
+  // NaN is not above the bound: it takes the series, which keeps it.
+  return withSign(c, c.op("v128.bitselect", c.get(outer), c.get(near), c.op("f32x4.gt", c.get(size), ERF_BOUND(c))), x);
 };

@@ -7,7 +7,7 @@ import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { pair, writeWords } from "./planes.ts";
-import { DIVIDE } from "./pool.ts";
+import { DIVIDE, roomOf } from "./pool.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 export function refusesWindow(call: WindowCall): string | undefined {
@@ -41,11 +41,13 @@ export function runWindow(call: WindowCall, runtime: KernelRuntime, dense: Dense
   ];
   const words = new Int32Array(new Float32Array([typeof call.divisor === "number" ? call.divisor : 1]).buffer);
   const block = writeWords(runtime, [...geometry, ...words]);
-  const run = call.reduction === "max" ? dense.maxPool : dense.sumPool;
   const [from, to] = [addressOf(x) + x.offset * FLOAT, addressOf(out) + out.offset * FLOAT];
-  const indices = index === undefined ? 0 : addressOf(index) + index.offset * 8;
-  for (let p = 0; p < planes; p++) {
-    const done = p * outRows * outColumns;
-    run(to + done * FLOAT, indices === 0 ? 0 : indices + done * 8, from + p * rows * columns * FLOAT, block);
-  }
+  if (index !== undefined) return dense.maxPositions(to, addressOf(index) + index.offset * 8, from, planes, block);
+  const [, width] = pair(call.kernel, 1);
+  const [[, stride], [, dilation]] = [pair(call.stride, 1), pair(call.dilation, 1)];
+  // A gathered row reaches three strides further than the windows do.
+  const room = runtime.memory.allocate(roomOf((outColumns + 3) * stride + width * dilation, outColumns) * FLOAT);
+  const run = call.reduction === "max" ? dense.maxPlanes : dense.sumPlanes;
+  run(to, from, planes, block, room.address);
+  runtime.memory.free(room);
 }
