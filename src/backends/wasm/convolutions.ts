@@ -10,8 +10,9 @@ import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Pair, pair, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, Tables, writeWords } from "./planes.ts";
 import type { KernelRuntime } from "./runtime.ts";
+import { Winograd } from "./winograd.ts";
 
 /** Columns of an image that are packed at a time. */
 const BLOCK_COLUMNS = 256;
@@ -21,14 +22,16 @@ export class Convolutions {
   readonly #memory: LinearMemory;
   readonly #dense: DenseKernels;
   readonly #products: Products;
-  /** Tables of byte offsets by geometry. */
-  readonly #tables = new Map<string, Block>();
+  readonly #tables: Tables;
+  readonly #winograd: Winograd;
 
   constructor(runtime: KernelRuntime, dense: DenseKernels, products: Products) {
     this.#runtime = runtime;
     this.#memory = runtime.memory;
     this.#dense = dense;
     this.#products = products;
+    this.#tables = new Tables(runtime);
+    this.#winograd = new Winograd(runtime, dense, this.#tables);
   }
 
   refuses(call: ConvolveCall): string | undefined {
@@ -54,6 +57,7 @@ export class Convolutions {
     const to = addressOf(result) + result.offset * FLOAT;
     const plane = g.outRows * g.outColumns;
     if (call.transposed) return this.#transposed(g, biasAt, to, addressOf, finish);
+    if (this.#winograd.run(g, biasAt, to, addressOf, packed, finish)) return;
     const depthwise = g.groupIn === 1 && g.groupOut === 1 && g.stride[1] <= 2;
     const source = this.#padded(g, addressOf, depthwise);
     if (depthwise) this.#depthwise(g, source, biasAt, to, addressOf, finish);
@@ -72,7 +76,7 @@ export class Convolutions {
             const count = Math.min(BLOCK_COLUMNS, plane - first);
             for (let k = 0; k < depth; k += DEPTH) {
               const deep = Math.min(DEPTH, depth - k);
-              this.#dense.packPatches(patches.address, image, columns.address + first * FLOAT, count, depths.address + k * FLOAT, deep);
+              this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
               const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
               this.#dense.multiply(
                 filters,
@@ -166,34 +170,10 @@ export class Convolutions {
     return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
   }
 
-  #table(key: string, make: () => Int32Array): Block {
-    const write = (): Block => {
-      const words = make();
-      const block = this.#memory.allocatePinned(words.byteLength + COLUMNS * FLOAT);
-      this.#memory.bytes.set(new Uint8Array(words.buffer), block.address);
-      return block;
-    };
-    // A plan's tables are its own: the cache lets go of the oldest.
-    if (this.#runtime.tape !== undefined) return write();
-    let block = this.#tables.get(key);
-    if (block === undefined) {
-      block = write();
-      if (this.#tables.size >= MAX_TABLES) {
-        for (const [old, held] of this.#tables) {
-          this.#tables.delete(old);
-          this.#memory.free(held);
-          break;
-        }
-      }
-    } else this.#tables.delete(key);
-    this.#tables.set(key, block);
-    return block;
-  }
-
   /** Byte offset of each output position's window within a plane. */
-  #columnTable(g: Geometry, planes: Planes): Block {
+  #columnTable(g: Geometry, planes: Planes): number {
     const [down, across] = [g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
-    return this.#table(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
+    return this.#tables.of(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
       const words = new Int32Array(g.outRows * g.outColumns);
       let at = 0;
       for (let y = 0; y < g.outRows; y++) for (let x = 0; x < g.outColumns; x++) words[at++] = y * down + x * across;
@@ -202,9 +182,9 @@ export class Convolutions {
   }
 
   /** Byte offset of each (channel, kernel row, kernel column) from a window's corner. */
-  #depthTable(g: Geometry, planes: Planes): Block {
+  #depthTable(g: Geometry, planes: Planes): number {
     const [down, across] = [g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
-    return this.#table(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
+    return this.#tables.of(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
       const words = new Int32Array(g.groupIn * g.kernel[0] * g.kernel[1]);
       let at = 0;
       for (let channel = 0; channel < g.groupIn; channel++) {
@@ -345,9 +325,6 @@ export class Convolutions {
   }
 }
 
-/** Tables of offsets kept at a time; the one not used for longest goes. */
-const MAX_TABLES = 256;
-
 interface Planes {
   readonly address: number;
   readonly batchStride: number;
@@ -355,52 +332,4 @@ interface Planes {
   readonly rowStride: number;
   readonly columnStride: number;
   readonly scratch: Block | undefined;
-}
-
-/** A convolution over planes; what has one spatial axis has one row. */
-interface Geometry {
-  readonly x: View;
-  readonly w: View;
-  readonly batch: number;
-  readonly groups: number;
-  readonly groupIn: number;
-  readonly groupOut: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly outRows: number;
-  readonly outColumns: number;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
-  readonly padBegin: Pair;
-  readonly padEnd: Pair;
-  /** In elements: of a row and a column of the input, of a row and a column of a filter. */
-  readonly planeStrides: Pair;
-  readonly kernelStrides: Pair;
-}
-function geometryOf(call: ConvolveCall): Geometry {
-  const { x, w } = convolveOperands(call);
-  const out = call.results[0] ?? unreachable("result");
-  const { groups } = call;
-  const [rows, columns] = pair(x.shape.slice(2), 1);
-  const [outRows, outColumns] = pair(out.shape.slice(2), 1);
-  return {
-    x,
-    w,
-    groups,
-    rows,
-    columns,
-    outRows,
-    outColumns,
-    batch: x.shape[0] ?? 1,
-    groupIn: (x.shape[1] ?? 1) / groups,
-    groupOut: (out.shape[1] ?? 1) / groups,
-    kernel: pair(w.shape.slice(2), 1),
-    stride: pair(call.stride, 1),
-    dilation: pair(call.dilation, 1),
-    padBegin: pair(call.padBegin, 0),
-    padEnd: pair(call.padEnd, 0),
-    planeStrides: pair(x.strides.slice(2), 0),
-    kernelStrides: pair(w.strides.slice(2), 0),
-  };
 }

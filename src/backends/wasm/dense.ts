@@ -9,15 +9,16 @@ import type { LinearMemory } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
 import { emitRows, type RowFunctions } from "./rows.ts";
+import { emitWinograd, type WinogradFunctions } from "./winograd-kernels.ts";
 import { emitVectorProducts, type VectorProductFunctions } from "./vector-product.ts";
 
 type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
-  readonly [K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & AttentionFunctions & Pools)]: (
-    ...args: number[]
-  ) => void;
+  readonly [
+    K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & AttentionFunctions & WinogradFunctions & Pools)
+  ]: (...args: number[]) => void;
 };
 
 /** Compiles the module over a memory. */
@@ -32,6 +33,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
+  emitWinograd(module, fusedMultiplyAdd, gemm);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory: memory.memory } });
   return exports as unknown as DenseKernels; // exported under the names that the types have
 }

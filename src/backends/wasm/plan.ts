@@ -14,7 +14,7 @@ import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packed } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { play, Tape } from "./tape.ts";
-import type { WasmBuffer } from "./wasm.ts";
+import { fits, type PackingBudget, type WasmBuffer } from "./wasm.ts";
 
 const ALIGNMENT = 64;
 
@@ -23,6 +23,7 @@ export interface PlanHost {
   readonly memory: LinearMemory;
   readonly runtime: KernelRuntime;
   readonly launcher: Launcher;
+  readonly budget: PackingBudget;
   readonly device: Backend;
   /** The device copy of a constant. */
   constant(storage: Storage, view: View): WasmBuffer;
@@ -71,10 +72,17 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     pack(block.address);
     runtime.tape = tape;
     constant.packed.set(key, block);
+    host.budget.used += block.size;
     return block;
   };
   // The choice of a kernel goes by what a weight is without a plan, so that sums have the same order.
-  const packed: Packed = Object.assign(packing, { keeps: (view: View) => constants.get(view.storage)?.constant === true });
+  const packed: Packed = Object.assign(packing, {
+    keeps: (view: View) => constants.get(view.storage)?.constant === true,
+    fits: (view: View, key: string, size: number) => {
+      const constant = constants.get(view.storage);
+      return constant !== undefined && fits(constant, key, size, host.budget);
+    },
+  });
 
   memory.within(scope, () => {
     const begun = new Set<Storage>();

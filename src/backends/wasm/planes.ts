@@ -1,5 +1,9 @@
 /** Geometry of planes: what has one spatial axis has one row. */
 
+import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
+import { unreachable } from "../../tensor/error.ts";
+import type { View } from "../../tensor/tensor.ts";
+import type { Block } from "./memory.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 /** Of rows and of columns. */
@@ -15,4 +19,93 @@ export function writeWords(runtime: KernelRuntime, values: readonly number[]): n
   const block = runtime.block(values.length * 4);
   new Int32Array(runtime.memory.bytes.buffer, block, values.length).set(values);
   return block;
+}
+
+/** Tables of offsets kept at a time; the one not used for longest goes. */
+const MAX_TABLES = 256;
+/** Bytes behind a table that a kernel may read. */
+const SLACK = 64;
+
+/** Tables of words in linear memory, by what they were made for. */
+export class Tables {
+  readonly #runtime: KernelRuntime;
+  readonly #blocks = new Map<string, Block>();
+
+  constructor(runtime: KernelRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** Address of the table. */
+  of(key: string, make: () => Int32Array): number {
+    // A plan's tables are its own: the cache lets go of the oldest.
+    if (this.#runtime.tape !== undefined) return this.#write(make()).address;
+    let block = this.#blocks.get(key);
+    if (block === undefined) {
+      block = this.#write(make());
+      if (this.#blocks.size >= MAX_TABLES) {
+        for (const [old, held] of this.#blocks) {
+          this.#blocks.delete(old);
+          this.#runtime.memory.free(held);
+          break;
+        }
+      }
+    } else this.#blocks.delete(key);
+    this.#blocks.set(key, block);
+    return block.address;
+  }
+
+  #write(words: Int32Array): Block {
+    const { memory } = this.#runtime;
+    const block = memory.allocatePinned(words.byteLength + SLACK);
+    memory.bytes.set(new Uint8Array(words.buffer), block.address);
+    return block;
+  }
+}
+
+/** A convolution over planes; what has one spatial axis has one row. */
+export interface Geometry {
+  readonly x: View;
+  readonly w: View;
+  readonly batch: number;
+  readonly groups: number;
+  readonly groupIn: number;
+  readonly groupOut: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly outRows: number;
+  readonly outColumns: number;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly dilation: Pair;
+  readonly padBegin: Pair;
+  readonly padEnd: Pair;
+  /** In elements: of a row and a column of the input, of a row and a column of a filter. */
+  readonly planeStrides: Pair;
+  readonly kernelStrides: Pair;
+}
+export function geometryOf(call: ConvolveCall): Geometry {
+  const { x, w } = convolveOperands(call);
+  const out = call.results[0] ?? unreachable("result");
+  const { groups } = call;
+  const [rows, columns] = pair(x.shape.slice(2), 1);
+  const [outRows, outColumns] = pair(out.shape.slice(2), 1);
+  return {
+    x,
+    w,
+    groups,
+    rows,
+    columns,
+    outRows,
+    outColumns,
+    batch: x.shape[0] ?? 1,
+    groupIn: (x.shape[1] ?? 1) / groups,
+    groupOut: (out.shape[1] ?? 1) / groups,
+    kernel: pair(w.shape.slice(2), 1),
+    stride: pair(call.stride, 1),
+    dilation: pair(call.dilation, 1),
+    padBegin: pair(call.padBegin, 0),
+    padEnd: pair(call.padEnd, 0),
+    planeStrides: pair(x.strides.slice(2), 0),
+    kernelStrides: pair(w.strides.slice(2), 0),
+  };
 }

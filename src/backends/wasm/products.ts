@@ -16,11 +16,14 @@ export const DEPTH = 256;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
 
-/** A packed form of an operand: a weight's is kept with its buffer, any other's until the call is over. */
+/** Packed forms of operands. */
 export interface Packed {
+  /** A packed form: a weight's is kept with its buffer, any other's until the call is over. */
   (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
   /** Whether a packed form would be kept. */
   keeps(view: View): boolean;
+  /** Whether a packed form that is larger than the operand would be kept: the limit for packed forms is not reached. */
+  fits(view: View, key: string, bytes: number): boolean;
 }
 
 /** A matrix in memory; strides in bytes. */
@@ -73,7 +76,8 @@ export class Products {
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
       const asVector =
-        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) || (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
+        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) ||
+        (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
       if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
       if (asVector || depth === 0) {
         done(batch, 0, rows, 0, columns);

@@ -1,0 +1,102 @@
+/** Convolutions through Winograd's transforms against the cpu's sums, at any padding, layout and size of tile. */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { seedTwister } from "../../numeric/mt19937.ts";
+import type { Backend } from "../../prims/backend.ts";
+import type { ConvolveCall } from "../../prims/call.ts";
+import { Executor } from "../../run/executor.ts";
+import { numelOf } from "../../tensor/shape.ts";
+import { Storage } from "../../tensor/storage.ts";
+import { Tensor, viewOf } from "../../tensor/tensor.ts";
+import { cpu } from "../cpu/cpu.ts";
+import { wasm } from "./wasm.ts";
+
+const host = cpu();
+const contextOf = (backend: Backend): Executor => new Executor({ backend, cpu: host, generator: seedTwister(0) });
+const numbers = (t: Tensor): Float32Array => t.data as Float32Array; // all are float32
+
+/** Numbers in -1 to 1 without a pattern, the same on every run. */
+function noise(shape: readonly number[]): Tensor {
+  let state = 1 + shape.length;
+  const next = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state / 2 ** 31;
+  };
+  return Tensor.from(Float32Array.from({ length: numelOf(shape) }, next), shape);
+}
+/** The same numbers with channels innermost. */
+function channelsLast(t: Tensor): Tensor {
+  const [n = 1, c = 1, h = 1, w = 1] = t.shape;
+  const moved = Tensor.from(Float32Array.from(numbers(t)), [n, h, w, c]);
+  return viewOf(moved, [n, c, h, w], [h * w * c, 1, w * c, c], 0);
+}
+
+/** The same tensor as a model's weight, whose packed forms are kept. */
+const asWeight = (t: Tensor): Tensor =>
+  viewOf(
+    new Tensor(
+      Storage.lazy(t.storage.nbytes, () => t.storage.bytes()),
+      t.dtype,
+      [t.numel],
+    ),
+    t.shape,
+    t.strides,
+    t.offset,
+  );
+
+const geometry = fc.record({
+  batch: fc.integer({ min: 1, max: 2 }),
+  groups: fc.constantFrom(1, 2),
+  inputs: fc.integer({ min: 17, max: 32 }),
+  outputs: fc.integer({ min: 17, max: 32 }),
+  rows: fc.integer({ min: 3, max: 23 }),
+  columns: fc.integer({ min: 1, max: 23 }),
+  pads: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(2)),
+  biased: fc.boolean(),
+  last: fc.boolean(),
+});
+
+describe.each([
+  ["tiles of 4 x 4", 2 ** 28],
+  ["tiles of 2 x 2, where the larger ones' filters would not be kept", 58_000],
+  ["no tiles, where no filters would be kept", 0],
+])("%s", (_, packedLimit) => {
+  it("give the convolution", () => {
+    fc.assert(
+      fc.property(geometry, ({ batch, groups, inputs, outputs, rows, columns, pads: [top, left, bottom, right], biased, last }) => {
+        const shape = [batch, groups * outputs, rows + top + bottom - 2, columns + left + right - 2];
+        if (shape.some((size) => size < 1)) return;
+        const x = noise([batch, groups * inputs, rows, columns]);
+        const w = noise([groups * outputs, inputs, 3, 3]);
+        const operands = [last ? channelsLast(x) : x, asWeight(last ? channelsLast(w) : w), ...(biased ? [noise([groups * outputs])] : [])];
+        const call: Omit<ConvolveCall, "results"> = {
+          kind: "convolve",
+          operands,
+          scalars: [],
+          stride: [1, 1],
+          padBegin: [top, left],
+          padEnd: [bottom, right],
+          dilation: [1, 1],
+          groups,
+          transposed: false,
+          accumulate: "f32",
+          epilogue: undefined,
+        };
+        const [got = [], want = []] = [wasm({ packedLimit }), host].map((backend) => {
+          const y = Tensor.zeros(shape);
+          contextOf(backend).run({ ...call, results: [y] });
+          return numbers(y);
+        });
+        let largest = 0;
+        let worst = 0;
+        want.forEach((value, i) => {
+          largest = Math.max(largest, Math.abs(value));
+          worst = Math.max(worst, Math.abs(value - (got[i] ?? NaN)));
+        });
+        expect(worst / largest).toBeLessThan(3e-5);
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

@@ -1,0 +1,219 @@
+/** Convolutions by 3 x 3 filters at a stride of one through Winograd's transforms: a quarter or less than half of the multiplications. */
+
+import type { View } from "../../tensor/tensor.ts";
+import type { DenseKernels } from "./dense.ts";
+import { FLOAT } from "./emit.ts";
+import type { Finish } from "./epilogue.ts";
+import { COLUMNS, ROWS } from "./gemm.ts";
+import type { Geometry, Tables } from "./planes.ts";
+import { type Packed, padded } from "./products.ts";
+import type { KernelRuntime } from "./runtime.ts";
+import type { TileSide } from "./winograd-kernels.ts";
+
+/** Bytes that the transformed inputs and products of a block of tiles should take: most of a second cache. */
+const BLOCK_BYTES = 768 * 1024;
+/** Tiles of a block, whatever they take: below that, reading the filters once a block would cost more. */
+const LEAST_TILES = 16;
+/** Depth that is multiplied at a time: both panels of a tile of the product stay in the first cache. */
+const DEPTH = 512;
+/** Bytes between planes beyond their size: planes at a power of two would all fall into the same lines of a cache. */
+const SKEW = 64;
+/** Bytes that a transform keeps on the way, at most. */
+const SCRATCH = 36 * 16;
+
+/** Costs in cycles, measured on Zen 4: a step of depth of a 4 x 8 tile, a tile besides its depth, a transform of four lanes, packing eight columns. */
+const CYCLES = { step: 4.4, tile: 40, transform: { 2: 50, 4: 120 }, pack: 8 } as const;
+
+interface Plan {
+  readonly side: TileSide;
+  readonly across: number;
+  readonly down: number;
+  /** Rows of tiles in a block. */
+  readonly rows: number;
+}
+
+function planOf(g: Geometry, side: TileSide): Plan {
+  const across = Math.ceil(g.outColumns / side);
+  const down = Math.ceil(g.outRows / side);
+  const bytesPerTile = (side + 2) ** 2 * FLOAT * (g.groupIn + padded(g.groupOut, COLUMNS));
+  const wanted = Math.max(1, Math.min(down, Math.floor(Math.max(LEAST_TILES, BLOCK_BYTES / bytesPerTile) / across)));
+  // Of block heights near the wanted one, the one that wastes the fewest lanes.
+  let best = wanted;
+  let least = Infinity;
+  for (let rows = wanted; rows >= wanted / 2; rows--) {
+    const lanes = Math.floor(down / rows) * padded(rows * across, ROWS) + padded((down % rows) * across, ROWS);
+    if (lanes < least) [best, least] = [rows, lanes];
+  }
+  return { side, across, down, rows: best };
+}
+
+/** Estimated cycles of an image and group. */
+function cyclesOf(g: Geometry, side: TileSide): number {
+  const positions = (side + 2) ** 2;
+  const panels = Math.ceil((Math.ceil(g.outColumns / side) * Math.ceil(g.outRows / side)) / ROWS);
+  const products = positions * panels * Math.ceil(g.groupOut / COLUMNS) * (g.groupIn * CYCLES.step + CYCLES.tile);
+  return products + panels * (g.groupIn + g.groupOut) * CYCLES.transform[side];
+}
+function directCycles(g: Geometry): number {
+  const depth = 9 * g.groupIn;
+  return Math.ceil((g.outRows * g.outColumns) / COLUMNS) * (Math.ceil(g.groupOut / ROWS) * (depth * CYCLES.step + CYCLES.tile) + depth * CYCLES.pack);
+}
+
+export class Winograd {
+  readonly #runtime: KernelRuntime;
+  readonly #dense: DenseKernels;
+  readonly #tables: Tables;
+
+  constructor(runtime: KernelRuntime, dense: DenseKernels, tables: Tables) {
+    this.#runtime = runtime;
+    this.#dense = dense;
+    this.#tables = tables;
+  }
+
+  /** Runs the convolution, where that is faster than a direct one and its filters may be kept. */
+  run(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): boolean {
+    const side = this.#sideOf(g, packed);
+    if (side === undefined) return false;
+    const plan = planOf(g, side);
+    const { across, down } = plan;
+    const { memory } = this.#runtime;
+    const [input, output] = side === 2 ? [this.#dense.winogradInput2, this.#dense.winogradOutput2] : [this.#dense.winogradInput4, this.#dense.winogradOutput4];
+    const positions = (side + 2) ** 2;
+    const wide = padded(g.groupOut, COLUMNS);
+    const lanes = padded(plan.rows * across, ROWS);
+    const pitch = (across * side + 4) * FLOAT;
+    const inputStep = lanes * g.groupIn * FLOAT + SKEW;
+    const productStep = lanes * wide * FLOAT + SKEW;
+    const filterStep = filterStepOf(g);
+    const planeBytes = (plan.rows * side + 2) * pitch;
+    const inputs = memory.allocate(positions * inputStep);
+    const products = memory.allocate(positions * productStep);
+    const scratch = memory.allocate(SCRATCH + planeBytes + 2 * SKEW);
+    const plane = scratch.address + SCRATCH;
+    const corners = this.#cornerTable(plan, pitch);
+    const targets = this.#targetTable(g, plan);
+    const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
+    const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
+    const outPlane = g.outRows * g.outColumns;
+    for (let n = 0; n < g.batch; n++) {
+      for (let group = 0; group < g.groups; group++) {
+        const filters = this.#filters(g, group, side, addressOf, packed);
+        const image = addressOf(g.x) + g.x.offset * FLOAT + n * batchStride + group * g.groupIn * planeStride;
+        const target = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
+        const bias = biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT;
+        for (let first = 0; first < down; first += plan.rows) {
+          const high = Math.min(plan.rows, down - first);
+          const tiles = high * across;
+          // Rows of the input that the block's windows see, and those of them that exist.
+          const top = first * side - g.padBegin[0];
+          const from = Math.max(0, top);
+          const rows = Math.max(0, Math.min(g.rows, top + high * side + 2) - from);
+          this.#runtime.zero(plane, planeBytes);
+          const inner = plane + (from - top) * pitch + g.padBegin[1] * FLOAT;
+          input(
+            inputs.address,
+            inputStep,
+            ROWS * g.groupIn * FLOAT,
+            image + from * rowStride,
+            g.groupIn,
+            planeStride,
+            rowStride,
+            columnStride,
+            rows,
+            g.columns,
+            inner,
+            pitch,
+            corners,
+            Math.ceil(tiles / ROWS),
+            plane,
+            scratch.address,
+          );
+          for (let k = 0; k < g.groupIn; k += DEPTH) {
+            this.#dense.winogradProducts(
+              inputs.address + k * ROWS * FLOAT,
+              inputStep,
+              filters + k * COLUMNS * FLOAT,
+              filterStep,
+              products.address,
+              productStep,
+              positions,
+              padded(tiles, ROWS),
+              wide,
+              Math.min(DEPTH, g.groupIn - k),
+              g.groupIn,
+              k > 0 ? 1 : 0,
+            );
+          }
+          output(
+            products.address,
+            productStep,
+            wide * FLOAT,
+            tiles,
+            g.groupOut,
+            targets + first * across * 2 * FLOAT,
+            target,
+            outPlane * FLOAT,
+            g.outColumns * FLOAT,
+            bias,
+            scratch.address,
+          );
+          const done = first * side * g.outColumns;
+          const columns = Math.min(outPlane, (first + high) * side * g.outColumns) - done;
+          finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: done, columns });
+        }
+      }
+    }
+    for (const block of [inputs, products, scratch]) memory.free(block);
+    return true;
+  }
+
+  #sideOf(g: Geometry, packed: Packed): TileSide | undefined {
+    const unit = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
+    if (g.kernel[0] !== 3 || g.kernel[1] !== 3 || !unit(g.stride) || !unit(g.dilation)) return undefined;
+    let best: TileSide | undefined;
+    let least = 0.9 * directCycles(g);
+    for (const side of [4, 2] as const) {
+      const cycles = cyclesOf(g, side);
+      if (cycles < least && packed.fits(g.w, filterKey(g, 0, side), g.groups * filterBytes(g, side))) [best, least] = [side, cycles];
+    }
+    return best;
+  }
+
+  #filters(g: Geometry, group: number, side: TileSide, addressOf: (view: View) => number, packed: Packed): number {
+    const { w } = g;
+    const [filterStride = 0, channelStride = 0] = w.strides.map((s) => s * FLOAT);
+    const [rowStride, columnStride] = g.kernelStrides;
+    return packed(w, filterKey(g, group, side), filterBytes(g, side), (to) => {
+      this.#runtime.zero(to, filterBytes(g, side));
+      const from = addressOf(w) + w.offset * FLOAT + group * g.groupOut * filterStride;
+      const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
+      transform(to, from, g.groupOut, g.groupIn, filterStride, channelStride, rowStride * FLOAT, columnStride * FLOAT, filterStepOf(g));
+    }).address;
+  }
+
+  /** Byte offset of each tile of a block in the padded plane; the last one fills its panel. */
+  #cornerTable({ side, across, rows }: Plan, pitch: number): number {
+    return this.#tables.of(`corners/${side}/${across}/${rows}`, () => {
+      const tiles = rows * across;
+      return Int32Array.from({ length: padded(tiles, ROWS) }, (_, i) => {
+        const tile = Math.min(i, tiles - 1);
+        return Math.floor(tile / across) * side * pitch + (tile % across) * side * FLOAT;
+      });
+    });
+  }
+
+  /** Where each tile lies in a plane of the result, and how much of it is inside. */
+  #targetTable(g: Geometry, { side, across, down }: Plan): number {
+    return this.#tables.of(`targets/${side}/${g.outRows}/${g.outColumns}`, () =>
+      Int32Array.from({ length: 2 * across * down }, (_, i) => {
+        const [y, x] = [Math.floor((i >> 1) / across) * side, ((i >> 1) % across) * side];
+        return (i & 1) === 0 ? (y * g.outColumns + x) * FLOAT : Math.min(side, g.outRows - y) * 8 + Math.min(side, g.outColumns - x);
+      }),
+    );
+  }
+}
+
+const filterStepOf = (g: Geometry): number => padded(g.groupOut, COLUMNS) * g.groupIn * FLOAT + SKEW;
+const filterBytes = (g: Geometry, side: TileSide): number => (side + 2) ** 2 * filterStepOf(g);
+const filterKey = ({ w }: Geometry, group: number, side: TileSide): string =>
+  `winograd${side}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
