@@ -3,6 +3,7 @@
 import { ModuleBuilder } from "../../wasm/module.ts";
 import { type AttentionFunctions, emitAttention } from "./attention.ts";
 import { type CellFunctions, emitCells } from "./cells.ts";
+import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
 import type { LinearMemory } from "./memory.ts";
@@ -17,7 +18,15 @@ type Pools = ReturnType<typeof emitPools>;
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
   readonly [
-    K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & AttentionFunctions & WinogradFunctions & Pools)
+    K in keyof (GemmFunctions &
+      VectorProductFunctions &
+      PatchFunctions &
+      DepthwiseFunctions &
+      RowFunctions &
+      CellFunctions &
+      AttentionFunctions &
+      WinogradFunctions &
+      Pools)
   ]: (...args: number[]) => void;
 };
 
@@ -28,7 +37,8 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   module.importMemory("env", "memory", { initial: 1 });
   const gemm = emitGemm(module, fusedMultiplyAdd);
   const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
-  emitPatches(module, fusedMultiplyAdd);
+  emitPatches(module);
+  emitDepthwise(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd);
