@@ -10,7 +10,7 @@ import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Geometry, geometryOf, Tables, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, straightFilters, Tables, writeWords } from "./planes.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
 
@@ -102,34 +102,13 @@ export class Convolutions {
   /** Filters `[groupOut, depth]` in panels of rows, block of depth by block. */
   #packedFilters(g: Geometry, group: number, depth: number, addressOf: (view: View) => number, packed: Packed): Block {
     const { w } = g;
-    const at = addressOf(w) + (w.offset + group * g.groupOut * (w.strides[0] ?? 0)) * FLOAT;
     const high = padded(g.groupOut, ROWS) * FLOAT;
     return packed(w, `filters/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
-      // Depth is (channel, kernel row, kernel column): contiguous in a contiguous weight, else copied so.
-      let [from, rowStride] = [at, (w.strides[0] ?? 0) * FLOAT];
-      let copy: Block | undefined;
-      if (!isContiguous(w.shape.slice(1), w.strides.slice(1))) {
-        copy = this.#memory.allocate(g.groupOut * depth * FLOAT);
-        const [, channel = 0] = w.strides;
-        const [kernelRow, kernelColumn] = g.kernelStrides;
-        for (let o = 0; o < g.groupOut; o++) {
-          this.#dense.copyPlanes(
-            copy.address + o * depth * FLOAT,
-            at + o * rowStride,
-            g.groupIn,
-            g.kernel[0],
-            g.kernel[1],
-            channel * FLOAT,
-            kernelRow * FLOAT,
-            kernelColumn * FLOAT,
-            g.kernel[1] * FLOAT,
-            g.kernel[0] * g.kernel[1] * FLOAT,
-            0,
-          );
-        }
-        [from, rowStride] = [copy.address, depth * FLOAT];
+      // Depth is (channel, kernel row, kernel column).
+      const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, this.#dense);
+      for (let k = 0; k < depth; k += DEPTH) {
+        this.#dense.packRows(to + k * high, address + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), filterStride, FLOAT);
       }
-      for (let k = 0; k < depth; k += DEPTH) this.#dense.packRows(to + k * high, from + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), rowStride, FLOAT);
       if (copy !== undefined) this.#memory.free(copy);
     });
   }
@@ -192,13 +171,8 @@ export class Convolutions {
 
   /** One input channel a filter. */
   #depthwise(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
-    const { w } = g;
     const outPlane = g.outRows * g.outColumns;
-    const taps = g.kernel[0] * g.kernel[1];
-    const contiguous = isContiguous(w.shape.slice(2), w.strides.slice(2));
-    const copy = contiguous ? undefined : this.#straightFilters(g, addressOf);
-    const filterStride = copy === undefined ? (w.strides[0] ?? 0) * FLOAT : taps * FLOAT;
-    const filtersAt = copy?.address ?? addressOf(w) + w.offset * FLOAT;
+    const { address: filtersAt, filterStride, copy } = straightFilters({ ...g, groupOut: g.groups * g.groupOut }, 0, addressOf, this.#memory, this.#dense);
     const byThree = threeByThree(g);
     const planes = byThree === undefined ? this.#padded(g, addressOf, true) : planesOf(g, addressOf);
     // With one filter a channel, as many channels as an epilogue should find in a cache.
@@ -238,32 +212,6 @@ export class Convolutions {
       }
     }
     for (const block of [copy, planes.scratch]) if (block !== undefined) this.#memory.free(block);
-  }
-
-  /** All filters, each one's taps and channels one after another. */
-  #straightFilters(g: Geometry, addressOf: (view: View) => number): Block {
-    const { w } = g;
-    const [filters = 0, channels = 0] = w.shape;
-    const [filterStride = 0, channelStride = 0] = w.strides.map((s) => s * FLOAT);
-    const [rowStride, columnStride] = g.kernelStrides;
-    const plane = g.kernel[0] * g.kernel[1] * FLOAT;
-    const block = this.#memory.allocate(filters * channels * plane);
-    for (let filter = 0; filter < filters; filter++) {
-      this.#dense.copyPlanes(
-        block.address + filter * channels * plane,
-        addressOf(w) + w.offset * FLOAT + filter * filterStride,
-        channels,
-        g.kernel[0],
-        g.kernel[1],
-        channelStride,
-        rowStride * FLOAT,
-        columnStride * FLOAT,
-        g.kernel[1] * FLOAT,
-        plane,
-        0,
-      );
-    }
-    return block;
   }
 
   /** A transposed convolution: the filters by the input's planes, each product added where its tap falls. */

@@ -10,6 +10,7 @@ import type { LinearMemory } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
 import { emitRows, type RowFunctions } from "./rows.ts";
+import { emitVectorPools, type VectorPoolFunctions } from "./vector-pool.ts";
 import { emitWinograd, type WinogradFunctions } from "./winograd-kernels.ts";
 import { emitVectorProducts, type VectorProductFunctions } from "./vector-product.ts";
 
@@ -21,6 +22,7 @@ export type DenseKernels = {
     K in keyof (GemmFunctions &
       VectorProductFunctions &
       PatchFunctions &
+      VectorPoolFunctions &
       DepthwiseFunctions &
       RowFunctions &
       CellFunctions &
@@ -40,6 +42,7 @@ export function denseKernels(memory: LinearMemory): DenseKernels {
   emitPatches(module);
   emitDepthwise(module, fusedMultiplyAdd);
   emitPools(module);
+  emitVectorPools(module);
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);

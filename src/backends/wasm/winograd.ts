@@ -5,7 +5,7 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
-import type { Geometry, Tables } from "./planes.ts";
+import { type Geometry, straightFilters, type Tables } from "./planes.ts";
 import { type Packed, padded } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import type { TileSide } from "./winograd-kernels.ts";
@@ -181,13 +181,14 @@ export class Winograd {
 
   #filters(g: Geometry, group: number, side: TileSide, addressOf: (view: View) => number, packed: Packed): number {
     const { w } = g;
-    const [filterStride = 0, channelStride = 0] = w.strides.map((s) => s * FLOAT);
-    const [rowStride, columnStride] = g.kernelStrides;
+    const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
     return packed(w, filterKey(g, group, side), filterBytes(g, side), (to) => {
-      this.#runtime.zero(to, filterBytes(g, side));
-      const from = addressOf(w) + w.offset * FLOAT + group * g.groupOut * filterStride;
-      const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
-      transform(to, from, g.groupOut, g.groupIn, filterStride, channelStride, rowStride * FLOAT, columnStride * FLOAT, filterStepOf(g));
+      const straight = straightFilters(g, group, addressOf, this.#runtime.memory, this.#dense);
+      for (let filter = 0; filter < g.groupOut; filter += COLUMNS) {
+        const from = straight.address + filter * straight.filterStride;
+        transform(to + filter * g.groupIn * FLOAT, from, Math.min(COLUMNS, g.groupOut - filter), g.groupIn, straight.filterStride, 9 * FLOAT, filterStepOf(g));
+      }
+      if (straight.copy !== undefined) this.#runtime.memory.free(straight.copy);
     }).address;
   }
 
