@@ -10,7 +10,7 @@ import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Geometry, geometryOf, Tables, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, straightFilters, Tables, writeWords } from "./planes.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
 
@@ -31,7 +31,7 @@ export class Convolutions {
     this.#dense = dense;
     this.#products = products;
     this.#tables = new Tables(runtime);
-    this.#winograd = new Winograd(runtime.memory, dense, this.#tables);
+    this.#winograd = new Winograd(runtime, dense, this.#tables);
   }
 
   refuses(call: ConvolveCall): string | undefined {
@@ -58,10 +58,9 @@ export class Convolutions {
     const plane = g.outRows * g.outColumns;
     if (call.transposed) return this.#transposed(g, biasAt, to, addressOf, finish);
     if (this.#winograd.run(g, biasAt, to, addressOf, packed, finish)) return;
-    const depthwise = g.groupIn === 1 && g.groupOut === 1 && g.stride[1] <= 2;
-    const source = this.#padded(g, addressOf, depthwise);
-    if (depthwise) this.#depthwise(g, source, biasAt, to, addressOf, finish);
-    else {
+    if (g.groupIn === 1 && g.stride[1] <= 2 && (g.groups > 1 || threeByThree(g) !== undefined)) return this.#depthwise(g, biasAt, to, addressOf, finish);
+    const source = this.#padded(g, addressOf, false);
+    {
       const columns = this.#columnTable(g, source);
       const depths = this.#depthTable(g, source);
       const depth = g.groupIn * g.kernel[0] * g.kernel[1];
@@ -107,65 +106,41 @@ export class Convolutions {
   /** Filters `[groupOut, depth]` in panels of rows, block of depth by block. */
   #packedFilters(g: Geometry, group: number, depth: number, addressOf: (view: View) => number, packed: Packed): Block {
     const { w } = g;
-    const at = addressOf(w) + (w.offset + group * g.groupOut * (w.strides[0] ?? 0)) * FLOAT;
     const high = padded(g.groupOut, ROWS) * FLOAT;
     return packed(w, `filters/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
-      // Depth is (channel, kernel row, kernel column): contiguous in a contiguous weight, else copied so.
-      let [from, rowStride] = [at, (w.strides[0] ?? 0) * FLOAT];
-      let copy: Block | undefined;
-      if (!isContiguous(w.shape.slice(1), w.strides.slice(1))) {
-        copy = this.#memory.allocate(g.groupOut * depth * FLOAT);
-        const [, channel = 0] = w.strides;
-        const [kernelRow, kernelColumn] = g.kernelStrides;
-        for (let o = 0; o < g.groupOut; o++) {
-          this.#dense.copyPlanes(
-            copy.address + o * depth * FLOAT,
-            at + o * rowStride,
-            g.groupIn,
-            g.kernel[0],
-            g.kernel[1],
-            channel * FLOAT,
-            kernelRow * FLOAT,
-            kernelColumn * FLOAT,
-            g.kernel[1] * FLOAT,
-            g.kernel[0] * g.kernel[1] * FLOAT,
-            0,
-          );
-        }
-        [from, rowStride] = [copy.address, depth * FLOAT];
+      // Depth is (channel, kernel row, kernel column).
+      const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, this.#dense);
+      for (let k = 0; k < depth; k += DEPTH) {
+        this.#dense.packRows(to + k * high, address + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), filterStride, FLOAT);
       }
-      for (let k = 0; k < depth; k += DEPTH) this.#dense.packRows(to + k * high, from + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), rowStride, FLOAT);
       if (copy !== undefined) this.#memory.free(copy);
     });
   }
 
   /** The input as planes that a window never leaves: itself where there is no padding, else a copy with a border of zeros. */
   #padded(g: Geometry, addressOf: (view: View) => number, needsRows: boolean): Planes {
-    const at = addressOf(g.x) + g.x.offset * FLOAT;
-    const [batch = 0, plane = 0] = g.x.strides.map((s) => s * FLOAT);
-    const [row = 0, column = 0] = g.planeStrides.map((s) => s * FLOAT);
+    const planes = planesOf(g, addressOf);
     const [top, left] = g.padBegin;
     const [bottom, right] = g.padEnd;
     const border = top !== 0 || left !== 0 || bottom !== 0 || right !== 0;
-    if (!border && !(needsRows && column !== FLOAT))
-      return { address: at, batchStride: batch, planeStride: plane, rowStride: row, columnStride: column, scratch: undefined };
+    if (!border && !(needsRows && planes.columnStride !== FLOAT)) return planes;
     const rows = g.rows + top + bottom;
     const columns = g.columns + left + right;
     const paddedRow = columns * FLOAT;
     const paddedPlane = rows * paddedRow;
     const channels = g.groups * g.groupIn;
     const scratch = this.#memory.allocate(g.batch * channels * paddedPlane);
-    if (border) this.#dense.clear(scratch.address, g.batch * channels * paddedPlane);
+    if (border) this.#runtime.zero(scratch.address, g.batch * channels * paddedPlane);
     for (let n = 0; n < g.batch; n++) {
       this.#dense.copyPlanes(
         scratch.address + n * channels * paddedPlane,
-        at + n * batch,
+        planes.address + n * planes.batchStride,
         channels,
         g.rows,
         g.columns,
-        plane,
-        row,
-        column,
+        planes.planeStride,
+        planes.rowStride,
+        planes.columnStride,
         paddedRow,
         paddedPlane,
         top * paddedRow + left * FLOAT,
@@ -198,38 +173,49 @@ export class Convolutions {
     });
   }
 
-  #depthwise(g: Geometry, planes: Planes, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
-    const { w } = g;
-    const taps = g.kernel[0] * g.kernel[1];
-    const [filter = 0] = w.strides;
-    const contiguous = isContiguous(w.shape.slice(2), w.strides.slice(2));
-    const copy = contiguous ? undefined : this.#memory.allocate(taps * FLOAT);
-    const [kernelRow, kernelColumn] = g.kernelStrides;
+  /** One input channel a filter. */
+  #depthwise(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
+    const outPlane = g.outRows * g.outColumns;
+    const { address: filtersAt, filterStride, copy } = straightFilters({ ...g, groupOut: g.groups * g.groupOut }, 0, addressOf, this.#memory, this.#dense);
+    const byThree = threeByThree(g);
+    const planes = byThree === undefined ? this.#padded(g, addressOf, true) : planesOf(g, addressOf);
+    // With one filter a channel, as many channels as an epilogue should find in a cache.
+    const groups = g.groupOut === 1 ? Math.max(1, Math.floor(PART_BYTES / (outPlane * FLOAT))) : 1;
     for (let n = 0; n < g.batch; n++) {
-      for (let channel = 0; channel < g.groups; channel++) {
-        let weights = addressOf(w) + (w.offset + channel * filter) * FLOAT;
-        if (copy !== undefined) {
-          this.#dense.copyPlanes(copy.address, weights, 1, g.kernel[0], g.kernel[1], 0, kernelRow * FLOAT, kernelColumn * FLOAT, g.kernel[1] * FLOAT, 0, 0);
-          weights = copy.address;
+      for (let group = 0; group < g.groups; group += groups) {
+        const row = group * g.groupOut;
+        const rows = Math.min(groups, g.groups - group) * g.groupOut;
+        const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
+        const from = planes.address + n * planes.batchStride + group * planes.planeStride;
+        const target = to + (n * g.groups * g.groupOut + row) * outPlane * FLOAT;
+        const filters = filtersAt + row * filterStride;
+        const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
+        if (byThree !== undefined) {
+          const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
+          const { rowStride } = planes;
+          run(target, from, filters, bias, rows, planeStep, filterStride, g.rows, g.columns, rowStride, g.outRows, g.outColumns, g.padBegin[0], g.padBegin[1]);
+        } else {
+          for (let i = 0; i < rows; i++) {
+            this.#dense.depthwise(
+              target + i * outPlane * FLOAT,
+              from + i * planeStep,
+              filters + i * filterStride,
+              bias === 0 ? 0 : bias + i * FLOAT,
+              g.outRows,
+              g.outColumns,
+              g.kernel[0],
+              g.kernel[1],
+              g.stride[0] * planes.rowStride,
+              g.dilation[0] * planes.rowStride,
+              g.dilation[1] * FLOAT,
+              g.stride[1],
+            );
+          }
         }
-        this.#dense.depthwise(
-          to + (n * g.groups + channel) * g.outRows * g.outColumns * FLOAT,
-          planes.address + n * planes.batchStride + channel * planes.planeStride,
-          weights,
-          biasAt === 0 ? 0 : biasAt + channel * FLOAT,
-          g.outRows,
-          g.outColumns,
-          g.kernel[0],
-          g.kernel[1],
-          g.stride[0] * planes.rowStride,
-          g.dilation[0] * planes.rowStride,
-          g.dilation[1] * FLOAT,
-          g.stride[1],
-        );
-        finish?.({ batch: n, row: channel, rows: 1, column: 0, columns: g.outRows * g.outColumns });
+        finish?.({ batch: n, row, rows, column: 0, columns: outPlane });
       }
     }
-    if (copy !== undefined) this.#memory.free(copy);
+    for (const block of [copy, planes.scratch]) if (block !== undefined) this.#memory.free(block);
   }
 
   /** A transposed convolution: the filters by the input's planes, each product added where its tap falls. */
@@ -329,6 +315,9 @@ export class Convolutions {
   }
 }
 
+/** Bytes of a result that are written before an epilogue reads them again. */
+const PART_BYTES = 128 * 1024;
+
 interface Planes {
   readonly address: number;
   readonly batchStride: number;
@@ -336,4 +325,18 @@ interface Planes {
   readonly rowStride: number;
   readonly columnStride: number;
   readonly scratch: Block | undefined;
+}
+
+function planesOf(g: Geometry, addressOf: (view: View) => number): Planes {
+  const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
+  const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
+  return { address: addressOf(g.x) + g.x.offset * FLOAT, batchStride, planeStride, rowStride, columnStride, scratch: undefined };
+}
+
+/** The stride of a convolution that the kernels of 3 x 3 filters take. */
+function threeByThree(g: Geometry): 1 | 2 | undefined {
+  const [down, across] = g.stride;
+  if (g.kernel[0] !== 3 || g.kernel[1] !== 3 || down !== across || g.dilation[0] !== 1 || g.dilation[1] !== 1) return undefined;
+  if (g.planeStrides[1] !== 1 && g.columns > 1) return undefined;
+  return across === 1 || across === 2 ? across : undefined;
 }

@@ -3,6 +3,7 @@
 import { ModuleBuilder } from "../../wasm/module.ts";
 import { type AttentionFunctions, emitAttention } from "./attention.ts";
 import { type CellFunctions, emitCells } from "./cells.ts";
+import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
 import type { LinearMemory } from "./memory.ts";
@@ -16,16 +17,17 @@ type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
-  readonly [K in keyof (GemmFunctions &
-    VectorProductFunctions &
-    PatchFunctions &
-    RowFunctions &
-    CellFunctions &
-    AttentionFunctions &
-    WinogradFunctions &
-    Pools)]: (
-    ...args: number[]
-  ) => void;
+  readonly [
+    K in keyof (GemmFunctions &
+      VectorProductFunctions &
+      PatchFunctions &
+      DepthwiseFunctions &
+      RowFunctions &
+      CellFunctions &
+      AttentionFunctions &
+      WinogradFunctions &
+      Pools)
+  ]: (...args: number[]) => void;
 };
 
 /** The module, compiled, and its functions over a memory. */
@@ -35,12 +37,13 @@ export function denseKernels(memory: LinearMemory): { readonly module: WebAssemb
   module.importMemory("env", "memory", memory.limits);
   const gemm = emitGemm(module, fusedMultiplyAdd);
   const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
-  emitPatches(module, fusedMultiplyAdd);
+  emitPatches(module);
+  emitDepthwise(module, fusedMultiplyAdd);
   emitPools(module);
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd, vectorProducts);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
-  emitWinograd(module, fusedMultiplyAdd);
+  emitWinograd(module, fusedMultiplyAdd, gemm);
   const compiled = new WebAssembly.Module(module.encode());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory } });
   return { module: compiled, kernels: exports as unknown as DenseKernels }; // exported under the names that the types have

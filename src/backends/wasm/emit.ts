@@ -40,3 +40,31 @@ export function storeLanes(c: Code, to: I32, value: V128, count: I32): void {
     },
   );
 }
+
+/** Copies a row of `columns` floats, whose stride in `from` may be any. */
+export function copyRow(c: Code, to: I32, from: I32, columns: I32, columnStride: I32): void {
+  const [x, read, write] = [c.local("i32"), c.hold(c.get(from)), c.hold(c.get(to))];
+  const whole = c.op("i32.and", c.op("i32.eq", c.get(columnStride), c.i32(FLOAT)), c.op("i32.ge_s", c.get(columns), c.i32(4)));
+  c.if(
+    whole,
+    () => {
+      c.for(x, 4, columns, 4, () => {
+        const at = c.get(write);
+        c.store("v128.store", at, c.load("v128.load", c.get(read)));
+        advance(c, read, c.i32(16));
+        advance(c, write, c.i32(16));
+      });
+      // The last four, which may overlap those before.
+      const back = c.hold(c.op("i32.sub", c.op("i32.shl", c.get(columns), c.i32(2)), c.i32(16)));
+      const at = c.op("i32.add", c.get(to), c.get(back));
+      c.store("v128.store", at, c.load("v128.load", c.op("i32.add", c.get(from), c.get(back))));
+    },
+    () =>
+      c.for(x, 0, columns, 1, () => {
+        const at = c.get(write);
+        c.store("f32.store", at, c.load("f32.load", c.get(read)));
+        advance(c, read, c.get(columnStride));
+        advance(c, write, c.i32(FLOAT));
+      }),
+  );
+}

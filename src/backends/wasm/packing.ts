@@ -38,11 +38,12 @@ export class Packing {
       this.#bytes += block.size;
       return block;
     };
-    const keeps = (view: View, key: string, bytes: number): boolean => {
+    const keeps = (view: View): boolean => keeper(view)?.constant === true;
+    const fits = (view: View, key: string, bytes: number): boolean => {
       const buffer = keeper(view);
       return buffer?.constant === true && (buffer.packed.has(key) || this.#bytes + bytes <= this.#limit);
     };
-    return Object.assign(of, { keeps });
+    return Object.assign(of, { keeps, fits });
   }
 
   /** Frees the forms of a buffer that is written or goes. */

@@ -2,7 +2,7 @@
 
 import type { Callable } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, multiplyAdd, storeLanes, type V128 } from "./emit.ts";
+import { advance, copyRow, FLOAT } from "./emit.ts";
 import { COLUMNS } from "./gemm.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
@@ -12,41 +12,25 @@ export interface PatchFunctions {
   readonly copyPlanes: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]>, undefined>;
   /** (to, base, byte offsets of `count` columns, count, byte offsets of depth, depth): panels of 8, zeros where the last sticks out. */
   readonly packPatches: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
-  /** (to, bytes): zeros. */
-  readonly clear: Callable<I32s<[0, 1]>, undefined>;
   /** (to, values of `rows` rows or 0, rows, columns): every row filled with its value. */
   readonly fillRows: Callable<I32s<[0, 1, 2, 3]>, undefined>;
-  /** (to, padded plane, weights, bias or 0, rows, columns, kernel rows, kernel columns; bytes between output rows, kernel rows, kernel columns in the plane; stride of columns, 1 or 2). */
-  readonly depthwise: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
   /** (to, from, rows, columns, first row in `to`, step of rows, first column, step of columns, where two words say rows and columns of `to`): adds a plane; what falls outside is lost. */
   readonly addPlane: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8]>, undefined>;
 }
 
-export function emitPatches(m: ModuleBuilder, fused: boolean): PatchFunctions {
+export function emitPatches(m: ModuleBuilder): PatchFunctions {
   const copyPlanes = m.func(
     "copyPlanes",
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
     undefined,
     (c, to, from, planes, rows, columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, first) => {
-      const [p, y, x] = [c.local("i32"), c.local("i32"), c.local("i32")];
+      const [p, y] = [c.local("i32"), c.local("i32")];
       advance(c, to, c.get(first));
       c.for(p, 0, planes, 1, () => {
         const source = c.hold(c.get(from));
         const target = c.hold(c.get(to));
         c.for(y, 0, rows, 1, () => {
-          c.if(
-            c.op("i32.eq", c.get(columnStride), c.i32(FLOAT)),
-            () => c.memoryCopy(c.get(target), c.get(source), c.op("i32.shl", c.get(columns), c.i32(2))),
-            () => {
-              const [read, write] = [c.hold(c.get(source)), c.hold(c.get(target))];
-              c.for(x, 0, columns, 1, () => {
-                const at = c.get(write);
-                c.store("f32.store", at, c.load("f32.load", c.get(read)));
-                advance(c, read, c.get(columnStride));
-                advance(c, write, c.i32(FLOAT));
-              });
-            },
-          );
+          copyRow(c, target, source, columns, columnStride);
           advance(c, source, c.get(rowStride));
           advance(c, target, c.get(paddedRow));
         });
@@ -137,8 +121,6 @@ export function emitPatches(m: ModuleBuilder, fused: boolean): PatchFunctions {
     });
   });
 
-  const clear = m.func("clear", ["i32", "i32"], undefined, (c, to, bytes) => c.memoryFill(c.get(to), c.i32(0), c.get(bytes)));
-
   const fillRows = m.func("fillRows", ["i32", "i32", "i32", "i32"], undefined, (c, to, values, rows, columns) => {
     const [y, left, value] = [c.local("i32"), c.local("i32"), c.local("v128")];
     c.for(y, 0, rows, 1, () => {
@@ -169,98 +151,6 @@ export function emitPatches(m: ModuleBuilder, fused: boolean): PatchFunctions {
       });
     });
   });
-
-  const depthwise = m.func(
-    "depthwise",
-    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
-    undefined,
-    (c, to, plane, weights, bias, rows, columns, kernelRows, kernelColumns, rowStep, kernelRowStep, kernelColumnStep, stride) => {
-      const [y, ky, kx, left, at, corner, tap, line, weight] = Array.from({ length: 9 }, () => c.local("i32"));
-      if (
-        y === undefined ||
-        ky === undefined ||
-        kx === undefined ||
-        left === undefined ||
-        at === undefined ||
-        corner === undefined ||
-        tap === undefined ||
-        line === undefined ||
-        weight === undefined
-      )
-        return;
-      const [start, factor] = [c.local("v128"), c.local("v128")];
-      c.if(c.get(bias), () => c.set(start, c.load("v128.load32_splat", c.get(bias))));
-      /** `vectors` times four outputs from `corner` on. */
-      const strip = (vectors: number, step: 1 | 2, store: (sums: readonly V128[]) => void): void => {
-        const sums = sumsOf(vectors);
-        sums.forEach((sum) => c.set(sum, c.get(start)));
-        c.set(line, c.get(corner));
-        c.set(weight, c.get(weights));
-        c.for(ky, 0, kernelRows, 1, () => {
-          c.set(tap, c.get(line));
-          c.for(kx, 0, kernelColumns, 1, () => {
-            c.set(factor, c.load("v128.load32_splat", c.get(weight)));
-            sums.forEach((sum, i) => {
-              const value =
-                step === 1
-                  ? () => c.load("v128.load", c.get(tap), 16 * i)
-                  : () => c.shuffle32(c.load("v128.load", c.get(tap), 32 * i), c.load("v128.load", c.get(tap), 32 * i + 16), [0, 2, 4, 6]);
-              c.set(
-                sum,
-                multiplyAdd(
-                  c,
-                  fused,
-                  () => c.get(factor),
-                  value,
-                  () => c.get(sum),
-                ),
-              );
-            });
-            advance(c, weight, c.i32(FLOAT));
-            advance(c, tap, c.get(kernelColumnStep));
-          });
-          advance(c, line, c.get(kernelRowStep));
-        });
-        store(sums);
-      };
-      const sumsOf = (vectors: number): V128[] => Array.from({ length: vectors }, () => c.local("v128"));
-      const row = (step: 1 | 2): void => {
-        for (const vectors of [4, 1]) {
-          c.block((done) => {
-            c.loop((again) => {
-              c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(vectors === 1 ? 1 : 4 * vectors)));
-              strip(vectors, step, (sums) => {
-                if (vectors === 1) {
-                  storeLanes(c, at, sums[0] ?? factor, left);
-                  return;
-                }
-                sums.forEach((sum, i) => {
-                  const target = c.get(at);
-                  c.store("v128.store", target, c.get(sum), 16 * i);
-                });
-              });
-              advance(c, at, c.i32(16 * vectors));
-              advance(c, corner, c.i32(16 * vectors * step));
-              c.set(left, c.op("i32.sub", c.get(left), c.i32(4 * vectors)));
-              c.br(again);
-            });
-          });
-        }
-      };
-      c.for(y, 0, rows, 1, () => {
-        c.set(corner, c.get(plane));
-        c.set(at, c.get(to));
-        c.set(left, c.get(columns));
-        c.if(
-          c.op("i32.eq", c.get(stride), c.i32(1)),
-          () => row(1),
-          () => row(2),
-        );
-        advance(c, plane, c.get(rowStep));
-        advance(c, to, c.op("i32.shl", c.get(columns), c.i32(2)));
-      });
-    },
-  );
 
   const addPlane = m.func(
     "addPlane",
@@ -293,5 +183,5 @@ export function emitPatches(m: ModuleBuilder, fused: boolean): PatchFunctions {
       });
     },
   );
-  return { copyPlanes, packPatches, clear, fillRows, depthwise, addPlane };
+  return { copyPlanes, packPatches, fillRows, addPlane };
 }

@@ -2,8 +2,11 @@
 
 import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
+import { isContiguous } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
-import type { Block } from "./memory.ts";
+import type { DenseKernels } from "./dense.ts";
+import { FLOAT } from "./emit.ts";
+import type { Block, LinearMemory } from "./memory.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 /** Of rows and of columns. */
@@ -37,28 +40,28 @@ export class Tables {
 
   /** Address of the table. */
   of(key: string, make: () => Int32Array): number {
-    const { memory } = this.#runtime;
-    const write = (): Block => {
-      const words = make();
-      const block = memory.allocatePinned(words.byteLength + SLACK);
-      memory.bytes.set(new Uint8Array(words.buffer), block.address);
-      return block;
-    };
-    // A plan's tables are its own: this one lets go of the oldest.
-    if (this.#runtime.tape !== undefined) return write().address;
+    // A plan's tables are its own: the cache lets go of the oldest.
+    if (this.#runtime.tape !== undefined) return this.#write(make()).address;
     let block = this.#blocks.get(key);
     if (block === undefined) {
-      block = write();
+      block = this.#write(make());
       if (this.#blocks.size >= MAX_TABLES) {
         for (const [old, held] of this.#blocks) {
           this.#blocks.delete(old);
-          memory.freeLasting(held);
+          this.#runtime.memory.free(held);
           break;
         }
       }
     } else this.#blocks.delete(key);
     this.#blocks.set(key, block);
     return block.address;
+  }
+
+  #write(words: Int32Array): Block {
+    const { memory } = this.#runtime;
+    const block = memory.allocatePinned(words.byteLength + SLACK);
+    memory.bytes.set(new Uint8Array(words.buffer), block.address);
+    return block;
   }
 }
 
@@ -108,4 +111,28 @@ export function geometryOf(call: ConvolveCall): Geometry {
     planeStrides: pair(x.strides.slice(2), 0),
     kernelStrides: pair(w.strides.slice(2), 0),
   };
+}
+
+/** A group's filters, each one's channels and taps one after another: in place, or copied so. */
+export function straightFilters(
+  g: Geometry,
+  group: number,
+  addressOf: (view: View) => number,
+  memory: LinearMemory,
+  dense: DenseKernels,
+): { readonly address: number; readonly filterStride: number; readonly copy: Block | undefined } {
+  const { w } = g;
+  const [filterStride = 0, channelStride = 0] = w.strides.map((s) => s * FLOAT);
+  const [rowStride, columnStride] = g.kernelStrides;
+  const from = addressOf(w) + w.offset * FLOAT + group * g.groupOut * filterStride;
+  if (isContiguous(w.shape.slice(1), w.strides.slice(1))) return { address: from, filterStride, copy: undefined };
+  const [rows, columns] = g.kernel;
+  const plane = rows * columns * FLOAT;
+  const filter = g.groupIn * plane;
+  const copy = memory.allocate(g.groupOut * filter);
+  for (let o = 0; o < g.groupOut; o++) {
+    const to = copy.address + o * filter;
+    dense.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
+  }
+  return { address: copy.address, filterStride: filter, copy };
 }

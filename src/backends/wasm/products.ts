@@ -20,8 +20,10 @@ const BLOCK_ROWS = 128;
 export interface Packed {
   /** A packed form: a weight's is kept with its buffer, any other's until the call is over. */
   (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
-  /** Whether a form that is larger than the operand would be kept: the operand is a weight, and the limit for such forms is not reached. */
-  keeps(view: View, key: string, bytes: number): boolean;
+  /** Whether a packed form would be kept. */
+  keeps(view: View): boolean;
+  /** Whether a packed form that is larger than the operand would be kept: the limit for packed forms is not reached. */
+  fits(view: View, key: string, bytes: number): boolean;
 }
 
 /** A matrix in memory; strides in bytes. */
@@ -155,7 +157,7 @@ export class Products {
   #vector(x: Matrix, w: Matrix, to: number, view: View, batch: number, packed: Packed): boolean {
     const depth = w.rows;
     const dots = w.rowStride === FLOAT;
-    const kept = packed.keeps(view, "", 0); // panels are no larger than the weight
+    const kept = packed.keeps(view);
     if (!kept && !dots && w.columnStride !== FLOAT) return false;
     let at = x.address;
     let copy: Block | undefined;

@@ -4,10 +4,10 @@
  * Transformed inputs are packed as the rows of those products, four tiles a panel; transformed filters as their columns, eight channels a panel.
  */
 
-import type { Callable, Code, Local, Value } from "../../wasm/code.ts";
+import type { Callable, Code, Value } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, type I32, type V128 } from "./emit.ts";
-import { COLUMNS, emitTranspose4 } from "./gemm.ts";
+import { advance, copyRow, FLOAT, type I32, type V128 } from "./emit.ts";
+import { COLUMNS, emitTranspose4, type GemmFunctions, ROWS } from "./gemm.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -25,10 +25,16 @@ type InputFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
  * inside; to, bytes between planes, rows; bias or 0; scratch).
  */
 type OutputFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]>, undefined>;
-/** (to, from, filters, channels, byte strides of filters, channels, rows, columns in `from`; bytes between positions). `to` is zero already. */
-type FilterFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8]>, undefined>;
+/** (to, from, filters, channels, byte strides of filters, channels in `from`; bytes between positions): a panel of up to eight filters, whose nine taps lie one after another. */
+type FilterFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6]>, undefined>;
+
+/**
+ * (a, bytes between its positions; b, its; c, its; positions; rows, columns, depth of each product; depth of the panels, add): `multiply` for each position.
+ */
+type ProductsFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
 
 export interface WinogradFunctions {
+  readonly winogradProducts: ProductsFunction;
   readonly winogradInput2: InputFunction;
   readonly winogradInput4: InputFunction;
   readonly winogradOutput2: OutputFunction;
@@ -56,6 +62,11 @@ class Vectors {
   }
   sub(a: V128, b: V128): V128 {
     return this.#c.hold(this.#c.op("f32x4.sub", this.#c.get(a), this.#c.get(b)));
+  }
+  times(k: number, a: V128): V128 {
+    const c = this.#c;
+    const factor = this.#constants.get(k) ?? c.hold(c.f32x4(k));
+    return c.hold(c.op("f32x4.mul", c.get(a), c.get(factor)));
   }
   /** `sum + k * a` */
   plus(sum: V128, k: number, a: V128): V128 {
@@ -93,35 +104,8 @@ function transformOutput(v: Vectors, line: readonly V128[]): readonly V128[] {
 }
 
 const INPUT_CONSTANTS = { 2: [], 4: [-4, -5, 4, 2, -2] } as const;
+const FILTER_CONSTANTS = { 2: [1 / 2], 4: [1 / 4, 1 / 6, -1 / 6, 1 / 12, 1 / 24] } as const;
 const OUTPUT_CONSTANTS = { 2: [], 4: [2, 4, 8] } as const;
-
-/** Copies a row of `columns` floats, whose stride in `from` may be any. */
-function copyRow(c: Code, to: I32, from: I32, columns: I32, columnStride: I32): void {
-  const [x, read, write] = [c.local("i32"), c.hold(c.get(from)), c.hold(c.get(to))];
-  const whole = c.op("i32.and", c.op("i32.eq", c.get(columnStride), c.i32(FLOAT)), c.op("i32.ge_s", c.get(columns), c.i32(4)));
-  c.if(
-    whole,
-    () => {
-      c.for(x, 4, columns, 4, () => {
-        const at = c.get(write);
-        c.store("v128.store", at, c.load("v128.load", c.get(read)));
-        advance(c, read, c.i32(VECTOR));
-        advance(c, write, c.i32(VECTOR));
-      });
-      // The last four, which may overlap those before.
-      const back = c.hold(c.op("i32.sub", c.op("i32.shl", c.get(columns), c.i32(2)), c.i32(VECTOR)));
-      const at = c.op("i32.add", c.get(to), c.get(back));
-      c.store("v128.store", at, c.load("v128.load", c.op("i32.add", c.get(from), c.get(back))));
-    },
-    () =>
-      c.for(x, 0, columns, 1, () => {
-        const at = c.get(write);
-        c.store("f32.store", at, c.load("f32.load", c.get(read)));
-        advance(c, read, c.get(columnStride));
-        advance(c, write, c.i32(FLOAT));
-      }),
-  );
-}
 
 function emitInput(m: ModuleBuilder, fused: boolean, side: TileSide): InputFunction {
   const across = side + 2;
@@ -291,60 +275,91 @@ function emitOutput(m: ModuleBuilder, fused: boolean, side: TileSide): OutputFun
   });
 }
 
-/** A line of three filter taps, transformed; in double precision, since it is done once. */
-function transformFilter(c: Code, side: TileSide, [g0, g1, g2]: readonly [Local<"f64">, Local<"f64">, Local<"f64">]): Local<"f64">[] {
-  const times = (k: number, x: Local<"f64">): Value<"f64"> => c.op("f64.mul", c.f64(k), c.get(x));
-  const sum = (a: number, b: number, d: number): Local<"f64"> => c.hold(c.op("f64.add", c.op("f64.add", times(a, g0), times(b, g1)), times(d, g2)));
-  if (side === 2) return [g0, sum(1 / 2, 1 / 2, 1 / 2), sum(1 / 2, -1 / 2, 1 / 2), g2];
-  return [c.hold(times(1 / 4, g0)), sum(-1 / 6, -1 / 6, -1 / 6), sum(-1 / 6, 1 / 6, -1 / 6), sum(1 / 24, 1 / 12, 1 / 6), sum(1 / 24, -1 / 12, 1 / 6), g2];
+/** A line of three filter taps, transformed. */
+function transformFilter(v: Vectors, side: TileSide, [g0, g1, g2]: readonly [V128, V128, V128]): readonly V128[] {
+  if (side === 2) {
+    const [even, odd] = [v.times(1 / 2, v.add(g0, g2)), v.times(1 / 2, g1)];
+    return [g0, v.add(even, odd), v.sub(even, odd), g2];
+  }
+  const [even, odd] = [v.times(-1 / 6, v.add(g0, g2)), v.times(1 / 6, g1)];
+  const [p, q] = [v.plus(v.times(1 / 24, g0), 1 / 6, g2), v.times(1 / 12, g1)];
+  return [v.times(1 / 4, g0), v.sub(even, odd), v.add(even, odd), v.add(p, q), v.sub(p, q), g2];
 }
 
-function emitFilters(m: ModuleBuilder, side: TileSide): FilterFunction {
+/** One panel: eight filters, four at a time. */
+function emitFilters(m: ModuleBuilder, fused: boolean, side: TileSide): FilterFunction {
   const across = side + 2;
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  return m.func(`winogradFilters${side}`, params, undefined, (c, to, from, filters, channels, filterStride, channelStride, rowStride, columnStride, step) => {
-    const [o, channel] = [c.local("i32"), c.local("i32")];
-    c.for(o, 0, filters, 1, () => {
-      const out = c.hold(c.get(to));
-      advance(c, out, c.op("i32.mul", c.op("i32.shr_u", c.get(o), c.i32(3)), c.op("i32.mul", c.get(channels), c.i32(COLUMNS * FLOAT))));
-      advance(c, out, c.op("i32.shl", c.op("i32.and", c.get(o), c.i32(7)), c.i32(2)));
-      const source = c.hold(c.op("i32.add", c.get(from), c.op("i32.mul", c.get(o), c.get(filterStride))));
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  return m.func(`winogradFilters${side}`, params, undefined, (c, to, from, filters, channels, filterStride, channelStride, step) => {
+    const v = new Vectors(c, fused, FILTER_CONSTANTS[side]);
+    const [channel, out, position] = [c.local("i32"), c.local("i32"), c.local("i32")];
+    const halves = [0, 1, 2, 3].map(() => c.local("v128"));
+    const last = c.hold(c.op("i32.sub", c.get(filters), c.i32(1)));
+    for (const half of [0, 1]) {
+      // Where there are no more filters, the last one stands in: what it gives is not used.
+      const sources = [0, 1, 2, 3].map((k) => {
+        const filter = c.hold(c.select(c.i32(4 * half + k), c.get(last), c.op("i32.gt_s", c.get(last), c.i32(4 * half + k))));
+        return c.hold(c.op("i32.add", c.get(from), c.op("i32.mul", c.get(filter), c.get(filterStride))));
+      });
+      const four = (taps: number): V128[] => sources.map((source) => c.hold(c.load("v128.load", c.get(source), taps * FLOAT)));
+      c.set(out, c.op("i32.add", c.get(to), c.i32(half * VECTOR)));
       c.for(channel, 0, channels, 1, () => {
-        const row = c.hold(c.get(source));
-        const taps: Local<"f64">[] = [];
-        for (let y = 0; y < 3; y++) {
-          const tap = c.hold(c.get(row));
-          for (let x = 0; x < 3; x++) {
-            taps.push(c.hold(c.op("f64.promote_f32", c.load("f32.load", c.get(tap)))));
-            advance(c, tap, c.get(columnStride));
-          }
-          advance(c, row, c.get(rowStride));
-        }
-        const at = (y: number, x: number): Local<"f64"> => taps[3 * y + x] as Local<"f64">; // nine taps
-        const columns = [0, 1, 2].map((x) => transformFilter(c, side, [at(0, x), at(1, x), at(2, x)]));
-        const position = c.hold(c.get(out));
+        // Lanes become filters, vectors the taps: 0 to 3, 4 to 7, and 8 as the last of 5 to 8.
+        const [first, second, third] = [four(0), four(4), four(5)];
+        for (const rows of [first, second, third]) emitTranspose4(c, rows, halves);
+        const taps = [...first, ...second, ...third.slice(3)];
+        const at = (y: number, x: number): V128 => taps[3 * y + x] as V128; // nine taps
+        const columns = [0, 1, 2].map((x) => transformFilter(v, side, [at(0, x), at(1, x), at(2, x)]));
+        c.set(position, c.get(out));
         for (let i = 0; i < across; i++) {
-          const [a, b, d] = columns.map((column) => column[i]) as [Local<"f64">, Local<"f64">, Local<"f64">]; // three columns of `across`
-          for (const value of transformFilter(c, side, [a, b, d])) {
+          const [a, b, d] = columns.map((column) => column[i]) as [V128, V128, V128]; // three columns of `across`
+          for (const value of transformFilter(v, side, [a, b, d])) {
             const target = c.get(position);
-            c.store("f32.store", target, c.op("f32.demote_f64", c.get(value)));
+            c.store("v128.store", target, c.get(value));
             advance(c, position, c.get(step));
           }
         }
+        for (const source of sources) advance(c, source, c.get(channelStride));
         advance(c, out, c.i32(COLUMNS * FLOAT));
-        advance(c, source, c.get(channelStride));
       });
+    }
+  });
+}
+
+function emitProducts(m: ModuleBuilder, { multiply }: GemmFunctions): ProductsFunction {
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  return m.func("winogradProducts", params, undefined, (c, a, aStep, b, bStep, out, outStep, positions, rows, columns, depth, panelDepth, add) => {
+    const position = c.local("i32");
+    c.for(position, 0, positions, 1, () => {
+      const bytes = (count: I32, each: number): Value<"i32"> => c.op("i32.mul", c.get(count), c.i32(each));
+      c.run(
+        multiply,
+        c.get(a),
+        c.get(b),
+        c.get(out),
+        c.get(rows),
+        c.get(columns),
+        c.get(depth),
+        bytes(columns, FLOAT),
+        bytes(panelDepth, ROWS * FLOAT),
+        bytes(panelDepth, COLUMNS * FLOAT),
+        c.get(add),
+      );
+      advance(c, a, c.get(aStep));
+      advance(c, b, c.get(bStep));
+      advance(c, out, c.get(outStep));
     });
   });
 }
 
-export function emitWinograd(m: ModuleBuilder, fused: boolean): WinogradFunctions {
+export function emitWinograd(m: ModuleBuilder, fused: boolean, gemm: GemmFunctions): WinogradFunctions {
   return {
+    winogradProducts: emitProducts(m, gemm),
     winogradInput2: emitInput(m, fused, 2),
     winogradInput4: emitInput(m, fused, 4),
     winogradOutput2: emitOutput(m, fused, 2),
     winogradOutput4: emitOutput(m, fused, 4),
-    winogradFilters2: emitFilters(m, 2),
-    winogradFilters4: emitFilters(m, 4),
+    winogradFilters2: emitFilters(m, fused, 2),
+    winogradFilters4: emitFilters(m, fused, 4),
   };
 }

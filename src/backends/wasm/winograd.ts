@@ -5,9 +5,9 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
-import type { LinearMemory } from "./memory.ts";
-import type { Geometry, Tables } from "./planes.ts";
+import { type Geometry, straightFilters, type Tables } from "./planes.ts";
 import { type Packed, padded } from "./products.ts";
+import type { KernelRuntime } from "./runtime.ts";
 import type { TileSide } from "./winograd-kernels.ts";
 
 /** Bytes that the transformed inputs and products of a block of tiles should take: most of a second cache. */
@@ -60,12 +60,12 @@ function directCycles(g: Geometry): number {
 }
 
 export class Winograd {
-  readonly #memory: LinearMemory;
+  readonly #runtime: KernelRuntime;
   readonly #dense: DenseKernels;
   readonly #tables: Tables;
 
-  constructor(memory: LinearMemory, dense: DenseKernels, tables: Tables) {
-    this.#memory = memory;
+  constructor(runtime: KernelRuntime, dense: DenseKernels, tables: Tables) {
+    this.#runtime = runtime;
     this.#dense = dense;
     this.#tables = tables;
   }
@@ -76,6 +76,7 @@ export class Winograd {
     if (side === undefined) return false;
     const plan = planOf(g, side);
     const { across, down } = plan;
+    const { memory } = this.#runtime;
     const [input, output] = side === 2 ? [this.#dense.winogradInput2, this.#dense.winogradOutput2] : [this.#dense.winogradInput4, this.#dense.winogradOutput4];
     const positions = (side + 2) ** 2;
     const wide = padded(g.groupOut, COLUMNS);
@@ -85,9 +86,9 @@ export class Winograd {
     const productStep = lanes * wide * FLOAT + SKEW;
     const filterStep = filterStepOf(g);
     const planeBytes = (plan.rows * side + 2) * pitch;
-    const inputs = this.#memory.allocate(positions * inputStep);
-    const products = this.#memory.allocate(positions * productStep);
-    const scratch = this.#memory.allocate(SCRATCH + planeBytes + 2 * SKEW);
+    const inputs = memory.allocate(positions * inputStep);
+    const products = memory.allocate(positions * productStep);
+    const scratch = memory.allocate(SCRATCH + planeBytes + 2 * SKEW);
     const plane = scratch.address + SCRATCH;
     const corners = this.#cornerTable(plan, pitch);
     const targets = this.#targetTable(g, plan);
@@ -107,7 +108,7 @@ export class Winograd {
           const top = first * side - g.padBegin[0];
           const from = Math.max(0, top);
           const rows = Math.max(0, Math.min(g.rows, top + high * side + 2) - from);
-          this.#dense.clear(plane, planeBytes);
+          this.#runtime.zero(plane, planeBytes);
           const inner = plane + (from - top) * pitch + g.padBegin[1] * FLOAT;
           input(
             inputs.address,
@@ -127,21 +128,21 @@ export class Winograd {
             plane,
             scratch.address,
           );
-          for (let position = 0; position < positions; position++) {
-            for (let k = 0; k < g.groupIn; k += DEPTH) {
-              this.#dense.multiply(
-                inputs.address + position * inputStep + k * ROWS * FLOAT,
-                filters + position * filterStep + k * COLUMNS * FLOAT,
-                products.address + position * productStep,
-                padded(tiles, ROWS),
-                wide,
-                Math.min(DEPTH, g.groupIn - k),
-                wide * FLOAT,
-                ROWS * g.groupIn * FLOAT,
-                COLUMNS * g.groupIn * FLOAT,
-                k > 0 ? 1 : 0,
-              );
-            }
+          for (let k = 0; k < g.groupIn; k += DEPTH) {
+            this.#dense.winogradProducts(
+              inputs.address + k * ROWS * FLOAT,
+              inputStep,
+              filters + k * COLUMNS * FLOAT,
+              filterStep,
+              products.address,
+              productStep,
+              positions,
+              padded(tiles, ROWS),
+              wide,
+              Math.min(DEPTH, g.groupIn - k),
+              g.groupIn,
+              k > 0 ? 1 : 0,
+            );
           }
           output(
             products.address,
@@ -162,7 +163,7 @@ export class Winograd {
         }
       }
     }
-    for (const block of [inputs, products, scratch]) this.#memory.free(block);
+    for (const block of [inputs, products, scratch]) memory.free(block);
     return true;
   }
 
@@ -173,20 +174,21 @@ export class Winograd {
     let least = 0.9 * directCycles(g);
     for (const side of [4, 2] as const) {
       const cycles = cyclesOf(g, side);
-      if (cycles < least && packed.keeps(g.w, filterKey(g, 0, side), g.groups * filterBytes(g, side))) [best, least] = [side, cycles];
+      if (cycles < least && packed.fits(g.w, filterKey(g, 0, side), g.groups * filterBytes(g, side))) [best, least] = [side, cycles];
     }
     return best;
   }
 
   #filters(g: Geometry, group: number, side: TileSide, addressOf: (view: View) => number, packed: Packed): number {
     const { w } = g;
-    const [filterStride = 0, channelStride = 0] = w.strides.map((s) => s * FLOAT);
-    const [rowStride, columnStride] = g.kernelStrides;
+    const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
     return packed(w, filterKey(g, group, side), filterBytes(g, side), (to) => {
-      this.#dense.clear(to, filterBytes(g, side));
-      const from = addressOf(w) + w.offset * FLOAT + group * g.groupOut * filterStride;
-      const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
-      transform(to, from, g.groupOut, g.groupIn, filterStride, channelStride, rowStride * FLOAT, columnStride * FLOAT, filterStepOf(g));
+      const straight = straightFilters(g, group, addressOf, this.#runtime.memory, this.#dense);
+      for (let filter = 0; filter < g.groupOut; filter += COLUMNS) {
+        const from = straight.address + filter * straight.filterStride;
+        transform(to + filter * g.groupIn * FLOAT, from, Math.min(COLUMNS, g.groupOut - filter), g.groupIn, straight.filterStride, 9 * FLOAT, filterStepOf(g));
+      }
+      if (straight.copy !== undefined) this.#runtime.memory.free(straight.copy);
     }).address;
   }
 
