@@ -38,7 +38,7 @@ export interface WasmOptions {
    * be none (a page that is not cross-origin isolated), one thread does it all, and `backend.threads` says why.
    */
   readonly threads?: number;
-  /** The file `threads.worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
+  /** The file `thread-worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
   readonly workerUrl?: URL | string;
 }
 
