@@ -12,6 +12,8 @@ export { operators, type Operator } from "./operators.ts";
 export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
+export { benchmark, type BenchmarkInputs, type BenchmarkOptions, type BenchmarkResult, type Latency } from "./run/benchmark.ts";
+export { exampleInputs, type ExampleInputs, type GivenShapes } from "./run/example-inputs.ts";
 export type { Placement } from "./run/placements.ts";
 export type { MachineEvent, Listener } from "./run/event.ts";
 export { Machine, type Status } from "./run/machine.ts";
