@@ -44,7 +44,7 @@ export { loadImage, preprocess, type PictureSource, type PreprocessOptions, type
 export { isPreset, PRESETS, type PresetName } from "./preprocess/presets.ts";
 export type { Step } from "./preprocess/step.ts";
 export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
-export { wasm } from "./backends/wasm/wasm.ts";
+export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
 export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";
 export type { TensorFlow, TfTensor } from "./backends/tfjs/tensorflow.ts";
 export type { Backend } from "./prims/backend.ts";

@@ -10,11 +10,12 @@ import type { Backend } from "../../src/prims/backend.ts";
 
 export const BACKENDS: readonly string[] = ["cpu", "cpu-composed", "wasm", "tfjs", "tfjs-cpu"];
 
-/** A new backend. `tfjs` selects the engine in this process. */
-export async function makeBackend(name: string): Promise<Backend> {
+/** A new backend; more than one thread only where it has them. `tfjs` selects the engine in this process. */
+export async function makeBackend(name: string, options: { readonly threads?: number } = {}): Promise<Backend> {
+  if (name === "wasm") return wasm(options);
+  if ((options.threads ?? 1) > 1) throw new Error(`${name} has no threads of its own`);
   if (name === "cpu") return cpu();
   if (name === "cpu-composed") return cpu({ print: false });
-  if (name === "wasm") return wasm();
   if (name !== "tfjs" && name !== "tfjs-cpu") throw new Error(`no backend ${name}; there are ${BACKENDS.join(", ")}`);
   const require = createRequire(import.meta.url);
   const tf: TensorFlow & { setBackend(name: string): Promise<boolean>; ready(): Promise<void>; env(): { set(flag: string, value: boolean): void } } = require("@tensorflow/tfjs-core");

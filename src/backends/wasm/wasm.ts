@@ -27,6 +27,8 @@ export class WasmBuffer {
 }
 
 export interface WasmOptions {
+  /** Threads that share the work of large kernels. Default 1; more are refused. */
+  readonly threads?: number | undefined;
   /**
    * Bytes of packed weights beyond which convolutions no longer keep filters in the larger form that fewer multiplications need (four times the
    * filters' size): their plain form is then used, at up to a third of the speed. Default: 256 MiB.
@@ -39,8 +41,9 @@ const PACKED_LIMIT = 256 * 2 ** 20;
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
 const MAX_BYTES = 2 ** 31;
 
-/** A backend on WebAssembly: SIMD, one thread. @throws unsupported-environment where WebAssembly may not run */
+/** A backend on WebAssembly: SIMD, one thread. @throws bad-argument where WebAssembly may not run, and for more threads */
 export function wasm(options: WasmOptions = {}): Backend {
+  if ((options.threads ?? 1) !== 1) throw new OpwiseError("bad-argument", "the wasm backend runs on one thread", { got: String(options.threads) });
   const packedLimit = options.packedLimit ?? PACKED_LIMIT;
   if (typeof WebAssembly === "undefined") {
     throw new OpwiseError("bad-argument", "there is no WebAssembly here", { hint: "run on `cpu`; a page's Content-Security-Policy needs 'wasm-unsafe-eval'" });
