@@ -13,7 +13,7 @@ export interface PageSize {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
 }
 
-const ENTRY = `import { load, Tensor, wasm } from "./src/index.ts"; globalThis.opwise = { load, Tensor, wasm };`;
+const ENTRY = `import { load, Tensor, wasm } from "./src/core.ts"; globalThis.opwise = { load, Tensor, wasm };`;
 
 /**
  * Bundles an entry of `contents` and adds up its chunk, those that it imports, and the chunks (with their own imports) that begin with one of the modules in `lazily`:
