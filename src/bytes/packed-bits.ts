@@ -5,9 +5,17 @@ import { type DType, dtypeInfo, itemsize } from "../tensor/dtype.ts";
 /** Bits per element as ONNX packs it. */
 export function packedBits(dtype: DType): number {
   switch (dtype) {
-    case "int4": case "uint4": case "float4_e2m1": case "quint4x2": return 4;
-    case "int2": case "uint2": case "quint2x4": return 2;
-    default: return itemsize(dtype) * 8;
+    case "int4":
+    case "uint4":
+    case "float4_e2m1":
+    case "quint4x2":
+      return 4;
+    case "int2":
+    case "uint2":
+    case "quint2x4":
+      return 2;
+    default:
+      return itemsize(dtype) * 8;
   }
 }
 
