@@ -23,7 +23,7 @@ import { callArguments } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
-import type { Placement } from "./placements.ts";
+import { describe, type Placement } from "./placements.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
 export interface SessionOptions {
@@ -427,9 +427,11 @@ export class Session {
     finish();
   }
 
-  /** Every call and region so far: where it ran, how often, what it moved, and why not on the session's backend. */
+  /** Every call and region so far, steps of plans that are still kept among them: where it ran, how often, what it moved, and why not on the session's backend. */
   placement(): readonly Placement[] {
-    return this.executor.placements.lines;
+    const backend = this.executor.backend.name;
+    const planned = this.plans().flatMap(({ steps, launches }) => steps.map(({ what }): Placement => ({ what: describe(what), backend, count: launches, bytes: 0, reason: undefined })));
+    return this.executor.placements.lines(planned);
   }
 
   /** What has been planned so far: the steps that run in place of nodes, and which. */

@@ -53,7 +53,7 @@ function laid(shape: readonly number[], order: readonly number[], seed: number):
 function difference(make: (ctx: Context) => Tensor, region?: string): number {
   const [want, context] = [make(on(host)), on(device)];
   const got = make(context);
-  if (region !== undefined) expect(context.placements.lines.filter((p) => p.what === region && p.backend === "wasm")).not.toEqual([]);
+  if (region !== undefined) expect(context.placements.lines().filter((p) => p.what === region && p.backend === "wasm")).not.toEqual([]);
   expect(got.shape).toEqual(want.shape);
   const [a, b] = [got.data, want.data].map((data) => Array.from(data, Number));
   let worst = 0;
