@@ -17,16 +17,9 @@ type Pools = ReturnType<typeof emitPools>;
 
 /** Each function of the module, as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = {
-  readonly [K in keyof (GemmFunctions &
-    VectorProductFunctions &
-    PatchFunctions &
-    RowFunctions &
-    CellFunctions &
-    AttentionFunctions &
-    WinogradFunctions &
-    Pools)]: (
-    ...args: number[]
-  ) => void;
+  readonly [
+    K in keyof (GemmFunctions & VectorProductFunctions & PatchFunctions & RowFunctions & CellFunctions & AttentionFunctions & WinogradFunctions & Pools)
+  ]: (...args: number[]) => void;
 };
 
 /** The module, compiled, and its functions over a memory. */
