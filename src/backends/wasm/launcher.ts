@@ -110,7 +110,7 @@ export class Launcher {
   run(call: Call | Region, addressOf: AddressOf, packed: Packed): void {
     switch (call.kind) {
       case "region":
-        return runRegion(call, this.#runtime.memory, this.#dense, this.#products, addressOf, packed);
+        return runRegion(call, this.#runtime, this.#dense, this.#products, addressOf, packed);
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
