@@ -1,7 +1,7 @@
 /** Ops of a user's own: for custom namespaces in TorchScript and custom domains in ONNX. */
 
 import type { Datum } from "./ir/datum.ts";
-import { domainPrefix } from "./ir/onnx-schema.ts";
+import { domainPrefix } from "./ir/onnx-domain.ts";
 import type { Template } from "./ir/template.ts";
 import { T } from "./ir/type.ts";
 import type { ArgumentsOf } from "./ops/arguments.ts";

@@ -12,6 +12,8 @@ export { operators, type Operator } from "./operators.ts";
 export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
 export type { Input, Output } from "./run/convert.ts";
+export { benchmark, type BenchmarkInputs, type BenchmarkOptions, type BenchmarkResult, type Latency } from "./run/benchmark.ts";
+export { exampleInputs, type ExampleInputs, type GivenShapes } from "./run/example-inputs.ts";
 export type { Placement } from "./run/placements.ts";
 export type { MachineEvent, Listener } from "./run/event.ts";
 export { Machine, type Status } from "./run/machine.ts";
@@ -42,7 +44,7 @@ export { loadImage, preprocess, type PictureSource, type PreprocessOptions, type
 export { isPreset, PRESETS, type PresetName } from "./preprocess/presets.ts";
 export type { Step } from "./preprocess/step.ts";
 export { cpu, type CpuOptions } from "./backends/cpu/cpu.ts";
-export { wasm } from "./backends/wasm/wasm.ts";
+export { wasm, type WasmOptions } from "./backends/wasm/wasm.ts";
 export { tfjs, type TfjsOptions } from "./backends/tfjs/tfjs.ts";
 export type { TensorFlow, TfTensor } from "./backends/tfjs/tensorflow.ts";
 export type { Backend } from "./prims/backend.ts";

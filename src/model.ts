@@ -5,15 +5,14 @@ import { DEFAULT_LIMITS, type Limits, limitsWith } from "./bytes/limits.ts";
 import { openSource, type Progress, type SourceLike, writeFile } from "./bytes/source.ts";
 import { customOps, type CustomOp } from "./custom-op.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
-import { walkNodes, type WriteOptions } from "./ir/graph.ts";
+import { allFunctions, isForeign, walkNodes, type WriteOptions } from "./ir/graph.ts";
 import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
 import { detectFormat, loadProgram, type ModelFormat } from "./loaders/load.ts";
 import { seedTwister } from "./numeric/mt19937.ts";
-import { torchFamilies } from "./ops/families.ts";
-import { onnxFamilies } from "./ops/onnx/index.ts";
-import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
-import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
+import { type OpTables, tablesFor } from "./op-tables.ts";
+import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
+import { type OpTable, parsedSchema, supports } from "./ops/registry.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -72,9 +71,6 @@ export interface ModelSummary {
   readonly ops: readonly { readonly name: string; readonly count: number; readonly supported: boolean }[];
 }
 
-let builtinOps: OpTable | undefined;
-let builtinOnnx: OnnxTable | undefined;
-
 /** Opens and loads a model: a path, a URL, bytes or a Blob. Nothing of it is run. @throws typed errors, see `docs/errors.md` */
 export async function load(what: SourceLike, options: LoadOptions = {}): Promise<Model> {
   const source = await openSource(what, options);
@@ -88,7 +84,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
     customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
     limits,
   }));
-  return new Model(program, ops, limits);
+  return new Model(program, await typed(tablesFor(program)), ops, limits);
 }
 
 /** The promise's value. @throws OpwiseError, whatever it is rejected with */
@@ -115,15 +111,13 @@ export class Model {
   readonly #onnx: OnnxTable;
   readonly #limits: Limits;
 
-  constructor(program: Program, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
+  constructor(program: Program, tables: OpTables, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
     this.#limits = limits;
     this.program = program;
-    builtinOps ??= tableOf(torchFamilies);
-    builtinOnnx ??= onnxTableOf(onnxFamilies);
     const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
     const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));
-    this.#ops = torch.length === 0 ? builtinOps : new Map([...builtinOps, ...torch.map((o) => [o.name, o] as const)]);
-    this.#onnx = onnx.length === 0 ? builtinOnnx : new Map([...builtinOnnx, ...onnx.map((o) => [o.name, o] as const)]);
+    this.#ops = torch.length === 0 ? tables.torch : new Map([...tables.torch, ...torch.map((o) => [o.name, o] as const)]);
+    this.#onnx = onnx.length === 0 ? tables.onnx : new Map([...tables.onnx, ...onnx.map((o) => [o.name, o] as const)]);
   }
 
   get name(): string {
@@ -194,13 +188,10 @@ export class Model {
 
   /** Every function of the model. */
   functions(): readonly FunctionDecl[] {
-    const out = new Set<FunctionDecl>(this.program.functions.values());
-    if (this.program.main !== undefined) out.add(this.program.main);
-    for (const cls of this.program.classes.values()) if (cls.kind === "Class") for (const method of cls.methods.values()) out.add(method);
-    return [...out];
+    return [...allFunctions(this.program)];
   }
 
-  /** Whether this build can run the op. */
+  /** Whether this build can run the op, which is one of the model's. */
   supports(name: string, schema: Schema | undefined): boolean {
     if (machineOps.has(name)) return true;
     const own = this.#ops.get(name);
@@ -212,8 +203,7 @@ export class Model {
   summary(): ModelSummary {
     const counts = new Map<string, { count: number; supported: boolean }>();
     for (const fn of this.functions()) {
-      const isForeign = fn.params[0]?.type.kind === "Class" && fn.params[0].type.name.startsWith("__torch__.torch.classes.");
-      if (isForeign) continue;
+      if (isForeign(fn)) continue;
       walkNodes(fn.graph(), (node) => {
         const line = counts.get(node.op);
         if (line === undefined) counts.set(node.op, { count: 1, supported: this.supports(node.op, node.schema) });

@@ -1,4 +1,4 @@
-/** A runtime in a process of its own: `node --import tsx contestant.ts NAME [PEERS_DIR]`, answering `protocol.ts` on its standard streams. */
+/** A runtime in a process of its own: `node contestant.js NAME [PACKAGE_FOLDER]`, answering `protocol.ts` on its standard streams. NAME is `RUNTIME@THREADS`. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -27,11 +27,12 @@ function leaves(value: Output): Tensor[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap((v) => leaves(v as Output)) : [];
 }
 
-async function opwise(backendName: string): Promise<Contestant> {
-  const backend = await makeBackend(backendName);
+/** Our own runtime; making the backend (compiling its kernels, starting an engine) is a part of getting a session ready. */
+function opwise(backendName: string, threads: number): Contestant {
   return {
     version: "this checkout",
     prepare: async (path, feeds) => {
+      const backend = await makeBackend(backendName, { threads });
       const model = await load(path);
       const session = await model.session({ backend });
       const tensors = [...feeds].map(([name, a]) => [name, new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape])] as const);
@@ -67,7 +68,7 @@ const ORT_DATA: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unkn
 };
 
 async function onnxruntime(name: "onnxruntime-web" | "onnxruntime-node", folder: string, threads: number): Promise<Contestant> {
-  const ort = createRequire(join(folder, "package.json"))(name) as OnnxRuntime; // the part that both packages have
+  const ort = createRequire(join(folder, "package.json"))(folder) as OnnxRuntime; // the part that both packages have
   if (ort.env.wasm !== undefined) ort.env.wasm.numThreads = threads;
   const options =
     name === "onnxruntime-web" ? { executionProviders: ["wasm"] } : { executionProviders: ["cpu"], intraOpNumThreads: threads, interOpNumThreads: 1 };
@@ -90,10 +91,10 @@ async function onnxruntime(name: "onnxruntime-web" | "onnxruntime-node", folder:
   };
 }
 
-async function contestantOf(name: string, peers: string): Promise<Contestant> {
+async function contestantOf(name: string, folder: string): Promise<Contestant> {
   const [kind = "", threads = "1"] = name.split("@");
-  if (kind === "onnxruntime-web" || kind === "onnxruntime-node") return onnxruntime(kind, peers, Number(threads));
-  return opwise(kind.replace("opwise-", ""));
+  if (kind === "onnxruntime-web" || kind === "onnxruntime-node") return onnxruntime(kind, folder, Number(threads));
+  return opwise(kind.replace("opwise-", ""), Number(threads));
 }
 
 /** Largest difference over the largest wanted value. */
@@ -119,8 +120,8 @@ async function main(): Promise<void> {
   const say = (answer: Answer): void => {
     process.stdout.write(`${JSON.stringify(answer)}\n`);
   };
-  const [name = "opwise-cpu", peers = "."] = process.argv.slice(2);
-  const contestant = await contestantOf(name, peers);
+  const [name = "opwise-cpu", folder = "."] = process.argv.slice(2);
+  const contestant = await contestantOf(name, folder);
   let run: Runner | undefined;
   say({ kind: "ready", version: contestant.version, peak: peakBytes() });
   for await (const line of createInterface({ input: process.stdin })) {

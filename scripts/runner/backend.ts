@@ -1,4 +1,4 @@
-/** Backends by name, for the runners: `cpu`, `cpu-composed` (its kernels as closures), `wasm`, `tfjs` (its wasm engine), `tfjs-cpu`. */
+/** Backends by name, for the runners: `cpu`, `cpu-composed` (its kernels as closures), `wasm`, `wasm2` (two threads), `tfjs` (its wasm engine), `tfjs-cpu`. */
 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -8,13 +8,18 @@ import { tfjs } from "../../src/backends/tfjs/tfjs.ts";
 import { wasm } from "../../src/backends/wasm/wasm.ts";
 import type { Backend } from "../../src/prims/backend.ts";
 
-export const BACKENDS: readonly string[] = ["cpu", "cpu-composed", "wasm", "tfjs", "tfjs-cpu"];
+export const BACKENDS: readonly string[] = ["cpu", "cpu-composed", "wasm", "wasm2", "tfjs", "tfjs-cpu"];
 
-/** A new backend. `tfjs` selects the engine in this process. */
-export async function makeBackend(name: string): Promise<Backend> {
+/** The wasm backend's thread where it runs from its sources. */
+export const THREAD_WORKER: URL = new URL("./thread-worker.mjs", import.meta.url);
+
+/** A new backend; more than one thread only where it has them. `tfjs` selects the engine in this process. */
+export async function makeBackend(name: string, options: { readonly threads?: number } = {}): Promise<Backend> {
+  if (name === "wasm") return wasm({ ...options, workerUrl: THREAD_WORKER });
+  if (name === "wasm2") return wasm({ threads: 2, workerUrl: THREAD_WORKER });
+  if ((options.threads ?? 1) > 1) throw new Error(`${name} has no threads of its own`);
   if (name === "cpu") return cpu();
   if (name === "cpu-composed") return cpu({ print: false });
-  if (name === "wasm") return wasm();
   if (name !== "tfjs" && name !== "tfjs-cpu") throw new Error(`no backend ${name}; there are ${BACKENDS.join(", ")}`);
   const require = createRequire(import.meta.url);
   const tf: TensorFlow & { setBackend(name: string): Promise<boolean>; ready(): Promise<void>; env(): { set(flag: string, value: boolean): void } } = require("@tensorflow/tfjs-core");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeTensor } from "./onnx-proto.ts";
-import { type TensorContent, tensorContent, unpackBits } from "./onnx-tensor.ts";
+import { type TensorContent, tensorContent } from "./onnx-tensor.ts";
+import { unpackBits } from "./packed-bits.ts";
 import { MessageWriter } from "./protobuf-writer.ts";
 
 const FLOAT = 1, UINT8 = 2, INT8 = 3, INT32 = 6, INT64 = 7, STRING = 8, FLOAT16 = 10, UINT64 = 13, COMPLEX64 = 14, INT4 = 22;

@@ -4,6 +4,7 @@
 import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
+import { bench } from "./bench.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
@@ -24,6 +25,10 @@ const USAGE = `usage:
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
   --program NAME                   with the commands above: one of several programs in a .pt2
+  opwise bench MODEL [--backend NAME] [--inputs [NAME=]FILE]... [--shape NAME=SIZES[:DTYPE]]... [--method NAME]
+             [--concurrency N] [--seconds S] [--json]
+                                   latency, throughput, errors, processor time, memory and garbage collection under load; inputs from
+                                   files, else those it was exported with, else made up from declared shapes
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
 backends: ${BACKEND_NAMES}
@@ -68,6 +73,10 @@ async function main(argv: readonly string[]): Promise<number> {
       );
     case "print":
       return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));
+    case "bench":
+      return bench(
+        parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),
+      );
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":

@@ -1,17 +1,13 @@
 /** `opwise run`: inputs from files, a method or the graph, a table of the outputs, and the outputs as files. */
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   elementsOf,
   type Input,
   load,
-  type Model,
-  OpwiseError,
   type Output,
   type Placement,
-  readNpy,
-  readNpz,
   type RunOptions,
   Tensor,
   writeNpy,
@@ -20,50 +16,8 @@ import { type Arguments, programOption, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { bestClasses, type Guess, pictureBatch } from "./picture.ts";
 import { toJson } from "./inspect.ts";
+import { positive, readInputs, sampleOf, type Values } from "./inputs.ts";
 import { progressLine } from "./progress.ts";
-
-interface Values {
-  readonly positional: readonly Input[];
-  readonly named: Readonly<Record<string, Input>>;
-}
-
-function bytesOf(file: string): Uint8Array {
-  try {
-    return new Uint8Array(readFileSync(file));
-  } catch (cause) {
-    throw new OpwiseError("missing-file", `\`${file}\` cannot be read`, { where: { file }, cause });
-  }
-}
-
-/** One file's values: unnamed for .npy and .json, by name for .npz and `name=file`. */
-async function readInput(word: string): Promise<Values> {
-  const at = word.indexOf("=");
-  const [name, file] = at > 0 ? [word.slice(0, at), word.slice(at + 1)] : [undefined, word];
-  const bytes = bytesOf(file);
-  if (file.endsWith(".npz")) return { positional: [], named: Object.fromEntries(await readNpz(bytes)) };
-  const value = file.endsWith(".json") ? jsonOf(bytes, file) : readNpy(bytes, { name: file });
-  return name === undefined ? { positional: [value], named: {} } : { positional: [], named: { [name]: value } };
-}
-
-function jsonOf(bytes: Uint8Array, file: string): Input {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Input; // JSON's values are inputs
-  } catch (cause) {
-    throw new OpwiseError("bad-argument", `\`${file}\` is no JSON`, { where: { file }, cause });
-  }
-}
-
-async function readInputs(words: readonly string[]): Promise<Values> {
-  const read = await Promise.all(words.map(readInput));
-  return { positional: read.flatMap((r) => r.positional), named: Object.assign({}, ...read.map((r) => r.named)) as Values["named"] };
-}
-
-/** The arguments that the model was exported with. */
-async function sampleOf(model: Model): Promise<Values> {
-  const sample = await model.sampleInputs();
-  if (sample === undefined) throw new UsageError("the file holds no sample inputs");
-  return { positional: sample.args, named: sample.kwargs };
-}
 
 /** One leaf of the results: a tensor, or another value. */
 interface Row {
@@ -143,14 +97,6 @@ function printGuesses(guesses: readonly (readonly Guess[])[], files: readonly st
     if (guesses.length > 1) console.log(files[i] ?? `row ${i}`);
     for (const { index, probability, label } of row) console.log(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label ?? `class ${index}`}`);
   }
-}
-
-function positive(args: Arguments, option: string): number | undefined {
-  const word = args.options.get(option);
-  if (word === undefined) return undefined;
-  const value = Number(word);
-  if (!(value > 0)) throw new UsageError(`\`--${option}\` wants a positive number, got \`${word}\``);
-  return value;
 }
 
 export async function run(args: Arguments): Promise<number> {

@@ -172,3 +172,17 @@ export function walkNodes(block: Block, visit: (node: Node) => void): void {
     for (let i = next.value.blocks.length - 1; i >= 0; i--) stack.push((next.value.blocks[i] as Block).nodes[Symbol.iterator]());
   }
 }
+
+/** Every function of a program: free ones, `main`, and the methods of its classes. */
+export function allFunctions(program: Program): ReadonlySet<FunctionDecl> {
+  const out = new Set<FunctionDecl>(program.functions.values());
+  if (program.main !== undefined) out.add(program.main);
+  for (const cls of program.classes.values()) if (cls.kind === "Class") for (const method of cls.methods.values()) out.add(method);
+  return out;
+}
+
+/** Whether a function is a method of a class that PyTorch has in C++: its body, if it is known, is made here. */
+export function isForeign(fn: FunctionDecl): boolean {
+  const self = fn.params[0]?.type;
+  return self?.kind === "Class" && self.name.startsWith("__torch__.torch.classes.");
+}

@@ -3,7 +3,9 @@
  * `scripts/generate-onnx-schemas.py`.
  */
 
+import { normalDomain } from "./onnx-domain.ts";
 import { ONNX_SCHEMAS, ONNX_TYPE_SETS } from "./onnx-schemas.generated.ts";
+export { domainPrefix, normalDomain } from "./onnx-domain.ts";
 export { ONNX_NEWEST_OPSET } from "./onnx-schemas.generated.ts";
 
 export type OnnxAttributeKind =
@@ -197,16 +199,6 @@ function parseLine(domain: string, line: string): OnnxSchema {
 
 function sinceOf(entry: string | OnnxSchema): number {
   return typeof entry === "string" ? Number.parseInt(entry.slice(entry.indexOf("@") + 1), 10) : entry.since;
-}
-
-/** `ai.onnx` and the empty text are one domain; the empty text is its normal form. */
-export function normalDomain(domain: string): string {
-  return domain === "ai.onnx" ? "" : domain;
-}
-
-/** How the IR writes a domain before `::`: `onnx` for the standard's own. */
-export function domainPrefix(domain: string): string {
-  return domain === "" || domain === "ai.onnx" ? "onnx" : domain;
 }
 
 /** The schema that `opset` means: the newest version not newer than it. Undefined: no such op at that opset. */

@@ -23,7 +23,7 @@ import {
   Q1_LARGE,
   Y0_SMALL,
   Y1_SMALL,
-} from "./special-tables.ts";
+} from "./bessel-tables.ts";
 
 const TWO_OVER_PI = 0.6366197723675814;
 const ONE_OVER_SQRT_PI = 0.5641895835477563;

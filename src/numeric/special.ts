@@ -21,7 +21,8 @@ export {
   sinc,
 } from "./elementary.ts";
 export { erf, erfc, erfcx, erfinv, logNdtr, ndtr, ndtri } from "./error-function.ts";
-export { digamma, gamma, igamma, igammac, lgamma, polygamma, trigamma, zeta } from "./gamma.ts";
+export { digamma, gamma, lgamma, polygamma, trigamma, zeta } from "./gamma.ts";
+export { igamma, igammac } from "./incomplete-gamma.ts";
 export {
   chebyshevT,
   chebyshevU,

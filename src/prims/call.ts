@@ -4,6 +4,7 @@
  * All shapes are known before a call runs. Views are no calls: they are arithmetic on strides.
  */
 
+import type { Factorisation } from "./factorisation.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import type { View } from "../tensor/tensor.ts";
 import type { Combiner } from "./combiner.ts";
@@ -154,11 +155,13 @@ export interface RandomCall extends CallBase {
   readonly generator: GeneratorState;
 }
 
-/** Dense factorisations on the last two axes; leading axes are alike in all operands and results. `cpu/linalg.ts` lists operands, results and flags by name. */
+/** Dense factorisations on the last two axes; leading axes are alike in all operands and results. The ops' `factorisations.ts` lists operands, results and flags by name. */
 export interface LinalgCall extends CallBase {
   readonly kind: "linalg";
   readonly name: "lu" | "luSolve" | "cholesky" | "qr" | "ormqr" | "householder" | "solve" | "triangular" | "eigh" | "eig" | "svd" | "ldl" | "ldlSolve" | "lstsq" | "geqrf" | "inverse";
   readonly flags: Readonly<Record<string, boolean | number | string>>;
+  /** What it does to each matrix. */
+  readonly factorisation: Factorisation;
 }
 
 /** Fourier transform along `axis`, complex in and out, in double precision inside; scaled by `scale`. */

@@ -4,7 +4,7 @@ import type { Datum } from "../ir/datum.ts";
 import type { FunctionDecl } from "../ir/graph.ts";
 import type { Template } from "../ir/template.ts";
 import { printType, type Type } from "../ir/type.ts";
-import { readableText } from "../ops/prim/index.ts";
+import { readableText } from "../ops/prim/text.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Borrowed, type Input, toDatum } from "./convert.ts";

@@ -2,7 +2,7 @@
 
 import { type Datum, type Instance, makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import type { ObjectTemplate, StorageTemplate, Template, TensorTemplate } from "../ir/template.ts";
-import { unpackBits } from "../bytes/onnx-tensor.ts";
+import { unpackBits } from "../bytes/packed-bits.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { internString } from "../tensor/strings.ts";
 import { Storage } from "../tensor/storage.ts";

@@ -8,7 +8,7 @@ import type { Schema } from "../ir/schema.ts";
 import { T, tupleOf, type Type } from "../ir/type.ts";
 import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
 import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
-import { printedLine } from "../ops/prim/index.ts";
+import { printedLine } from "../ops/prim/formats.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { Tensor, viewOf } from "../tensor/tensor.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";

@@ -32,6 +32,12 @@ export interface Local<T extends ValueType = ValueType> {
   readonly type: T;
 }
 
+/** An imported number. */
+export interface Global<T extends ValueType = ValueType> {
+  readonly index: number;
+  readonly type: T;
+}
+
 /** A block that `br` can leave, or a loop that it can go on with. */
 export interface Label {
   readonly depth: number;
@@ -146,6 +152,12 @@ export class Code {
   /** Four equal integers. */
   i32x4(value: number): Value<"v128"> {
     return this.v128(new Uint8Array(Int32Array.of(value, value, value, value).buffer));
+  }
+
+  global<T extends ValueType>(global: Global<T>): Value<T> {
+    this.#out.byte(0x23);
+    this.#out.u32(global.index);
+    return this.#push(global.type);
   }
 
   /** Any instruction without immediates. */

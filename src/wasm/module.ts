@@ -1,7 +1,7 @@
 /** A WebAssembly module in the making: one memory, imported or own, functions, exports. */
 
 import { ByteWriter } from "./bytes.ts";
-import { type Callable, Code, type Local, TYPE_CODES } from "./code.ts";
+import { type Callable, Code, type Global, type Local, TYPE_CODES } from "./code.ts";
 import type { ValueType } from "./instructions.ts";
 
 /** Sizes in pages of 64 KiB. A shared memory has a maximum. */
@@ -27,6 +27,7 @@ export class ModuleBuilder {
   readonly #types: string[] = [];
   readonly #typeBytes: ByteWriter[] = [];
   readonly #imports: { readonly module: string; readonly name: string; readonly type: number }[] = [];
+  readonly #globals: { readonly module: string; readonly name: string; readonly type: ValueType }[] = [];
   readonly #functions: FunctionEntry[] = [];
   #memory: { readonly limits: MemoryLimits; readonly from: readonly [string, string] | undefined } | undefined;
   #memoryExport: string | undefined;
@@ -52,6 +53,12 @@ export class ModuleBuilder {
     if (this.#functions.length > 0) throw new RangeError("imports come before functions");
     this.#imports.push({ module, name, type: this.#type(params, result) });
     return { index: this.#imports.length - 1, params, result };
+  }
+
+  /** A number that an instance is given, and that does not change. */
+  importGlobal<const T extends ValueType>(module: string, name: string, type: T): Global<T> {
+    this.#globals.push({ module, name, type });
+    return { index: this.#globals.length - 1, type };
   }
 
   /** An own function; `emit` writes its body and, where it has a result, leaves that on the stack. Exported where it has a name. */
@@ -92,7 +99,7 @@ export class ModuleBuilder {
     out.bytes([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     section(out, 1, this.#typeBytes.length, (s) => this.#typeBytes.forEach((bytes) => s.bytes(bytes.view())));
     const memory = this.#memory;
-    section(out, 2, this.#imports.length + (memory?.from === undefined ? 0 : 1), (s) => {
+    section(out, 2, this.#imports.length + this.#globals.length + (memory?.from === undefined ? 0 : 1), (s) => {
       for (const { module, name, type } of this.#imports) {
         s.name(module);
         s.name(name);
@@ -104,6 +111,11 @@ export class ModuleBuilder {
         s.name(memory.from[1]);
         s.byte(2);
         limits(s, memory.limits);
+      }
+      for (const { module, name, type } of this.#globals) {
+        s.name(module);
+        s.name(name);
+        s.bytes([3, TYPE_CODES[type], 0]);
       }
     });
     section(out, 3, this.#functions.length, (s) => this.#functions.forEach((f) => s.u32(f.type)));

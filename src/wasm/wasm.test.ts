@@ -24,6 +24,17 @@ describe("instructions", () => {
     expect(WebAssembly.validate(m.encode())).toBe(true);
   });
 
+  test("each instance has the number that it was given", () => {
+    const m = new ModuleBuilder();
+    m.importMemory("env", "memory", { initial: 1 });
+    const own = m.importGlobal("env", "own", "i32");
+    m.func("get", [], "i32", (c) => {
+      c.global(own);
+    });
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    expect([7, 9].map((number) => instantiate(m, { env: { memory, own: number } })["get"]?.())).toEqual([7, 9]);
+  });
+
   test("loads, stores and lanes are accepted", () => {
     const m = new ModuleBuilder();
     m.memory("memory", { initial: 1, maximum: 1, shared: true });

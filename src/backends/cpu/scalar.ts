@@ -4,7 +4,9 @@
  */
 
 import type { BinaryOp, ExprType, UnaryOp } from "../../expr/expr.ts";
-import * as special from "../../numeric/special.ts";
+import { binaryMeaning, type SpecialBinary, type SpecialUnary, unaryMeaning } from "../../expr/meanings.ts";
+import { exp2, nextafter, nextafter32, pow } from "../../numeric/elementary.ts";
+import { erf } from "../../numeric/error-function.ts";
 
 export type Scalar = number | bigint | boolean;
 export type Fn1 = (a: Scalar) => Scalar;
@@ -48,9 +50,14 @@ function wrapNumber(t: ExprType): (x: number) => number {
 }
 const wrapBig = (t: ExprType): ((x: bigint) => bigint) => (t === "i64" ? (x) => BigInt.asIntN(64, x) : (x) => BigInt.asUintN(64, x));
 
+/** Special functions that printed kernels call: a few of everyday, and those that a kernel has been printed with. */
+const SPECIAL: { [name in SpecialUnary | SpecialBinary | "erf" | "exp2" | "pow" | "nextafter" | "nextafter32"]?: (x: number, y: number) => number } = {
+  erf, exp2, pow, nextafter, nextafter32,
+};
+
 /** Functions that printed kernels call, by name. */
 export const RUNTIME: Readonly<Record<string, unknown>> = {
-  f: Math.fround, i64: BigInt.asIntN, u64: BigInt.asUintN, M: Math, sp: special,
+  f: Math.fround, i64: BigInt.asIntN, u64: BigInt.asUintN, M: Math, sp: SPECIAL,
   rint, nmin, nmax, fmin, fmax, remainder, floordiv, quot64, rem64, floordiv64, remainder64, quot, rem, ifloordiv, iremainder,
   ipow, ipow64, shl, shr, shl64, shr64, copysign, sign, toI32, toI64, toU64, gcd, gcd64, signbit, satInt, satBig,
 };
@@ -204,6 +211,25 @@ interface Op2 {
 }
 
 /** A real function of Math or `special`, rounded to the type. */
+/** A function whose meaning an op has brought by the time that it is compiled. */
+function special1(fn: SpecialUnary): Op1 {
+  return {
+    text: (t, a) => {
+      SPECIAL[fn] ??= unaryMeaning(fn);
+      return wrapText(t, `$sp.${fn}(${a})`);
+    },
+    make: (t) => float1("", unaryMeaning(fn)).make(t),
+  };
+}
+function special2(fn: SpecialBinary): Op2 {
+  return {
+    text: (t, a, b) => {
+      SPECIAL[fn] ??= binaryMeaning(fn);
+      return wrapText(t, `$sp.${fn}(${a},${b})`);
+    },
+    make: (t) => float2("", binaryMeaning(fn)).make(t),
+  };
+}
 function float1(call: string, f: (x: number) => number): Op1 {
   return {
     text: (t, a) => wrapText(t, `${call}(${a})`),
@@ -263,19 +289,19 @@ export const UNARY: Readonly<Record<UnaryOp, Op1>> = {
   isinf: predicate((a) => `(${a}===Infinity||${a}===-Infinity)`, (x) => x === Infinity || x === -Infinity),
   isfinite: predicate((a) => `(${a}-${a}===0)`, (x) => x - x === 0),
   signbit: predicate((a) => `$signbit(${a})`, signbit),
-  exp: float1("Math.exp", Math.exp), exp2: float1("$sp.exp2", special.exp2), expm1: float1("Math.expm1", Math.expm1),
+  exp: float1("Math.exp", Math.exp), exp2: float1("$sp.exp2", exp2), expm1: float1("Math.expm1", Math.expm1),
   log: float1("Math.log", Math.log), log2: float1("Math.log2", Math.log2), log10: float1("Math.log10", Math.log10), log1p: float1("Math.log1p", Math.log1p),
   sin: float1("Math.sin", Math.sin), cos: float1("Math.cos", Math.cos), tan: float1("Math.tan", Math.tan),
   asin: float1("Math.asin", Math.asin), acos: float1("Math.acos", Math.acos), atan: float1("Math.atan", Math.atan),
   sinh: float1("Math.sinh", Math.sinh), cosh: float1("Math.cosh", Math.cosh), tanh: float1("Math.tanh", Math.tanh),
   asinh: float1("Math.asinh", Math.asinh), acosh: float1("Math.acosh", Math.acosh), atanh: float1("Math.atanh", Math.atanh),
-  erf: float1("$sp.erf", special.erf), erfc: float1("$sp.erfc", special.erfc), erfinv: float1("$sp.erfinv", special.erfinv), erfcx: float1("$sp.erfcx", special.erfcx),
-  lgamma: float1("$sp.lgamma", special.lgamma), digamma: float1("$sp.digamma", special.digamma),
-  i0: float1("$sp.i0", special.i0), i0e: float1("$sp.i0e", special.i0e), i1: float1("$sp.i1", special.i1), i1e: float1("$sp.i1e", special.i1e),
-  ndtri: float1("$sp.ndtri", special.ndtri), logndtr: float1("$sp.logNdtr", special.logNdtr), ndtr: float1("$sp.ndtr", special.ndtr),
-  j0: float1("$sp.j0", special.j0), j1: float1("$sp.j1", special.j1), y0: float1("$sp.y0", special.y0), y1: float1("$sp.y1", special.y1),
-  k0: float1("$sp.k0", special.k0), k1: float1("$sp.k1", special.k1), k0e: float1("$sp.scaledK0", special.scaledK0), k1e: float1("$sp.scaledK1", special.scaledK1),
-  airyai: float1("$sp.airyAi", special.airyAi), sphericalj0: float1("$sp.sphericalJ0", special.sphericalJ0),
+  erf: float1("$sp.erf", erf), erfc: special1("erfc"), erfinv: special1("erfinv"), erfcx: special1("erfcx"),
+  lgamma: special1("lgamma"), digamma: special1("digamma"),
+  i0: special1("i0"), i0e: special1("i0e"), i1: special1("i1"), i1e: special1("i1e"),
+  ndtri: special1("ndtri"), logndtr: special1("logndtr"), ndtr: special1("ndtr"),
+  j0: special1("j0"), j1: special1("j1"), y0: special1("y0"), y1: special1("y1"),
+  k0: special1("k0"), k1: special1("k1"), k0e: special1("k0e"), k1e: special1("k1e"),
+  airyai: special1("airyai"), sphericalj0: special1("sphericalj0"),
 };
 
 /** Plain arithmetic: one text and two functions, for numbers and for bigints. */
@@ -364,14 +390,14 @@ export const BINARY: Readonly<Record<BinaryOp, Op2>> = {
   remainder: divided(["$remainder", remainder], ["$iremainder", iremainder], ["$remainder64", remainder64]),
   floordiv: divided(["$floordiv", floordiv], ["$ifloordiv", ifloordiv], ["$floordiv64", floordiv64]),
   min: extremum("min", true), max: extremum("max", true), fmin: extremum("min", false), fmax: extremum("max", false),
-  pow: divided(["$sp.pow", special.pow], ["$ipow", ipow], ["$ipow64", ipow64]),
+  pow: divided(["$sp.pow", pow], ["$ipow", ipow], ["$ipow64", ipow64]),
   atan2: float2("Math.atan2", Math.atan2), hypot: float2("Math.hypot", Math.hypot), copysign: float2("$copysign", copysign),
   nextafter: {
     text: (t, a, b) => `$sp.${t === "f32" ? "nextafter32" : "nextafter"}(${a},${b})`,
-    make: (t) => num2(t === "f32" ? special.nextafter32 : special.nextafter),
+    make: (t) => num2(t === "f32" ? nextafter32 : nextafter),
   },
-  zeta: float2("$sp.zeta", special.zeta), igamma: float2("$sp.igamma", special.igamma), igammac: float2("$sp.igammac", special.igammac),
-  polygamma: float2("$sp.polygamma", special.polygamma),
+  zeta: special2("zeta"), igamma: special2("igamma"), igammac: special2("igammac"),
+  polygamma: special2("polygamma"),
   gcd: divided(["$gcd", gcd], ["$gcd", gcd], ["$gcd64", gcd64]),
   bitand: arithmetic("&", (a, b) => a & b, (a, b) => a & b, "&&"),
   bitor: arithmetic("|", (a, b) => a | b, (a, b) => a | b, "||"),
@@ -380,12 +406,12 @@ export const BINARY: Readonly<Record<BinaryOp, Op2>> = {
   eq: compare("===", (a, b) => a === b), ne: compare("!==", (a, b) => a !== b), lt: compare("<", (a, b) => a < b),
   le: compare("<=", (a, b) => a <= b), gt: compare(">", (a, b) => a > b), ge: compare(">=", (a, b) => a >= b),
   and: compare("&&", (a, b) => a && b), or: compare("||", (a, b) => a || b), xor: compare("!==", (a, b) => a !== b),
-  chebyshevT: float2("$sp.chebyshevT", special.chebyshevT), chebyshevU: float2("$sp.chebyshevU", special.chebyshevU),
-  chebyshevV: float2("$sp.chebyshevV", special.chebyshevV), chebyshevW: float2("$sp.chebyshevW", special.chebyshevW),
-  chebyshevTs: float2("$sp.shiftedChebyshevT", special.shiftedChebyshevT), chebyshevUs: float2("$sp.shiftedChebyshevU", special.shiftedChebyshevU),
-  chebyshevVs: float2("$sp.shiftedChebyshevV", special.shiftedChebyshevV), chebyshevWs: float2("$sp.shiftedChebyshevW", special.shiftedChebyshevW),
-  hermiteH: float2("$sp.hermiteH", special.hermiteH), hermiteHe: float2("$sp.hermiteHe", special.hermiteHe),
-  laguerreL: float2("$sp.laguerreL", special.laguerreL), legendreP: float2("$sp.legendreP", special.legendreP),
+  chebyshevT: special2("chebyshevT"), chebyshevU: special2("chebyshevU"),
+  chebyshevV: special2("chebyshevV"), chebyshevW: special2("chebyshevW"),
+  chebyshevTs: special2("chebyshevTs"), chebyshevUs: special2("chebyshevUs"),
+  chebyshevVs: special2("chebyshevVs"), chebyshevWs: special2("chebyshevWs"),
+  hermiteH: special2("hermiteH"), hermiteHe: special2("hermiteHe"),
+  laguerreL: special2("laguerreL"), legendreP: special2("legendreP"),
 };
 
 /** `op(a, b)` as text; true division and fmod of floats are plain operators. */

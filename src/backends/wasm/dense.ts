@@ -11,6 +11,7 @@ import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
 import { emitRows, type RowFunctions } from "./rows.ts";
 import { emitWinograd, type WinogradFunctions } from "./winograd-kernels.ts";
+import { SPILL_START } from "./thread-protocol.ts";
 import { emitVectorProducts, type VectorProductFunctions } from "./vector-product.ts";
 
 type Pools = ReturnType<typeof emitPools>;
@@ -35,6 +36,7 @@ export function denseKernels(memory: LinearMemory): { readonly module: WebAssemb
   const { fusedMultiplyAdd } = features();
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", memory.limits);
+  module.importGlobal("env", "spill", "i32");
   const gemm = emitGemm(module, fusedMultiplyAdd);
   const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
   emitPatches(module);
@@ -45,6 +47,6 @@ export function denseKernels(memory: LinearMemory): { readonly module: WebAssemb
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
   emitWinograd(module, fusedMultiplyAdd, gemm);
   const compiled = new WebAssembly.Module(module.encode());
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory } });
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory, spill: SPILL_START } });
   return { module: compiled, kernels: exports as unknown as DenseKernels }; // exported under the names that the types have
 }

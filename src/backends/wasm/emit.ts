@@ -1,14 +1,14 @@
 /** Small pieces that kernels share. */
 
-import type { Code, Local, Value } from "../../wasm/code.ts";
+import type { Code, Global, Local, Value } from "../../wasm/code.ts";
 
 export type I32 = Local<"i32">;
 export type V128 = Local<"v128">;
 
 /** Bytes of a float32. */
 export const FLOAT = 4;
-/** Where a tile or a vector that sticks out of its result is put first. */
-export const SPILL = 64_000;
+/** The dense module's only global: where this instance puts a tile or a vector first that sticks out of its result; see `thread-protocol.ts`. */
+export const SPILL: Global<"i32"> = { index: 0, type: "i32" };
 
 /** `sum + a * b`, rounded once where the engine can. */
 export function multiplyAdd(c: Code, fused: boolean, a: () => Value<"v128">, b: () => Value<"v128">, sum: () => Value<"v128">): Value<"v128"> {
@@ -34,9 +34,9 @@ export function storeLanes(c: Code, to: I32, value: V128, count: I32): void {
       c.store("v128.store", at, c.get(value));
     },
     () => {
-      const spill = c.i32(SPILL);
+      const spill = c.global(SPILL);
       c.store("v128.store", spill, c.get(value));
-      c.memoryCopy(c.get(to), c.i32(SPILL), c.op("i32.shl", c.get(count), c.i32(2)));
+      c.memoryCopy(c.get(to), c.global(SPILL), c.op("i32.shl", c.get(count), c.i32(2)));
     },
   );
 }

@@ -231,12 +231,12 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
             c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
             () => c.run(tile, c.get(aPanel), c.get(bPanel), c.get(at), c.get(depth), c.get(rowStride), c.get(add)),
             () => {
-              c.run(tile, c.get(aPanel), c.get(bPanel), c.i32(SPILL), c.get(depth), c.i32(COLUMNS * FLOAT), c.i32(0));
+              c.run(tile, c.get(aPanel), c.get(bPanel), c.global(SPILL), c.get(depth), c.i32(COLUMNS * FLOAT), c.i32(0));
               c.if(c.op("i32.gt_s", c.get(high), c.i32(ROWS)), () => c.set(high, c.i32(ROWS)));
               const width = c.hold(c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))));
               const row = c.hold(c.get(at));
               c.for(y, 0, high, 1, () => {
-                c.set(from, c.op("i32.add", c.i32(SPILL), c.op("i32.shl", c.get(y), c.i32(5))));
+                c.set(from, c.op("i32.add", c.global(SPILL), c.op("i32.shl", c.get(y), c.i32(5))));
                 const cell = c.hold(c.get(row));
                 c.for(x, 0, width, 1, () => {
                   const target = c.get(cell);

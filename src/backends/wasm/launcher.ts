@@ -195,7 +195,11 @@ export class Launcher {
   }
 
   /** The iteration of a map: axes merged, strides in bytes, and how operands lie where it can go by vectors. */
-  #iteration(call: MapCall): { readonly shape: readonly number[]; readonly strides: readonly (readonly number[])[]; readonly lanes: readonly Lane[] | undefined } {
+  #iteration(call: MapCall): {
+    readonly shape: readonly number[];
+    readonly strides: readonly (readonly number[])[];
+    readonly lanes: readonly Lane[] | undefined;
+  } {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
@@ -228,9 +232,11 @@ export class Launcher {
   #compute(call: ComputeCall, addressOf: AddressOf): void {
     const views = [...call.operands, ...call.results];
     const shape = call.results[0]?.shape ?? [];
+    if (numelOf(shape) === 0) return;
     const ranks = call.operands.map((v) => v.shape.length);
-    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}`, () =>
-      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, this.#runtime)),
+    const apart = !call.results.some((r) => call.operands.some((v) => v.storage === r.storage));
+    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}`, () =>
+      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, this.#runtime)),
     );
     this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf);
   }

@@ -1,6 +1,6 @@
 /** Kernels printed from programs: map, compute, reduce, scan and scatter, at any rank, dtype and stride. One thread, one element at a time. */
 
-import { reachable } from "../../expr/expr.ts";
+import { type Expr, operandsOf, reachable } from "../../expr/expr.ts";
 import type { Combiner } from "../../prims/combiner.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
@@ -20,7 +20,7 @@ const noIndex = (): never => unreachable("an index where there is none");
 const noOperand = (): never => unreachable("an operand in a combiner");
 
 /** Pointers as the printer asks for addresses. */
-const at =
+const pointerAt =
   (c: Code, pointers: Pointers) =>
   (view: number): Push<"i32"> => {
     const local = pointers.get(view) ?? unreachable(`pointer of view ${view}`);
@@ -55,27 +55,71 @@ export function mapKernel(program: Program, rank: number, runtime: KernelRuntime
       program.scalars,
     );
     emitLoops(c, block, views, 0, rank, NOWHERE, (pointers) => {
-      const place: Place = { address: at(c, pointers), stride: block.strideOf, index: noIndex, scalar: block.scalar };
+      const place: Place = { address: pointerAt(c, pointers), stride: block.strideOf, index: noIndex, scalar: block.scalar };
       // All values first: a result may be an operand's memory.
       const values = new Printer(c, program, place, { host, table: runtime.table }).evaluate(partsOf(program));
-      storeOutputs(c, program, values, program.operands.length, at(c, pointers), host);
+      storeOutputs(c, program, values, program.operands.length, pointerAt(c, pointers), host);
     });
     c.i32(0);
   };
 }
 
-/** Kernel of a compute over results of rank `rank`; operands have their own ranks. */
-export function computeKernel(program: Program, rank: number, operandRanks: readonly number[], runtime: KernelRuntime): Emit {
+/**
+ * How many of the outer loops a node has to be in: what depends on the first axis alone is evaluated once per trip of the first loop. What
+ * a fold's body needs counts as the innermost: a body may not run at all.
+ */
+function depths(roots: readonly Expr[], rank: number): ReadonlyMap<Expr, number> {
+  const known = new Map<Expr, number>();
+  const walk = (e: Expr): number => {
+    const before = known.get(e);
+    if (before !== undefined) return before;
+    const operands = e.op === "fold" ? [e.loop.count, ...e.loop.init] : operandsOf(e);
+    const inner = operands.reduce((depth, operand) => Math.max(depth, walk(operand)), 0);
+    const own = e.op === "index" ? e.axis + 1 : e.op === "fold" || e.op === "state" || e.op === "trip" ? rank : inner;
+    known.set(e, own);
+    return own;
+  };
+  for (const root of roots) walk(root);
+  return known;
+}
+
+/**
+ * Kernel of a compute over results of rank `rank`; operands have their own ranks. Where no result lies in an operand's storage (`apart`), elements are
+ * loaded as far out as their coordinates are known. The results have elements.
+ */
+export function computeKernel(program: Program, rank: number, operandRanks: readonly number[], apart: boolean, runtime: KernelRuntime): Emit {
   return (c, host) => {
     const count = program.operands.length;
     const results = range(program.outputs.length).map((j) => count + j);
     const block = new ArgumentBlock(c, rank, [...operandRanks, ...results.map(() => rank)], program.scalars);
-    emitLoops(c, block, results, 0, rank, NOWHERE, (pointers, trips) => {
-      const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
-      const printer = new Printer(c, program, place, { host, table: runtime.table });
-      const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : at(c, pointers)(view));
-      storeOutputs(c, program, printer.evaluate(partsOf(program)), count, address, host);
-    });
+    const trips: Local<"i32">[] = [];
+    const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
+    const printer = new Printer(c, program, place, { host, table: runtime.table });
+    const parts = partsOf(program);
+    const levels = depths(parts, rank);
+    const touching = new Map<Expr, boolean>();
+    const touches = (e: Expr): boolean => {
+      const before = touching.get(e);
+      if (before !== undefined) return before;
+      const found = e.op === "load" || e.op === "fold" || operandsOf(e).some(touches);
+      touching.set(e, found);
+      return found;
+    };
+    const at = (depth: number): Expr[] =>
+      [...levels].filter(([e, d]) => d === depth && e.op !== "const" && e.op !== "scalar" && (apart || !touches(e))).map(([e]) => e);
+    const open = (depth: number, pointers: Pointers): void => {
+      if (depth === rank) {
+        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : pointerAt(c, pointers)(view));
+        return storeOutputs(c, program, printer.evaluate(parts), count, address, host);
+      }
+      printer.evaluate(at(depth));
+      for (const [e, d] of levels) if (e.op === "load" && d > depth) printer.approach(e);
+      emitLoops(c, block, results, depth, depth + 1, pointers, (inner, own) => {
+        trips[depth] = own[depth] ?? unreachable("trip");
+        open(depth + 1, inner);
+      });
+    };
+    open(0, NOWHERE);
     c.i32(0);
   };
 }
@@ -157,7 +201,7 @@ export function reduceKernel(
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
       state.start();
       emitLoops(c, block, operands, kept, rank, outer, (inner, innerTrips) => {
-        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : at(c, inner)(view));
+        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : pointerAt(c, inner)(view));
         const place: Place = {
           address,
           stride: block.strideOf,
@@ -169,7 +213,7 @@ export function reduceKernel(
         };
         state.step(new Printer(c, program, place, own).evaluate(partsOf(program)));
       });
-      state.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : at(c, outer)(view)));
+      state.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));
     });
     c.i32(0);
   };
@@ -202,7 +246,7 @@ export function scanKernel(
       state.start();
       emitLoops(c, block, views, outer, rank, before, (pointers, innerTrips) => {
         const place: Place = {
-          address: at(c, pointers),
+          address: pointerAt(c, pointers),
           stride: block.strideOf,
           scalar: block.scalar,
           index: (axis) => {
@@ -214,9 +258,9 @@ export function scanKernel(
           },
         };
         const element = new Printer(c, program, place, own).evaluate(partsOf(program));
-        if (exclusive) state.finish(dtypes, count, at(c, pointers));
+        if (exclusive) state.finish(dtypes, count, pointerAt(c, pointers));
         state.step(element);
-        if (!exclusive) state.finish(dtypes, count, at(c, pointers));
+        if (!exclusive) state.finish(dtypes, count, pointerAt(c, pointers));
       });
     });
     c.i32(0);

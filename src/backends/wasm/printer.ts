@@ -30,6 +30,8 @@ export class Printer {
   readonly #runtime: Runtime;
   readonly #values = new Map<Expr, Push>();
   readonly #loops = new Map<string, Push>();
+  /** Addresses of loads as far as axes that were known further out, with the axes still to add. */
+  readonly #partial = new Map<Expr, { readonly address: Local<"i32">; readonly rest: readonly number[] }>();
 
   constructor(c: Code, program: Program, place: Place, runtime: Runtime) {
     this.#c = c;
@@ -49,6 +51,26 @@ export class Printer {
   evaluate(roots: readonly Expr[]): Push[] {
     this.#run(schedule(roots, new Set(this.#values.keys())));
     return roots.map((e) => this.value(e));
+  }
+
+  /** Adds to a load's address the axes whose coordinates have been evaluated, all but the last of them further out than the load itself. */
+  approach(e: Expr & { readonly op: "load" }): void {
+    const before = this.#partial.get(e);
+    const axes = before?.rest ?? e.at.map((_, axis) => axis);
+    const known = axes.filter((axis) => this.#values.has(e.at[axis] ?? e) || e.at[axis]?.op === "const");
+    if (known.length === 0 || known.length === axes.length) return;
+    for (const axis of known) this.evaluate(e.at.slice(axis, axis + 1)); // constants
+    const address = this.#address(e, before === undefined ? this.#place.address(e.operand) : () => this.#c.get(before.address), known);
+    this.#partial.set(e, { address: this.#c.hold(address), rest: axes.filter((axis) => !known.includes(axis)) });
+  }
+
+  /** Addresses are computed modulo 2^32, like the memory's. */
+  #address(e: Expr & { readonly op: "load" }, from: Push<"i32">, axes: readonly number[]): Value<"i32"> {
+    const c = this.#c;
+    return axes.reduce((address, axis) => {
+      const index = c.op("i32.wrap_i64", this.value(e.at[axis] ?? e)() as Value<"i64">); // coordinates are indices
+      return c.op("i32.add", address, c.op("i32.mul", index, this.#place.stride(e.operand, axis)()));
+    }, from());
   }
 
   #run(steps: Schedule): void {
@@ -140,12 +162,10 @@ export class Printer {
     const c = this.#c;
     const dtype = this.#program.operands[e.operand] ?? unreachable("operand");
     const read = (): Value => {
-      // Addresses are computed modulo 2^32, like the memory's.
-      let address = this.#place.address(e.operand)();
-      e.at.forEach((at, axis) => {
-        const index = c.op("i32.wrap_i64", this.value(at)() as Value<"i64">);
-        address = c.op("i32.add", address, c.op("i32.mul", index, this.#place.stride(e.operand, axis)()));
-      });
+      const partial = this.#partial.get(e);
+      const all = e.at.map((_, axis) => axis);
+      const address =
+        partial === undefined ? this.#address(e, this.#place.address(e.operand), all) : this.#address(e, () => c.get(partial.address), partial.rest);
       const at = c.hold(address);
       return emitLoad(c, dtype, () => c.get(at), e.part * partBytes(dtype), this.#runtime.table);
     };

@@ -146,18 +146,12 @@ function unknown(): never {
 function startWorker(setup: Setup, url: URL | string | undefined, failed: (error: unknown) => void): () => void {
   const node = typeof process === "undefined" ? undefined : process.getBuiltinModule("node:worker_threads");
   if (node === undefined) {
-    const worker = url === undefined ? new Worker(new URL("./threads.worker.js", import.meta.url), { type: "module" }) : new Worker(url, { type: "module" });
+    const worker = url === undefined ? new Worker(new URL("./thread-worker.js", import.meta.url), { type: "module" }) : new Worker(url, { type: "module" });
     worker.addEventListener("error", failed);
     worker.postMessage(setup);
     return () => worker.terminate();
   }
-  const file = url ?? new URL("./threads.worker.js", import.meta.url);
-  // Run from its sources, the package has no such file: the loader that development brings reads the other.
-  const source = import.meta.url.endsWith(".ts") && url === undefined ? JSON.stringify(new URL("./threads.worker.ts", import.meta.url).href) : undefined;
-  const worker =
-    source === undefined
-      ? new node.Worker(file, { workerData: setup })
-      : new node.Worker(`import("tsx/esm/api").then(({ tsImport }) => tsImport(${source}, ${source}))`, { eval: true, workerData: setup });
+  const worker = new node.Worker(url ?? new URL("./thread-worker.js", import.meta.url), { workerData: setup });
   // A thread that cannot start takes no part; the others do all.
   worker.on("error", failed);
   worker.unref();

@@ -115,8 +115,8 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
     });
     c.if(c.get(left), () => {
       panel();
-      store(() => c.i32(SPILL));
-      c.memoryCopy(c.get(out), c.i32(SPILL), c.op("i32.shl", c.get(left), c.i32(2)));
+      store(() => c.global(SPILL));
+      c.memoryCopy(c.get(out), c.global(SPILL), c.op("i32.shl", c.get(left), c.i32(2)));
     });
   });
 

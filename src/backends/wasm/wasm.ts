@@ -37,8 +37,8 @@ export interface WasmOptions {
    * Threads that planned regions run on, the calling one among them; results have the same bits for any number. Default 1. Where there can
    * be none (a page that is not cross-origin isolated), one thread does it all, and `backend.threads` says why.
    */
-  readonly threads?: number;
-  /** The file `threads.worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
+  readonly threads?: number | undefined;
+  /** The file `thread-worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
   readonly workerUrl?: URL | string;
 }
 

@@ -1,6 +1,7 @@
 /** Tensors of an ONNX file as templates: raw bytes stay ranges of the file, external data ranges of the file beside it. */
 
-import { packedBits, type TensorContent, tensorContent } from "../../bytes/onnx-tensor.ts";
+import { type TensorContent, tensorContent } from "../../bytes/onnx-tensor.ts";
+import { packedBits } from "../../bytes/packed-bits.ts";
 import type { TensorProto } from "../../bytes/onnx-proto.ts";
 import type { Limits } from "../../bytes/limits.ts";
 import { decodeText } from "../../bytes/protobuf.ts";

@@ -18,6 +18,7 @@ import { asScalar, resize } from "../registry.ts";
 import { convert } from "./conversion.ts";
 import { dtypeOfScalar, floatOf, intOf, scalarOf } from "./element.ts";
 import { fill, filled, formatStrides, stridesLike } from "./filling.ts";
+import { special1 } from "../special-functions.ts";
 
 const ZERO: Scalar = { kind: "int", value: 0 };
 const ONE: Scalar = { kind: "int", value: 1 };
@@ -274,7 +275,7 @@ const kaiser = (ctx: Context, n: number, periodic: boolean, beta: number, code: 
   windowed(ctx, "kaiser_window", n, periodic, code, (at, last) => {
     const y = binary("sub", binary("div", binary("mul", at, f64(2)), last), f64(1));
     const under = unary("sqrt", binary("max", binary("sub", f64(1), binary("mul", y, y)), f64(0)));
-    return binary("div", unary("i0", binary("mul", scalar(1, "f64"), under)), unary("i0", scalar(1, "f64")));
+    return binary("div", unary(special1("i0"), binary("mul", scalar(1, "f64"), under)), unary(special1("i0"), scalar(1, "f64")));
   }, [beta]);
 
 /** A bool tensor or numbers of nested lists: shape and flat values. @throws shape-mismatch where lists are ragged */

@@ -10,6 +10,7 @@ import { type DType, dtypeInfo, isComplex, scalarName } from "../../tensor/dtype
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { broadcastShapes, contiguousStrides, type Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { FACTORISATIONS } from "./factorisations.ts";
 import { memo, zeroOf } from "./memo.ts";
 
 /** What a result looks like below the leading axes. */
@@ -49,7 +50,7 @@ export function linalgCall(ctx: Context, name: LinalgCall["name"], operands: rea
     const tall = columnMajor(ctx, [...batch, Math.max(r.height ?? rows, rows), cols], r.dtype);
     return narrowed(tall, -2, 0, rows);
   });
-  if (outs.some((t) => t.numel > 0)) ctx.run({ kind: "linalg", name, flags, operands: inputs, results: outs, scalars: [] });
+  if (outs.some((t) => t.numel > 0)) ctx.run({ kind: "linalg", name, factorisation: FACTORISATIONS[name], flags, operands: inputs, results: outs, scalars: [] });
   return outs;
 }
 

@@ -16,6 +16,7 @@ import { writeOut } from "../registry.ts";
 import { frexpProgram } from "./frexp.ts";
 import { everyOf as allOf } from "./reduction.ts";
 import { codesOf } from "../quantized/codes.ts";
+import { special2 } from "../special-functions.ts";
 
 type Binary = (x: Num, y: Num) => Num;
 
@@ -227,15 +228,15 @@ export const binary: readonly Op[] = [
       return g.eq(0).where(x.lit(0), x.quot(g).mul(y).abs());
     }),
     logaddexp: logAddExp(true), logaddexp2: logAddExp(false),
-    "igamma special_gammainc": (x, y) => x.call("igamma", y), "igammac special_gammaincc": (x, y) => x.call("igammac", y),
+    "igamma special_gammainc": (x, y) => x.call(special2("igamma"), y), "igammac special_gammaincc": (x, y) => x.call(special2("igammac"), y),
   }),
   ...tensors("float", { "atan2 arctan2": (x, y) => x.atan2(y), "copysign.Tensor": (x, y) => x.copysign(y) }),
   op("aten::copysign.Scalar(Tensor self, Scalar other) -> Tensor", { run: pointwise("copysign", (x, y) => x.copysign(y), { promotion: "float" }) }),
   ...threeForms("xlogy", xlogy, ["Tensor", "Scalar_Other", "Scalar_Self"]),
   ...threeForms("special_xlogy", xlogy, ["", "other_scalar", "self_scalar"]),
   ...threeForms("special_xlog1py", xlog1py, ["", "other_scalar", "self_scalar"]),
-  ...threeForms("special_zeta", (x, q) => x.call("zeta", q), ["", "other_scalar", "self_scalar"]),
-  ...Object.entries(POLYNOMIALS).flatMap(([name, fn]) => threeForms(`special_${name}`, (x, n) => x.call(fn, n), ["", "n_scalar", "x_scalar"], ["x", "n"])),
+  ...threeForms("special_zeta", (x, q) => x.call(special2("zeta"), q), ["", "other_scalar", "self_scalar"]),
+  ...Object.entries(POLYNOMIALS).flatMap(([name, fn]) => threeForms(`special_${name}`, (x, n) => x.call(special2(fn), n), ["", "n_scalar", "x_scalar"], ["x", "n"])),
   op("aten::heaviside(Tensor self, Tensor values) -> Tensor", { run: pointwise("heaviside", (x, v) => x.eq(0).where(v, x.lt(0).where(x.lit(0), x.isnan().where(x.lit(0), x.lit(1))))) }),
   op("aten::ldexp.Tensor(Tensor self, Tensor other) -> Tensor", { run: (ctx, self, other) => apply(ctx, multiplied, [self, apply(ctx, power, [{ kind: "float", value: 2 }, other])]) }),
   op("aten::frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)", {

@@ -1,7 +1,7 @@
 /** Special functions of one tensor (PyTorch: torch.special); integers become the default float. */
 
-import type { UnaryOp } from "../../expr/expr.ts";
 import { fold } from "../../expr/expr.ts";
+import type { SpecialUnary } from "../../expr/meanings.ts";
 import { Num } from "../../expr/num.ts";
 import { copyInto, empty } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
@@ -10,10 +10,11 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op, pointwise } from "../define.ts";
 import { apply, checkCast, elementwise } from "../elementwise.ts";
 import { floatPromoted } from "../promotion.ts";
+import { special1, special2 } from "../special-functions.ts";
 
 /** Names that are one intrinsic of the expression language. */
-const INTRINSICS: Readonly<Record<string, UnaryOp>> = {
-  "erf special_erf": "erf", "erfc special_erfc": "erfc", "erfinv special_erfinv": "erfinv", special_erfcx: "erfcx",
+const INTRINSICS: Readonly<Record<string, SpecialUnary>> = {
+  "erfc special_erfc": "erfc", "erfinv special_erfinv": "erfinv", special_erfcx: "erfcx",
   "lgamma special_gammaln": "lgamma", "digamma special_digamma special_psi": "digamma",
   "i0 special_i0 special_modified_bessel_i0": "i0", special_i0e: "i0e", "special_i1 special_modified_bessel_i1": "i1", special_i1e: "i1e",
   special_ndtri: "ndtri", special_log_ndtr: "logndtr",
@@ -21,11 +22,11 @@ const INTRINSICS: Readonly<Record<string, UnaryOp>> = {
   special_modified_bessel_k0: "k0", special_modified_bessel_k1: "k1",
 };
 /** The same, where the schema calls its argument `x`. */
-const INTRINSICS_OF_X: Readonly<Record<string, UnaryOp>> = {
+const INTRINSICS_OF_X: Readonly<Record<string, SpecialUnary>> = {
   special_scaled_modified_bessel_k0: "k0e", special_scaled_modified_bessel_k1: "k1e", special_airy_ai: "airyai", special_spherical_bessel_j0: "sphericalj0",
 };
 
-const polygamma = elementwise("polygamma", (x, n) => n.call("polygamma", x), { promotion: "float" });
+const polygamma = elementwise("polygamma", (x, n) => n.call(special2("polygamma"), x), { promotion: "float" });
 
 /** In the operand's own precision, poles included, as PyTorch's kernel has it: reflected below 1/2, moved up by six, then the asymptotic series. */
 const trigamma = elementwise("trigamma", (x) => {
@@ -49,7 +50,7 @@ const ndtr = pointwise("ndtr", { stepwise: (round) => (x) => round(round(round(x
 
 /** log of the multivariate gamma function: p(p-1)/4 log(pi) + sum over j < p of lgamma(x - j/2). */
 const mvlgamma = elementwise("mvlgamma", (x, p) => {
-  const [total = x.re] = fold(0, p.to("index").re, [x.lit(0).re], ([s = x.re], j) => [new Num(s).add(x.sub(new Num(j).to(x.type).mul(0.5)).apply("lgamma")).re]);
+  const [total = x.re] = fold(0, p.to("index").re, [x.lit(0).re], ([s = x.re], j) => [new Num(s).add(x.sub(new Num(j).to(x.type).mul(0.5)).apply(special1("lgamma"))).re]);
   return new Num(total).add(p.mul(p.sub(1)).mul(Math.log(Math.PI) / 4));
 }, { promotion: "float" });
 
@@ -67,9 +68,10 @@ function derivative(ctx: Context, n: number, self: Tensor): Tensor {
 export const special: readonly Op[] = [
   ...[["self", INTRINSICS] as const, ["x", INTRINSICS_OF_X] as const].flatMap(([argument, table]) =>
     Object.entries(table).flatMap(([names, fn]) =>
-      names.split(" ").map((name) => op(`aten::${name}(Tensor ${argument}) -> Tensor`, { run: pointwise(fn, (x) => x.apply(fn), { promotion: "float" }) })),
+      names.split(" ").map((name) => op(`aten::${name}(Tensor ${argument}) -> Tensor`, { run: pointwise(fn, (x) => x.apply(special1(fn)), { promotion: "float" }) })),
     ),
   ),
+  ...["erf", "special_erf"].map((name) => op(`aten::${name}(Tensor self) -> Tensor`, { run: pointwise("erf", (x) => x.erf(), { promotion: "float" }) })),
   op("aten::special_ndtr(Tensor self) -> Tensor", { run: ndtr }),
   op("aten::special_entr(Tensor self) -> Tensor", {
     run: pointwise("entr", (x) => x.isnan().where(x, x.gt(0).where(x.neg().mul(x.log()), x.eq(0).where(x.lit(0), x.lit(-Infinity)))), { promotion: "float" }),

@@ -2,14 +2,14 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { seedTwister } from "../../numeric/mt19937.ts";
-import type { Backend } from "../../prims/backend.ts";
-import { Executor } from "../../run/executor.ts";
-import { numelOf } from "../../tensor/shape.ts";
-import { Storage } from "../../tensor/storage.ts";
-import { Tensor, viewOf } from "../../tensor/tensor.ts";
-import { cpu } from "../cpu/cpu.ts";
-import { wasm } from "./wasm.ts";
+import { seedTwister } from "../../src/numeric/mt19937.ts";
+import type { Backend } from "../../src/prims/backend.ts";
+import { Executor } from "../../src/run/executor.ts";
+import { numelOf } from "../../src/tensor/shape.ts";
+import { Storage } from "../../src/tensor/storage.ts";
+import { Tensor, viewOf } from "../../src/tensor/tensor.ts";
+import { cpu } from "../../src/backends/cpu/cpu.ts";
+import { wasm } from "../../src/backends/wasm/wasm.ts";
 
 const host = cpu();
 /** Without the form of filters that fewer multiplications need, which rounds. */

@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { seedTwister } from "../../numeric/mt19937.ts";
-import { Executor } from "../../run/executor.ts";
-import { Tensor } from "../../tensor/tensor.ts";
-import { cpu } from "../cpu/cpu.ts";
-import { wasm } from "./wasm.ts";
+import { seedTwister } from "../../src/numeric/mt19937.ts";
+import { Executor } from "../../src/run/executor.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import { cpu } from "../../src/backends/cpu/cpu.ts";
+import { wasm } from "../../src/backends/wasm/wasm.ts";
 
 const host = cpu();
 const device = wasm();

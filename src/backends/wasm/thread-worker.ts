@@ -1,6 +1,6 @@
 /** A thread of the pool: takes parts of groups of kernel invocations until it is told to stop. */
 
-import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup } from "./thread-protocol.ts";
+import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup, SPILL_BYTES, SPILL_START } from "./thread-protocol.ts";
 
 type Run = (...args: number[]) => unknown;
 
@@ -10,7 +10,9 @@ const SPINS = 20_000;
 export function serve(setup: Setup): void {
   const { memory } = setup;
   const control = new Int32Array(setup.control);
-  const env = { memory };
+  // The pool's own thread has the first spill area.
+  const number = 1 + Atomics.add(control, CONTROL.numbered, 1);
+  const env = { memory, spill: SPILL_START + number * SPILL_BYTES };
   const functionsOf = (module: WebAssembly.Module): WebAssembly.Exports => new WebAssembly.Instance(module, { env }).exports;
   const dense = functionsOf(setup.dense);
   const functions: Run[] = setup.names.map((name) => dense[name] as Run); // the module's functions

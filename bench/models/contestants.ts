@@ -1,0 +1,73 @@
+/** Who takes part in a race of models, and as what process. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import type { BenchArguments } from "../arguments.ts";
+import { PEERS, packageFolder } from "./peers.ts";
+
+/** A runtime with its number of threads: `onnxruntime-web@2`. */
+export interface Entry {
+  readonly name: string;
+  /** Files it can read. */
+  readonly files: readonly string[];
+  readonly command: readonly string[];
+}
+
+const ROOT = join(import.meta.dirname, "../..");
+const BUILT = join(ROOT, ".cache/bench");
+
+/**
+ * Bundles the contestants' program, so that their processes hold no compiler and load what a user's would; parts that are imported when needed stay apart.
+ * Gives the script's path.
+ */
+export async function buildContestant(): Promise<string> {
+  await build({
+    entryPoints: [join(import.meta.dirname, "contestant.ts")],
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: "esm",
+    platform: "node",
+    outdir: BUILT,
+    outExtension: { ".js": ".mjs" },
+    logLevel: "error",
+  });
+  return join(BUILT, "contestant.mjs");
+}
+
+/** All contestants, ours first, and why others are not there. */
+export function contestants(args: BenchArguments, script: string): { readonly entries: readonly Entry[]; readonly absent: readonly string[] } {
+  const absent: string[] = [];
+  const both = ["model.pt", "model.onnx"];
+  const node = (name: string, ...more: string[]): string[] => ["node", script, name, ...more];
+  // Only wasm has threads; the others' one entry is that of one thread.
+  const own = args.backends.flatMap((backend): Entry[] =>
+    backend === "wasm"
+      ? args.threads.map((t) => ({ name: `opwise-wasm@${t}`, files: both, command: node(`opwise-wasm@${t}`) }))
+      : [{ name: `opwise-${backend}@1`, files: both, command: node(`opwise-${backend}@1`) }],
+  );
+  const peers = PEERS.flatMap((peer): Entry[] => {
+    if (args.peers === undefined) return [];
+    const folder = packageFolder(peer, args.peers.folder ?? ROOT);
+    if (folder === undefined) {
+      absent.push(`${peer} is not installed in ${args.peers.folder ?? "node_modules"}: install it in a folder of its own and give that with \`--peers DIR\``);
+      return [];
+    }
+    return args.threads.map((t) => ({ name: `${peer}@${t}`, files: ["model.onnx"], command: node(`${peer}@${t}`, folder) }));
+  });
+  const python = ["torch", "onnxruntime"].flatMap((name): Entry[] => {
+    if (args.python === undefined) return [];
+    if (!existsSync(args.python)) {
+      if (name === "torch") absent.push(`there is no Python at ${args.python}`);
+      return [];
+    }
+    return args.threads.map((t) => ({
+      name: `${name}@${t}`,
+      files: [name === "torch" ? "model.pt" : "model.onnx"],
+      command: [args.python ?? "", join(import.meta.dirname, "contestant.py"), `${name}@${t}`],
+    }));
+  });
+  const entries = [...own, ...peers, ...python].filter((e) => args.contestants === undefined || args.contestants.some((start) => e.name.startsWith(start)));
+  return { entries, absent };
+}

@@ -1,0 +1,90 @@
+/** What a page fetches: bundled, minified and gzipped as `scripts/page-size.ts` does it, and which ops wait until a model needs them. */
+
+import { expect, test } from "vitest";
+import { pageSize } from "../scripts/page-size.ts";
+import { load } from "../src/index.ts";
+import { tablesFor } from "../src/op-tables.ts";
+import { commonFamilies } from "../src/ops/common-families.ts";
+import type { Op } from "../src/ops/define.ts";
+import { namedFamilies } from "../src/ops/families.ts";
+import { derive, tableOf } from "../src/ops/registry.ts";
+import { allSchemas } from "../src/ir/schema-table.ts";
+import { scriptArchive } from "./support/archive.ts";
+
+const LOADER = "src/loaders/torchscript/loader.ts";
+
+/**
+ * Gzipped bytes of `opwise/core` with the TorchScript loader, the IR with all schemas, the executor, the cpu and the wasm backend. It may be raised, up to 250 KB,
+ * with a line here that says what for:
+ * - 245,000: it began at 235,600, plans included; the rest is room for kernels and threads of the wasm backend.
+ */
+const LIMIT = 245_000;
+
+test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
+  const { bytes, files } = await pageSize();
+  const largest = files.slice(0, 12).map((file) => `${file.path}: ${file.bytes}`);
+  expect(bytes, `gzipped bytes; the largest files, minified:\n${largest.join("\n")}`).toBeLessThan(LIMIT);
+  expect(LIMIT).toBeLessThanOrEqual(250_000);
+  expect(files.some((file) => file.path === "src/run/machine.ts")).toBe(true);
+  expect(files.some((file) => file.path === LOADER)).toBe(true);
+});
+
+test("nothing that other models need is fetched with it", async () => {
+  const { files } = await pageSize();
+  const odd =
+    /^src\/(?:codecs|preprocess|debug|cli)\/|onnx-schemas|loaders\/(?:onnx|pt2|mobile|state-dict)\/|backends\/tfjs\/|numeric\/(?:svd|eigen|lu)|ops\/(?:aten|onnx\/(?!define)|torchvision)\//;
+  expect(files.filter((file) => odd.test(file.path)).map((file) => file.path)).toEqual([]);
+});
+
+test("the ops of common networks come in one further step, without those of others", async () => {
+  const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
+  expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
+  expect(bytes).toBeLessThan(350_000);
+});
+
+/** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */
+function baseOf({ name }: Op): string {
+  const base = name.split(".")[0] ?? name;
+  return base.endsWith("_") && !base.endsWith("__") ? base.slice(0, -1) : base;
+}
+
+test("all overloads of a name are among the common families, or none", () => {
+  const common = new Set(commonFamilies.flatMap((family) => family.map(baseOf)));
+  const whole = new Set(commonFamilies);
+  const split = Object.entries(namedFamilies).flatMap(([name, family]) =>
+    whole.has(family) ? [] : family.filter((op) => common.has(baseOf(op))).map((op) => `${op.name} in ${name}`),
+  );
+  expect(split).toEqual([]);
+});
+
+test("an op has the same meaning by the common table as by the whole one", () => {
+  const [part, whole] = [tableOf(commonFamilies), tableOf(Object.values(namedFamilies))];
+  const differing = allSchemas().filter((schema) => {
+    const mine = derive(schema, part);
+    const theirs = derive(schema, whole);
+    return mine !== undefined && (mine.op !== theirs?.op || mine.form !== theirs.form);
+  });
+  expect(differing.map((schema) => schema.text)).toEqual([]);
+});
+
+const program = async (expression: string): Promise<Awaited<ReturnType<typeof load>>["program"]> =>
+  (
+    await load(
+      scriptArchive(`class Net(Module):
+  __parameters__ = []
+  def forward(self: __torch__.Net,
+    x: Tensor) -> Tensor:
+    return ${expression}
+`),
+    )
+  ).program;
+
+test("a model of common ops gets the common table, one with another op the whole one", async () => {
+  const common = await tablesFor(await program("torch.relu(torch.add_(x, 1))"));
+  expect(common.torch.has("aten::relu")).toBe(true);
+  expect(common.torch.has("aten::linalg_inv")).toBe(false);
+  expect(common.onnx.size).toBe(0);
+  const whole = await tablesFor(await program("torch.relu(torch.linalg_inv(x))"));
+  expect(whole.torch.has("aten::linalg_inv")).toBe(true);
+  expect((await tablesFor(await program("torch.relu(x)"))).torch).toBe(common.torch);
+});
