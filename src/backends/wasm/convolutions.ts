@@ -70,7 +70,7 @@ export class Convolutions {
           const rows = this.#packedFilters(g, group, depth, addressOf, packed);
           const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
           const target = to + (n * g.groups + group) * g.groupOut * plane * FLOAT;
-          if (biasAt !== 0) this.#dense.fillRows(target, biasAt + group * g.groupOut * FLOAT, g.groupOut, plane);
+          const bias = biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT;
           for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
             parts.push(() => {
               const count = Math.min(BLOCK_COLUMNS, plane - first);
@@ -79,7 +79,7 @@ export class Convolutions {
                 const deep = Math.min(DEPTH, depth - k);
                 this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
                 const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
-                this.#dense.multiply(
+                this.#dense.multiplyBiased(
                   filters,
                   patches.address,
                   target + first * FLOAT,
@@ -89,7 +89,8 @@ export class Convolutions {
                   plane * FLOAT,
                   ROWS * deep * FLOAT,
                   COLUMNS * deep * FLOAT,
-                  k > 0 || biasAt !== 0 ? 1 : 0,
+                  k > 0 ? 1 : 0,
+                  k > 0 ? 0 : bias,
                 );
               }
               this.#memory.free(patches);
