@@ -70,7 +70,7 @@ export class Convolutions {
           const rows = this.#packedFilters(g, group, depth, addressOf, packed);
           const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
           const target = to + (n * g.groups + group) * g.groupOut * plane * FLOAT;
-          if (biasAt !== 0) this.#dense.fillRows(target, biasAt + group * g.groupOut * FLOAT, g.groupOut, plane);
+          const bias = biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT;
           for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
             parts.push(() => {
               const count = Math.min(BLOCK_COLUMNS, plane - first);
@@ -79,7 +79,7 @@ export class Convolutions {
                 const deep = Math.min(DEPTH, depth - k);
                 this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
                 const filters = rows.address + k * padded(g.groupOut, ROWS) * FLOAT;
-                this.#dense.multiply(
+                this.#dense.multiplyBiased(
                   filters,
                   patches.address,
                   target + first * FLOAT,
@@ -89,7 +89,8 @@ export class Convolutions {
                   plane * FLOAT,
                   ROWS * deep * FLOAT,
                   COLUMNS * deep * FLOAT,
-                  k > 0 || biasAt !== 0 ? 1 : 0,
+                  k > 0 ? 1 : 0,
+                  k > 0 ? 0 : bias,
                 );
               }
               this.#memory.free(patches);
@@ -130,7 +131,7 @@ export class Convolutions {
     const paddedPlane = rows * paddedRow;
     const channels = g.groups * g.groupIn;
     const scratch = this.#memory.allocate(g.batch * channels * paddedPlane);
-    if (border) this.#runtime.zero(scratch.address, g.batch * channels * paddedPlane);
+    if (border) this.#dense.clear(scratch.address, g.batch * channels * paddedPlane);
     for (let n = 0; n < g.batch; n++) {
       this.#dense.copyPlanes(
         scratch.address + n * channels * paddedPlane,
@@ -176,45 +177,65 @@ export class Convolutions {
   /** One input channel a filter. */
   #depthwise(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
     const outPlane = g.outRows * g.outColumns;
+    const taps = g.kernel[0] * g.kernel[1];
     const { address: filtersAt, filterStride, copy } = straightFilters({ ...g, groupOut: g.groups * g.groupOut }, 0, addressOf, this.#memory, this.#dense);
     const byThree = threeByThree(g);
     const planes = byThree === undefined ? this.#padded(g, addressOf, true) : planesOf(g, addressOf);
     // With one filter a channel, as many channels as an epilogue should find in a cache.
     const groups = g.groupOut === 1 ? Math.max(1, Math.floor(PART_BYTES / (outPlane * FLOAT))) : 1;
+    const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group += groups) {
-        const row = group * g.groupOut;
-        const rows = Math.min(groups, g.groups - group) * g.groupOut;
-        const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
-        const from = planes.address + n * planes.batchStride + group * planes.planeStride;
-        const target = to + (n * g.groups * g.groupOut + row) * outPlane * FLOAT;
-        const filters = filtersAt + row * filterStride;
-        const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
-        if (byThree !== undefined) {
-          const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
-          const { rowStride } = planes;
-          run(target, from, filters, bias, rows, planeStep, filterStride, g.rows, g.columns, rowStride, g.outRows, g.outColumns, g.padBegin[0], g.padBegin[1]);
-        } else {
-          for (let i = 0; i < rows; i++) {
-            this.#dense.depthwise(
-              target + i * outPlane * FLOAT,
-              from + i * planeStep,
-              filters + i * filterStride,
-              bias === 0 ? 0 : bias + i * FLOAT,
+        parts.push(() => {
+          const row = group * g.groupOut;
+          const rows = Math.min(groups, g.groups - group) * g.groupOut;
+          const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
+          const from = planes.address + n * planes.batchStride + group * planes.planeStride;
+          const target = to + (n * g.groups * g.groupOut + row) * outPlane * FLOAT;
+          const filters = filtersAt + row * filterStride;
+          const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
+          if (byThree !== undefined) {
+            const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
+            const { rowStride } = planes;
+            run(
+              target,
+              from,
+              filters,
+              bias,
+              rows,
+              planeStep,
+              filterStride,
+              g.rows,
+              g.columns,
+              rowStride,
               g.outRows,
               g.outColumns,
-              g.kernel[0],
-              g.kernel[1],
-              g.stride[0] * planes.rowStride,
-              g.dilation[0] * planes.rowStride,
-              g.dilation[1] * FLOAT,
-              g.stride[1],
+              g.padBegin[0],
+              g.padBegin[1],
             );
+          } else {
+            for (let i = 0; i < rows; i++) {
+              this.#dense.depthwise(
+                target + i * outPlane * FLOAT,
+                from + i * planeStep,
+                filters + i * filterStride,
+                bias === 0 ? 0 : bias + i * FLOAT,
+                g.outRows,
+                g.outColumns,
+                g.kernel[0],
+                g.kernel[1],
+                g.stride[0] * planes.rowStride,
+                g.dilation[0] * planes.rowStride,
+                g.dilation[1] * FLOAT,
+                g.stride[1],
+              );
+            }
           }
-        }
-        finish?.({ batch: n, row, rows, column: 0, columns: outPlane });
+          finish?.({ batch: n, row, rows, column: 0, columns: outPlane });
+        });
       }
     }
+    this.#runtime.fork(g.batch * g.groups * g.groupOut * outPlane * taps, parts);
     for (const block of [copy, planes.scratch]) if (block !== undefined) this.#memory.free(block);
   }
 

@@ -21,6 +21,8 @@ export interface GemmFunctions {
    * panels. One block of depth; the caller loops over blocks.
    */
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `multiply`; the last argument is where a number for each row lies that is added to it. */
+  readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
@@ -149,51 +151,23 @@ export function emitTranspose4(c: Code, rows: readonly V128[], halves: readonly 
   c.set(e, c.shuffle32(c.get(x), c.get(z), [2, 3, 6, 7]));
 }
 
-/** `(a, b, c, depth, row stride of c, add)`: one tile, whole. */
-function emitTile(m: ModuleBuilder, fused: boolean): Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined> {
-  return m.func(undefined, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, a, b, out, depth, rowStride, add) => {
-    const sums: V128[] = [];
-    for (let i = 0; i < 8; i++) sums.push(c.local("v128"));
-    const rows = [0, 1, 2, 3].map(() => c.local("v128"));
-    const [left, right] = [c.local("v128"), c.local("v128")];
-    c.block((done) => {
-      c.brIf(done, c.op("i32.le_s", c.get(depth), c.i32(0)));
-      c.loop((again) => {
-        rows.forEach((row, r) => c.set(row, c.load("v128.load32_splat", c.get(a), r * FLOAT)));
-        c.set(left, c.load("v128.load", c.get(b)));
-        c.set(right, c.load("v128.load", c.get(b), 16));
-        rows.forEach((row, r) => {
-          [left, right].forEach((column, j) => {
-            const sum = sums[2 * r + j] ?? left;
-            c.set(
-              sum,
-              multiplyAdd(
-                c,
-                fused,
-                () => c.get(row),
-                () => c.get(column),
-                () => c.get(sum),
-              ),
-            );
-          });
-        });
-        advance(c, a, c.i32(ROWS * FLOAT));
-        advance(c, b, c.i32(COLUMNS * FLOAT));
-        c.brIf(again, c.tee(depth, c.op("i32.sub", c.get(depth), c.i32(1))));
+/** What is left of a tile that sticks out of its result: (where its rows are, result, rows, columns, byte stride of rows in the result, add). */
+function emitRemainder(m: ModuleBuilder): Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined> {
+  return m.func(undefined, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, from, to, rows, columns, rowStride, add) => {
+    const [x, y, source, target] = [c.local("i32"), c.local("i32"), c.local("i32"), c.local("i32")];
+    c.for(y, 0, rows, 1, () => {
+      c.set(source, c.get(from));
+      c.set(target, c.get(to));
+      c.for(x, 0, columns, 1, () => {
+        const at = c.get(target);
+        const sum = c.load("f32.load", c.get(source));
+        c.store("f32.store", at, c.op("f32.add", sum, c.select(c.load("f32.load", c.get(target)), c.f32(0), c.get(add))));
+        advance(c, source, c.i32(FLOAT));
+        advance(c, target, c.i32(FLOAT));
       });
+      advance(c, from, c.i32(COLUMNS * FLOAT));
+      advance(c, to, c.get(rowStride));
     });
-    for (let r = 0; r < ROWS; r++) {
-      const [first, second] = [sums[2 * r] ?? left, sums[2 * r + 1] ?? left];
-      c.if(c.get(add), () => {
-        c.set(first, c.op("f32x4.add", c.get(first), c.load("v128.load", c.get(out))));
-        c.set(second, c.op("f32x4.add", c.get(second), c.load("v128.load", c.get(out), 16)));
-      });
-      const at = c.get(out);
-      c.store("v128.store", at, c.get(first));
-      const next = c.get(out);
-      c.store("v128.store", next, c.get(second), 16);
-      advance(c, out, c.get(rowStride));
-    }
   });
 }
 
@@ -201,61 +175,109 @@ function emitTile(m: ModuleBuilder, fused: boolean): Callable<readonly ["i32", "
 export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
   const packRows = emitPack(m, "packRows", ROWS);
   const packColumns = emitPack(m, "packColumns", COLUMNS);
-  const tile = emitTile(m, fused);
-  const multiply = m.func(
-    "multiply",
-    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
-    undefined,
-    (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add) => {
-      const [i, j, x, y, at, from, high, wide] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32"));
-      if (
-        i === undefined ||
-        j === undefined ||
-        x === undefined ||
-        y === undefined ||
-        at === undefined ||
-        from === undefined ||
-        high === undefined ||
-        wide === undefined
-      )
-        return;
-      const bPanel = c.hold(c.get(b));
-      const outPanel = c.hold(c.get(out));
-      c.for(j, 0, columns, COLUMNS, () => {
-        const aPanel = c.hold(c.get(a));
-        c.set(at, c.get(outPanel));
-        c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
-        c.for(i, 0, rows, ROWS, () => {
-          c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
-          c.if(
-            c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
-            () => c.run(tile, c.get(aPanel), c.get(bPanel), c.get(at), c.get(depth), c.get(rowStride), c.get(add)),
-            () => {
-              c.run(tile, c.get(aPanel), c.get(bPanel), c.global(SPILL), c.get(depth), c.i32(COLUMNS * FLOAT), c.i32(0));
-              c.if(c.op("i32.gt_s", c.get(high), c.i32(ROWS)), () => c.set(high, c.i32(ROWS)));
-              const width = c.hold(c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))));
-              const row = c.hold(c.get(at));
-              c.for(y, 0, high, 1, () => {
-                c.set(from, c.op("i32.add", c.global(SPILL), c.op("i32.shl", c.get(y), c.i32(5))));
-                const cell = c.hold(c.get(row));
-                c.for(x, 0, width, 1, () => {
-                  const target = c.get(cell);
-                  const sum = c.load("f32.load", c.get(from));
-                  c.store("f32.store", target, c.op("f32.add", sum, c.select(c.load("f32.load", c.get(cell)), c.f32(0), c.get(add))));
-                  advance(c, from, c.i32(FLOAT));
-                  advance(c, cell, c.i32(FLOAT));
-                });
-                advance(c, row, c.get(rowStride));
-              });
-            },
-          );
-          advance(c, aPanel, c.get(aStep));
-          advance(c, at, c.op("i32.shl", c.get(rowStride), c.i32(2)));
+  const remainder = emitRemainder(m);
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  const multiplyBiased = m.func("multiplyBiased", params, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias) => {
+    const locals = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32"));
+    const [i, j, k, x, y, at, aPanel, row, shift] = locals as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
+    const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
+    const factors = Array.from({ length: ROWS }, () => c.local("v128"));
+    const [left, right] = [c.local("v128"), c.local("v128")];
+    const pair = (r: number): readonly [V128, V128] => [sums[2 * r] ?? left, sums[2 * r + 1] ?? left];
+    const [high, wide] = [c.local("i32"), c.local("i32")];
+    c.for(j, 0, columns, COLUMNS, () => {
+      c.set(aPanel, c.get(a));
+      c.set(at, c.get(out));
+      c.set(shift, c.get(bias));
+      c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
+      c.for(i, 0, rows, ROWS, () => {
+        for (const sum of sums) c.set(sum, c.f32x4(0));
+        c.set(x, c.get(aPanel));
+        c.set(y, c.get(b));
+        c.set(k, c.get(depth));
+        c.loop((again) => {
+          factors.forEach((factor, r) => c.set(factor, c.load("v128.load32_splat", c.get(x), r * FLOAT)));
+          c.set(left, c.load("v128.load", c.get(y)));
+          c.set(right, c.load("v128.load", c.get(y), 16));
+          factors.forEach((factor, r) => {
+            [left, right].forEach((column, side) => {
+              const sum = pair(r)[side] ?? left;
+              c.set(
+                sum,
+                multiplyAdd(
+                  c,
+                  fused,
+                  () => c.get(factor),
+                  () => c.get(column),
+                  () => c.get(sum),
+                ),
+              );
+            });
+          });
+          advance(c, x, c.i32(ROWS * FLOAT));
+          advance(c, y, c.i32(COLUMNS * FLOAT));
+          c.brIf(again, c.tee(k, c.op("i32.sub", c.get(k), c.i32(1))));
         });
-        advance(c, bPanel, c.get(bStep));
-        advance(c, outPanel, c.i32(COLUMNS * FLOAT));
+        c.if(c.get(bias), () => {
+          for (let r = 0; r < ROWS; r++) {
+            c.set(left, c.load("v128.load32_splat", c.get(shift), r * FLOAT));
+            for (const sum of pair(r)) c.set(sum, c.op("f32x4.add", c.get(sum), c.get(left)));
+          }
+          advance(c, shift, c.i32(ROWS * FLOAT));
+        });
+        c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
+        c.if(
+          c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
+          () => {
+            c.set(row, c.get(at));
+            for (let r = 0; r < ROWS; r++) {
+              pair(r).forEach((sum, side) => {
+                c.if(c.get(add), () => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(row), 16 * side))));
+                const to = c.get(row);
+                c.store("v128.store", to, c.get(sum), 16 * side);
+              });
+              advance(c, row, c.get(rowStride));
+            }
+          },
+          () => {
+            sums.forEach((sum, s) => {
+              const to = c.global(SPILL);
+              c.store("v128.store", to, c.get(sum), 16 * s);
+            });
+            c.run(
+              remainder,
+              c.global(SPILL),
+              c.get(at),
+              c.select(c.i32(ROWS), c.get(high), c.op("i32.gt_s", c.get(high), c.i32(ROWS))),
+              c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))),
+              c.get(rowStride),
+              c.get(add),
+            );
+          },
+        );
+        advance(c, aPanel, c.get(aStep));
+        advance(c, at, c.op("i32.shl", c.get(rowStride), c.i32(2)));
       });
-    },
-  );
-  return { packRows, packColumns, multiply };
+      advance(c, b, c.get(bStep));
+      advance(c, out, c.i32(COLUMNS * FLOAT));
+    });
+  });
+  const multiply = m.func("multiply", ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, ...args) => {
+    const [a, b, out, rows, columns, depth, rowStride, aStep, bStep, add] = args;
+    c.run(
+      multiplyBiased,
+      c.get(a),
+      c.get(b),
+      c.get(out),
+      c.get(rows),
+      c.get(columns),
+      c.get(depth),
+      c.get(rowStride),
+      c.get(aStep),
+      c.get(bStep),
+      c.get(add),
+      c.i32(0),
+    );
+  });
+  return { packRows, packColumns, multiply, multiplyBiased };
 }

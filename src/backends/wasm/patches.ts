@@ -12,6 +12,8 @@ export interface PatchFunctions {
   readonly copyPlanes: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]>, undefined>;
   /** (to, base, byte offsets of `count` columns, count, byte offsets of depth, depth): panels of 8, zeros where the last sticks out. */
   readonly packPatches: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
+  /** (to, bytes): zeros. */
+  readonly clear: Callable<I32s<[0, 1]>, undefined>;
   /** (to, values of `rows` rows or 0, rows, columns): every row filled with its value. */
   readonly fillRows: Callable<I32s<[0, 1, 2, 3]>, undefined>;
   /** (to, from, rows, columns, first row in `to`, step of rows, first column, step of columns, where two words say rows and columns of `to`): adds a plane; what falls outside is lost. */
@@ -121,6 +123,8 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
     });
   });
 
+  const clear = m.func("clear", ["i32", "i32"], undefined, (c, to, bytes) => c.memoryFill(c.get(to), c.i32(0), c.get(bytes)));
+
   const fillRows = m.func("fillRows", ["i32", "i32", "i32", "i32"], undefined, (c, to, values, rows, columns) => {
     const [y, left, value] = [c.local("i32"), c.local("i32"), c.local("v128")];
     c.for(y, 0, rows, 1, () => {
@@ -183,5 +187,5 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
       });
     },
   );
-  return { copyPlanes, packPatches, fillRows, addPlane };
+  return { copyPlanes, packPatches, clear, fillRows, addPlane };
 }

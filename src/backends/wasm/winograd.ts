@@ -21,6 +21,9 @@ const SKEW = 64;
 /** Bytes that a transform keeps on the way, at most. */
 const SCRATCH = 36 * 16;
 
+/** Channels of a part, at least, where threads divide a block. */
+const PART_CHANNELS = 32;
+
 /** Costs in cycles, measured on Zen 4: a step of depth of a 4 x 8 tile, a tile besides its depth, a transform of four lanes, packing eight columns. */
 const CYCLES = { step: 4.4, tile: 40, transform: { 2: 50, 4: 120 }, pack: 8 } as const;
 
@@ -30,6 +33,21 @@ interface Plan {
   readonly down: number;
   /** Rows of tiles in a block. */
   readonly rows: number;
+}
+
+/** A block of tiles of an image and group: `high` rows of them from row `first` on. */
+interface Tiles {
+  readonly n: number;
+  readonly group: number;
+  readonly filters: number;
+  readonly first: number;
+  readonly high: number;
+}
+
+/** Channels in up to `count` parts, whole panels each. */
+function ranges(channels: number, count: number): (readonly [number, number])[] {
+  const size = Math.max(PART_CHANNELS, padded(Math.ceil(channels / count), COLUMNS));
+  return Array.from({ length: Math.ceil(channels / size) }, (_, i) => [i * size, Math.min(channels, (i + 1) * size)] as const);
 }
 
 function planOf(g: Geometry, side: TileSide): Plan {
@@ -75,96 +93,151 @@ export class Winograd {
     const side = this.#sideOf(g, packed);
     if (side === undefined) return false;
     const plan = planOf(g, side);
-    const { across, down } = plan;
     const { memory } = this.#runtime;
-    const [input, output] = side === 2 ? [this.#dense.winogradInput2, this.#dense.winogradOutput2] : [this.#dense.winogradInput4, this.#dense.winogradOutput4];
-    const positions = (side + 2) ** 2;
-    const wide = padded(g.groupOut, COLUMNS);
-    const lanes = padded(plan.rows * across, ROWS);
-    const pitch = (across * side + 4) * FLOAT;
-    const inputStep = lanes * g.groupIn * FLOAT + SKEW;
-    const productStep = lanes * wide * FLOAT + SKEW;
-    const filterStep = filterStepOf(g);
-    const planeBytes = (plan.rows * side + 2) * pitch;
-    const inputs = memory.allocate(positions * inputStep);
-    const products = memory.allocate(positions * productStep);
-    const scratch = memory.allocate(SCRATCH + planeBytes + 2 * SKEW);
-    const plane = scratch.address + SCRATCH;
-    const corners = this.#cornerTable(plan, pitch);
-    const targets = this.#targetTable(g, plan);
-    const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
-    const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
-    const outPlane = g.outRows * g.outColumns;
+    const blocks: Tiles[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
         const filters = this.#filters(g, group, side, addressOf, packed);
-        const image = addressOf(g.x) + g.x.offset * FLOAT + n * batchStride + group * g.groupIn * planeStride;
-        const target = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
-        const bias = biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT;
-        for (let first = 0; first < down; first += plan.rows) {
-          const high = Math.min(plan.rows, down - first);
-          const tiles = high * across;
-          // Rows of the input that the block's windows see, and those of them that exist.
-          const top = first * side - g.padBegin[0];
-          const from = Math.max(0, top);
-          const rows = Math.max(0, Math.min(g.rows, top + high * side + 2) - from);
-          this.#runtime.zero(plane, planeBytes);
-          const inner = plane + (from - top) * pitch + g.padBegin[1] * FLOAT;
-          input(
-            inputs.address,
-            inputStep,
-            ROWS * g.groupIn * FLOAT,
-            image + from * rowStride,
-            g.groupIn,
-            planeStride,
-            rowStride,
-            columnStride,
-            rows,
-            g.columns,
-            inner,
-            pitch,
-            corners,
-            Math.ceil(tiles / ROWS),
-            plane,
-            scratch.address,
-          );
-          for (let k = 0; k < g.groupIn; k += DEPTH) {
-            this.#dense.winogradProducts(
-              inputs.address + k * ROWS * FLOAT,
-              inputStep,
-              filters + k * COLUMNS * FLOAT,
-              filterStep,
-              products.address,
-              productStep,
-              positions,
-              padded(tiles, ROWS),
-              wide,
-              Math.min(DEPTH, g.groupIn - k),
-              g.groupIn,
-              k > 0 ? 1 : 0,
-            );
-          }
-          output(
-            products.address,
-            productStep,
-            wide * FLOAT,
-            tiles,
-            g.groupOut,
-            targets + first * across * 2 * FLOAT,
-            target,
-            outPlane * FLOAT,
-            g.outColumns * FLOAT,
-            bias,
-            scratch.address,
-          );
-          const done = first * side * g.outColumns;
-          const columns = Math.min(outPlane, (first + high) * side * g.outColumns) - done;
-          finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: done, columns });
-        }
+        for (let first = 0; first < plan.down; first += plan.rows) blocks.push({ n, group, filters, first, high: Math.min(plan.rows, plan.down - first) });
       }
     }
-    for (const block of [inputs, products, scratch]) memory.free(block);
+    const corners = this.#cornerTable(plan);
+    const targets = this.#targetTable(g, plan);
+    const image = addressOf(g.x) + g.x.offset * FLOAT;
+    const inputBytes = (side + 2) ** 2 * inputStepOf(g, plan);
+    const work = g.batch * g.groups * g.groupOut * plan.down * plan.across * (side + 2) ** 2 * g.groupIn;
+    const whole = (tiles: Tiles): void => {
+      const inputs = memory.allocate(inputBytes);
+      this.#transform(g, plan, tiles, image, corners, inputs.address, 0, g.groupIn);
+      this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, 0, g.groupOut, finish);
+      memory.free(inputs);
+    };
+    // Parts by channels read a block's transformed inputs once each, and sum in the same order: they are for threads alone.
+    const threads = this.#runtime.pool?.size ?? 1;
+    if (threads === 1 || blocks.length >= 4 * threads) {
+      this.#runtime.fork(
+        work,
+        blocks.map((tiles) => () => whole(tiles)),
+      );
+      return true;
+    }
+    for (const tiles of blocks) {
+      const inputs = memory.allocate(inputBytes);
+      const [readers, writers] = [ranges(g.groupIn, 2 * threads), ranges(g.groupOut, 2 * threads)];
+      this.#runtime.fork(
+        work / blocks.length,
+        readers.map(
+          ([from, until]) =>
+            () =>
+              this.#transform(g, plan, tiles, image, corners, inputs.address, from, until),
+        ),
+      );
+      this.#runtime.fork(
+        work / blocks.length,
+        writers.map(
+          ([from, until]) =>
+            () =>
+              this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, from, until, finish),
+        ),
+      );
+      memory.free(inputs);
+    }
     return true;
+  }
+
+  /** Transforms a block of tiles of the channels `[from, until)`. */
+  #transform(g: Geometry, plan: Plan, { n, group, first, high }: Tiles, image: number, corners: number, to: number, from: number, until: number): void {
+    const { memory } = this.#runtime;
+    const { side, across } = plan;
+    const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
+    const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
+    const pitch = pitchOf(plan);
+    const planeBytes = (high * side + 2) * pitch;
+    const scratch = memory.allocate(SCRATCH + planeBytes + 2 * SKEW);
+    const plane = scratch.address + SCRATCH;
+    // Rows of the input that the block's windows see, and those of them that exist.
+    const top = first * side - g.padBegin[0];
+    const begin = Math.max(0, top);
+    const rows = Math.max(0, Math.min(g.rows, top + high * side + 2) - begin);
+    this.#dense.clear(plane, planeBytes);
+    const run = side === 2 ? this.#dense.winogradInput2 : this.#dense.winogradInput4;
+    run(
+      to + from * ROWS * FLOAT,
+      inputStepOf(g, plan),
+      ROWS * g.groupIn * FLOAT,
+      image + n * batchStride + (group * g.groupIn + from) * planeStride + begin * rowStride,
+      until - from,
+      planeStride,
+      rowStride,
+      columnStride,
+      rows,
+      g.columns,
+      plane + (begin - top) * pitch + g.padBegin[1] * FLOAT,
+      pitch,
+      corners,
+      Math.ceil((high * across) / ROWS),
+      plane,
+      scratch.address,
+    );
+    memory.free(scratch);
+  }
+
+  /** The results of a block of tiles for the channels `[from, until)`, `from` a multiple of a panel's width. */
+  #multiply(
+    g: Geometry,
+    plan: Plan,
+    { n, group, filters, first, high }: Tiles,
+    inputs: number,
+    targets: number,
+    to: number,
+    biasAt: number,
+    from: number,
+    until: number,
+    finish: Finish | undefined,
+  ): void {
+    const { memory } = this.#runtime;
+    const { side, across } = plan;
+    const tiles = high * across;
+    const positions = (side + 2) ** 2;
+    const wide = padded(until - from, COLUMNS);
+    const step = padded(tiles, ROWS) * wide * FLOAT + SKEW;
+    const products = memory.allocate(positions * step + SCRATCH);
+    for (let k = 0; k < g.groupIn; k += DEPTH) {
+      this.#dense.winogradProducts(
+        inputs + k * ROWS * FLOAT,
+        inputStepOf(g, plan),
+        filters + (from * g.groupIn + k * COLUMNS) * FLOAT,
+        filterStepOf(g),
+        products.address,
+        step,
+        positions,
+        padded(tiles, ROWS),
+        wide,
+        Math.min(DEPTH, g.groupIn - k),
+        g.groupIn,
+        k > 0 ? 1 : 0,
+      );
+    }
+    const outPlane = g.outRows * g.outColumns;
+    const channel = group * g.groupOut + from;
+    const run = side === 2 ? this.#dense.winogradOutput2 : this.#dense.winogradOutput4;
+    run(
+      products.address,
+      step,
+      wide * FLOAT,
+      tiles,
+      until - from,
+      targets + first * across * 2 * FLOAT,
+      to + (n * g.groups * g.groupOut + channel) * outPlane * FLOAT,
+      outPlane * FLOAT,
+      g.outColumns * FLOAT,
+      biasAt === 0 ? 0 : biasAt + channel * FLOAT,
+      products.address + positions * step,
+    );
+    memory.free(products);
+    const column = first * side * g.outColumns;
+    const columns = Math.min(outPlane, (first + high) * side * g.outColumns) - column;
+    finish?.({ batch: n, row: channel, rows: until - from, column, columns });
   }
 
   #sideOf(g: Geometry, packed: Packed): TileSide | undefined {
@@ -193,7 +266,9 @@ export class Winograd {
   }
 
   /** Byte offset of each tile of a block in the padded plane; the last one fills its panel. */
-  #cornerTable({ side, across, rows }: Plan, pitch: number): number {
+  #cornerTable(plan: Plan): number {
+    const { side, across, rows } = plan;
+    const pitch = pitchOf(plan);
     return this.#tables.of(`corners/${side}/${across}/${rows}`, () => {
       const tiles = rows * across;
       return Int32Array.from({ length: padded(tiles, ROWS) }, (_, i) => {
@@ -214,6 +289,10 @@ export class Winograd {
   }
 }
 
+/** Bytes from one row to the next of a channel's padded plane. */
+const pitchOf = ({ side, across }: Plan): number => (across * side + 4) * FLOAT;
+/** Bytes from one position of the transformed inputs to the next. */
+const inputStepOf = (g: Geometry, { rows, across }: Plan): number => padded(rows * across, ROWS) * g.groupIn * FLOAT + SKEW;
 const filterStepOf = (g: Geometry): number => padded(g.groupOut, COLUMNS) * g.groupIn * FLOAT + SKEW;
 const filterBytes = (g: Geometry, side: TileSide): number => (side + 2) ** 2 * filterStepOf(g);
 const filterKey = ({ w }: Geometry, group: number, side: TileSide): string =>
