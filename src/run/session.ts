@@ -107,14 +107,27 @@ export class Session {
   /** Makes the instance: values of the stored objects, then `__setstate__` where classes have one. Nothing of the model has run before. */
   static async create(program: Program, options: SessionOptions): Promise<Session> {
     const session = new Session(program, options);
-    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
-    if (program.main !== undefined) session.#linker.link(program.main);
-    if (session.#instantiator.waits) for (const decl of functionsOf(program)) session.#linker.link(decl);
-    await Promise.all(session.#instantiator.prefetch());
-    for (const { instance, state } of session.#instantiator.pendingStates) {
-      await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], options.setup ?? {});
+    try {
+      await session.#makeReady(options);
+    } catch (error) {
+      session.dispose();
+      throw error;
     }
     return session;
+  }
+
+  async #makeReady({ backend, setup }: SessionOptions): Promise<void> {
+    const { program } = this;
+    const instantiator = this.#instantiator;
+    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
+    if (program.main !== undefined) this.#linker.link(program.main);
+    if (instantiator.waits || backend.reserve !== undefined) for (const decl of functionsOf(program)) this.#linker.link(decl);
+    const fetched = await Promise.allSettled(instantiator.prefetch(backend)); // all have ended before any error is thrown
+    for (const one of fetched) if (one.status === "rejected") throw one.reason;
+    for (const { instance, state } of instantiator.pendingStates) {
+      await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
+    }
+    instantiator.bring(backend);
   }
 
   /** Methods that can be called, `forward` first where there is one. */
