@@ -62,9 +62,9 @@ export class Storage {
     return new Storage(bytes.byteLength, bytes, borrowed);
   }
   /** Bytes fetched when first needed. */
-  static lazy(nbytes: number, source: ByteSource): Storage {
+  static lazy(nbytes: number, source: ByteSource | ByteSource["load"]): Storage {
     const storage = new Storage(nbytes, undefined, true);
-    storage.#load = source;
+    storage.#load = typeof source === "function" ? { load: source } : source;
     return storage;
   }
   /** Memory of a device, valid there only. */
