@@ -7,6 +7,7 @@ import type { Backend } from "../prims/backend.ts";
 import type { Call, Region } from "../prims/call.ts";
 import type { Context } from "../prims/context.ts";
 import { checkRanks } from "../prims/ranks.ts";
+import { uploaded } from "../prims/upload.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { isContiguous, numelOf } from "../tensor/shape.ts";
@@ -189,9 +190,8 @@ export class Executor implements Context {
     const need = (view: View): void => {
       if (view.storage.bufferOn(this.backend) !== undefined) return;
       const blank = view.storage.isBlank ? this.backend.blank?.(view.storage.nbytes, view.dtype) : undefined;
-      const buffer = blank ?? this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
-      if (blank === undefined) view.storage.cacheOnDevice(this.backend, buffer);
-      else view.storage.deviceWritten(this.backend, buffer);
+      if (blank === undefined) uploaded(this.backend, view.storage, view.dtype);
+      else view.storage.deviceWritten(this.backend, blank);
       this.fresh.push(view.storage); // a sweep gives its device copy back when nothing holds it
     };
     for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);

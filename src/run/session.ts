@@ -1,7 +1,7 @@
 /** A session: one instance of a model on one backend. */
 
 import type { Datum, Instance } from "../ir/datum.ts";
-import type { FunctionDecl, Program } from "../ir/graph.ts";
+import { allFunctions, type FunctionDecl, isForeign, type Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable } from "../ops/registry.ts";
@@ -19,7 +19,7 @@ import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
-import { callArguments } from "./arguments.ts";
+import { callArguments, returnItems } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
@@ -107,14 +107,27 @@ export class Session {
   /** Makes the instance: values of the stored objects, then `__setstate__` where classes have one. Nothing of the model has run before. */
   static async create(program: Program, options: SessionOptions): Promise<Session> {
     const session = new Session(program, options);
-    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
-    if (program.main !== undefined) session.#linker.link(program.main);
-    if (session.#instantiator.waits) for (const decl of functionsOf(program)) session.#linker.link(decl);
-    await Promise.all(session.#instantiator.prefetch());
-    for (const { instance, state } of session.#instantiator.pendingStates) {
-      await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], options.setup ?? {});
+    try {
+      await session.#makeReady(options);
+    } catch (error) {
+      session.dispose();
+      throw error;
     }
     return session;
+  }
+
+  async #makeReady({ backend, setup }: SessionOptions): Promise<void> {
+    const { program } = this;
+    const instantiator = this.#instantiator;
+    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
+    if (program.main !== undefined) this.#linker.link(program.main);
+    if (instantiator.waits || backend.reserve !== undefined) for (const decl of allFunctions(program)) if (!isForeign(decl)) this.#linker.link(decl);
+    const fetched = await Promise.allSettled(instantiator.prefetch(backend)); // all have ended before any error is thrown
+    for (const one of fetched) if (one.status === "rejected") throw one.reason;
+    for (const { instance, state } of instantiator.pendingStates) {
+      await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
+    }
+    instantiator.bring(backend);
   }
 
   /** Methods that can be called, `forward` first where there is one. */
@@ -555,12 +568,6 @@ export class Session {
   }
 }
 
-/** Functions and methods that have code in the archive. */
-function functionsOf(program: Program): FunctionDecl[] {
-  const methods = [...program.classes.values()].flatMap((cls) => (cls.kind === "Class" && !cls.name.startsWith("__torch__.torch.classes.") ? [...cls.methods.values()] : []));
-  return [...program.functions.values(), ...methods];
-}
-
 interface Job {
   readonly fn: LinkedFunction;
   readonly args: readonly Datum[];
@@ -584,12 +591,4 @@ function spread(values: readonly Datum[], hooked: readonly Datum[]): readonly Da
   if (given === null) return values;
   const items = typeof given === "object" && "kind" in given && given.kind === "tuple" ? given.items : [given];
   return [values[0] ?? null, ...items];
-}
-
-/** Carries a list's changes back to the array it was made of. */
-function returnItems(array: readonly Input[], items: readonly Datum[]): void {
-  if (!Array.isArray(array) || Object.isFrozen(array)) return;
-  const target = array as Input[]; // the caller gave a plain, mutable array
-  const changed = target.length !== items.length || items.some((item, i) => typeof item !== "object" && item !== target[i]);
-  if (changed) target.splice(0, target.length, ...items.map((item): Input => fromDatum(item)));
 }

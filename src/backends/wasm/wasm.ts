@@ -5,6 +5,7 @@
 
 import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
+import { uploaded } from "../../prims/upload.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -105,6 +106,11 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
+    reserve: (nbytes, _dtype, storage) => {
+      const buffer = allocate(nbytes, storage.hasSource);
+      const { address } = buffer.block;
+      return { buffer, bytes: () => memory.bytes.subarray(address, address + nbytes) };
+    },
     blank: (nbytes) => {
       const buffer = allocate(nbytes, false);
       const { address } = buffer.block;
@@ -149,9 +155,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);
           if (known !== undefined) return bufferOf(known);
-          const buffer = bufferOf(backend.upload(storage.bytes(), view.dtype, storage));
-          storage.cacheOnDevice(backend, buffer);
-          return buffer;
+          return bufferOf(uploaded(backend, storage, view.dtype));
         },
       }),
     joins: (parts, joined) => launcher.joins(parts, joined),
