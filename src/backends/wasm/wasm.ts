@@ -58,6 +58,8 @@ export interface Threads {
 
 export interface WasmBackend extends Backend {
   readonly threads: Threads;
+  /** Kernels printed and compiled so far; those of products, convolutions and norms come with the backend and are not among them. */
+  readonly compiledKernels: number;
 }
 
 /** A backend on WebAssembly. @throws unsupported-environment where WebAssembly may not run */
@@ -98,6 +100,9 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     get threads() {
       const failure = runtime.pool?.failure;
       return { count, running: runtime.pool?.running ?? 1, refused: refused ?? (failure instanceof Error ? failure.message : undefined) };
+    },
+    get compiledKernels() {
+      return runtime.compiled;
     },
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
