@@ -560,7 +560,7 @@ export class Session {
     this.#planner?.dispose();
     for (const storage of reachableStorages(this.roots)) storage.dropDevice();
     for (const storage of this.#instantiator.storages) storage.dropDevice();
-    for (const storage of this.#resident) storage.release();
+    for (const storage of this.#resident) storage.dropDevice();
     sweep(this.executor, new Set());
   }
   [Symbol.dispose](): void {
