@@ -25,6 +25,7 @@ import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
+import { isShortProduct, refusesShortProduct, runShortProduct } from "./integer-products.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
@@ -97,7 +98,7 @@ export class Launcher {
         return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
       }
       case "contract":
-        return this.#products.refusesContract(what);
+        return isShortProduct(what) ? refusesShortProduct(what) : this.#products.refusesContract(what);
       case "convolve":
         return this.#convolutions.refuses(what);
       case "window":
@@ -137,6 +138,7 @@ export class Launcher {
     const extra = call.operands.slice(2);
     const finish =
       call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
+    if (isShortProduct(call)) return runShortProduct(call, this.#runtime, this.#dense, addressOf, packed, finish);
     this.#products.contract(call, addressOf, packed, finish);
   }
 
