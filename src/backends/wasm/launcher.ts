@@ -257,7 +257,7 @@ export class Launcher {
     });
     let outer = pick(kept, views.length);
     let inner = pick(reduced, count);
-    const loopOf = new Array<number>(call.shape.length);
+    const loopOf: number[] = [];
     if (usesIndex(program)) [...kept, ...reduced].forEach((axis, loop) => (loopOf[axis] = loop));
     else {
       outer = kept.length === 0 ? outer : coalesce(outer.shape, outer.strides);

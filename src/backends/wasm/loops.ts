@@ -166,6 +166,9 @@ class State {
   step(element: readonly Push[]): void {
     this.#assign(this.#printer(element).evaluate(this.#combiner.combine));
   }
+  values(): Push[] {
+    return this.#locals.map((local) => () => this.#c.get(local));
+  }
   /** Stores the finished state, converted to the results' dtypes. Complex results take two states. */
   finish(dtypes: readonly DType[], first: number, address: (view: number) => Push<"i32">): void {
     const values = this.#printer([]).evaluate(this.#combiner.finish);
@@ -180,7 +183,14 @@ class State {
   }
 }
 
-/** Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop. */
+/** Combiners whose states join as elements do, in any order: several of them run side by side, since each would wait for its last sum. */
+const JOINING: ReadonlySet<string> = new Set(["sum", "prod", "max", "min", "any", "all"]);
+const LANES = 4;
+
+/**
+ * Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop; it is empty where no
+ * position is asked for. The order of a sum goes by the sizes of the reduced axes alone.
+ */
 export function reduceKernel(
   program: Program,
   combiner: Combiner,
@@ -197,23 +207,46 @@ export function reduceKernel(
     const results = dtypes.map((_, j) => count + j);
     const block = new ArgumentBlock(c, rank, [...operands.map(() => rank), ...results.map(() => kept)], program.scalars);
     const own: Runtime = { host, table: runtime.table };
-    const state = new State(c, combiner, program, own, block.scalar);
+    const lanes = JOINING.has(combiner.name) && loopOf.length === 0 ? LANES : 1;
+    const states = range(lanes).map(() => new State(c, combiner, program, own, block.scalar));
+    const [first = unreachable("state"), ...others] = states;
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
-      state.start();
-      emitLoops(c, block, operands, kept, rank, outer, (inner, innerTrips) => {
-        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : pointerAt(c, inner)(view));
+      for (const state of states) state.start();
+      const step = (state: State, pointers: Pointers, trips: readonly Local<"i32">[]): void => {
         const place: Place = {
-          address,
+          address: pointerAt(c, pointers),
           stride: block.strideOf,
           scalar: block.scalar,
           index: (axis) => {
             const loop = loopOf[axis] ?? axis;
-            return indexOf(c, loop < kept ? outerTrips[loop] : innerTrips[loop]);
+            return indexOf(c, loop < kept ? outerTrips[loop] : trips[loop]);
           },
         };
         state.step(new Printer(c, program, place, own).evaluate(partsOf(program)));
-      });
-      state.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));
+      };
+      if (lanes === 1) emitLoops(c, block, operands, kept, rank, outer, (inner, trips) => step(first, inner, trips));
+      else {
+        emitLoops(c, block, operands, kept, rank - 1, outer, (inner) => {
+          const pointers = new Map(operands.map((view) => [view, c.hold(c.get(inner.get(view) ?? block.base(view)))]));
+          const left = c.hold(c.get(block.size(rank - 1)));
+          const trip = (chosen: readonly State[]): void =>
+            c.block((done) => {
+              c.loop((again) => {
+                c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(chosen.length)));
+                for (const state of chosen) {
+                  step(state, pointers, []);
+                  for (const [view, pointer] of pointers) c.set(pointer, c.op("i32.add", c.get(pointer), c.get(block.stride(view, rank - 1))));
+                }
+                c.set(left, c.op("i32.sub", c.get(left), c.i32(chosen.length)));
+                c.br(again);
+              });
+            });
+          trip(states);
+          trip([first]);
+        });
+        for (const state of others) first.step(state.values());
+      }
+      first.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));
     });
     c.i32(0);
   };
