@@ -191,7 +191,20 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
       c.set(shift, c.get(bias));
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
       c.for(i, 0, rows, ROWS, () => {
-        for (const sum of sums) c.set(sum, c.f32x4(0));
+        c.if(
+          c.get(bias),
+          () => {
+            for (let r = 0; r < ROWS; r++) {
+              const [first, second] = pair(r);
+              c.set(first, c.load("v128.load32_splat", c.get(shift), r * FLOAT));
+              c.set(second, c.get(first));
+            }
+            advance(c, shift, c.i32(ROWS * FLOAT));
+          },
+          () => {
+            for (const sum of sums) c.set(sum, c.f32x4(0));
+          },
+        );
         c.set(x, c.get(aPanel));
         c.set(y, c.get(b));
         c.set(k, c.get(depth));
@@ -218,21 +231,20 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
           advance(c, y, c.i32(COLUMNS * FLOAT));
           c.brIf(again, c.tee(k, c.op("i32.sub", c.get(k), c.i32(1))));
         });
-        c.if(c.get(bias), () => {
-          for (let r = 0; r < ROWS; r++) {
-            c.set(left, c.load("v128.load32_splat", c.get(shift), r * FLOAT));
-            for (const sum of pair(r)) c.set(sum, c.op("f32x4.add", c.get(sum), c.get(left)));
-          }
-          advance(c, shift, c.i32(ROWS * FLOAT));
-        });
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.if(
           c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
           () => {
+            c.if(c.get(add), () => {
+              c.set(row, c.get(at));
+              for (let r = 0; r < ROWS; r++) {
+                pair(r).forEach((sum, side) => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(row), 16 * side))));
+                advance(c, row, c.get(rowStride));
+              }
+            });
             c.set(row, c.get(at));
             for (let r = 0; r < ROWS; r++) {
               pair(r).forEach((sum, side) => {
-                c.if(c.get(add), () => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(row), 16 * side))));
                 const to = c.get(row);
                 c.store("v128.store", to, c.get(sum), 16 * side);
               });

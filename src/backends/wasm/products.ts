@@ -12,7 +12,7 @@ import type { Block, LinearMemory } from "./memory.ts";
 import { PANEL } from "./vector-product.ts";
 
 /** Depth of a block: a panel of 8 columns is 8 KB, which stays in the first cache. */
-export const DEPTH = 256;
+export const DEPTH = 512;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
 
