@@ -368,6 +368,7 @@ export class Session {
     let turn = performance.now();
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) await machine.release();
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") await machine.waiting;
       if ((steps & 63) === 0) {
@@ -395,6 +396,7 @@ export class Session {
     machine.start(fn, args);
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) throw new OpwiseError("would-block", "the listener has to be waited for", { hint: "use the asynchronous form" });
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") throw new OpwiseError("would-block", "the backend's values have to be waited for", { hint: "use the asynchronous form" });
       if ((steps & 63) === 0) {
