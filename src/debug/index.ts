@@ -1,0 +1,45 @@
+/**
+ * opwise/debug: what a run does, op by op. Each feature is a function that returns plain data; printers are functions of their own.
+ *
+ *     const { trace, run } = await record(session, { args: [x] });
+ *     for (const e of run.executions) console.log(run.node(e.node).op, e.ms);
+ */
+
+export {
+  graphOf,
+  numberingOf,
+  placeOf,
+  sourceOf,
+  type GraphBlock,
+  type GraphFunction,
+  type GraphNode,
+  type GraphValue,
+  type GraphWeight,
+  type Numbering,
+  type TraceGraph,
+} from "./graph.ts";
+export type { BlobRef, ErrorJson, EventOf, Health, NodeId, SourceRange, Step, StorageId, TensorFacts, Tier, TraceEvent, ValueId, ValueRef } from "./events.ts";
+export { decodeBins, exponentRange, headroomOf, healthOf, healthOfElements, type Headroom } from "./health.ts";
+export { hashBytes } from "./hash.ts";
+export { healthText, shortNumber, tensorLine, typeText } from "./tensor-line.ts";
+export { longDtype, shortDtype } from "./elements.ts";
+export { plainText, tensorsIn } from "./plain.ts";
+export { contentKey } from "./content.ts";
+export { Recorder } from "./recorder.ts";
+export type { KeptStorage, RecorderOptions, Sink, Subject } from "./sink.ts";
+export { factsOf } from "./storage-book.ts";
+export { errorJson } from "./error-json.ts";
+export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
+export {
+  readRun,
+  runOf,
+  tensorOf,
+  type Execution,
+  type FrameRecord,
+  type Trace,
+  type TraceCounts,
+  type TraceManifest,
+  type TraceRun,
+  type ValueRecord,
+} from "./trace.ts";
+export { parseRunSpec, printRunSpec, type RunSpec } from "./run-spec.ts";
