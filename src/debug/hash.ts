@@ -1,5 +1,8 @@
 /** A 64-bit hash of bytes: fast in plain JavaScript, the same everywhere. Not for secrets. */
 
+import type { DType } from "../tensor/dtype.ts";
+import { stringOf } from "../tensor/strings.ts";
+
 const K1 = 0x9e3779b1;
 const K2 = 0x85ebca77;
 const K3 = 0xc2b2ae3d;
@@ -34,4 +37,11 @@ export function hashBytes(bytes: Uint8Array, seed: string = ""): string {
   const high = finish(a ^ (b >>> 11));
   const low = finish(b + high);
   return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+}
+
+/** The hash of elements as they lie in memory. Strings go by their texts, whose ids are of this process alone. */
+export function hashElements(dtype: DType, elements: Uint8Array): string {
+  if (dtype !== "string") return hashBytes(elements, dtype);
+  const ids = new Int32Array(elements.slice().buffer);
+  return hashBytes(new TextEncoder().encode(JSON.stringify(Array.from(ids, stringOf))), dtype);
 }

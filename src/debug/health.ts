@@ -123,6 +123,7 @@ function floatHealth(dtype: DType, x: Float32Array | Float64Array, repeats: numb
   }
   let negative = 0;
   for (let i = 256; i < 511; i++) negative += bin(bins, i);
+  const std = Math.sqrt(moments.m2 / moments.count);
   const minusZeros = bin(bins, 256) === 0 ? 0 : countMinusZeros(x);
   const smallest = SMALLEST_NORMAL[dtype];
   const subnormal = smallest === undefined ? bin(bins, 0) + bin(bins, 256) - zero : countBelow(x, smallest, bins);
@@ -135,7 +136,7 @@ function floatHealth(dtype: DType, x: Float32Array | Float64Array, repeats: numb
     subnormal: subnormal * repeats,
     neg: (negative - minusZeros + special.negInf) * repeats,
     ...extremes(moments),
-    ...(moments.count === 0 ? {} : { std: Math.sqrt(moments.m2 / moments.count) }),
+    ...(Number.isFinite(std) ? { std } : {}),
     bins: encodeBins(bins, repeats),
   };
 }
@@ -170,7 +171,8 @@ function bin(bins: Uint32Array, i: number): number {
 }
 
 function extremes({ count, min, max, mean }: Moments): Pick<Health, "min" | "max" | "mean" | "absmax"> {
-  return count === 0 ? {} : { min, max, mean, absmax: Math.max(Math.abs(min), Math.abs(max)) };
+  // Sums of the largest doubles overflow: then there is no mean to tell.
+  return count === 0 ? {} : { min, max, ...(Number.isFinite(mean) ? { mean } : {}), absmax: Math.max(Math.abs(min), Math.abs(max)) };
 }
 
 /** Integers and bools: counts, extremes and the mean. 64-bit ones beyond 2^53 are rounded. */

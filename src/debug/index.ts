@@ -43,3 +43,11 @@ export {
   type ValueRecord,
 } from "./trace.ts";
 export { parseRunSpec, printRunSpec, type RunSpec } from "./run-spec.ts";
+export { recordBytes, recordTo, type WrittenRecording } from "./file/writer.ts";
+export { openTrace, TRACE_LIMITS, type TraceLimits } from "./file/reader.ts";
+export { repairTrace, type Repaired } from "./file/repair.ts";
+export { SCHEMAS } from "./file/schemas.ts";
+export type { JsonSchema } from "./file/json-schema.ts";
+export type { NodeSummary, TraceIndex } from "./trace-index.ts";
+export { MemoryBytes, type ByteSink } from "../bytes/zip-writer.ts";
+export { fileBytes } from "../bytes/source.ts";

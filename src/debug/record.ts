@@ -4,10 +4,11 @@ import type { Input } from "../run/convert.ts";
 import type { Returned, RunOptions, Session } from "../run/session.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import type { Storage } from "../tensor/storage.ts";
-import type { BlobRef, Step, TraceEvent } from "./events.ts";
+import type { BlobRef, Step, Tier, TraceEvent } from "./events.ts";
 import { graphOf, type TraceGraph } from "./graph.ts";
 import { Recorder } from "./recorder.ts";
 import type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
+import { IndexBuilder, type TraceIndex } from "./trace-index.ts";
 import { runOf, type Trace, type TraceManifest, type TraceRun } from "./trace.ts";
 
 export const TRACE_VERSION = { major: 1, minor: 0 };
@@ -120,6 +121,10 @@ class MemorySink implements Sink {
     this.#counter.add(event);
   }
 
+  limit(wanted: Tier): Tier {
+    return wanted;
+  }
+
   keep({ storage, version, bytes, live }: KeptStorage): BlobRef | undefined {
     if (bytes.byteLength > this.#left) {
       this.#dropped.count++;
@@ -167,6 +172,7 @@ export class MemoryTrace implements Trace {
   readonly #events: readonly TraceEvent[];
   readonly #blobs: ReadonlyMap<string, Uint8Array>;
   readonly #source: ((record: string) => string | undefined) | undefined;
+  #index: TraceIndex | undefined;
 
   constructor(
     manifest: TraceManifest,
@@ -180,6 +186,14 @@ export class MemoryTrace implements Trace {
     this.#events = events;
     this.#blobs = blobs;
     this.#source = source;
+  }
+  get index(): TraceIndex {
+    if (this.#index === undefined) {
+      const builder = new IndexBuilder(this.graph);
+      for (const event of this.#events) builder.add(event);
+      this.#index = builder.finish();
+    }
+    return this.#index;
   }
   events(from: Step = 0, to: Step = Infinity): Promise<readonly TraceEvent[]> {
     return Promise.resolve(from === 0 && to === Infinity ? this.#events : this.#events.filter((event) => event.t >= from && event.t <= to));

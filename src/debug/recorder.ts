@@ -20,7 +20,7 @@ import { elementBytes } from "./elements.ts";
 import type { BlobRef, NodeId, Tier, TensorFacts, TraceEvent, ValueId, ValueRef } from "./events.ts";
 import { errorJson } from "./error-json.ts";
 import { type GraphFunction, type GraphNode, type Numbering, numberingOf, sourceOf } from "./graph.ts";
-import { hashBytes } from "./hash.ts";
+import { hashElements } from "./hash.ts";
 import { healthOfElements } from "./health.ts";
 import { plainText, tensorsIn } from "./plain.ts";
 import type { RecorderOptions, Sink } from "./sink.ts";
@@ -91,6 +91,11 @@ export class Recorder {
     this.#counts = new Uint32Array(this.numbering.graph.nodes.length + 1);
     this.#tier = options.values === "none" ? 0 : options.values === "hash" ? 1 : options.values === "full" ? 4 : options.select === undefined ? 2 : 3;
     this.listener = (event) => this.#take(event);
+  }
+
+  /** Whether the run has begun: inputs that do not fit are told of before. */
+  get begun(): boolean {
+    return this.#begun;
   }
 
   /** Time without what recording takes. */
@@ -281,9 +286,10 @@ export class Recorder {
     if (known !== undefined) return known;
     const bytes = this.#bytesOf(tensor);
     if (bytes === undefined) return undefined;
+    const tier = this.#sink.limit(this.#tier);
     const { bytes: elements, repeats } = elementBytes(tensor, bytes);
-    const health = this.#tier >= 2 ? healthOfElements(tensor.dtype, elements, repeats) : undefined;
-    const hash = this.#tier === 1 || this.#options.hashes === true ? hashBytes(elements, tensor.dtype) : undefined;
+    const health = tier >= 2 ? healthOfElements(tensor.dtype, elements, repeats) : undefined;
+    const hash = tier === 1 || (tier >= 1 && this.#options.hashes === true) ? hashElements(tensor.dtype, elements) : undefined;
     const content: Content = { health, hash, told: false };
     state.seen.set(key, content);
     return content;
@@ -291,7 +297,7 @@ export class Recorder {
 
   #keep(tensor: Tensor, state: StorageState): BlobRef | undefined {
     const bytes = this.#bytesOf(tensor);
-    if (bytes === undefined) return undefined;
+    if (bytes === undefined || tensor.dtype === "string") return undefined; // texts are ids of this process
     const live = tensor.storage.onHost && !this.#arrived.has(tensor.storage) ? tensor.storage : undefined;
     return this.#sink.keep({ storage: state.id, version: state.version, dtype: tensor.dtype, bytes, live });
   }

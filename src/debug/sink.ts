@@ -2,7 +2,7 @@
 
 import type { Storage } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { BlobRef, Health, TensorFacts, TraceEvent, ValueId } from "./events.ts";
+import type { BlobRef, Health, TensorFacts, Tier, TraceEvent, ValueId } from "./events.ts";
 import type { GraphNode } from "./graph.ts";
 
 /** Where a recorder puts what it records. */
@@ -10,6 +10,8 @@ export interface Sink {
   event(event: TraceEvent): void;
   /** Keeps the numbers of a storage at a version; undefined where the budget is spent. `bytes` may be the storage's own: they are valid during the call alone. */
   keep(kept: KeptStorage): BlobRef | undefined;
+  /** The tier that the budget leaves of the one that is wanted for a value. */
+  limit(wanted: Tier): Tier;
 }
 
 export interface KeptStorage {

@@ -7,6 +7,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { contentKey } from "./content.ts";
 import type { BlobRef, EventOf, Health, NodeId, Step, StorageId, TensorFacts, TraceEvent, ValueId, ValueRef } from "./events.ts";
 import type { GraphNode, GraphValue, TraceGraph } from "./graph.ts";
+import type { TraceIndex } from "./trace-index.ts";
 
 /** `manifest.json`: what was recorded, how, and what was left out. */
 export interface TraceManifest {
@@ -38,6 +39,7 @@ export interface TraceCounts {
 export interface Trace {
   readonly manifest: TraceManifest;
   readonly graph: TraceGraph;
+  readonly index: TraceIndex;
   /** Events whose time is in `from` to `to`, both included; all without them. */
   events(from?: Step, to?: Step): Promise<readonly TraceEvent[]>;
   /** Bytes that a reference names. @throws missing-record, bad-zip and what reading throws */
