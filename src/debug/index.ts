@@ -26,7 +26,7 @@ export { longDtype, shortDtype } from "./elements.ts";
 export { plainText, tensorsIn } from "./plain.ts";
 export { contentKey } from "./content.ts";
 export { Recorder } from "./recorder.ts";
-export type { KeptStorage, RecorderOptions, Sink, Subject } from "./sink.ts";
+export type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
 export { factsOf } from "./storage-book.ts";
 export { errorJson } from "./error-json.ts";
 export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
@@ -51,3 +51,20 @@ export type { JsonSchema } from "./file/json-schema.ts";
 export type { NodeSummary, TraceIndex } from "./trace-index.ts";
 export { MemoryBytes, type ByteSink } from "../bytes/zip-writer.ts";
 export { fileBytes } from "../bytes/source.ts";
+export { FACTS, parseSelector, printSelector, valueSelector, type Literal, type Predicate, type Selector } from "./selector.ts";
+export {
+  candidateOf,
+  matches,
+  matchesOp,
+  needsRun,
+  primsOf,
+  selectExecutions,
+  selectNodes,
+  selectValues,
+  subjectOf,
+  suggestions,
+  type Candidate,
+  type NodeMatch,
+  type Subject,
+  type Verdict,
+} from "./match.ts";

@@ -7,6 +7,7 @@ import type { Storage } from "../tensor/storage.ts";
 import type { BlobRef, Step, Tier, TraceEvent } from "./events.ts";
 import { graphOf, type TraceGraph } from "./graph.ts";
 import { Recorder } from "./recorder.ts";
+import { printSelector } from "./selector.ts";
 import type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
 import { IndexBuilder, type TraceIndex } from "./trace-index.ts";
 import { runOf, type Trace, type TraceManifest, type TraceRun } from "./trace.ts";
@@ -24,8 +25,6 @@ export interface RecordOptions extends RecorderOptions {
   readonly method?: string;
   /** Bytes of numbers that are kept; default 2 GiB. What does not fit is counted as left out. */
   readonly maxBytes?: number | undefined;
-  /** Text of `select`, for the manifest. */
-  readonly selector?: string | undefined;
   /** Bounds of the run. */
   readonly limits?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork">;
 }
@@ -70,7 +69,7 @@ export function manifestOf(session: Session, options: RecordOptions, counts: Tra
     backend: session.executor.backend.name,
     options: {
       values: options.values ?? "stats",
-      ...(options.selector === undefined ? {} : { select: options.selector }),
+      ...(options.select === undefined ? {} : { select: printSelector(options.select) }),
       timing: options.timing !== false,
       prims: options.prims === true,
       maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,

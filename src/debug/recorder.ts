@@ -22,7 +22,9 @@ import { errorJson } from "./error-json.ts";
 import { type GraphFunction, type GraphNode, type Numbering, numberingOf, sourceOf } from "./graph.ts";
 import { hashElements } from "./hash.ts";
 import { healthOfElements } from "./health.ts";
+import { matches, type Subject } from "./match.ts";
 import { plainText, tensorsIn } from "./plain.ts";
+import { candidate } from "./rows.ts";
 import type { RecorderOptions, Sink } from "./sink.ts";
 import { type Content, factsOf, generatorHash, newVersion, StorageBook, type StorageState } from "./storage-book.ts";
 
@@ -45,6 +47,8 @@ class Work {
   flops = 0;
   backend: string | undefined;
   draws = 0;
+  /** Kinds of its primitive calls. */
+  readonly prims: string[] = [];
   generator: GeneratorState | undefined;
   readonly events: TraceEvent[] = [];
 }
@@ -76,6 +80,8 @@ export class Recorder {
   #lastCall = 0;
   #generator = "";
   #begun = false;
+  /** What the op at hand has written. */
+  #written: StorageState[] = [];
   #entry: GraphFunction | undefined;
   #busy: Promise<void> | undefined;
   /** Events that wait for bytes, or for those before them. */
@@ -225,6 +231,7 @@ export class Recorder {
 
   /** Tells of storages that the node has written, seen by their version. */
   #writes(node: Node, id: NodeId, inputs: readonly Datum[]): void {
+    this.#written = [];
     inputs.forEach((input, i) => {
       if (input === null || typeof input !== "object") return;
       for (const tensor of tensorsIn(input)) {
@@ -232,6 +239,7 @@ export class Recorder {
         if (state === undefined || state.raw === tensor.storage.version) continue;
         newVersion(state, tensor.storage);
         const through = node.operands[i];
+        this.#written.push(state);
         this.#emit({
           k: "write",
           t: this.#t,
@@ -259,6 +267,7 @@ export class Recorder {
     const { state, isNew } = this.#storages.state(storage);
     if (isNew) this.#emit({ k: "alloc", t, storage: state.id, bytes: storage.nbytes, backend: storage.device?.name ?? "cpu" });
     else if (state.raw !== storage.version) newVersion(state, storage);
+    state.names.add(this.numbering.graph.values[id]?.name ?? "");
     const tensor = factsOf(datum);
     const content = stats && this.#tier > 0 ? this.#content(datum, state, tensor) : undefined;
     if (keep) state.blob ??= this.#keep(datum, state);
@@ -313,6 +322,7 @@ export class Recorder {
 
   #prim(what: Call | Region, backend: string, bytes: number, reason: string | undefined, now: number): void {
     const work = this.#work;
+    if (this.#tier === 3) work.prims.push(describe(what));
     const node = -1; // known when the op has run; see `#op`
     for (const view of what.operands) work.bytes += numelOf(view.shape) * itemsize(view.dtype);
     for (const view of what.results) work.bytes += numelOf(view.shape) * itemsize(view.dtype);
@@ -370,7 +380,7 @@ export class Recorder {
     const frame = this.#frames.at(-1);
     const backend = this.#work.backend ?? (outputs.some((output) => output instanceof Tensor) ? this.#session.executor.backend.name : "host");
     this.#emit({ k: "enter", t: this.#t, ...this.#us(this.#since), node: id, nth, frame: frame?.id ?? 0, args: this.#refs(node.operands, inputs), backend });
-    const { bytes, flops } = this.#flush(id);
+    const { bytes, flops, prims } = this.#flush(id);
     this.#writes(node, id, inputs);
     for (const output of outputs) if (output instanceof Tensor) this.#born(output);
     const time = this.#ms(this.#since, now);
@@ -385,7 +395,7 @@ export class Recorder {
       ...(bytes > 0 ? { bytes } : {}),
       ...(flops > 0 ? { flops } : {}),
     });
-    const keep = this.#tier === 4 || (this.#tier === 3 && this.#selects(known, nth, outputs, backend, time.ms));
+    const keep = this.#tier === 4 || (this.#tier === 3 && this.#selects(known, { nth, outputs, backend, ms: time.ms, bytes, flops, prims }));
     this.#values(node.results, outputs, true, keep);
   }
 
@@ -408,18 +418,23 @@ export class Recorder {
     this.#values(node.results, outputs, false, this.#tier === 4);
   }
 
-  #selects(node: GraphNode, nth: number, outputs: readonly Datum[], backend: string, ms: number | undefined): boolean {
+  #selects(
+    node: GraphNode,
+    { outputs, ...facts }: Pick<Subject, "nth" | "backend" | "ms" | "bytes" | "flops" | "prims"> & { readonly outputs: readonly Datum[] },
+  ): boolean {
     const { select } = this.#options;
     if (select === undefined) return false;
-    const values = node.results.map((id, i) => {
+    const { graph } = this.numbering;
+    const values = node.results.flatMap((id, i) => {
       const output = outputs[i] ?? null;
-      const name = this.numbering.graph.values[id]?.name ?? "";
-      if (!(output instanceof Tensor)) return { id, name, version: undefined, tensor: undefined, health: undefined };
+      if (!(output instanceof Tensor)) return [];
       const { state } = this.#storages.state(output.storage);
       const tensor = factsOf(output);
-      return { id, name, version: state.version, tensor, health: this.#content(output, state, tensor)?.health };
+      const name = graph.values[id]?.name ?? "";
+      return [candidate({ id, name, version: state.version, tensor, health: this.#content(output, state, tensor)?.health }, output)];
     });
-    return select({ node, nth, module: node.module ?? this.#frames.at(-1)?.module ?? "", values, backend, ms });
+    const written = this.#written.map((state) => ({ names: [...state.names], version: state.version }));
+    return matches(select, { node, t: this.#t, module: node.module ?? this.#frames.at(-1)?.module ?? "", values, written, ...facts }, graph) === true;
   }
 
   // ---- blocks

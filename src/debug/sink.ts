@@ -2,8 +2,8 @@
 
 import type { Storage } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { BlobRef, Health, TensorFacts, Tier, TraceEvent, ValueId } from "./events.ts";
-import type { GraphNode } from "./graph.ts";
+import type { BlobRef, Tier, TraceEvent } from "./events.ts";
+import type { Selector } from "./selector.ts";
 
 /** Where a recorder puts what it records. */
 export interface Sink {
@@ -24,27 +24,11 @@ export interface KeptStorage {
   readonly live: Storage | undefined;
 }
 
-/** What a selection knows of an execution when its values are about to be recorded. */
-export interface Subject {
-  readonly node: GraphNode;
-  readonly nth: number;
-  readonly module: string;
-  readonly values: readonly {
-    readonly id: ValueId;
-    readonly name: string;
-    readonly version: number | undefined;
-    readonly tensor: TensorFacts | undefined;
-    readonly health: Health | undefined;
-  }[];
-  readonly backend: string;
-  readonly ms: number | undefined;
-}
-
 export interface RecorderOptions {
   /** What is recorded of every value; `full`: all numbers. Default `stats`: health records. */
   readonly values?: "none" | "hash" | "stats" | "full" | undefined;
-  /** Whose numbers are kept besides. */
-  readonly select?: ((subject: Subject) => boolean) | undefined;
+  /** Whose numbers are kept besides: all results of executions that match. */
+  readonly select?: Selector | undefined;
   /** Times of nodes; default true. */
   readonly timing?: boolean | undefined;
   /** Events of primitive calls; default false. */

@@ -120,6 +120,9 @@ export interface TraceRun {
   /** Operands of an execution, as they were before it ran. */
   inputsOf(execution: Execution): readonly ValueRecord[];
   writesOf(storage: StorageId): readonly EventOf<"write">[];
+  writesAt(t: Step): readonly EventOf<"write">[];
+  /** Names of all values that showed the storage. */
+  namesOf(storage: StorageId): readonly string[];
   /** The version that a storage had at `t`, after that step. */
   versionAt(storage: StorageId, t: Step): number;
   node(id: NodeId): GraphNode;
@@ -157,6 +160,8 @@ class RunIndex implements TraceRun {
   readonly #byNode = new Map<NodeId, Execution[]>();
   readonly #byValue = new Map<ValueId, ValueRecord[]>();
   readonly #byStorage = new Map<StorageId, EventOf<"write">[]>();
+  readonly #byTime = new Map<Step, EventOf<"write">[]>();
+  readonly #names = new Map<StorageId, Set<string>>();
   readonly #content = new Map<string, { readonly health: Health | undefined; readonly hash: string | undefined }>();
   readonly #blobs = new Map<string, BlobRef>();
   readonly #latest = new Map<ValueId, Execution>();
@@ -245,6 +250,7 @@ class RunIndex implements TraceRun {
         case "write":
           this.writes.push(event);
           push(this.#byStorage, event.storage, event);
+          push(this.#byTime, event.t, event);
           break;
         case "alloc":
           this.allocations.set(event.storage, event);
@@ -269,6 +275,9 @@ class RunIndex implements TraceRun {
     const { ref, tensor, t } = event;
     let { health, hash, blob } = event;
     if (ref.storage !== undefined && ref.version !== undefined) {
+      let names = this.#names.get(ref.storage);
+      if (names === undefined) this.#names.set(ref.storage, (names = new Set()));
+      names.add(this.name(ref.value));
       const key = contentKey(ref.storage, ref.version, tensor);
       if (health !== undefined || hash !== undefined) this.#content.set(key, { health, hash });
       const known = this.#content.get(key);
@@ -331,6 +340,12 @@ class RunIndex implements TraceRun {
   }
   writesOf(storage: StorageId): readonly EventOf<"write">[] {
     return this.#byStorage.get(storage) ?? [];
+  }
+  writesAt(t: Step): readonly EventOf<"write">[] {
+    return this.#byTime.get(t) ?? [];
+  }
+  namesOf(storage: StorageId): readonly string[] {
+    return [...(this.#names.get(storage) ?? [])];
   }
   versionAt(storage: StorageId, t: Step): number {
     return lastBefore(this.writesOf(storage), t)?.version ?? 0;
