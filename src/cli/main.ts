@@ -6,10 +6,13 @@ import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
 import { BACKEND_NAMES } from "./backend.ts";
+import { bisectExit, errorJson, exitOf, resultJson } from "../debug/index.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
 import { run } from "./run.ts";
 import { save } from "./save.ts";
+import { select } from "./select.ts";
+import { trace } from "./trace.ts";
 
 const USAGE = `usage:
   opwise inspect FILE [--json] [--extra]
@@ -22,6 +25,13 @@ const USAGE = `usage:
                                    input, by a preset (default imagenet), steps, or a preprocessor_config.json;
                                    --sample: those that a .pt2 was exported with
   opwise print MODEL               the typed graph with source lines
+  opwise print TRACE [SELECTOR] [--hist] [--all] [--json]
+                                   a recorded run; of one node, value or module: \`#112\`, \`%y1\`, \`encoder.**\`
+  opwise trace MODEL[@BACKEND][:noplan] -i FILE... [-o run.opwtrace] [--values none|hash|stats|full] [--select SELECTOR]...
+               [--max-bytes 2G] [--prims] [--hashes] [--no-timing] [--json];  opwise trace repair FILE [-o OUT]
+                                   records a run; keeps what is whole of a recording that was cut off
+  opwise select MODEL|TRACE SELECTOR [--json]
+                                   what a selector matches
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
   --program NAME                   with the commands above: one of several programs in a .pt2
@@ -32,11 +42,19 @@ const USAGE = `usage:
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
 backends: ${BACKEND_NAMES}
-exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file`;
+exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
+
+/** What commands that run a model take to open it. */
+const RUN_FLAGS: readonly string[] = ["json", "sample"];
+const RUN_OPTIONS: readonly string[] = ["backend", "method", "program", "seed"];
+
+/** The debugger's commands, whose exit codes are those of docs/debugger.md. */
+const DEBUGGING: ReadonlySet<string> = new Set(["trace", "select", "profile", "mem", "repeat", "check", "source", "compare", "diff", "debug", "nan", "why", "whatif", "bisect", "reduce", "goldens", "instrument", "tolerances", "view", "report", "dap"]);
 
 /** Exit codes by what went wrong. */
-function exitCode(error: unknown): number {
+function exitCode(error: unknown, command: string | undefined): number {
   if (error instanceof UsageError) return 2;
+  if (command !== undefined && DEBUGGING.has(command)) return exitOf(error);
   if (!isOpwiseError(error)) return 1;
   switch (error.code) {
     case "unsupported-op":
@@ -44,6 +62,8 @@ function exitCode(error: unknown): number {
     case "bad-argument":
     case "type-mismatch":
       return 2;
+    case "no-match":
+      return 7;
     case "model-raised":
     case "runtime-error":
     case "shape-mismatch":
@@ -72,7 +92,11 @@ async function main(argv: readonly string[]): Promise<number> {
         }),
       );
     case "print":
-      return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));
+      return print(parseArguments(rest, { flags: ["json", "hist", "all"], options: ["program"], repeated: [], words: 1 }));
+    case "select":
+      return select(parseArguments(rest, { flags: ["json"], options: ["program"], repeated: [], words: 1 }));
+    case "trace":
+      return trace(parseArguments(rest, { flags: [...RUN_FLAGS, "no-timing", "prims", "hashes"], options: [...RUN_OPTIONS, "output", "values", "max-bytes"], repeated: ["input", "select"], words: 1 }));
     case "bench":
       return bench(
         parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),
@@ -94,9 +118,16 @@ async function main(argv: readonly string[]): Promise<number> {
 // A reader that closes early (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
+const words = process.argv.slice(2);
+// For `git bisect run`: what could not be tested is skipped.
+const bisecting = words.includes("--git-bisect");
+const finish = (code: number): number => (bisecting ? bisectExit(code) : code);
+
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = finish(await main(words.filter((word) => word !== "--git-bisect")));
 } catch (error) {
+  const code = exitCode(error, words[0]);
+  if (words.includes("--json") && !(error instanceof UsageError)) console.log(resultJson({ error: errorJson(error), exit: code }));
   console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : isOpwiseError(error) ? error.toString() : error);
-  process.exitCode = exitCode(error);
+  process.exitCode = finish(code);
 }

@@ -68,3 +68,30 @@ export {
   type Subject,
   type Verdict,
 } from "./match.ts";
+export {
+  bisectExit,
+  EXIT,
+  exitOf,
+  junitXml,
+  markdownTable,
+  resultJson,
+  sarif,
+  textTable,
+  type Exit,
+  type Finding,
+  type ResultCase,
+  type ResultSuite,
+} from "./results.ts";
+export {
+  attributesText,
+  baseOf,
+  bytesText,
+  executionText,
+  histogramText,
+  nodeName,
+  nodeText,
+  placeText,
+  summaryText,
+  valueLine,
+  valueText,
+} from "./trace-text.ts";

@@ -25,6 +25,8 @@ export interface RecordOptions extends RecorderOptions {
   readonly method?: string;
   /** Bytes of numbers that are kept; default 2 GiB. What does not fit is counted as left out. */
   readonly maxBytes?: number | undefined;
+  /** Of the model's file, for the manifest. */
+  readonly sha256?: string | undefined;
   /** Bounds of the run. */
   readonly limits?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork">;
 }
@@ -65,7 +67,7 @@ export function manifestOf(session: Session, options: RecordOptions, counts: Tra
     format: "opwtrace",
     version: TRACE_VERSION,
     tool: TOOL,
-    model: { name, format, version },
+    model: { name, format, version, ...(options.sha256 === undefined ? {} : { sha256: options.sha256 }) },
     backend: session.executor.backend.name,
     options: {
       values: options.values ?? "stats",

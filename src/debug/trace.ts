@@ -123,6 +123,8 @@ export interface TraceRun {
   writesAt(t: Step): readonly EventOf<"write">[];
   /** Names of all values that showed the storage. */
   namesOf(storage: StorageId): readonly string[];
+  /** The value that showed the storage first. */
+  firstOf(storage: StorageId): ValueRecord | undefined;
   /** The version that a storage had at `t`, after that step. */
   versionAt(storage: StorageId, t: Step): number;
   node(id: NodeId): GraphNode;
@@ -161,6 +163,7 @@ class RunIndex implements TraceRun {
   readonly #byValue = new Map<ValueId, ValueRecord[]>();
   readonly #byStorage = new Map<StorageId, EventOf<"write">[]>();
   readonly #byTime = new Map<Step, EventOf<"write">[]>();
+  readonly #first = new Map<StorageId, ValueRecord>();
   readonly #names = new Map<StorageId, Set<string>>();
   readonly #content = new Map<string, { readonly health: Health | undefined; readonly hash: string | undefined }>();
   readonly #blobs = new Map<string, BlobRef>();
@@ -303,6 +306,7 @@ class RunIndex implements TraceRun {
 
   #add(record: ValueRecord): void {
     this.values.push(record);
+    if (record.storage !== undefined && !this.#first.has(record.storage)) this.#first.set(record.storage, record);
     push(this.#byValue, record.value, record);
   }
 
@@ -346,6 +350,9 @@ class RunIndex implements TraceRun {
   }
   namesOf(storage: StorageId): readonly string[] {
     return [...(this.#names.get(storage) ?? [])];
+  }
+  firstOf(storage: StorageId): ValueRecord | undefined {
+    return this.#first.get(storage);
   }
   versionAt(storage: StorageId, t: Step): number {
     return lastBefore(this.writesOf(storage), t)?.version ?? 0;
