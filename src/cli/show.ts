@@ -20,7 +20,7 @@ import {
   type TraceRun,
   type ValueRecord,
 } from "../debug/index.ts";
-import { type Arguments, UsageError } from "./arguments.ts";
+import type { Arguments } from "./arguments.ts";
 import { noMatch } from "./select.ts";
 
 /** Executions that are listed without `--all`. */
@@ -115,9 +115,4 @@ async function showValues(
       console.log(value.blob === undefined ? "  its numbers were not kept (trace with --select or --values full)" : "  only its ends were kept");
     if (wants.hist && value.health !== undefined) console.log(histogramText(value.health));
   }
-}
-
-/** @throws UsageError for a word behind a model */
-export function noWords(args: Arguments): void {
-  if (args.words.length > 0) throw new UsageError("a selector is shown of a trace (.opwtrace); `opwise select MODEL SELECTOR` looks into a model");
 }

@@ -3,7 +3,6 @@
 import { statSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { isOpwiseError } from "../index.ts";
 import {
   EXIT,
   exitOf,
@@ -72,11 +71,11 @@ export async function trace(args: Arguments): Promise<number> {
   const code = error === undefined ? EXIT.held : exitOf(error);
   if (args.flags.has("json"))
     console.log(
-      resultJson({ file, bytes: size, ...written.manifest, error: isOpwiseError(error) ? { code: error.code, message: error.message } : null, exit: code }),
+      resultJson({ file, bytes: size, ...written.manifest, error: error === undefined ? null : { code: error.code, message: error.message }, exit: code }),
     );
   else {
     console.log(`${file}: ${summaryText(written.manifest, size)}`);
-    if (error !== undefined) console.error(isOpwiseError(error) ? error.toString() : error);
+    if (error !== undefined) console.error(error.toString());
   }
   return code;
 }

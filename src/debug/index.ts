@@ -95,3 +95,13 @@ export {
   valueLine,
   valueText,
 } from "./trace-text.ts";
+export { fallbacksOf, profile, selfTimes, timesByNode, type Profile, type ProfileBy, type ProfileOptions, type ProfileRow, type Times } from "./profile.ts";
+export { measureRoofline, type Roofline } from "./roofline.ts";
+export { memoryOf, type MemoryUse, type StorageLife } from "./memory.ts";
+export { sizesOf, type Sizes, type WeightSize } from "./sizes.ts";
+export { chromeTrace, foldedStacks, type ChromeEvent, type ChromeTrace } from "./exports.ts";
+export { memoryText, planText, profileMarkdown, profileText, sizesText } from "./profile-text.ts";
+export { batched, copies, firstDifference, repeat, type Difference, type RepeatOptions, type Repetition, type Variant } from "./repeat.ts";
+export { checkRun, checkText, keeps, parseChecks, unmatchedChecks, type Check, type CheckFailure, type CheckReport } from "./checks.ts";
+export { isSampled, on, watchChecks, type ListenOptions } from "./listen.ts";
+export { moduleTree, moduleTreeText, nodeSourceText, sourceFiles, sourceText, type ModuleTree, type SourceFile, type SourceLine } from "./source-view.ts";

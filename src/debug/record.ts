@@ -2,7 +2,7 @@
 
 import type { Input } from "../run/convert.ts";
 import type { Returned, RunOptions, Session } from "../run/session.ts";
-import { OpwiseError } from "../tensor/error.ts";
+import { OpwiseError, typedError } from "../tensor/error.ts";
 import type { Storage } from "../tensor/storage.ts";
 import type { BlobRef, Step, Tier, TraceEvent } from "./events.ts";
 import { graphOf, type TraceGraph } from "./graph.ts";
@@ -38,7 +38,7 @@ export interface Recording {
   readonly trace: Trace;
   readonly run: TraceRun;
   readonly result: Returned | undefined;
-  readonly error: unknown;
+  readonly error: OpwiseError | undefined;
 }
 
 /**
@@ -49,12 +49,12 @@ export async function record(session: Session, inputs: RunInputs = {}, options: 
   const sink = new MemorySink(options.maxBytes ?? DEFAULT_MAX_BYTES);
   const recorder = new Recorder(session, sink, options);
   let result: Returned | undefined;
-  let error: unknown;
+  let error: OpwiseError | undefined;
   try {
     result = await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, { ...options.limits, listener: recorder.listener });
   } catch (thrown) {
     if (sink.events.length === 0) throw thrown;
-    error = thrown;
+    error = typedError(thrown);
   }
   const trace = sink.finish(session, options);
   return { trace, run: runOf(trace, sink.events), result, error };

@@ -7,11 +7,6 @@ import type { Datum, Instance } from "../ir/datum.ts";
 import type { Node, Value } from "../ir/graph.ts";
 import type { Session } from "../run/session.ts";
 import type { MachineEvent } from "../run/event.ts";
-import { workOf } from "../run/work.ts";
-import type { Call, Region } from "../prims/call.ts";
-import { describe } from "../run/placements.ts";
-import type { GeneratorState } from "../tensor/generator.ts";
-import { numelOf } from "../tensor/shape.ts";
 import type { Storage } from "../tensor/storage.ts";
 import { reachOf, Tensor } from "../tensor/tensor.ts";
 import { itemsize } from "../tensor/dtype.ts";
@@ -24,6 +19,8 @@ import { hashElements } from "./hash.ts";
 import { healthOfElements } from "./health.ts";
 import { matches, type Subject } from "./match.ts";
 import { plainText, tensorsIn } from "./plain.ts";
+import { namePaths } from "./module-paths.ts";
+import { OpWork } from "./op-work.ts";
 import { candidate } from "./rows.ts";
 import type { RecorderOptions, Sink } from "./sink.ts";
 import { type Content, factsOf, generatorHash, newVersion, StorageBook, type StorageState } from "./storage-book.ts";
@@ -41,18 +38,6 @@ interface OpenFrame {
   readonly module: string;
 }
 
-/** What the primitive calls of one op add up to. */
-class Work {
-  bytes = 0;
-  flops = 0;
-  backend: string | undefined;
-  draws = 0;
-  /** Kinds of its primitive calls. */
-  readonly prims: string[] = [];
-  generator: GeneratorState | undefined;
-  readonly events: TraceEvent[] = [];
-}
-
 const READS: Readonly<Record<string, "print" | "item">> = { "prim::Print": "print", "aten::item": "item", "aten::_local_scalar_dense": "item" };
 
 export class Recorder {
@@ -65,9 +50,10 @@ export class Recorder {
   readonly #counts: Uint32Array;
   readonly #paths = new Map<Instance, string>();
   readonly #weights = new Set<string>();
+  readonly #passedOver = new Map<GraphNode, boolean>();
   readonly #frames: OpenFrame[] = [];
   readonly #open: Open[] = [];
-  #work = new Work();
+  #work = new OpWork();
   #nextFrame = 0;
   #calls = 0;
   #base = 0;
@@ -159,7 +145,11 @@ export class Recorder {
   #handle(event: MachineEvent, now: number): void {
     switch (event.kind) {
       case "prim":
-        this.#prim(event.what, event.backend, event.bytes, event.reason, now);
+        this.#work.add(
+          event,
+          this.#session.executor.backend.name,
+          this.#options.prims === true ? { call: this.#calls++, ...this.#ms(this.#lastCall, now) } : undefined,
+        );
         break;
       case "op":
         this.#at(event.time);
@@ -267,6 +257,7 @@ export class Recorder {
     const { state, isNew } = this.#storages.state(storage);
     if (isNew) this.#emit({ k: "alloc", t, storage: state.id, bytes: storage.nbytes, backend: storage.device?.name ?? "cpu" });
     else if (state.raw !== storage.version) newVersion(state, storage);
+    state.last = id;
     state.names.add(this.numbering.graph.values[id]?.name ?? "");
     const tensor = factsOf(datum);
     const content = stats && this.#tier > 0 ? this.#content(datum, state, tensor) : undefined;
@@ -280,7 +271,7 @@ export class Recorder {
       ...(content === undefined || content.told || content.hash === undefined ? {} : { hash: content.hash }),
       ...(keep && state.blob !== undefined ? { blob: state.blob } : {}),
     });
-    if (content !== undefined) content.told = true;
+    if (content !== undefined) content.told = this.#options.observe === undefined;
   }
 
   #bytesOf(tensor: Tensor): Uint8Array | undefined {
@@ -289,17 +280,17 @@ export class Recorder {
   }
 
   /** Health and hash of what the tensor shows, as far as the tier asks for them. */
-  #content(tensor: Tensor, state: StorageState, facts: TensorFacts): Content | undefined {
+  #content(tensor: Tensor, state: StorageState, facts: TensorFacts, wanted: Tier = this.#tier): Content | undefined {
     const key = contentKey(state.id, state.version, facts);
     const known = state.seen.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined && (wanted < 2 || known.health !== undefined || this.#tier >= 2)) return known;
     const bytes = this.#bytesOf(tensor);
     if (bytes === undefined) return undefined;
-    const tier = this.#sink.limit(this.#tier);
+    const tier = this.#sink.limit(wanted);
     const { bytes: elements, repeats } = elementBytes(tensor, bytes);
     const health = tier >= 2 ? healthOfElements(tensor.dtype, elements, repeats) : undefined;
     const hash = tier === 1 || (tier >= 1 && this.#options.hashes === true) ? hashElements(tensor.dtype, elements) : undefined;
-    const content: Content = { health, hash, told: false };
+    const content: Content = { health, hash: hash ?? known?.hash, told: false };
     state.seen.set(key, content);
     return content;
   }
@@ -320,34 +311,17 @@ export class Recorder {
 
   // ---- nodes
 
-  #prim(what: Call | Region, backend: string, bytes: number, reason: string | undefined, now: number): void {
-    const work = this.#work;
-    if (this.#tier === 3) work.prims.push(describe(what));
-    const node = -1; // known when the op has run; see `#op`
-    for (const view of what.operands) work.bytes += numelOf(view.shape) * itemsize(view.dtype);
-    for (const view of what.results) work.bytes += numelOf(view.shape) * itemsize(view.dtype);
-    if (what.kind !== "region") work.flops += workOf(what) * (what.kind === "contract" || what.kind === "convolve" ? 2 : 1);
-    if (what.kind === "random") {
-      work.generator = what.generator;
-      work.draws += what.results.reduce((n, view) => n + numelOf(view.shape), 0);
-    }
-    work.backend = work.backend === undefined || work.backend === backend ? backend : this.#session.executor.backend.name;
-    if (reason !== undefined) work.events.push({ k: "fallback", t: this.#t, node, from: this.#session.executor.backend.name, to: backend, reason, bytes });
-    if (this.#options.prims === true)
-      work.events.push({ k: "prim", t: this.#t, call: this.#calls++, kind: describe(what), of: node, ...this.#ms(this.#lastCall, now) });
-  }
-
   #nth(node: NodeId): number {
     const nth = this.#counts[node] ?? 0;
     this.#counts[node] = nth + 1;
     return nth;
   }
 
-  /** What happened inside the op, now that its number is known. */
-  #flush(node: NodeId): Work {
+  /** Tells what happened inside the op, now that its number is known. */
+  #flush(node: NodeId): OpWork {
     const work = this.#work;
-    if (work.events.length === 0 && work.bytes === 0) return work;
-    this.#work = new Work();
+    if (work.isIdle) return work;
+    this.#work = new OpWork();
     for (const event of work.events) {
       if (event.k === "prim") this.#emit({ ...event, t: this.#t, of: node });
       else if (event.k === "fallback") this.#emit({ ...event, t: this.#t, node });
@@ -377,6 +351,10 @@ export class Recorder {
       return;
     }
     const nth = this.#nth(id);
+    if (this.#isPassedOver(known)) {
+      this.#work = new OpWork();
+      return;
+    }
     const frame = this.#frames.at(-1);
     const backend = this.#work.backend ?? (outputs.some((output) => output instanceof Tensor) ? this.#session.executor.backend.name : "host");
     this.#emit({ k: "enter", t: this.#t, ...this.#us(this.#since), node: id, nth, frame: frame?.id ?? 0, args: this.#refs(node.operands, inputs), backend });
@@ -395,8 +373,27 @@ export class Recorder {
       ...(bytes > 0 ? { bytes } : {}),
       ...(flops > 0 ? { flops } : {}),
     });
-    const keep = this.#tier === 4 || (this.#tier === 3 && this.#selects(known, { nth, outputs, backend, ms: time.ms, bytes, flops, prims }));
-    this.#values(node.results, outputs, true, keep);
+    this.#told(known, outputs, { nth, backend, ms: time.ms, bytes, flops, prims }, true);
+  }
+
+  /** Tells of an execution's results: with their numbers, or to whoever observes, where it is selected. */
+  #told(node: GraphNode, outputs: readonly Datum[], facts: Pick<Subject, "nth" | "backend" | "ms" | "bytes" | "flops" | "prims">, own: boolean): void {
+    const { select, observe } = this.#options;
+    const subject = this.#tier === 3 || observe !== undefined ? this.#subject(node, outputs, facts) : undefined;
+    const { graph } = this.numbering;
+    const keep = own && (this.#tier === 4 || (select !== undefined && subject !== undefined && matches(select, subject, graph) === true));
+    const selected = observe?.select === undefined || subject === undefined || matches(observe.select, subject, graph) === true;
+    this.#values(this.numbering.nodeOf(node.id)?.results ?? [], outputs, observe === undefined ? own : selected && observe.content, keep);
+    if (subject !== undefined) this.#sink.subject?.(subject, selected);
+  }
+
+  /** Whether an observer's selector cannot match the node, whatever the run does. */
+  #isPassedOver(node: GraphNode): boolean {
+    const select = this.#options.observe?.select;
+    if (select === undefined) return false;
+    let passed = this.#passedOver.get(node);
+    if (passed === undefined) this.#passedOver.set(node, (passed = matches(select, { node }, this.numbering.graph) === false));
+    return passed;
   }
 
   /** A storage that has come into being. */
@@ -412,29 +409,25 @@ export class Recorder {
       if (known.op === "prim::GetAttr" && !isInstance(output)) this.#values(node.results, outputs, false, false);
       return;
     }
+    this.#born(output);
+    if (this.#options.observe?.select !== undefined) return; // it belongs to no execution
     const key = `${known.id}:${this.#storages.ref(output).storage}:${output.storage.version}`;
     if (this.#weights.has(key)) return;
     this.#weights.add(key);
     this.#values(node.results, outputs, false, this.#tier === 4);
   }
 
-  #selects(
-    node: GraphNode,
-    { outputs, ...facts }: Pick<Subject, "nth" | "backend" | "ms" | "bytes" | "flops" | "prims"> & { readonly outputs: readonly Datum[] },
-  ): boolean {
-    const { select } = this.#options;
-    if (select === undefined) return false;
-    const { graph } = this.numbering;
+  #subject(node: GraphNode, outputs: readonly Datum[], facts: Pick<Subject, "nth" | "backend" | "ms" | "bytes" | "flops" | "prims">): Subject {
     const values = node.results.flatMap((id, i) => {
       const output = outputs[i] ?? null;
       if (!(output instanceof Tensor)) return [];
       const { state } = this.#storages.state(output.storage);
       const tensor = factsOf(output);
-      const name = graph.values[id]?.name ?? "";
-      return [candidate({ id, name, version: state.version, tensor, health: this.#content(output, state, tensor)?.health }, output)];
+      const name = this.numbering.graph.values[id]?.name ?? "";
+      return [candidate({ id, name, version: state.version, tensor, health: undefined }, output, () => this.#content(output, state, tensor, 2)?.health)];
     });
     const written = this.#written.map((state) => ({ names: [...state.names], version: state.version }));
-    return matches(select, { node, t: this.#t, module: node.module ?? this.#frames.at(-1)?.module ?? "", values, written, ...facts }, graph) === true;
+    return { node, t: this.#t, module: node.module ?? this.#frames.at(-1)?.module ?? "", values, written, ...facts };
   }
 
   // ---- blocks
@@ -485,7 +478,8 @@ export class Recorder {
       });
     }
     const block = what === "call" ? event.decl?.graph() : node?.blocks[event.name === "else" ? 1 : 0];
-    if (block !== undefined) this.#values(block.inputs, inputs, node === undefined, this.#tier === 4 && node === undefined);
+    if (block !== undefined && this.#options.observe?.select === undefined)
+      this.#values(block.inputs, inputs, node === undefined, this.#tier === 4 && node === undefined);
   }
 
   /** Operands of a branch or a fork: its condition is a plain value. */
@@ -499,11 +493,11 @@ export class Recorder {
     this.#entry = event.decl === undefined ? undefined : this.numbering.functionOf(event.decl);
     if (this.#begun) return;
     this.#begun = true;
-    for (const root of this.#session.roots)
-      if (typeof root === "object" && root !== null && "kind" in root && root.kind === "instance") this.#findModules(root);
+    for (const root of this.#session.roots) namePaths(root, this.#paths);
     this.#started = now;
     this.#since = now;
     this.#generator = generatorHash(executor.generator);
+    for (const input of event.inputs) for (const tensor of tensorsIn(input)) this.#born(tensor);
     const inputs = event.decl === undefined ? [] : this.#refs(event.decl.graph().inputs, event.inputs).filter((_, i) => !isInstance(event.inputs[i]));
     this.#emit({
       k: "run",
@@ -515,21 +509,6 @@ export class Recorder {
       inputs,
       seed: String(executor.generator.seed),
     });
-  }
-
-  #findModules(root: Instance): void {
-    const stack: [Instance, string][] = [[root, ""]];
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      const [instance, path] = next;
-      if (this.#paths.has(instance)) continue;
-      this.#paths.set(instance, path);
-      for (let i = instance.class.attributes.length - 1; i >= 0; i--) {
-        const value = instance.slots[i];
-        const name = instance.class.attributes[i]?.name ?? "";
-        if (typeof value === "object" && value !== null && "kind" in value && value.kind === "instance")
-          stack.push([value, path === "" ? name : `${path}.${name}`]);
-      }
-    }
   }
 
   #exit(event: Extract<MachineEvent, { readonly kind: "exit" }>, now: number): void {
@@ -553,14 +532,24 @@ export class Recorder {
       outs: what === "fork" ? this.#known(node) : this.#refs(node.results, results),
       ...this.#ms(open.since, now),
     });
-    if (what !== "fork") this.#values(node.results, results, false, false);
+    const known = this.numbering.graph.nodes[id - 1];
+    if (what !== "fork" && known !== undefined) this.#told(known, results, { nth: open.nth, backend: "host", ...this.#ms(open.since, now) }, false);
   }
 
   /** What the run gives. */
   #outputs(values: readonly Datum[]): void {
     const body = this.#entry?.block;
     const ids = body === null || body === undefined ? [] : (this.numbering.graph.blocks[body]?.outputs ?? []);
-    values.forEach((value, i) => this.#emit({ k: "read", t: this.#t, ref: this.#ref(ids[i] ?? -1, value), why: "output" }));
+    values.forEach((value, i) => {
+      const id = ids[i] ?? -1;
+      if (value instanceof Tensor || value === null || typeof value !== "object") {
+        this.#emit({ k: "read", t: this.#t, ref: this.#ref(id, value), why: "output" });
+        return;
+      }
+      // Of a tuple, list or dict each tensor, by the name that it had last.
+      for (const tensor of tensorsIn(value))
+        this.#emit({ k: "read", t: this.#t, ref: this.#ref(this.#storages.known(tensor.storage)?.last ?? id, tensor), why: "output" });
+    });
   }
 
   #raise(node: Node | undefined, error: unknown, kept: boolean, now: number): void {

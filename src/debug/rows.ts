@@ -28,10 +28,13 @@ export function rowMaxima(tensor: Tensor): number[] {
   return out;
 }
 
-/** A candidate with its rows found out when they are asked for. */
-export function candidate(facts: Candidate, tensor: Tensor): Candidate {
+/** A candidate whose health and rows are found out when they are asked for. */
+export function candidate(facts: Candidate, tensor: Tensor, health: () => Candidate["health"]): Candidate {
   return {
     ...facts,
+    get health() {
+      return health();
+    },
     get rowmax() {
       return tensor.storage.onHost ? rowMaxima(tensor) : undefined;
     },

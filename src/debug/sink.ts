@@ -3,6 +3,7 @@
 import type { Storage } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { BlobRef, Tier, TraceEvent } from "./events.ts";
+import type { Subject } from "./match.ts";
 import type { Selector } from "./selector.ts";
 
 /** Where a recorder puts what it records. */
@@ -12,6 +13,8 @@ export interface Sink {
   keep(kept: KeptStorage): BlobRef | undefined;
   /** The tier that the budget leaves of the one that is wanted for a value. */
   limit(wanted: Tier): Tier;
+  /** An execution has been told of, its events before this; only where somebody observes. */
+  subject?(subject: Subject, selected: boolean): void;
 }
 
 export interface KeptStorage {
@@ -35,6 +38,8 @@ export interface RecorderOptions {
   readonly prims?: boolean | undefined;
   /** Which run of several. */
   readonly run?: number | undefined;
+  /** Calls the sink's `subject`. What the tier asks for is found out of selected results alone, where `content` says so, and told with each of them. */
+  readonly observe?: { readonly select: Selector | undefined; readonly content: boolean } | undefined;
   /** Content hashes besides health records; default false. */
   readonly hashes?: boolean | undefined;
 }

@@ -14,6 +14,8 @@ export interface StorageState {
   /** Content of this version that has been recorded, by key. */
   readonly seen: Map<string, Content>;
   blob: BlobRef | undefined;
+  /** The value that showed it last. */
+  last: number | undefined;
   /** Names of values that have shown it. */
   readonly names: Set<string>;
 }
@@ -34,7 +36,7 @@ export class StorageBook {
   state(storage: Storage): { readonly state: StorageState; readonly isNew: boolean } {
     const known = this.#states.get(storage);
     if (known !== undefined) return { state: known, isNew: false };
-    const state: StorageState = { id: this.#next++, version: 0, raw: storage.version, seen: new Map(), blob: undefined, names: new Set() };
+    const state: StorageState = { id: this.#next++, version: 0, raw: storage.version, seen: new Map(), blob: undefined, last: undefined, names: new Set() };
     this.#states.set(storage, state);
     return { state, isNew: true };
   }

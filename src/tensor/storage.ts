@@ -130,7 +130,7 @@ export class Storage {
   peek(): Uint8Array | Promise<Uint8Array> {
     if (this.#bytes !== undefined) return this.#bytes.subarray(0, this.#nbytes);
     if (this.#device !== undefined && this.#buffer !== undefined) return this.#device.download(this.#buffer, this.#nbytes);
-    return this.#load?.() ?? new Uint8Array(this.#nbytes);
+    return this.#load?.load() ?? new Uint8Array(this.#nbytes);
   }
 
   /** The host bytes. @throws would-block while they are only on a device or in a file that cannot be read at once */

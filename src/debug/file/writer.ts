@@ -2,6 +2,7 @@
 
 import { writeNpy } from "../../bytes/npy.ts";
 import { type ByteSink, MemoryBytes, ZipWriter } from "../../bytes/zip-writer.ts";
+import { type OpwiseError, typedError } from "../../tensor/error.ts";
 import type { Range } from "../../tensor/source.ts";
 import type { Session } from "../../run/session.ts";
 import { type DType, itemsize } from "../../tensor/dtype.ts";
@@ -189,7 +190,7 @@ class FileSink implements Sink {
 export interface WrittenRecording {
   readonly manifest: TraceManifest;
   readonly result: Returned | undefined;
-  readonly error: unknown;
+  readonly error: OpwiseError | undefined;
 }
 
 /**
@@ -200,12 +201,12 @@ export async function recordTo(bytes: ByteSink, session: Session, inputs: RunInp
   const sink = new FileSink(bytes, session, options);
   const recorder = new Recorder(session, sink, options);
   let result: Returned | undefined;
-  let error: unknown;
+  let error: OpwiseError | undefined;
   try {
     result = await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, { ...options.limits, listener: recorder.listener });
   } catch (thrown) {
     if (!recorder.begun) throw thrown;
-    error = thrown;
+    error = typedError(thrown);
   }
   return { manifest: sink.finish(), result, error };
 }
