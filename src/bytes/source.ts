@@ -2,6 +2,7 @@
 
 import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
 import type { Range, Source } from "../tensor/source.ts";
+import type { ByteSink } from "./zip-writer.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
 /** What `openSource` takes: a path (Node), a URL, or the bytes themselves. */
@@ -499,4 +500,31 @@ export async function writeFile(file: string, pieces: AsyncIterable<Uint8Array> 
     fs.rmSync(draft, { force: true });
     throw isOpwiseError(cause) ? cause : new OpwiseError("io-error", `\`${file}\` cannot be written: ${textOf(cause)}`, { where: { file }, cause });
   }
+}
+
+/** A file that is written from front to back, and patched. It is there from the first byte on. @throws io-error */
+export function fileBytes(file: string): ByteSink {
+  const { fs, path } = needPlatform(file);
+  const absolute = path.resolve(file);
+  const attempt = <X>(work: () => X): X => {
+    try {
+      return work();
+    } catch (cause) {
+      throw new OpwiseError("io-error", `\`${file}\` cannot be written: ${textOf(cause)}`, { where: { file }, cause });
+    }
+  };
+  let end = 0;
+  const fd = attempt(() => fs.openSync(absolute, "w"));
+  const put = (bytes: Uint8Array, at: number): void => {
+    for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 30), at + done);
+  };
+  return {
+    write: (bytes) =>
+      attempt(() => {
+        put(bytes, end);
+        end += bytes.length;
+      }),
+    patch: (at, bytes) => attempt(() => put(bytes, at)),
+    close: () => attempt(() => fs.closeSync(fd)),
+  };
 }

@@ -26,6 +26,12 @@ export interface ExecutorOptions {
   readonly print?: (text: string) => void;
 }
 
+/** Who is told of every call, and of what the model prints. */
+export interface ExecutorObserver {
+  readonly placed: (what: Call | Region, backend: string, bytes: number, reason: string | undefined) => void;
+  readonly printed: (text: string) => void;
+}
+
 interface Waiting {
   readonly what: Call;
 }
@@ -39,8 +45,10 @@ export class Executor implements Context {
   readonly #print: (text: string) => void;
   readonly print = (text: string): void => {
     this.recorder?.stop("a print");
+    this.observer?.printed(text);
     this.#print(text);
   };
+  observer: ExecutorObserver | undefined;
   /** Bytes that this run may still allocate. */
   budget: number = Infinity;
   /** Elements that this run's calls may still visit. */
@@ -151,12 +159,14 @@ export class Executor implements Context {
     this.launches++;
     this.recorder?.ran(region, true);
     this.placements.add(region, this.backend.name, 0, undefined);
+    this.observer?.placed(region, this.backend.name, 0, undefined);
   }
 
   /** Runs the call where it belongs; a promise, and nothing run, where bytes have to be waited for first. */
   #place(call: Call): Promise<void> | undefined {
     if (this.backend.onHost) {
       this.backend.run(call, this.backend);
+      this.observer?.placed(call, this.backend.name, 0, undefined);
       return undefined;
     }
     const refusal = this.backend.refuses(call);
@@ -177,10 +187,12 @@ export class Executor implements Context {
       this.launches++;
       this.recorder?.ran(call, true);
       this.placements.add(call, this.backend.name, moved, undefined);
+      this.observer?.placed(call, this.backend.name, moved, undefined);
     } else {
       this.#cpu.run(call, this.#cpu);
       this.recorder?.ran(call, false);
       this.placements.add(call, "cpu", moved, refusal);
+      this.observer?.placed(call, "cpu", moved, refusal);
     }
     return undefined;
   }

@@ -24,6 +24,8 @@ import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
 import { describe, type Placement } from "./placements.ts";
+import { namedTensors, type NamedTensor } from "./named-tensors.ts";
+import { Watchers } from "./watchers.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
 export interface SessionOptions {
@@ -54,21 +56,12 @@ export interface RunOptions {
   readonly listener?: Listener | undefined;
 }
 
-/** A parameter or buffer by its dotted path. */
-export interface NamedTensor {
-  readonly name: string;
-  readonly tensor: Tensor;
-  readonly role: "parameter" | "buffer" | "attribute";
-}
-
 /** A result as data, with the static type that says what kinds its scalars are. */
 export interface Returned {
   readonly value: Datum;
   readonly type: Type;
 }
 
-/** Names of modules, shared ones counted once a path. */
-const MAX_NAMED_MODULES = 200_000;
 const SWEEP_BYTES = 64 * 2 ** 20;
 /** Milliseconds after which an asynchronous run lets the event loop have a turn. */
 const TURN_MS = 20;
@@ -83,6 +76,7 @@ export class Session {
   readonly #planner: Planner | undefined;
   /** The session's own storages that have been on the device. */
   readonly #resident = new Set<Storage>();
+  readonly #watchers = new Watchers();
   #running = false;
   #disposed = false;
 
@@ -151,7 +145,7 @@ export class Session {
   async invoke(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Promise<Returned> {
     const job = this.#prepare(method, args, kwargs);
     try {
-      return job.finish(await this.#drive(job.fn, job.args, options, job.wrap));
+      return job.finish(await this.#drive(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
       await this.#settle(job.kept());
     }
@@ -161,7 +155,7 @@ export class Session {
   invokeSync(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Returned {
     const job = this.#prepare(method, args, kwargs);
     try {
-      return job.finish(this.#driveSync(job.fn, job.args, options, job.wrap));
+      return job.finish(this.#driveSync(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
       const wait = this.#settle(job.kept());
       if (wait instanceof Promise) wait.catch(() => undefined); // results of a blocking device are read already
@@ -296,6 +290,11 @@ export class Session {
     return this.#root === undefined ? this.#state : [this.#root];
   }
 
+  /** Asks `make` at the start of each run for a listener, or for none in this run; gives a function that ends it. */
+  watch(make: () => Listener | undefined): () => void {
+    return this.#watchers.add(make);
+  }
+
   #newMachine(options: RunOptions, planner?: Planner): Machine {
     this.executor.budget = options.maxBytes ?? Infinity;
     this.executor.work = options.maxWork ?? Infinity;
@@ -368,6 +367,7 @@ export class Session {
     let turn = performance.now();
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) await machine.release();
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") await machine.waiting;
       if ((steps & 63) === 0) {
@@ -395,6 +395,7 @@ export class Session {
     machine.start(fn, args);
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) throw new OpwiseError("would-block", "the listener has to be waited for", { hint: "use the asynchronous form" });
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") throw new OpwiseError("would-block", "the backend's values have to be waited for", { hint: "use the asynchronous form" });
       if ((steps & 63) === 0) {
@@ -466,22 +467,7 @@ export class Session {
       });
       return out;
     }
-    let visits = 0;
-    const visit = (instance: Instance, prefix: string, path: ReadonlySet<Instance>): void => {
-      // A shared module has a name on every path to it, which can be exponentially many.
-      if (++visits > MAX_NAMED_MODULES) throw new OpwiseError("limit-exceeded", "the modules have too many names", { wanted: `at most ${MAX_NAMED_MODULES}` });
-      instance.class.attributes.forEach((a, i) => {
-        const value = instance.slots[i];
-        if (value instanceof Tensor) {
-          const role = instance.class.parameters.has(a.name) ? "parameter" : instance.class.buffers.has(a.name) ? "buffer" : "attribute";
-          out.push({ name: prefix + a.name, tensor: value, role });
-        } else if (typeof value === "object" && value !== null && "kind" in value && value.kind === "instance" && value.class.isModule && !path.has(value)) {
-          visit(value, `${prefix}${a.name}.`, new Set([...path, value]));
-        }
-      });
-    };
-    visit(this.#root, "", new Set([this.#root]));
-    return out;
+    return [...out, ...namedTensors(this.#root)];
   }
   /** Parameters by dotted path. */
   parameters(): ReadonlyMap<string, Tensor> {

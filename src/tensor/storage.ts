@@ -126,6 +126,13 @@ export class Storage {
     this.#views = [];
   }
 
+  /** The bytes as they are now, wherever they are, without changing what is valid where: for whoever watches. Host bytes are a view. */
+  peek(): Uint8Array | Promise<Uint8Array> {
+    if (this.#bytes !== undefined) return this.#bytes.subarray(0, this.#nbytes);
+    if (this.#device !== undefined && this.#buffer !== undefined) return this.#device.download(this.#buffer, this.#nbytes);
+    return this.#load?.load() ?? new Uint8Array(this.#nbytes);
+  }
+
   /** The host bytes. @throws would-block while they are only on a device or in a file that cannot be read at once */
   bytes(): Uint8Array {
     if (this.#bytes === undefined) {
