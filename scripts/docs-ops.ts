@@ -40,7 +40,7 @@ async function placements(name: string, cases: ReadonlyMap<string, Golden>): Pro
     if (!op.includes("::") || /^(?:onnx|ai\.onnx|com\.)/.test(op)) continue;
     const ctx = new Executor({ backend, cpu: host, generator: seedTwister(7) });
     await replay(golden, ctx, name);
-    const lines = [...ctx.placements.lines];
+    const lines = [...ctx.placements.lines()];
     const [own, all] = [lines.filter((l) => l.backend !== "cpu").reduce((n, l) => n + l.count, 0), lines.reduce((n, l) => n + l.count, 0)];
     out.set(op, all === 0 ? "view" : own === 0 ? "cpu" : own < all ? "partly" : all === 1 ? "native" : "composed");
   }

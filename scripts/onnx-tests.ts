@@ -82,7 +82,7 @@ const beside = readJson(join(isZip ? dirname(what) : what, "tolerances.json")) ?
 const { filter } = flags;
 const jobs = testsUnder(root)
   .filter((f) => filter === undefined || basename(f).includes(filter))
-  .map((folder): Job => ({ kind: "onnx", name: basename(folder), path: folder, spec: specOf(folder, beside) }));
+  .map((folder): Job => ({ kind: flags.plans ? "onnx-plan" : "onnx", name: basename(folder), path: folder, spec: specOf(folder, beside) }));
 const outcomes = await runJobs(jobs, { backend: flags.backend, workers: flags.workers, timeoutMs: flags.timeoutMs });
 const totals = report(outcomes, { json: flags.json });
 if (isZip) rmSync(root, { recursive: true, force: true });

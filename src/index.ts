@@ -10,7 +10,8 @@ export { formatOf, load, Model, type LoadOptions, type SampleArguments, type Ses
 export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, type CheckpointTensor, type CheckpointValue } from "./checkpoint.ts";
 export { operators, type Operator } from "./operators.ts";
 export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
-export { Session, type RunOptions, type NamedTensor, type Returned } from "./run/session.ts";
+export { Session, type RunOptions, type Returned } from "./run/session.ts";
+export type { NamedTensor } from "./run/named-tensors.ts";
 export type { Input, Output } from "./run/convert.ts";
 export { benchmark, type BenchmarkInputs, type BenchmarkOptions, type BenchmarkResult, type Latency } from "./run/benchmark.ts";
 export { exampleInputs, type ExampleInputs, type GivenShapes } from "./run/example-inputs.ts";

@@ -158,6 +158,25 @@ describe("opwise ops", () => {
   });
 });
 
+describe("opwise bench", () => {
+  it.concurrent("measures a model by its declared shapes, by given ones and by files, and says what is wrong", async () => {
+    const [declared, open, files, both, none] = await Promise.all([
+      opwise(["bench", join(SHAPES, "model.onnx"), "--shape", "batch=2", "--seconds", "0.2", "--concurrency", "2", "--json"]),
+      opwise(["bench", join(SHAPES, "model.onnx")]),
+      opwise(["bench", join(SHAPES, "model.pt"), "--backend", "cpu", "--inputs", at("feeds.npz"), "--seconds", "0.2"]),
+      opwise(["bench", join(SHAPES, "model.pt"), "--inputs", at("feeds.npz"), "--shape", "x=1"]),
+      opwise(["bench", join(SHAPES, "model.pt"), "--concurrency", "0"]),
+    ]);
+    expect([declared.code, declared.stderr]).toEqual([0, ""]);
+    expect(json(declared.stdout)).toMatchObject({ backend: "wasm", concurrency: 2, errors: 0, errorRate: 0, inputs: "made up from declared shapes" });
+    expect(open.stderr).toContain("sizes for `batch`");
+    expect(files.code).toBe(0);
+    expect(files.stdout).toMatch(/on cpu, loaded in \d+ ms, inputs: .*feeds\.npz\n {2}session ready/);
+    expect(files.stdout).toMatch(/latency {7}p50 \S+ ms {2}p95 \S+ ms {2}p99/);
+    expect([open.code, both.code, none.code]).toEqual([2, 2, 2]);
+  });
+});
+
 describe("opwise", () => {
   it.concurrent("explains itself", async () => {
     const [help, wrong] = await Promise.all([opwise(["--help"]), opwise(["dance"])]);

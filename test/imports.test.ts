@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   run: BELOW_RUN,
   debug: ["run", ...BELOW_RUN],
   preprocess: ["codecs", "numeric", "wasm", "tensor"],
-  cli: ["index.ts"],
+  cli: ["index.ts", "debug"],
 };
 
 /** Packages and the places that may import them; type-only imports count too. */

@@ -39,9 +39,9 @@ describe("a machine", () => {
     expect(kinds.filter((k) => k === "enter trip")).toHaveLength(3);
     expect(kinds.filter((k) => k === "exit trip")).toHaveLength(3);
     expect(kinds.filter((k) => k === "enter fork")).toHaveLength(1);
-    // `mix` and the module it calls, three times each, and the forked function.
-    expect(kinds.filter((k) => k === "enter call")).toHaveLength(7);
-    expect(kinds.filter((k) => k === "exit call")).toHaveLength(8); // and forward itself
+    // forward itself, `mix` and the module it calls, three times each, and the forked function.
+    expect(kinds.filter((k) => k === "enter call")).toHaveLength(8);
+    expect(kinds.filter((k) => k === "exit call")).toHaveLength(8);
     expect(events.some((e) => e.kind === "op" && e.node.op === "aten::mul.Tensor" && e.outputs[0] instanceof Tensor)).toBe(true);
     expect(events.map((e) => e.time)).toEqual(events.map((e) => e.time).sort((a, b) => a - b));
   });

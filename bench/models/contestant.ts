@@ -8,7 +8,9 @@ import { makeBackend } from "../../scripts/runner/backend.ts";
 import type { NpyArray } from "../../src/bytes/npy.ts";
 import { readNpz } from "../../src/bytes/npz.ts";
 import { openSource } from "../../src/bytes/source.ts";
+import type { WasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { load } from "../../src/model.ts";
+import type { Backend } from "../../src/prims/backend.ts";
 import type { Output } from "../../src/run/convert.ts";
 import { Storage } from "../../src/tensor/storage.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
@@ -27,12 +29,22 @@ function leaves(value: Output): Tensor[] {
   return typeof value === "object" && value !== null ? Object.values(value).flatMap((v) => leaves(v as Output)) : [];
 }
 
+/** Waits for all threads. @throws where there are fewer than were asked for */
+async function threadsOf(backend: Backend, wanted: number): Promise<void> {
+  const facts = (): WasmBackend["threads"] => (backend as WasmBackend).threads; // only wasm is asked for more than one
+  for (const end = performance.now() + 5000; wanted > 1 && facts().running < wanted; await new Promise((resume) => setTimeout(resume, 1))) {
+    const { refused } = facts();
+    if (refused !== undefined || performance.now() > end) throw new Error(refused ?? `${facts().running} of ${wanted} threads have started`);
+  }
+}
+
 /** Our own runtime; making the backend (compiling its kernels, starting an engine) is a part of getting a session ready. */
 function opwise(backendName: string, threads: number): Contestant {
   return {
     version: "this checkout",
     prepare: async (path, feeds) => {
       const backend = await makeBackend(backendName, { threads });
+      await threadsOf(backend, threads);
       const model = await load(path);
       const session = await model.session({ backend });
       const tensors = [...feeds].map(([name, a]) => [name, new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape])] as const);

@@ -23,7 +23,7 @@ const BUILT = join(ROOT, ".cache/bench");
  */
 export async function buildContestant(): Promise<string> {
   await build({
-    entryPoints: [join(import.meta.dirname, "contestant.ts")],
+    entryPoints: { contestant: join(import.meta.dirname, "contestant.ts"), "thread-worker": join(ROOT, "src/backends/wasm/thread-worker.ts") },
     bundle: true,
     splitting: true,
     minify: true,

@@ -14,6 +14,7 @@ import { internString } from "../../src/tensor/strings.ts";
 import { Storage } from "../../src/tensor/storage.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import type { Failure, Outcome } from "./outcome.ts";
+import { textOf } from "./plan-case.ts";
 import { failureOf } from "./torch-case.ts";
 import { compareTensors, type Tolerance } from "./value.ts";
 
@@ -94,15 +95,18 @@ function same(got: Datum, want: Datum, tol: Tolerance): string | undefined {
   return `a value of kind ${typeof want}`;
 }
 
-export async function runOnnxTest(folder: string, name: string, spec: unknown, backend: Backend): Promise<Outcome> {
+/** Runs the test; with `plans`, three times over with planning and three times without, which has to give the same bits. */
+export async function runOnnxTest(folder: string, name: string, spec: unknown, backend: Backend, plans = false): Promise<Outcome> {
   const tolerance = spec as OnnxSpec; // made by scripts/onnx-tests.ts
   const sets = readdirSync(folder).filter((f) => f.startsWith("test_data_set_")).sort();
   const failures: Failure[] = [];
   let passed = 0;
   let session;
+  let unplanned;
   try {
     const model = await load(join(folder, "model.onnx"));
     session = await model.session({ backend });
+    if (plans) unplanned = await model.session({ backend, plan: false });
   } catch (error) {
     return { name, callsPassed: 0, callsFailed: Math.max(sets.length, 1), failures: [failureOf("load", error)] };
   }
@@ -121,6 +125,16 @@ export async function runOnnxTest(folder: string, name: string, spec: unknown, b
         const input = takers[i];
         return input === undefined ? [] : [[input.name, datumFrom(readFileSync(join(at, f)), input.type)] as const];
       }));
+      if (unplanned !== undefined) {
+        let difference: string | undefined;
+        for (let round = 0; round < 3; round++) {
+          const [on, off] = [textOf((await session.invoke("forward", [], feeds)).value), textOf((await unplanned.invoke("forward", [], feeds)).value)];
+          if (on !== off) difference ??= `round ${round}: planned ${on.slice(0, 160)} | unplanned ${off.slice(0, 160)}`;
+        }
+        if (difference === undefined) passed++;
+        else failures.push({ where: set, reason: difference });
+        continue;
+      }
       const { value } = await session.invoke("forward", [], feeds);
       const got = typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : [];
       const want = numbered("output_");
@@ -143,5 +157,6 @@ export async function runOnnxTest(folder: string, name: string, spec: unknown, b
     }
   }
   session.dispose();
+  unplanned?.dispose();
   return { name, callsPassed: passed, callsFailed: sets.length - passed, failures };
 }

@@ -6,7 +6,7 @@ import type { Outcome } from "./outcome.ts";
 
 /** One case, as plain data. */
 export interface Job {
-  readonly kind: "torch" | "plan" | "bad" | "onnx";
+  readonly kind: "torch" | "plan" | "bad" | "onnx" | "onnx-plan";
   readonly name: string;
   readonly path: string;
   /** bad: the entry of cases.json; onnx: tolerances. */

@@ -15,7 +15,7 @@ async function run(job: Job): Promise<Outcome> {
     if (job.kind === "torch") return await runTorchCase(job.path, backend);
     if (job.kind === "plan") return await runPlanCase(job.path, job.name, backend);
     if (job.kind === "bad") return await runBadFile(job.path, job.name, job.spec, backend);
-    return await runOnnxTest(job.path, job.name, job.spec, backend);
+    return await runOnnxTest(job.path, job.name, job.spec, backend, job.kind === "onnx-plan");
   } catch (error) {
     return { name: job.name, callsPassed: 0, callsFailed: 1, failures: [failureOf("case", error)] };
   }

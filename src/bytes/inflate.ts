@@ -1,6 +1,6 @@
 /** Inflates raw deflate data into a buffer of known size, and stops as soon as it would be passed. */
 
-import { Inflate } from "fflate";
+import { Inflate, inflateSync } from "fflate";
 import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
 
 /** Compressed bytes handed over at a time: they inflate to 16 MiB at most, so an overrun is seen early. */
@@ -19,28 +19,49 @@ export function inflateRaw(compressed: Uint8Array, size: number): Uint8Array {
       got: `${compressed.length} compressed bytes`,
     });
   }
-  const out = new Uint8Array(size);
-  let done = 0;
-  const stream = new Inflate((chunk) => {
-    if (done + chunk.length > size) {
-      throw new OpwiseError("bad-zip", "the record inflates to more than its declared size", { wanted: `${size} bytes`, got: `more than ${size} bytes` });
-    }
-    out.set(chunk, done);
-    done += chunk.length;
-  });
   try {
-    for (let at = 0; ; at += CHUNK) {
-      const last = at + CHUNK >= compressed.length;
-      stream.push(compressed.subarray(at, at + CHUNK), last);
-      if (last) break;
-    }
+    // A stream has 100 KB of windows, which is more than most records of code hold.
+    return compressed.length > 0 && compressed.length <= CHUNK ? inflateSmall(compressed, size) : inflateInChunks(compressed, size);
   } catch (cause) {
     if (isOpwiseError(cause)) throw cause;
     throw new OpwiseError("bad-zip", `the record's deflate stream is damaged: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-  if (done !== size) {
-    throw new OpwiseError("bad-zip", "the record inflates to fewer bytes than it declares", { wanted: `${size} bytes`, got: `${done} bytes` });
+}
+
+function overrun(size: number): OpwiseError {
+  return new OpwiseError("bad-zip", "the record inflates to more than its declared size", { wanted: `${size} bytes`, got: `more than ${size} bytes` });
+}
+function shortfall(size: number, got: number): OpwiseError {
+  return new OpwiseError("bad-zip", "the record inflates to fewer bytes than it declares", { wanted: `${size} bytes`, got: `${got} bytes` });
+}
+
+/** In one go. One byte more than is wanted tells an overrun: what lies behind it is not kept. */
+function inflateSmall(compressed: Uint8Array, size: number): Uint8Array {
+  let bytes: Uint8Array;
+  try {
+    bytes = inflateSync(compressed, { out: new Uint8Array(size + 1) });
+  } catch (error) {
+    throw error instanceof RangeError ? overrun(size) : error; // a stored block that does not fit
   }
+  if (bytes.length > size) throw overrun(size);
+  if (bytes.length < size) throw shortfall(size, bytes.length);
+  return bytes;
+}
+
+function inflateInChunks(compressed: Uint8Array, size: number): Uint8Array {
+  const out = new Uint8Array(size);
+  let done = 0;
+  const stream = new Inflate((chunk) => {
+    if (done + chunk.length > size) throw overrun(size);
+    out.set(chunk, done);
+    done += chunk.length;
+  });
+  for (let at = 0; ; at += CHUNK) {
+    const last = at + CHUNK >= compressed.length;
+    stream.push(compressed.subarray(at, at + CHUNK), last);
+    if (last) break;
+  }
+  if (done !== size) throw shortfall(size, done);
   return out;
 }
 

@@ -8,7 +8,8 @@ import type { Range, Source } from "../tensor/source.ts";
 import { describeFormat, formatHint, SNIFF_BYTES, sniffFormat } from "./format.ts";
 import type { Limits } from "./limits.ts";
 import { MessageReader } from "./protobuf.ts";
-import { readAll } from "./source.ts";
+import { readSkeleton } from "./onnx-skeleton.ts";
+import { checkSize, readAll } from "./source.ts";
 
 /** An int64: a safe number, else a bigint. */
 export type Int = number | bigint;
@@ -158,6 +159,14 @@ const NO_METADATA: ReadonlyMap<string, string> = new Map();
 /** Reads a whole source and decodes it as a ModelProto; ranges in the model are ranges of the source. @throws bad-onnx, limit-exceeded */
 export async function readOnnx(source: Source, limits?: Limits): Promise<OnnxFile> {
   const bytes = await readAll(source, limits?.maxFileBytes);
+  return { model: decodeModel(bytes, { limits, file: source.name }), bytes };
+}
+
+/** As `readOnnx`, without the large data of tensors where the source is a file: `bytes` are zero there. Their ranges are to be read from the source. @throws as `readOnnx` */
+export async function readOnnxOutline(source: Source, limits?: Limits): Promise<OnnxFile> {
+  if (source.readSync === undefined || source.memory !== undefined) return readOnnx(source, limits);
+  checkSize(source, limits?.maxFileBytes);
+  const bytes = readSkeleton(source);
   return { model: decodeModel(bytes, { limits, file: source.name }), bytes };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Source } from "../tensor/source.ts";
-import { bytesSource, checkSiblingPath, openSource, readAll, subSource } from "./source.ts";
+import { bytesSource, checkSiblingPath, openSource, readAll, readInto, streamFrom, subSource } from "./source.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "opwise-source-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -32,6 +32,24 @@ describe("bytes and parts of them", () => {
     expect([...(await source.read(part))]).toEqual([10, 11, 12, 13, 14]);
     expect(source.readSync).toBeUndefined();
   });
+  it("copies into memory that is there, also of a part", () => {
+    const target = new Uint8Array(6);
+    readInto(subSource(bytesSource(bytes), part), { offset: 1, length: 3 }, target.subarray(2, 5));
+    expect([...target]).toEqual([0, 0, 11, 12, 13, 0]);
+    const plain: Source = { name: "plain", size: 100, read: () => bytes, readSync: ({ offset, length }) => bytes.subarray(offset, offset + length) };
+    readInto(plain, { offset: 90, length: 6 }, target);
+    expect([...target]).toEqual([90, 91, 92, 93, 94, 95]);
+    const slow: Source = { name: "slow", size: 100, read: async () => bytes };
+    expect(() => readInto(slow, part, target)).toThrow(expect.objectContaining({ code: "would-block" }));
+  });
+  it("streams a Blob, and a part of it, in order", async () => {
+    const large = Uint8Array.from({ length: 2_500_000 }, (_, i) => i % 253);
+    const pieces: Uint8Array[] = [];
+    const inner = subSource(await openSource(new Blob([large])), { offset: 5, length: 2_400_000 });
+    await streamFrom(inner, { offset: 7, length: 2_300_000 }, (piece) => pieces.push(piece.slice()));
+    expect(pieces.length).toBeGreaterThan(1);
+    expect(Buffer.compare(Buffer.concat(pieces), large.subarray(12, 2_300_012))).toBe(0);
+  });
   it("refuses to read whole what is larger than the limit", () => {
     expect(() => readAll(bytesSource(bytes), 99)).toThrow(expect.objectContaining({ code: "limit-exceeded" }));
   });
@@ -45,6 +63,13 @@ describe("files", () => {
     expect([...(view ?? [])]).toEqual([10, 11, 12, 13, 14]);
     expect(view?.buffer.byteLength).toBe(5);
     expect((await openSource(new URL(`file://${file}`))).size).toBe(100);
+  });
+  it("reads straight into memory that is there", async () => {
+    const source = await openSource(file);
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    source.readIntoSync?.(part, new Uint8Array(memory.buffer, 3, 5));
+    expect([...new Uint8Array(memory.buffer, 2, 7)]).toEqual([0, 10, 11, 12, 13, 14, 0]);
+    expect(() => source.readIntoSync?.({ offset: 99, length: 2 }, new Uint8Array(2))).toThrow(expect.objectContaining({ code: "truncated" }));
   });
   it("says what is missing or no file", async () => {
     await expect(openSource(join(folder, "nothing"))).rejects.toMatchObject({ code: "missing-file" });
@@ -96,6 +121,17 @@ describe("URLs", () => {
     expect(await source.read({ offset: 262_150, length: 8 })).toEqual(big.slice(262_150, 262_158));
     expect(Buffer.compare(await source.read({ offset: 5, length: 590_000 }), big.slice(5, 590_005))).toBe(0);
     expect(log).toEqual(["bytes=0-262143", "bytes=262144-524287", "bytes=5-590004"]);
+  });
+  it("streams a range as it arrives, in one request", async () => {
+    const log: string[] = [];
+    const source = await openSource("https://example.org/m.pt", { fetch: ranged(log) });
+    const pieces: Uint8Array[] = [];
+    await source.stream?.({ offset: 5, length: 590_000 }, (piece) => pieces.push(piece.slice()));
+    expect(Buffer.compare(Buffer.concat(pieces), big.slice(5, 590_005))).toBe(0);
+    await source.stream?.({ offset: 9, length: 4 }, (piece) => pieces.push(piece.slice()));
+    expect([...(pieces.at(-1) ?? [])]).toEqual([...big.slice(9, 13)]);
+    expect(log).toEqual(["bytes=0-262143", "bytes=5-590004"]);
+    await expect(source.stream?.({ offset: 1, length: big.length }, () => undefined)).rejects.toMatchObject({ code: "truncated" });
   });
   it("downloads whole with progress where it does not", async () => {
     const seen: number[] = [];

@@ -2,6 +2,7 @@
 
 import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
 import type { Range, Source } from "../tensor/source.ts";
+import type { ByteSink } from "./zip-writer.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 
 /** What `openSource` takes: a path (Node), a URL, or the bytes themselves. */
@@ -71,7 +72,28 @@ export function bytesSource(bytes: Uint8Array, name: string = "bytes"): Source {
     checkRange(range, plain.length, name);
     return plain.subarray(range.offset, range.offset + range.length);
   };
-  return { name, size: plain.length, read: readSync, readSync };
+  return { name, size: plain.length, memory: plain, read: readSync, readSync, readIntoSync: (range, target) => target.set(readSync(range)) };
+}
+
+/** Bytes that are read at a time where a range goes through our hands: enough to be quick, few enough to stay in a cache. */
+export const CHUNK_BYTES: number = 1024 * 1024;
+
+/** `range` in parts of at most `size` bytes, one after the other. */
+export function* chunksOf(range: Range, size: number = CHUNK_BYTES): Generator<Range> {
+  for (let done = 0; done < range.length; done += size) yield { offset: range.offset + done, length: Math.min(size, range.length - done) };
+}
+
+/** Reads `range` of a source that has `readSync` into `target`, straight where it can. @throws as its `readSync` */
+export function readInto(source: Source, range: Range, target: Uint8Array): void {
+  if (source.readIntoSync !== undefined) source.readIntoSync(range, target);
+  else if (source.readSync !== undefined) target.set(source.readSync(range));
+  else throw new OpwiseError("would-block", `\`${source.name}\` cannot be read at once`, { where: { file: source.name } });
+}
+
+/** Hands the bytes of `range` over in order and in pieces, from any source. @throws as its `read` */
+export async function streamFrom(source: Source, range: Range, take: (piece: Uint8Array) => void): Promise<void> {
+  if (source.stream !== undefined) return source.stream(range, take);
+  for (const chunk of chunksOf(range)) take(await source.read(chunk));
 }
 
 /** The bytes `range` of `source` as a source of its own. @throws truncated when the range is not inside. */
@@ -84,11 +106,18 @@ export function subSource(source: Source, range: Range, name: string = source.na
   };
   const read = (part: Range): Uint8Array | Promise<Uint8Array> => source.read(inner(part));
   const { readSync } = source;
-  return readSync === undefined ? { name, size, read } : { name, size, read, readSync: (part) => readSync.call(source, inner(part)) };
+  if (readSync === undefined) return { name, size, read, stream: (part, take) => streamFrom(source, inner(part), take) };
+  return { name, size, read, readSync: (part) => readSync.call(source, inner(part)), readIntoSync: (part, target) => readInto(source, inner(part), target) };
 }
 
 /** All bytes of a source. @throws limit-exceeded when there are more than `maxBytes` */
-export function readAll(source: Source, maxBytes: number = DEFAULT_LIMITS.maxFileBytes): Uint8Array | Promise<Uint8Array> {
+export function readAll(source: Source, maxBytes?: number): Uint8Array | Promise<Uint8Array> {
+  checkSize(source, maxBytes);
+  return source.read({ offset: 0, length: source.size });
+}
+
+/** @throws limit-exceeded when a source has more than `maxBytes` */
+export function checkSize(source: Source, maxBytes: number = DEFAULT_LIMITS.maxFileBytes): void {
   if (source.size > maxBytes) {
     throw new OpwiseError("limit-exceeded", `\`${source.name}\` is too large to be read whole`, {
       where: { file: source.name },
@@ -97,7 +126,6 @@ export function readAll(source: Source, maxBytes: number = DEFAULT_LIMITS.maxFil
       hint: "raise `maxFileBytes`",
     });
   }
-  return source.read({ offset: 0, length: source.size });
 }
 
 function blobSource(blob: Blob, given: string | undefined): Source {
@@ -143,8 +171,9 @@ function withSiblings(source: Source, files: Readonly<Record<string, Uint8Array 
   };
   const read = (range: Range): Uint8Array | Promise<Uint8Array> => source.read(range);
   const { readSync } = source;
-  const base = { name: source.name, size: source.size, read, sibling };
-  return readSync === undefined ? base : { ...base, readSync: (range) => readSync.call(source, range) };
+  const base = { name: source.name, size: source.size, read, sibling, ...(source.memory === undefined ? {} : { memory: source.memory }) };
+  if (readSync === undefined) return { ...base, stream: (range, take) => streamFrom(source, range, take) };
+  return { ...base, readSync: (range) => readSync.call(source, range), readIntoSync: (range, target) => readInto(source, range, target) };
 }
 
 function missingFile(path: string, beside: string | undefined, cause?: unknown): OpwiseError {
@@ -207,7 +236,7 @@ function fileError(cause: unknown, name: string): OpwiseError {
 }
 
 /**
- * A source over a file; each read opens it, reads exactly what was asked into memory of its own, and closes it. A file that
+ * A source over a file; each read opens it, reads exactly what was asked, and closes it. A file that
  * changed since it was opened first is refused.
  * @throws missing-file, io-error
  */
@@ -227,9 +256,8 @@ export function fileSource(file: string, name: string = file): Source {
     throw fileError(cause, name);
   }
 
-  const readSync = (range: Range): Uint8Array => {
+  const readIntoSync = (range: Range, target: Uint8Array): void => {
     checkRange(range, size, name);
-    const bytes = new Uint8Array(range.length);
     let fd: number | undefined;
     try {
       fd = fs.openSync(absolute, "r");
@@ -238,7 +266,7 @@ export function fileSource(file: string, name: string = file): Source {
         throw new OpwiseError("io-error", `\`${name}\` changed while it was in use`, { where: { file: name }, hint: "open the model again" });
       }
       for (let done = 0; done < range.length; ) {
-        const got = fs.readSync(fd, bytes, done, Math.min(range.length - done, 1 << 30), range.offset + done);
+        const got = fs.readSync(fd, target, done, Math.min(range.length - done, 1 << 30), range.offset + done);
         if (got === 0) throw new OpwiseError("truncated", `\`${name}\` ends early`, { where: { file: name } });
         done += got;
       }
@@ -247,6 +275,11 @@ export function fileSource(file: string, name: string = file): Source {
     } finally {
       if (fd !== undefined) fs.closeSync(fd);
     }
+  };
+  const readSync = (range: Range): Uint8Array => {
+    checkRange(range, size, name); // before memory is taken
+    const bytes = new Uint8Array(range.length);
+    readIntoSync(range, bytes);
     return bytes;
   };
 
@@ -267,7 +300,7 @@ export function fileSource(file: string, name: string = file): Source {
     }
     return fileSource(real, path.join(path.dirname(file), ...parts));
   };
-  return { name, size, read: readSync, readSync, sibling };
+  return { name, size, read: readSync, readSync, readIntoSync, sibling };
 }
 
 // ---- URLs
@@ -302,18 +335,20 @@ async function urlSource(url: string, options: SourceOptions): Promise<Source> {
 
   let loaded = 0;
   const tag = first.headers.get("etag");
-  const fetchRange = async (offset: number, length: number, response?: Response): Promise<Uint8Array> => {
+  const receiveRange = async (offset: number, length: number, take: (piece: Uint8Array) => void, response?: Response): Promise<void> => {
     const answer = response ?? (await get({ Range: `bytes=${offset}-${offset + length - 1}` }));
     if (answer.status !== 206 || answer.headers.get("etag") !== tag || totalOfContentRange(answer.headers.get("content-range")) !== total) {
       throw new OpwiseError("io-error", `\`${name}\` changed on the server while it was read`, { where: { file: name }, hint: "open the model again" });
     }
-    const bytes = await download(answer, name, { signal: options.signal }, length);
-    if (bytes.length !== length) {
-      throw new OpwiseError("truncated", `the server sent ${bytes.length} of ${length} bytes`, { where: { file: name } });
-    }
+    const received = await receive(answer, name, { signal: options.signal }, length, take);
+    if (received !== length) throw new OpwiseError("truncated", `the server sent ${received} of ${length} bytes`, { where: { file: name } });
     loaded += length;
     options.onProgress?.({ loaded, total });
-    return bytes;
+  };
+  const fetchRange = async (offset: number, length: number, response?: Response): Promise<Uint8Array> => {
+    const pieces: Uint8Array[] = [];
+    await receiveRange(offset, length, (piece) => pieces.push(piece), response);
+    return joined(pieces);
   };
 
   const blocks = new Map<number, Promise<Uint8Array>>();
@@ -350,7 +385,12 @@ async function urlSource(url: string, options: SourceOptions): Promise<Source> {
     out.set((await block(to)).subarray(0, length - (BLOCK_BYTES - start)), BLOCK_BYTES - start);
     return out;
   };
-  return { name, size: total, read, sibling };
+  const stream = async (range: Range, take: (piece: Uint8Array) => void): Promise<void> => {
+    checkRange(range, total, name);
+    if (range.length < BLOCK_BYTES) take(await read(range));
+    else await receiveRange(range.offset, range.length, take);
+  };
+  return { name, size: total, read, stream, sibling };
 }
 
 type Get = (headers: Record<string, string>) => Promise<Response>;
@@ -392,24 +432,43 @@ function totalOfContentRange(header: string | null): number | undefined {
 
 /** The body of a response, in one piece. */
 async function download(response: Response, name: string, options: SourceOptions, maxBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  await receive(response, name, options, maxBytes, (piece) => pieces.push(piece));
+  return joined(pieces);
+}
+
+/** The pieces in one; the only piece as it is. */
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (only !== undefined && pieces.length === 1) return only;
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** Hands the body of a response over as it comes; gives its length. @throws limit-exceeded, truncated, io-error, aborted */
+async function receive(response: Response, name: string, options: SourceOptions, maxBytes: number, take: (piece: Uint8Array) => void): Promise<number> {
   const claimed = Number(response.headers.get("content-length") ?? Number.NaN);
   // With a content encoding the length is that of the compressed bytes.
   const encoded = (response.headers.get("content-encoding") ?? "identity") !== "identity";
   const total = encoded || !Number.isSafeInteger(claimed) ? undefined : claimed;
-  const chunks: Uint8Array[] = [];
   let loaded = 0;
   try {
-    if (response.body === null) return new Uint8Array(0);
+    if (response.body === null) return 0;
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      chunks.push(value);
       loaded += value.length;
       if (loaded > maxBytes) {
         await reader.cancel();
         throw new OpwiseError("limit-exceeded", `the server sent more than ${maxBytes} bytes`, { where: { file: name }, hint: "raise `maxFileBytes`" });
       }
+      take(value);
       options.onProgress?.({ loaded, total });
     }
   } catch (cause) {
@@ -418,15 +477,7 @@ async function download(response: Response, name: string, options: SourceOptions
   if (total !== undefined && loaded < total) {
     throw new OpwiseError("truncated", `the download ended after ${loaded} of ${total} bytes`, { where: { file: name } });
   }
-  const [only] = chunks;
-  if (only !== undefined && chunks.length === 1) return only;
-  const bytes = new Uint8Array(loaded);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return loaded;
 }
 
 /**
@@ -449,4 +500,31 @@ export async function writeFile(file: string, pieces: AsyncIterable<Uint8Array> 
     fs.rmSync(draft, { force: true });
     throw isOpwiseError(cause) ? cause : new OpwiseError("io-error", `\`${file}\` cannot be written: ${textOf(cause)}`, { where: { file }, cause });
   }
+}
+
+/** A file that is written from front to back, and patched. It is there from the first byte on. @throws io-error */
+export function fileBytes(file: string): ByteSink {
+  const { fs, path } = needPlatform(file);
+  const absolute = path.resolve(file);
+  const attempt = <X>(work: () => X): X => {
+    try {
+      return work();
+    } catch (cause) {
+      throw new OpwiseError("io-error", `\`${file}\` cannot be written: ${textOf(cause)}`, { where: { file }, cause });
+    }
+  };
+  let end = 0;
+  const fd = attempt(() => fs.openSync(absolute, "w"));
+  const put = (bytes: Uint8Array, at: number): void => {
+    for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 30), at + done);
+  };
+  return {
+    write: (bytes) =>
+      attempt(() => {
+        put(bytes, end);
+        end += bytes.length;
+      }),
+    patch: (at, bytes) => attempt(() => put(bytes, at)),
+    close: () => attempt(() => fs.closeSync(fd)),
+  };
 }

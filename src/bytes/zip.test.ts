@@ -145,3 +145,56 @@ describe("damaged archives", () => {
     }
   });
 });
+
+describe("records taken in pieces", () => {
+  const big = Uint8Array.from({ length: 2_300_000 }, (_, i) => (i * 7) % 251);
+  /** The archive with one byte of its last record's content changed. */
+  const damaged = (): Uint8Array => {
+    const bytes = stored({ big });
+    const at = 30 + "big".length + 2_000_000;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    return bytes;
+  };
+  it.each([["stored", stored({ big })], ["deflated", deflated({ big })]])("copies and streams %s ones", async (_, bytes) => {
+    const target = new Uint8Array(big.length);
+    const now = await (await openZip(bytesSource(bytes))).record("big");
+    now.readIntoSync?.({ offset: 0, length: big.length }, target);
+    expect(Buffer.compare(target, big)).toBe(0);
+    now.readIntoSync?.({ offset: 100, length: 50 }, target.subarray(0, 50));
+    expect(target.slice(0, 50)).toEqual(big.slice(100, 150));
+    const pieces: Uint8Array[] = [];
+    const later = await (await openZip(slow(bytes))).record("big");
+    await later.stream?.({ offset: 0, length: big.length }, (piece) => pieces.push(piece.slice()));
+    expect(Buffer.compare(Buffer.concat(pieces), big)).toBe(0);
+    await later.stream?.({ offset: 100, length: 50 }, (piece) => pieces.push(piece.slice()));
+    expect(pieces.at(-1)).toEqual(big.slice(100, 150));
+  });
+  it("notices damage of the whole and of a part, either way", async () => {
+    const target = new Uint8Array(big.length);
+    for (const range of [{ offset: 0, length: big.length }, { offset: 5, length: 10 }]) {
+      const now = await (await openZip(bytesSource(damaged()))).record("big");
+      expect(() => now.readIntoSync?.(range, target.subarray(0, range.length))).toThrow(expect.objectContaining({ code: "crc-mismatch" }));
+      const later = await (await openZip(slow(damaged()))).record("big");
+      await expect(later.stream?.(range, () => undefined)).rejects.toMatchObject({ code: "crc-mismatch" });
+    }
+  });
+  it("checks a record once", async () => {
+    let read = 0;
+    const bytes = stored({ big });
+    const counted: Source = {
+      name: "counted",
+      size: bytes.length,
+      read: () => bytes,
+      readSync: ({ offset, length }) => {
+        read += length;
+        return bytes.subarray(offset, offset + length);
+      },
+    };
+    const record = await (await openZip({ ...counted, read: counted.readSync ?? counted.read })).record("big");
+    read = 0;
+    const target = new Uint8Array(big.length);
+    record.readIntoSync?.({ offset: 0, length: big.length }, target);
+    record.readIntoSync?.({ offset: 3, length: 10 }, target.subarray(0, 10));
+    expect(read).toBeLessThan(big.length + 200);
+  });
+});

@@ -9,7 +9,7 @@ import { crc32 } from "./crc32.ts";
 import { describeFormat, formatHint, SNIFF_BYTES, sniffFormat } from "./format.ts";
 import { inflateRaw } from "./inflate.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
-import { checkRange } from "./source.ts";
+import { checkRange, chunksOf, readInto, streamFrom } from "./source.ts";
 
 /** One record as the central directory describes it. */
 export interface ZipEntry {
@@ -56,8 +56,6 @@ const END64_BYTES = 56;
 const CENTRAL_BYTES = 46;
 const LOCAL_BYTES = 30;
 const MAX_COMMENT = 0xffff;
-/** Bytes checked at a time when a large record's CRC is checked before a small part of it is read. */
-const CRC_CHUNK = 4 * 1024 * 1024;
 
 interface RawEntry extends ZipEntry {
   readonly rawName: Uint8Array;
@@ -359,13 +357,6 @@ function inflateEntry(source: Source, entry: ZipEntry, compressed: Uint8Array): 
   return bytes;
 }
 
-/** The ranges to read for a CRC, one after the other. */
-function* chunksOf(range: Range): Generator<Range> {
-  for (let done = 0; done < range.length; done += CRC_CHUNK) {
-    yield { offset: range.offset + done, length: Math.min(CRC_CHUNK, range.length - done) };
-  }
-}
-
 function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredRecord {
   checkReadable(source, entry, limits);
   const { name, size } = entry;
@@ -409,9 +400,23 @@ function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredReco
     return source.read(inner(range, place));
   };
 
+  /** A whole stored record is checked while it goes by: whoever takes it hears of damage at its end. */
+  const stream = async (range: Range, take: (piece: Uint8Array) => void): Promise<void> => {
+    checkRange(range, size, name);
+    place ??= placeData(source, entry, await source.read(headerRange(entry)));
+    if (entry.method !== 0 || (!verified && range.length < size)) return take(await readAsync(range));
+    let crc = 0;
+    await streamFrom(source, inner(range, place), (piece) => {
+      if (!verified) crc = crc32(piece, crc);
+      take(piece);
+    });
+    if (!verified) checkCrc(source, entry, crc);
+    verified = true;
+  };
+
   const { readSync } = source;
   if (readSync === undefined) {
-    return { name, size, read: readAsync, verify: async () => void (verified || (await readAsync({ offset: 0, length: 0 }))) };
+    return { name, size, read: readAsync, stream, verify: async () => void (verified || (await readAsync({ offset: 0, length: 0 }))) };
   }
 
   const fetchSync = (range: Range): Uint8Array => readSync.call(source, range);
@@ -431,5 +436,20 @@ function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredReco
     }
     return inflated === undefined ? fetchSync(inner(range, place)) : cut(range, inflated);
   };
-  return { name, size, read: readNow, readSync: readNow, verify: () => void (verified || readNow({ offset: 0, length: 0 })) };
+  /** As `readNow`; a whole stored record goes piece by piece, so that each is checked while a cache holds it. */
+  const readIntoNow = (range: Range, target: Uint8Array): void => {
+    checkRange(range, size, name);
+    if (entry.method !== 0 || (!verified && range.length < size)) return target.set(readNow(range));
+    place ??= placeData(source, entry, fetchSync(headerRange(entry)));
+    if (verified) return readInto(source, inner(range, place), target);
+    let crc = 0;
+    for (const chunk of chunksOf({ offset: 0, length: size })) {
+      const part = target.subarray(chunk.offset, chunk.offset + chunk.length);
+      readInto(source, inner(chunk, place), part);
+      crc = crc32(part, crc);
+    }
+    checkCrc(source, entry, crc);
+    verified = true;
+  };
+  return { name, size, read: readNow, readSync: readNow, readIntoSync: readIntoNow, verify: () => void (verified || readNow({ offset: 0, length: 0 })) };
 }

@@ -9,12 +9,24 @@ export interface Arguments {
   readonly flags: ReadonlySet<string>;
   readonly options: ReadonlyMap<string, string>;
   readonly repeated: ReadonlyMap<string, readonly string[]>;
+  /** Words behind the model; of commands that take them. */
+  readonly words: readonly string[];
 }
 
-/** `known.model: "none"`: the command takes no model. @throws UsageError for an unknown option, a missing value or a missing model */
+/**
+ * `known.model: "none"`: the command takes no model. `known.words`: how many words may follow the model. `-i` and `-o` are short for `--input` and
+ * `--output`.
+ * @throws UsageError for an unknown option, a missing value or a missing model
+ */
 export function parseArguments(
   words: readonly string[],
-  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[]; readonly model?: "none" },
+  known: {
+    readonly flags: readonly string[];
+    readonly options: readonly string[];
+    readonly repeated: readonly string[];
+    readonly model?: "none";
+    readonly words?: number;
+  },
 ): Arguments {
   const flags = new Set<string>();
   const options = new Map<string, string>();
@@ -26,7 +38,8 @@ export function parseArguments(
       // `-i FILE` is short for `--input FILE`.
       if (word === "-i" && known.repeated.includes("input")) {
         repeated.set("input", [...(repeated.get("input") ?? []), valueOf(words[++i], word)]);
-      } else positional.push(word);
+      } else if (word === "-o" && known.options.includes("output")) options.set("output", valueOf(words[++i], word));
+      else positional.push(word);
       continue;
     }
     const name = word.slice(2);
@@ -37,12 +50,16 @@ export function parseArguments(
   }
   if (known.model === "none") {
     if (positional.length > 0) throw new UsageError(`\`${positional[0] ?? ""}\` is no option of this command`);
-    return { model: "", flags, options, repeated };
+    return { model: "", flags, options, repeated, words: [] };
   }
   const [model, ...more] = positional;
   if (model === undefined) throw new UsageError("a model is wanted");
-  if (more.length > 0) throw new UsageError(`one model is wanted, got ${positional.length}`);
-  return { model, flags, options, repeated };
+  const most = known.words ?? 0;
+  if (more.length > most)
+    throw new UsageError(
+      most === 0 ? `one model is wanted, got ${positional.length}` : `at most ${most} words are wanted behind the model, got ${more.length}`,
+    );
+  return { model, flags, options, repeated, words: more };
 }
 
 function valueOf(word: string | undefined, option: string): string {

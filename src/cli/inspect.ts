@@ -1,6 +1,6 @@
 /** `opwise inspect`: what a model is, and whether this build runs it. */
 
-import { formatOf, load, readCheckpoint } from "../index.ts";
+import { formatOf, load, readCheckpoint, type Session } from "../index.ts";
 import { type Arguments, programOption } from "./arguments.ts";
 import { progressLine } from "./progress.ts";
 
@@ -34,11 +34,20 @@ async function inspectCheckpoint(args: Arguments): Promise<number> {
   return 0;
 }
 
+/** What the weights are made of. */
+async function inspectSizes(session: Session, json: boolean): Promise<number> {
+  const { resultJson, sizesOf, sizesText } = await import("../debug/index.ts");
+  const sizes = await sizesOf(session);
+  console.log(json ? resultJson(sizes) : sizesText(sizes));
+  return 0;
+}
+
 export async function inspect(args: Arguments): Promise<number> {
   if ((await formatOf(args.model)) === "state-dict") return inspectCheckpoint(args);
   const model = await load(args.model, { onProgress: progressLine(args.model), ...programOption(args) });
   const summary = model.summary();
   using session = await model.session();
+  if (args.flags.has("sizes")) return await inspectSizes(session, args.flags.has("json"));
   const tensors = session.tensors();
   const count = (role: string): { readonly tensors: number; readonly elements: number } => {
     const own = tensors.filter((t) => t.role === role);

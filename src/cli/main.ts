@@ -12,8 +12,9 @@ import { run } from "./run.ts";
 import { save } from "./save.ts";
 
 const USAGE = `usage:
-  opwise inspect FILE [--json] [--extra]
-                                   a model: format, inputs and outputs, parameters, ops, what this build lacks, extra files
+  opwise inspect FILE [--json] [--extra] [--sizes]
+                                   a model: format, inputs and outputs, parameters, ops, what this build lacks, extra files;
+                                   --sizes: weights by module and dtype, alike, never read, all zero
                                    a checkpoint (.pth, .safetensors, *.index.json): names, dtypes, shapes and bytes of its tensors
   opwise run MODEL [--input [NAME=]FILE]... [--output DIR] [--method NAME] [--backend NAME] [--json]
              [--expect [NAME=]FILE]... [--tolerance X] [--seed N] [--max-steps N]
@@ -22,6 +23,22 @@ const USAGE = `usage:
                                    input, by a preset (default imagenet), steps, or a preprocessor_config.json;
                                    --sample: those that a .pt2 was exported with
   opwise print MODEL               the typed graph with source lines
+  opwise print TRACE [SELECTOR] [--hist] [--all] [--json]
+                                   a recorded run; of one node, value or module: \`#112\`, \`%y1\`, \`encoder.**\`
+  opwise trace MODEL[@BACKEND][:noplan] -i FILE... [-o run.opwtrace] [--values none|hash|stats|full] [--select SELECTOR]...
+               [--max-bytes 2G] [--prims] [--hashes] [--no-timing] [--json];  opwise trace repair FILE [-o OUT]
+                                   records a run; keeps what is whole of a recording that was cut off
+  opwise profile MODEL[@BACKEND] -i FILE... [--by op|module|line|node] [--runs 5] [--top 25] [--plan] [--timing-only]
+               [--chrome-trace FILE.json[.gz]] [--folded FILE] [--md] [--json]
+                                   where the time goes; opwise mem ...: live bytes, the peak and who holds it
+  opwise repeat MODEL[@BACKEND] -i FILE... [--runs 3] [--vary plan,batch=N,backend=NAME] [--json]
+                                   is it the same every time, and what is the first value that is not
+  opwise check MODEL|TRACE checks.opw [-i FILE]... [--junit FILE] [--sarif FILE] [--json]
+                                   holds a run to assertions: lines of \`SELECTOR => {condition}\`
+  opwise source MODEL|TRACE [SELECTOR] [--json]
+                                   the module tree, or lines of the archive and the author with their nodes
+  opwise select MODEL|TRACE SELECTOR [--json]
+                                   what a selector matches
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
   --program NAME                   with the commands above: one of several programs in a .pt2
@@ -32,11 +49,19 @@ const USAGE = `usage:
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
 backends: ${BACKEND_NAMES}
-exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file`;
+exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
+
+/** What commands that run a model take to open it. */
+const RUN_FLAGS: readonly string[] = ["json", "sample"];
+const RUN_OPTIONS: readonly string[] = ["backend", "method", "program", "seed"];
+
+/** The debugger's commands, whose exit codes are those of docs/debugger.md. */
+const DEBUGGING: ReadonlySet<string> = new Set(["trace", "select", "profile", "mem", "repeat", "check", "source", "compare", "diff", "debug", "nan", "why", "whatif", "bisect", "reduce", "goldens", "instrument", "tolerances", "view", "report", "dap"]);
 
 /** Exit codes by what went wrong. */
-function exitCode(error: unknown): number {
+async function exitCode(error: unknown, command: string | undefined): Promise<number> {
   if (error instanceof UsageError) return 2;
+  if (command !== undefined && DEBUGGING.has(command)) return (await import("../debug/index.ts")).exitOf(error);
   if (!isOpwiseError(error)) return 1;
   switch (error.code) {
     case "unsupported-op":
@@ -44,6 +69,8 @@ function exitCode(error: unknown): number {
     case "bad-argument":
     case "type-mismatch":
       return 2;
+    case "no-match":
+      return 7;
     case "model-raised":
     case "runtime-error":
     case "shape-mismatch":
@@ -62,7 +89,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
     case "inspect":
-      return inspect(parseArguments(rest, { flags: ["json", "extra"], options: ["program"], repeated: [] }));
+      return inspect(parseArguments(rest, { flags: ["json", "extra", "sizes"], options: ["program"], repeated: [] }));
     case "run":
       return run(
         parseArguments(rest, {
@@ -72,7 +99,22 @@ async function main(argv: readonly string[]): Promise<number> {
         }),
       );
     case "print":
-      return print(parseArguments(rest, { flags: [], options: ["program"], repeated: [] }));
+      return print(parseArguments(rest, { flags: ["json", "hist", "all"], options: ["program"], repeated: [], words: 1 }));
+    case "profile":
+    case "mem": {
+      const own = { flags: [...RUN_FLAGS, "timing-only", "plan", "md"], options: [...RUN_OPTIONS, "runs", "by", "top", "chrome-trace", "folded"], repeated: ["input"] };
+      return (await import("./profile.ts"))[command](parseArguments(rest, own));
+    }
+    case "repeat":
+      return (await import("./repeat.ts")).repeat(parseArguments(rest, { flags: RUN_FLAGS, options: [...RUN_OPTIONS, "runs", "vary"], repeated: ["input"] }));
+    case "check":
+      return (await import("./repeat.ts")).check(parseArguments(rest, { flags: RUN_FLAGS, options: [...RUN_OPTIONS, "junit", "sarif"], repeated: ["input"], words: 1 }));
+    case "source":
+      return (await import("./source.ts")).source(parseArguments(rest, { flags: ["json"], options: ["program"], repeated: [], words: 1 }));
+    case "select":
+      return (await import("./select.ts")).select(parseArguments(rest, { flags: ["json"], options: ["program"], repeated: [], words: 1 }));
+    case "trace":
+      return (await import("./trace.ts")).trace(parseArguments(rest, { flags: [...RUN_FLAGS, "no-timing", "prims", "hashes"], options: [...RUN_OPTIONS, "output", "values", "max-bytes"], repeated: ["input", "select"], words: 1 }));
     case "bench":
       return bench(
         parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),
@@ -94,9 +136,19 @@ async function main(argv: readonly string[]): Promise<number> {
 // A reader that closes early (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
+const words = process.argv.slice(2);
+// For `git bisect run`: what could not be tested (3 to 7) is skipped.
+const bisecting = words.includes("--git-bisect");
+const finish = (code: number): number => (bisecting && code >= 3 && code <= 7 ? 125 : code);
+
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = finish(await main(words.filter((word) => word !== "--git-bisect")));
 } catch (error) {
+  const code = await exitCode(error, words[0]);
+  if (words.includes("--json") && !(error instanceof UsageError)) {
+    const { errorJson, resultJson } = await import("../debug/index.ts");
+    console.log(resultJson({ error: errorJson(error), exit: code }));
+  }
   console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : isOpwiseError(error) ? error.toString() : error);
-  process.exitCode = exitCode(error);
+  process.exitCode = finish(code);
 }

@@ -1,5 +1,6 @@
 /** The typed graph that every loader ends in: SSA values, nodes with nested blocks, source locations. */
 
+import type { AuthorPlace } from "./author.ts";
 import type { ClassType, EnumType, InterfaceType } from "./class-type.ts";
 import type { Dim } from "./dim.ts";
 import type { Guard } from "./guard.ts";
@@ -21,6 +22,10 @@ export interface Location {
   readonly python?: () => string | undefined;
   /** The expression in the archive's code and in the author's source, for tracebacks. */
   readonly excerpts?: () => Pick<TraceFrame, "code" | "original">;
+  /** The author's lines, innermost call first, resolved when asked for. */
+  readonly author?: () => readonly AuthorPlace[];
+  /** Dotted path of the module that the node belongs to, where the format says so for each node (ONNX, pt2). */
+  readonly module?: () => string | undefined;
 }
 
 export interface Value {

@@ -125,6 +125,11 @@ class Printer {
   }
 }
 
+/** A constant or an attribute as text. */
+export function printTemplate(value: Template, options: PrintOptions = {}): string {
+  return new Printer(options).template(value);
+}
+
 /** A block as text. */
 export function printBlock(block: Block, options: PrintOptions = {}): string {
   const printer = new Printer(options);

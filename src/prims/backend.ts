@@ -18,6 +18,11 @@ export interface Backend extends Device {
   readonly onHost: boolean;
   /** A device copy of `bytes` (host layout, elements of `dtype`). Called with a storage's whole bytes. */
   upload(bytes: Uint8Array, dtype: DType, storage: Storage): Buffer;
+  /**
+   * Memory of a storage's bytes that are written before anything reads it: a file's bytes go there without a copy on the host. `bytes()` is that memory as the host sees it,
+   * to be asked for again after anything else was made.
+   */
+  reserve?(nbytes: number, dtype: DType, storage: Storage): { readonly buffer: Buffer; readonly bytes: () => Uint8Array };
   /** A device copy of zeros, where that is cheaper than an upload of them. */
   blank?(nbytes: number, dtype: DType): Buffer;
   /** Whether `run` wants this operand's host bytes rather than a device copy (indices, sizes). */

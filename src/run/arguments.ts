@@ -7,7 +7,7 @@ import { printType, type Type } from "../ir/type.ts";
 import { readableText } from "../ops/prim/text.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { type Borrowed, type Input, toDatum } from "./convert.ts";
+import { type Borrowed, fromDatum, type Input, toDatum } from "./convert.ts";
 
 /** A type as schemas write it: `int[]?`, `Dict(str, Tensor)`, `(int, str)`. */
 function schemaType(type: Type): string {
@@ -119,4 +119,12 @@ export function callArguments(callee: Callee, args: readonly Input[], kwargs: Re
     if (at < args.length) throw refuse(`Argument '${name}' specified both as positional and keyword argument. Schema: ${text()}`);
   }
   return data;
+}
+
+/** Carries a list's changes back to the array it was made of. */
+export function returnItems(array: readonly Input[], items: readonly Datum[]): void {
+  if (!Array.isArray(array) || Object.isFrozen(array)) return;
+  const target = array as Input[]; // the caller gave a plain, mutable array
+  const changed = target.length !== items.length || items.some((item, i) => typeof item !== "object" && item !== target[i]);
+  if (changed) target.splice(0, target.length, ...items.map((item): Input => fromDatum(item)));
 }

@@ -7,6 +7,7 @@ import type { Backend } from "../prims/backend.ts";
 import type { Call, Region } from "../prims/call.ts";
 import type { Context } from "../prims/context.ts";
 import { checkRanks } from "../prims/ranks.ts";
+import { uploaded } from "../prims/upload.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { isContiguous, numelOf } from "../tensor/shape.ts";
@@ -25,6 +26,12 @@ export interface ExecutorOptions {
   readonly print?: (text: string) => void;
 }
 
+/** Who is told of every call, and of what the model prints. */
+export interface ExecutorObserver {
+  readonly placed: (what: Call | Region, backend: string, bytes: number, reason: string | undefined) => void;
+  readonly printed: (text: string) => void;
+}
+
 interface Waiting {
   readonly what: Call;
 }
@@ -38,8 +45,10 @@ export class Executor implements Context {
   readonly #print: (text: string) => void;
   readonly print = (text: string): void => {
     this.recorder?.stop("a print");
+    this.observer?.printed(text);
     this.#print(text);
   };
+  observer: ExecutorObserver | undefined;
   /** Bytes that this run may still allocate. */
   budget: number = Infinity;
   /** Elements that this run's calls may still visit. */
@@ -150,12 +159,14 @@ export class Executor implements Context {
     this.launches++;
     this.recorder?.ran(region, true);
     this.placements.add(region, this.backend.name, 0, undefined);
+    this.observer?.placed(region, this.backend.name, 0, undefined);
   }
 
   /** Runs the call where it belongs; a promise, and nothing run, where bytes have to be waited for first. */
   #place(call: Call): Promise<void> | undefined {
     if (this.backend.onHost) {
       this.backend.run(call, this.backend);
+      this.observer?.placed(call, this.backend.name, 0, undefined);
       return undefined;
     }
     const refusal = this.backend.refuses(call);
@@ -176,10 +187,12 @@ export class Executor implements Context {
       this.launches++;
       this.recorder?.ran(call, true);
       this.placements.add(call, this.backend.name, moved, undefined);
+      this.observer?.placed(call, this.backend.name, moved, undefined);
     } else {
       this.#cpu.run(call, this.#cpu);
       this.recorder?.ran(call, false);
       this.placements.add(call, "cpu", moved, refusal);
+      this.observer?.placed(call, "cpu", moved, refusal);
     }
     return undefined;
   }
@@ -189,9 +202,8 @@ export class Executor implements Context {
     const need = (view: View): void => {
       if (view.storage.bufferOn(this.backend) !== undefined) return;
       const blank = view.storage.isBlank ? this.backend.blank?.(view.storage.nbytes, view.dtype) : undefined;
-      const buffer = blank ?? this.backend.upload(view.storage.bytes(), view.dtype, view.storage);
-      if (blank === undefined) view.storage.cacheOnDevice(this.backend, buffer);
-      else view.storage.deviceWritten(this.backend, buffer);
+      if (blank === undefined) uploaded(this.backend, view.storage, view.dtype);
+      else view.storage.deviceWritten(this.backend, blank);
       this.fresh.push(view.storage); // a sweep gives its device copy back when nothing holds it
     };
     for (const view of what.operands) if (!this.backend.readsOnHost(what, view)) need(view);

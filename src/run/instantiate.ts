@@ -3,16 +3,23 @@
 import { type Datum, type Instance, makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import type { ObjectTemplate, StorageTemplate, Template, TensorTemplate } from "../ir/template.ts";
 import { unpackBits } from "../bytes/packed-bits.ts";
+import { readInto, streamFrom } from "../bytes/source.ts";
+import type { Backend } from "../prims/backend.ts";
+import { streamed, uploaded } from "../prims/upload.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { internString } from "../tensor/strings.ts";
 import { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 
+/** Smaller storages stay where they are until they are used: sizes and indices are read by the host. */
+const LEAST_BROUGHT = 256;
+
 /** Turns templates into data. One per session: sessions share a file's bytes, never values. */
 export class Instantiator {
   readonly #data = new Map<Template | TensorTemplate, Datum>();
   readonly #storages = new Map<StorageTemplate, Storage>();
+  readonly #dtypes = new Map<Storage, DType>();
   /** Objects whose `__setstate__` has to run, inner ones first. */
   readonly pendingStates: { readonly instance: Instance; readonly state: Datum }[] = [];
 
@@ -27,15 +34,29 @@ export class Instantiator {
     return false;
   }
 
-  /** Bytes that wait to be read from sources which cannot be read at once (URLs, Blobs). */
-  prefetch(): Promise<void>[] {
+  /** Bytes that wait to be read from sources which cannot be read at once (URLs, Blobs): to the host, or to the backend where it takes them from there. */
+  prefetch(backend?: Backend): Promise<void>[] {
     const waits: Promise<void>[] = [];
     for (const [template, storage] of this.#storages) {
       if (template.source.readSync !== undefined || storage.onHost) continue;
-      const wait = storage.sync();
+      const source = storage.unread;
+      const wait = backend === undefined || source === undefined ? storage.sync() : streamed(backend, storage, this.#dtypeOf(storage), source);
       if (wait instanceof Promise) waits.push(wait);
     }
     return waits;
+  }
+
+  /** Brings what nothing has read or written yet to a backend that takes a file's bytes straight into its memory. @throws as reading the file does */
+  bring(backend: Backend): void {
+    if (backend.reserve === undefined) return;
+    for (const storage of this.#storages.values()) {
+      if (storage.nbytes < LEAST_BROUGHT || storage.unread?.fill === undefined) continue;
+      if (storage.nbytes <= backend.limits.maxBytes) uploaded(backend, storage, this.#dtypeOf(storage));
+    }
+  }
+
+  #dtypeOf(storage: Storage): DType {
+    return this.#dtypes.get(storage) ?? "uint8";
   }
 
   tensor(template: TensorTemplate): Tensor {
@@ -58,6 +79,7 @@ export class Instantiator {
     if (storage === undefined) {
       storage = makeStorage(template, dtype);
       this.#storages.set(template, storage);
+      this.#dtypes.set(storage, dtype);
     }
     return storage;
   }
@@ -129,11 +151,15 @@ function makeStorage(template: StorageTemplate, dtype: DType): Storage {
     for (let at = 0, from = 0; at < count; at += packedRow, from += rowBytes) out.set(unpackBits(dtype, bytes.subarray(from, from + rowBytes), packedRow), at);
     return out;
   };
-  return Storage.lazy(count, () => {
+  const load = (): Uint8Array | Promise<Uint8Array> => {
     if (source.readSync !== undefined) return shape(source.readSync(range));
     const bytes = source.read(range);
     return bytes instanceof Promise ? bytes.then(shape) : shape(bytes);
-  });
+  };
+  // A device may take the bytes from the file where memory has them as the file has.
+  if (packedBits !== undefined || source.size !== nbytes) return Storage.lazy(count, { load });
+  if (source.readSync !== undefined) return Storage.lazy(count, { load, fill: (target) => readInto(source, range, target) });
+  return Storage.lazy(count, { load, stream: (take) => streamFrom(source, range, take) });
 }
 
 /** A sparse initialiser as a dense tensor: indices are linear `[nnz]` or coordinates `[nnz, rank]`. */

@@ -9,7 +9,7 @@ import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { OpSteps } from "../ops/registry.ts";
 import type { TraceFrame } from "../tensor/traceback.ts";
 import type { CodeBlock, Instruction, LinkedFunction, Operand } from "./code.ts";
-import type { Listener, MachineEvent } from "./event.ts";
+import type { BlockKind, Listener, MachineEvent } from "./event.ts";
 import type { Executor } from "./executor.ts";
 import type { Planner } from "./plan/planner.ts";
 
@@ -70,7 +70,9 @@ export interface MachineOptions {
 
 export class Machine {
   readonly executor: Executor;
-  listener: Listener | undefined;
+  #listener: Listener | undefined;
+  /** What the listener waits for: to be awaited before the next `advance`. */
+  held: Promise<void> | undefined;
   /** Event objects made so far: 0 where nobody listens. */
   eventsBuilt = 0;
   time = 0;
@@ -89,6 +91,24 @@ export class Machine {
     this.#maxSteps = options.maxSteps ?? Infinity;
     this.#maxDepth = options.maxDepth ?? 10_000;
     this.#planner = options.planner;
+  }
+
+  get listener(): Listener | undefined {
+    return this.#listener;
+  }
+  set listener(listener: Listener | undefined) {
+    this.#listener = listener;
+    this.executor.observer = listener === undefined ? undefined : {
+      placed: (what, backend, bytes, reason) => this.#emit({ ...this.#base(), kind: "prim", what, backend, bytes, reason }),
+      printed: (text) => this.#emit({ ...this.#base(), kind: "print", text }),
+    };
+  }
+
+  /** Gives what `held` is, once. */
+  release(): Promise<void> | undefined {
+    const { held } = this;
+    this.held = undefined;
+    return held;
   }
 
   /** Prepares a call; `advance` runs it. */
@@ -140,14 +160,14 @@ export class Machine {
       case "constant":
         registers[instruction.results[0] ?? 0] = instruction.value;
         kill(registers, instruction.kills);
-        if (this.listener !== undefined) this.#emitOp(instruction, [], [instruction.value]);
+        if (this.#listener !== undefined) this.#emitOp(instruction, [], [instruction.value]);
         return "more";
       case "data": {
         const args = gather(instruction.operands, registers);
         const outputs = instruction.run(args);
         store(registers, instruction.results, outputs);
         kill(registers, instruction.kills);
-        if (this.listener !== undefined) this.#emitOp(instruction, args, outputs);
+        if (this.#listener !== undefined) this.#emitOp(instruction, args, outputs);
         return "more";
       }
       case "getattr": {
@@ -157,7 +177,7 @@ export class Machine {
         if (value === undefined) throw new OpwiseError("runtime-error", `'${object.class.name}' object has no attribute '${instruction.name}'`);
         registers[instruction.results[0] ?? 0] = value;
         kill(registers, instruction.kills);
-        if (this.listener !== undefined) this.#emitOp(instruction, [object], [value]);
+        if (this.#listener !== undefined) this.#emitOp(instruction, [object], [value]);
         return "more";
       }
       case "setattr": {
@@ -167,13 +187,13 @@ export class Machine {
         if (slot === undefined) throw new OpwiseError("runtime-error", `'${object.class.name}' object has no attribute '${instruction.name}'`);
         object.slots[slot] = value;
         kill(registers, instruction.kills);
-        if (this.listener !== undefined) this.#emitOp(instruction, [object, value], []);
+        if (this.#listener !== undefined) this.#emitOp(instruction, [object, value], []);
         return "more";
       }
       case "if": {
         const taken = read(registers, instruction.operands[0]) === true ? 0 : 1;
         const block = instruction.blocks[taken] ?? unreachable("branch");
-        this.#open({ block, position: 0, registers, role: { kind: "branch" }, owner: instruction, returnTo: registers }, "branch", instruction.node, taken === 0 ? "then" : "else", 0);
+        this.#open({ block, position: 0, registers, role: { kind: "branch" }, owner: instruction, returnTo: registers }, "branch", taken === 0 ? "then" : "else");
         return "more";
       }
       case "loop": {
@@ -183,11 +203,12 @@ export class Machine {
         if (limit <= 0 || read(registers, condition) !== true) {
           store(registers, instruction.results, values);
           kill(registers, instruction.kills);
+          if (this.#listener !== undefined) this.#emitOp(instruction, [limit, false, ...values], values);
           return "more";
         }
         registers[instruction.body.inputs[0] ?? 0] = 0;
         store(registers, instruction.body.inputs.slice(1), values);
-        this.#open({ block: instruction.body, position: 0, registers, role: { kind: "loop", trip: 0, limit }, owner: instruction, returnTo: registers }, "trip", instruction.node, "loop", 0);
+        this.#open({ block: instruction.body, position: 0, registers, role: { kind: "loop", trip: 0, limit }, owner: instruction, returnTo: registers }, "trip", "loop");
         return "more";
       }
       case "call":
@@ -206,7 +227,7 @@ export class Machine {
         const future: Future = { kind: "future", state: { done: false } };
         registers[instruction.results[0] ?? 0] = future;
         this.tasks.push(newTask(future));
-        this.#open({ block: instruction.body, position: 0, registers: [...registers], role: { kind: "fork" }, owner: instruction, returnTo: undefined }, "fork", instruction.node, "fork", 0);
+        this.#open({ block: instruction.body, position: 0, registers: [...registers], role: { kind: "fork" }, owner: instruction, returnTo: undefined }, "fork", "fork");
         return "more";
       }
       case "wait": {
@@ -216,7 +237,7 @@ export class Machine {
         if ("error" in future.state) throw future.state.error;
         registers[instruction.results[0] ?? 0] = future.state.value;
         kill(registers, instruction.kills);
-        if (this.listener !== undefined) this.#emitOp(instruction, [future], [future.state.value]);
+        if (this.#listener !== undefined) this.#emitOp(instruction, [future], [future.state.value]);
         return "more";
       }
       case "raise": {
@@ -238,6 +259,7 @@ export class Machine {
     const steps = pending.steps ?? unreachable("a read without steps");
     for (let step = steps.next(); ; step = steps.next()) {
       if (step.done === true) return this.#finish({ ...pending, outputs: step.value });
+      if (this.#listener !== undefined && !(step.value instanceof Promise)) this.#emit({ ...this.#base(), kind: "read", node: pending.instruction.node, tensor: step.value });
       const wait = step.value instanceof Promise ? step.value : this.executor.sync(step.value);
       if (wait instanceof Promise) return this.#wait(wait, pending);
     }
@@ -250,14 +272,14 @@ export class Machine {
     store(frame.registers, instruction.results, outputs);
     kill(frame.registers, instruction.kills);
     this.#pending = undefined;
-    if (this.listener !== undefined) this.#emitOp(instruction, args, outputs);
+    if (this.#listener !== undefined) this.#emitOp(instruction, args, outputs);
     return "more";
   }
 
   #wait(promise: Promise<void>, pending: PendingOp): Status {
     this.#pending = pending;
     this.waiting = promise;
-    if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "read wanted", node: pending.instruction.node });
+    if (this.#listener !== undefined) this.#emit({ ...this.#base(), kind: "read wanted", node: pending.instruction.node });
     return "waiting";
   }
 
@@ -279,16 +301,16 @@ export class Machine {
   #enter(fn: LinkedFunction, args: readonly Datum[], owner: Instruction | undefined, returnTo: Datum[] | undefined): void {
     const registers = new Array<Datum>(fn.registers).fill(null);
     store(registers, fn.body.inputs, args);
-    this.#open({ block: fn.body, position: 0, registers, role: { kind: "function", name: fn.decl.name }, owner, returnTo }, "call", owner?.node, fn.decl.name, 0);
+    this.#open({ block: fn.body, position: 0, registers, role: { kind: "function", name: fn.decl.name }, owner, returnTo }, "call", fn.decl.name, fn);
   }
 
-  #open(frame: Frame, what: "call" | "branch" | "trip" | "fork", node: Node | undefined, name: string, trip: number): void {
+  #open(frame: Frame, what: BlockKind, name: string, fn?: LinkedFunction): void {
     const { frames } = this.#task;
     if (frames.length >= this.#maxDepth) {
       throw new OpwiseError("limit-exceeded", `more than ${this.#maxDepth} frames are open`, { hint: "does the model call itself without end?" });
     }
     frames.push(frame);
-    if (this.listener !== undefined && node !== undefined) this.#emit({ ...this.#base(), kind: "enter", what, node, name, trip });
+    if (this.#listener !== undefined) this.#emitEnter(frame, what, name, fn);
   }
 
   /** A block has run to its end: loop on, or hand its values to where it was opened. */
@@ -298,12 +320,12 @@ export class Machine {
     if (role.kind === "loop" && owner !== undefined) {
       const [go, ...carried] = values;
       role.trip++;
-      if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "exit", what: "trip", node: owner.node });
+      if (this.#listener !== undefined) this.#emit({ ...this.#base(), kind: "exit", what: "trip", node: owner.node, values, last: !(go === true && role.trip < role.limit) });
       if (go === true && role.trip < role.limit) {
         registers[frame.block.inputs[0] ?? 0] = role.trip;
         store(registers, frame.block.inputs.slice(1), carried);
         frame.position = 0;
-        if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "enter", what: "trip", node: owner.node, name: "loop", trip: role.trip });
+        if (this.#listener !== undefined) this.#emitEnter(frame, "trip", "loop", undefined);
         return "more";
       }
       task.frames.pop();
@@ -312,7 +334,7 @@ export class Machine {
       return "more";
     }
     task.frames.pop();
-    if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "exit", what: role.kind === "function" ? "call" : role.kind === "fork" ? "fork" : "branch", node: owner?.node });
+    if (this.#listener !== undefined) this.#emit({ ...this.#base(), kind: "exit", what: role.kind === "function" ? "call" : role.kind === "fork" ? "fork" : "branch", node: owner?.node, values, last: true });
     if (role.kind === "fork") {
       const { future } = this.tasks.pop() ?? unreachable("fork without a task");
       if (future !== undefined) future.state = { done: true, value: values[0] ?? null };
@@ -338,7 +360,7 @@ export class Machine {
     if (running.failure !== undefined) return this.#unwind(running, running.failure.error);
     const placed = typedError(error).at(whereOf(node), this.#trace(node, above));
     const kept = this.tasks.length > 1;
-    if (this.listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
+    if (this.#listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
     return this.#unwind(running, placed);
   }
 
@@ -380,9 +402,15 @@ export class Machine {
   #emitOp(instruction: Instruction, inputs: readonly Datum[], outputs: readonly Datum[]): void {
     this.#emit({ ...this.#base(), kind: "op", node: instruction.node, inputs, outputs });
   }
+  #emitEnter(frame: Frame, what: BlockKind, name: string, fn: LinkedFunction | undefined): void {
+    const inputs = frame.block.inputs.map((register) => frame.registers[register] ?? null);
+    const trip = frame.role.kind === "loop" ? frame.role.trip : 0;
+    this.#emit({ ...this.#base(), kind: "enter", what, node: frame.owner?.node, name, trip, inputs, decl: fn?.decl });
+  }
   #emit(event: MachineEvent): void {
     this.eventsBuilt++;
-    this.listener?.(event);
+    const held = this.#listener?.(event);
+    if (held instanceof Promise) this.held = Promise.all([this.held, held]).then(() => undefined);
   }
 }
 

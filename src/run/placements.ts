@@ -62,16 +62,16 @@ export class Placements {
     counts.push({ kind: what.kind, detail, what: describe(what), backend, reason, count: 1, bytes });
   }
 
-  /** One line per description, backend and reason. */
-  get lines(): readonly Placement[] {
+  /** One line per description, backend and reason; `planned` are further counts. */
+  lines(planned: Iterable<Placement> = []): readonly Placement[] {
     const lines = new Map<string, Placement>();
-    for (const counts of this.#counts.values()) {
-      for (const { what, backend, reason, count, bytes } of counts) {
-        const key = `${backend}|${what}|${reason ?? ""}`;
-        const line = lines.get(key);
-        lines.set(key, { what, backend, reason, count: count + (line?.count ?? 0), bytes: bytes + (line?.bytes ?? 0) });
-      }
-    }
+    const add = ({ what, backend, reason, count, bytes }: Placement): void => {
+      const key = `${backend}|${what}|${reason ?? ""}`;
+      const line = lines.get(key);
+      lines.set(key, { what, backend, reason, count: count + (line?.count ?? 0), bytes: bytes + (line?.bytes ?? 0) });
+    };
+    for (const counts of this.#counts.values()) counts.forEach(add);
+    for (const line of planned) add(line);
     return [...lines.values()];
   }
 }

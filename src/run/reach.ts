@@ -72,7 +72,8 @@ export function sweep(executor: Executor, live: ReadonlySet<Storage>): void {
     if (live.has(storage)) {
       kept.push(storage);
       bytes += storage.nbytes;
-    } else storage.release();
+    } else if (storage.onHost) storage.dropDevice(); // an input: its caller may hold it still
+    else storage.release();
   }
   executor.fresh = kept;
   executor.freshBytes = bytes;

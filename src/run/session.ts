@@ -1,7 +1,7 @@
 /** A session: one instance of a model on one backend. */
 
 import type { Datum, Instance } from "../ir/datum.ts";
-import type { FunctionDecl, Program } from "../ir/graph.ts";
+import { allFunctions, type FunctionDecl, isForeign, type Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable } from "../ops/registry.ts";
@@ -19,11 +19,13 @@ import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
-import { callArguments } from "./arguments.ts";
+import { callArguments, returnItems } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
-import type { Placement } from "./placements.ts";
+import { describe, type Placement } from "./placements.ts";
+import { namedTensors, type NamedTensor } from "./named-tensors.ts";
+import { Watchers } from "./watchers.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
 export interface SessionOptions {
@@ -54,21 +56,12 @@ export interface RunOptions {
   readonly listener?: Listener | undefined;
 }
 
-/** A parameter or buffer by its dotted path. */
-export interface NamedTensor {
-  readonly name: string;
-  readonly tensor: Tensor;
-  readonly role: "parameter" | "buffer" | "attribute";
-}
-
 /** A result as data, with the static type that says what kinds its scalars are. */
 export interface Returned {
   readonly value: Datum;
   readonly type: Type;
 }
 
-/** Names of modules, shared ones counted once a path. */
-const MAX_NAMED_MODULES = 200_000;
 const SWEEP_BYTES = 64 * 2 ** 20;
 /** Milliseconds after which an asynchronous run lets the event loop have a turn. */
 const TURN_MS = 20;
@@ -83,6 +76,7 @@ export class Session {
   readonly #planner: Planner | undefined;
   /** The session's own storages that have been on the device. */
   readonly #resident = new Set<Storage>();
+  readonly #watchers = new Watchers();
   #running = false;
   #disposed = false;
 
@@ -107,14 +101,27 @@ export class Session {
   /** Makes the instance: values of the stored objects, then `__setstate__` where classes have one. Nothing of the model has run before. */
   static async create(program: Program, options: SessionOptions): Promise<Session> {
     const session = new Session(program, options);
-    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
-    if (program.main !== undefined) session.#linker.link(program.main);
-    if (session.#instantiator.waits) for (const decl of functionsOf(program)) session.#linker.link(decl);
-    await Promise.all(session.#instantiator.prefetch());
-    for (const { instance, state } of session.#instantiator.pendingStates) {
-      await session.#drive(session.#linker.method(instance.class, "__setstate__"), [instance, state], options.setup ?? {});
+    try {
+      await session.#makeReady(options);
+    } catch (error) {
+      session.dispose();
+      throw error;
     }
     return session;
+  }
+
+  async #makeReady({ backend, setup }: SessionOptions): Promise<void> {
+    const { program } = this;
+    const instantiator = this.#instantiator;
+    // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
+    if (program.main !== undefined) this.#linker.link(program.main);
+    if (instantiator.waits || backend.reserve !== undefined) for (const decl of allFunctions(program)) if (!isForeign(decl)) this.#linker.link(decl);
+    const fetched = await Promise.allSettled(instantiator.prefetch(backend)); // all have ended before any error is thrown
+    for (const one of fetched) if (one.status === "rejected") throw one.reason;
+    for (const { instance, state } of instantiator.pendingStates) {
+      await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
+    }
+    instantiator.bring(backend);
   }
 
   /** Methods that can be called, `forward` first where there is one. */
@@ -138,7 +145,7 @@ export class Session {
   async invoke(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Promise<Returned> {
     const job = this.#prepare(method, args, kwargs);
     try {
-      return job.finish(await this.#drive(job.fn, job.args, options, job.wrap));
+      return job.finish(await this.#drive(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
       await this.#settle(job.kept());
     }
@@ -148,7 +155,7 @@ export class Session {
   invokeSync(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Returned {
     const job = this.#prepare(method, args, kwargs);
     try {
-      return job.finish(this.#driveSync(job.fn, job.args, options, job.wrap));
+      return job.finish(this.#driveSync(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
       const wait = this.#settle(job.kept());
       if (wait instanceof Promise) wait.catch(() => undefined); // results of a blocking device are read already
@@ -283,6 +290,11 @@ export class Session {
     return this.#root === undefined ? this.#state : [this.#root];
   }
 
+  /** Asks `make` at the start of each run for a listener, or for none in this run; gives a function that ends it. */
+  watch(make: () => Listener | undefined): () => void {
+    return this.#watchers.add(make);
+  }
+
   #newMachine(options: RunOptions, planner?: Planner): Machine {
     this.executor.budget = options.maxBytes ?? Infinity;
     this.executor.work = options.maxWork ?? Infinity;
@@ -355,6 +367,7 @@ export class Session {
     let turn = performance.now();
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) await machine.release();
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") await machine.waiting;
       if ((steps & 63) === 0) {
@@ -382,6 +395,7 @@ export class Session {
     machine.start(fn, args);
     for (let steps = 0; ; steps++) {
       const status = machine.advance();
+      if (machine.held !== undefined) throw new OpwiseError("would-block", "the listener has to be waited for", { hint: "use the asynchronous form" });
       if (status === "done") return machine.result ?? [];
       if (status === "waiting") throw new OpwiseError("would-block", "the backend's values have to be waited for", { hint: "use the asynchronous form" });
       if ((steps & 63) === 0) {
@@ -427,9 +441,11 @@ export class Session {
     finish();
   }
 
-  /** Every call and region so far: where it ran, how often, what it moved, and why not on the session's backend. */
+  /** Every call and region so far, steps of plans that are still kept among them: where it ran, how often, what it moved, and why not on the session's backend. */
   placement(): readonly Placement[] {
-    return this.executor.placements.lines;
+    const backend = this.executor.backend.name;
+    const planned = this.plans().flatMap(({ steps, launches }) => steps.map(({ what }): Placement => ({ what: describe(what), backend, count: launches, bytes: 0, reason: undefined })));
+    return this.executor.placements.lines(planned);
   }
 
   /** What has been planned so far: the steps that run in place of nodes, and which. */
@@ -451,22 +467,7 @@ export class Session {
       });
       return out;
     }
-    let visits = 0;
-    const visit = (instance: Instance, prefix: string, path: ReadonlySet<Instance>): void => {
-      // A shared module has a name on every path to it, which can be exponentially many.
-      if (++visits > MAX_NAMED_MODULES) throw new OpwiseError("limit-exceeded", "the modules have too many names", { wanted: `at most ${MAX_NAMED_MODULES}` });
-      instance.class.attributes.forEach((a, i) => {
-        const value = instance.slots[i];
-        if (value instanceof Tensor) {
-          const role = instance.class.parameters.has(a.name) ? "parameter" : instance.class.buffers.has(a.name) ? "buffer" : "attribute";
-          out.push({ name: prefix + a.name, tensor: value, role });
-        } else if (typeof value === "object" && value !== null && "kind" in value && value.kind === "instance" && value.class.isModule && !path.has(value)) {
-          visit(value, `${prefix}${a.name}.`, new Set([...path, value]));
-        }
-      });
-    };
-    visit(this.#root, "", new Set([this.#root]));
-    return out;
+    return [...out, ...namedTensors(this.#root)];
   }
   /** Parameters by dotted path. */
   parameters(): ReadonlyMap<string, Tensor> {
@@ -545,18 +546,12 @@ export class Session {
     this.#planner?.dispose();
     for (const storage of reachableStorages(this.roots)) storage.dropDevice();
     for (const storage of this.#instantiator.storages) storage.dropDevice();
-    for (const storage of this.#resident) storage.release();
+    for (const storage of this.#resident) storage.dropDevice();
     sweep(this.executor, new Set());
   }
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** Functions and methods that have code in the archive. */
-function functionsOf(program: Program): FunctionDecl[] {
-  const methods = [...program.classes.values()].flatMap((cls) => (cls.kind === "Class" && !cls.name.startsWith("__torch__.torch.classes.") ? [...cls.methods.values()] : []));
-  return [...program.functions.values(), ...methods];
 }
 
 interface Job {
@@ -582,12 +577,4 @@ function spread(values: readonly Datum[], hooked: readonly Datum[]): readonly Da
   if (given === null) return values;
   const items = typeof given === "object" && "kind" in given && given.kind === "tuple" ? given.items : [given];
   return [values[0] ?? null, ...items];
-}
-
-/** Carries a list's changes back to the array it was made of. */
-function returnItems(array: readonly Input[], items: readonly Datum[]): void {
-  if (!Array.isArray(array) || Object.isFrozen(array)) return;
-  const target = array as Input[]; // the caller gave a plain, mutable array
-  const changed = target.length !== items.length || items.some((item, i) => typeof item !== "object" && item !== target[i]);
-  if (changed) target.splice(0, target.length, ...items.map((item): Input => fromDatum(item)));
 }

@@ -38,6 +38,7 @@ export type ErrorCode =
   | "disposed"
   | "busy"
   | "would-block"
+  | "no-match"
   | "io-error"
   | "internal";
 

@@ -11,10 +11,16 @@ export interface Source {
   readonly name: string;
   /** Bytes in all. */
   readonly size: number;
+  /** All bytes, where they lie in memory already. */
+  readonly memory?: Uint8Array;
   /** The bytes of `range`, as a view where they already lie in memory. Never more than asked. @throws truncated, io-error */
   read(range: Range): Uint8Array | Promise<Uint8Array>;
   /** As `read`, at once, where the source can. */
   readSync?(range: Range): Uint8Array;
+  /** As `readSync`, into memory that is there already and as long as the range: nothing of a large range is held twice. */
+  readIntoSync?(range: Range, target: Uint8Array): void;
+  /** Hands the bytes of `range` over in order, in pieces as they come; `take` may not keep them. For sources that cannot be read at once. */
+  stream?(range: Range, take: (piece: Uint8Array) => void): Promise<void>;
   /** A source next to this one (external data of an ONNX file). `path` is relative and has been checked. */
   sibling?(path: string): Source | Promise<Source>;
 }

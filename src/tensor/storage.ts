@@ -14,6 +14,15 @@ export interface Device {
   download(buffer: Buffer, nbytes: number): Uint8Array | Promise<Uint8Array>;
 }
 
+/** Where a storage's bytes come from when they are first needed; each may be asked again after a release. */
+export interface ByteSource {
+  readonly load: () => Uint8Array | Promise<Uint8Array>;
+  /** Writes all bytes to `target`, at once. Absent where they have to be waited for, or lie otherwise in the file. */
+  readonly fill?: (target: Uint8Array) => void;
+  /** Hands all bytes over in order, in pieces that `take` may not keep. Absent as `fill`; one of the two is there where bytes are as in the file. */
+  readonly stream?: (take: (piece: Uint8Array) => void) => Promise<void>;
+}
+
 const CARRIERS: readonly Carrier[] = ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64"];
 const SLOT: Readonly<Record<Carrier, number>> = { i8: 0, u8: 1, i16: 2, u16: 3, i32: 4, u32: 5, i64: 6, u64: 7, f32: 8, f64: 9 };
 
@@ -31,7 +40,7 @@ export class Storage {
   #bytes: Uint8Array | undefined;
   #borrowed: boolean;
   #views: (TypedArray | undefined)[] = [];
-  #load: (() => Uint8Array | Promise<Uint8Array>) | undefined;
+  #load: ByteSource | undefined;
   #device: Device | undefined;
   #buffer: Buffer | undefined;
   #savers: ((bytes: Uint8Array) => void)[] | undefined;
@@ -52,10 +61,10 @@ export class Storage {
   static wrap(bytes: Uint8Array, borrowed: boolean): Storage {
     return new Storage(bytes.byteLength, bytes, borrowed);
   }
-  /** Bytes fetched when first needed; `load` may be asked again after a release. */
-  static lazy(nbytes: number, load: () => Uint8Array | Promise<Uint8Array>): Storage {
+  /** Bytes fetched when first needed. */
+  static lazy(nbytes: number, source: ByteSource | ByteSource["load"]): Storage {
     const storage = new Storage(nbytes, undefined, true);
-    storage.#load = load;
+    storage.#load = typeof source === "function" ? { load: source } : source;
     return storage;
   }
   /** Memory of a device, valid there only. */
@@ -76,6 +85,10 @@ export class Storage {
   /** Whether the bytes can be fetched again from where they came: a weight that nothing has written. */
   get hasSource(): boolean {
     return this.#load !== undefined;
+  }
+  /** Where the bytes come from, while they are nowhere else: a device may take them from there. */
+  get unread(): ByteSource | undefined {
+    return this.#bytes === undefined && this.#buffer === undefined ? this.#load : undefined;
   }
   /** Whether nothing has written or read it yet: all zeros, and memory nowhere. */
   get isBlank(): boolean {
@@ -99,7 +112,7 @@ export class Storage {
     const bytes =
       this.#device !== undefined && this.#buffer !== undefined
         ? this.#device.download(this.#buffer, this.#nbytes)
-        : this.#load?.();
+        : this.#load?.load();
     if (bytes === undefined) return;
     if (bytes instanceof Promise) return bytes.then((b) => this.#setBytes(b));
     this.#setBytes(bytes);
@@ -111,6 +124,13 @@ export class Storage {
     }
     this.#bytes = bytes;
     this.#views = [];
+  }
+
+  /** The bytes as they are now, wherever they are, without changing what is valid where: for whoever watches. Host bytes are a view. */
+  peek(): Uint8Array | Promise<Uint8Array> {
+    if (this.#bytes !== undefined) return this.#bytes.subarray(0, this.#nbytes);
+    if (this.#device !== undefined && this.#buffer !== undefined) return this.#device.download(this.#buffer, this.#nbytes);
+    return this.#load?.load() ?? new Uint8Array(this.#nbytes);
   }
 
   /** The host bytes. @throws would-block while they are only on a device or in a file that cannot be read at once */

@@ -9,7 +9,7 @@ import { attend } from "../../src/ops/aten/attention.ts";
 import { matmul } from "../../src/ops/aten/products.ts";
 import { plainSide, uniformLayer } from "../../src/ops/aten/recurrent.ts";
 import { constant } from "../../src/expr/expr.ts";
-import { empty, map } from "../../src/prims/calls.ts";
+import { contract, empty, map } from "../../src/prims/calls.ts";
 import type { Program } from "../../src/prims/program.ts";
 import { narrowed } from "../../src/prims/views.ts";
 import type { Context } from "../../src/prims/context.ts";
@@ -49,17 +49,18 @@ function laid(shape: readonly number[], order: readonly number[], seed: number):
   );
 }
 
-/** The greatest difference of what both backends make, relative where values are above 1; the wasm one has to claim `region` where one is named. */
+/** The greatest difference of what both backends make, relative to the greatest value above 1; the wasm one has to claim `region` where one is named. */
 function difference(make: (ctx: Context) => Tensor, region?: string): number {
   const [want, context] = [make(on(host)), on(device)];
   const got = make(context);
-  if (region !== undefined) expect(context.placements.lines.filter((p) => p.what === region && p.backend === "wasm")).not.toEqual([]);
+  if (region !== undefined) expect(context.placements.lines().filter((p) => p.what === region && p.backend === "wasm")).not.toEqual([]);
   expect(got.shape).toEqual(want.shape);
   const [a, b] = [got.data, want.data].map((data) => Array.from(data, Number));
+  const scale = (b ?? []).reduce((most, y) => (Math.abs(y) > most ? Math.abs(y) : most), 1);
   let worst = 0;
   a?.forEach((x, i) => {
     const y = b?.[i] ?? 0;
-    if (!Object.is(x, y)) worst = Math.max(worst, Number.isNaN(x) !== Number.isNaN(y) ? Infinity : Math.abs(x - y) / Math.max(1, Math.abs(y)));
+    if (!Object.is(x, y)) worst = Math.max(worst, Number.isNaN(x) !== Number.isNaN(y) ? Infinity : Math.abs(x - y) / scale);
   });
   return worst;
 }
@@ -242,6 +243,39 @@ describe("windows", () => {
         expect(difference(make)).toBeLessThan(1e-6);
       }),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe("products of integers", () => {
+  it("are exact for any of 8 and 16 bits", () => {
+    const dtypes = fc.constantFrom("int8" as const, "uint8" as const, "int16" as const);
+    const shapes = fc.record({
+      batch: sizes(2),
+      rows: fc.constantFrom(1, 3, 4, 9, 70),
+      depth: fc.constantFrom(1, 2, 7, 33),
+      columns: fc.constantFrom(1, 5, 8, 19),
+      left: dtypes,
+      right: dtypes,
+      order: fc.constantFrom([0, 1, 2], [0, 2, 1]),
+      seed: sizes(1000),
+    });
+    const whole = (shape: readonly number[], dtype: "int8" | "uint8" | "int16", seed: number): Tensor => {
+      const values = Array.from(noise(shape, seed).data, Number).map((x) => Math.round(x * { int8: 128, uint8: 255, int16: 32768 }[dtype]));
+      return Tensor.from({ int8: Int8Array, uint8: Uint8Array, int16: Int16Array }[dtype].from(values), shape, dtype);
+    };
+    fc.assert(
+      fc.property(shapes, ({ batch, rows, depth, columns, left, right, order, seed }) => {
+        const turned = (t: Tensor): Tensor =>
+          viewOf(t, [...t.shape.slice(0, 1), ...t.shape.slice(1).reverse()], [...t.strides.slice(0, 1), ...t.strides.slice(1).reverse()], t.offset);
+        const make = (ctx: Context): Tensor => {
+          const a = whole([batch, rows, depth], left, seed);
+          const b = order[1] === 1 ? whole([batch, depth, columns], right, seed + 1) : turned(whole([batch, columns, depth], right, seed + 1));
+          return contract(ctx, a, b, "int32");
+        };
+        expect(difference(make, "contract")).toBe(0);
+      }),
+      { numRuns: 100 },
     );
   });
 });

@@ -117,8 +117,8 @@ export function contract(call: ContractCall): void {
   const out = call.results[0] ?? unreachable("result");
   const [batch = 0, m = 0, n = 0] = out.shape;
   const k = a.shape[2] ?? 0;
-  // Products of up to 32-bit integers sum exactly in doubles while they stay below 2^53.
-  const small = dtypeInfo(a.dtype).itemsize === 1 && dtypeInfo(b.dtype).itemsize === 1;
+  // Products of integers of up to 16 bits sum exactly in doubles: they stay below 2^53.
+  const small = dtypeInfo(a.dtype).itemsize <= 2 && dtypeInfo(b.dtype).itemsize <= 2;
   const isInt = call.accumulate === "i32" || call.accumulate === "i64";
   for (let i = 0; i < batch; i++) {
     const [x, y, z] = [matrix(a, i), matrix(b, i), matrix(out, i)];

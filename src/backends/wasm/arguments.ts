@@ -23,7 +23,7 @@ const BLOCK: Local<"i32"> = { index: 0, type: "i32" };
 
 /** Bytes of a launch's block. */
 export function blockBytes(launch: Launch): number {
-  const words = launch.strides.reduce((n, s) => n + 1 + s.length, launch.shape.length);
+  const words = launch.strides.reduce((n, s) => n + s.length, launch.shape.length + launch.addresses.length);
   return (words + (words & 1)) * 4 + launch.scalars.length * 8;
 }
 

@@ -6,6 +6,7 @@ import { type CellFunctions, emitCells } from "./cells.ts";
 import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
+import { emitIntegers, type IntegerFunctions } from "./integer-gemm.ts";
 import type { LinearMemory } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
@@ -26,6 +27,7 @@ export type DenseKernels = {
       RowFunctions &
       CellFunctions &
       AttentionFunctions &
+      IntegerFunctions &
       WinogradFunctions &
       Pools)
   ]: (...args: number[]) => void;
@@ -45,6 +47,7 @@ export function denseKernels(memory: LinearMemory): { readonly module: WebAssemb
   emitRows(module, fusedMultiplyAdd);
   emitCells(module, fusedMultiplyAdd, vectorProducts);
   emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
+  emitIntegers(module);
   emitWinograd(module, fusedMultiplyAdd, gemm);
   const compiled = new WebAssembly.Module(module.encode());
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory, spill: SPILL_START } });

@@ -8,8 +8,9 @@ import { KEYS, SIGHT } from "./attention.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
-import type { LinearMemory } from "./memory.ts";
 import { padded } from "./products.ts";
+import { inRanges } from "./ranges.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 export function refusesAttention(region: Region): string | undefined {
   const [q, k, v, mask] = region.operands;
@@ -37,14 +38,14 @@ function matricesOf(view: View, lead: readonly number[]): Matrices {
   return { view, rowStride: step(rank - 2), columnStride: step(rank - 1), steps: lead.map((_, i) => step(rank - 2 - lead.length + i)) };
 }
 
-export function runAttention(region: Region, memory: LinearMemory, dense: DenseKernels, addressOf: (view: View) => number): void {
+export function runAttention(region: Region, runtime: KernelRuntime, dense: DenseKernels, addressOf: (view: View) => number): void {
   const [q, k, v, mask] = region.operands;
   const out = region.results[0];
   if (q === undefined || k === undefined || v === undefined || out === undefined) return unreachable("operands");
+  const { memory } = runtime;
   const lead = out.shape.slice(0, -2);
-  const [queries, keys, values, result] = [q, k, v, out].map((view) => matricesOf(view, lead));
+  const [queries, keys, values, result] = [matricesOf(q, lead), matricesOf(k, lead), matricesOf(v, lead), matricesOf(out, lead)];
   const masks = mask === undefined ? undefined : matricesOf(mask, lead);
-  if (queries === undefined || keys === undefined || values === undefined || result === undefined) return unreachable("matrices");
   const [length = 0, width = 0] = q.shape.slice(-2);
   const [count = 0, depth = 0] = v.shape.slice(-2);
   const causal = region.params["causal"] === true;
@@ -53,23 +54,22 @@ export function runAttention(region: Region, memory: LinearMemory, dense: DenseK
   const contiguous = (m: Matrices, size: number): boolean => size <= 1 || m.columnStride === FLOAT;
   const single = length === 1 && contiguous(queries, width) && contiguous(keys, width) && contiguous(values, depth);
 
-  const [keyBytes, valueBytes] = [padded(count, ROWS) * width * FLOAT, count * padded(depth, ROWS) * FLOAT];
-  const scratchBytes = single ? padded(count, 4) * FLOAT : (width + KEYS + padded(depth, ROWS)) * COLUMNS * FLOAT;
-  const scratch = memory.allocate(scratchBytes);
-  const packed = single ? undefined : memory.allocate(keyBytes + valueBytes);
-  const at = lead.map(() => 0);
-  const heads = numelOf(lead);
-  const base = (m: Matrices): number => addressOf(m.view) + m.view.offset * (m.view.dtype === "bool" ? 1 : FLOAT);
-  const place = (m: Matrices, from: number): number => m.steps.reduce((sum, step, i) => sum + step * (at[i] ?? 0), from);
-  const [queriesAt, keysAt, valuesAt, outAt, masksAt] = [base(queries), base(keys), base(values), base(result), masks === undefined ? 0 : base(masks)];
-  let packedFrom: readonly [number, number] | undefined;
-  for (let head = 0; head < heads; head++) {
-    const [to, from, key, value] = [place(result, outAt), place(queries, queriesAt), place(keys, keysAt), place(values, valuesAt)];
-    const maskAt = masks === undefined ? 0 : place(masks, masksAt);
-    const [maskRow, maskColumn] = [masks?.rowStride ?? 0, masks?.columnStride ?? 0];
-    if (packed === undefined) {
-      dense.attendOne(to, from, key, value, maskAt, count, width, depth, keys.rowStride, values.rowStride, maskColumn, sight, 0, scratch.address, scale);
-    } else {
+  const place = (m: Matrices, at: readonly number[]): number =>
+    addressOf(m.view) + m.view.offset * (m.view.dtype === "bool" ? 1 : FLOAT) + m.steps.reduce((sum, step, i) => sum + step * (at[i] ?? 0), 0);
+  const [maskRow, maskColumn] = [masks?.rowStride ?? 0, masks?.columnStride ?? 0];
+  inRanges(runtime, numelOf(lead), (length * count * (width + depth)) / 8, (first, heads) => {
+    const [keyBytes, valueBytes] = [padded(count, ROWS) * width * FLOAT, count * padded(depth, ROWS) * FLOAT];
+    const scratch = memory.allocate(single ? padded(count, 4) * FLOAT : (width + KEYS + padded(depth, ROWS)) * COLUMNS * FLOAT);
+    const packed = single ? undefined : memory.allocate(keyBytes + valueBytes);
+    let packedFrom: readonly [number, number] | undefined;
+    for (let head = first; head < first + heads; head++) {
+      const at = positionOf(head, lead);
+      const [to, from, key, value] = [place(result, at), place(queries, at), place(keys, at), place(values, at)];
+      const maskAt = masks === undefined ? 0 : place(masks, at);
+      if (packed === undefined) {
+        dense.attendOne(to, from, key, value, maskAt, count, width, depth, keys.rowStride, values.rowStride, maskColumn, sight, 0, scratch.address, scale);
+        continue;
+      }
       // Heads that share keys and values share what was packed.
       if (packedFrom === undefined || packedFrom[0] !== key || packedFrom[1] !== value) {
         dense.packRows(packed.address, key, count, width, keys.rowStride, keys.columnStride);
@@ -79,33 +79,24 @@ export function runAttention(region: Region, memory: LinearMemory, dense: DenseK
         }
         packedFrom = [key, value];
       }
-      dense.attend(
-        to,
-        from,
-        packed.address,
-        packed.address + keyBytes,
-        maskAt,
-        length,
-        count,
-        width,
-        depth,
-        queries.rowStride,
-        queries.columnStride,
-        result.rowStride,
-        maskRow,
-        maskColumn,
-        sight,
-        0,
-        scratch.address,
-        scale,
-      );
+      const [keysAt, valuesAt] = [packed.address, packed.address + keyBytes];
+      const [row, column] = [queries.rowStride, queries.columnStride];
+      const outRow = result.rowStride;
+      dense.attend(to, from, keysAt, valuesAt, maskAt, length, count, width, depth, row, column, outRow, maskRow, maskColumn, sight, 0, scratch.address, scale);
     }
-    for (let i = lead.length - 1; i >= 0; i--) {
-      at[i] = (at[i] ?? 0) + 1;
-      if ((at[i] ?? 0) < (lead[i] ?? 1)) break;
-      at[i] = 0;
-    }
+    memory.free(scratch);
+    if (packed !== undefined) memory.free(packed);
+  });
+}
+
+/** The position that has a number in row-major order. */
+function positionOf(number: number, shape: readonly number[]): number[] {
+  const at: number[] = [];
+  let left = number;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    at[axis] = left % size;
+    left = Math.floor(left / size);
   }
-  memory.free(scratch);
-  if (packed !== undefined) memory.free(packed);
+  return at;
 }

@@ -12,6 +12,7 @@ import {
   type ScanCall,
   type ScatterCall,
 } from "../../prims/call.ts";
+import type { Expr } from "../../expr/expr.ts";
 import { type Program, usesIndex } from "../../prims/program.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
@@ -20,11 +21,12 @@ import type { View } from "../../tensor/tensor.ts";
 import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
-import { computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
+import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
+import { isShortProduct, refusesShortProduct, runShortProduct } from "./integer-products.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
@@ -64,11 +66,16 @@ export function checkFailed(program: Program | undefined, code: number): OpwiseE
   return new OpwiseError("index-out-of-range", program?.messages[code - 1] ?? `check ${code - 1} of ${program?.name ?? "a kernel"} failed`);
 }
 
+/** Rows that make a table of what depends on the column alone worth while. */
+const TABLE_ROWS = 4;
+
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
   /** The module of the dense kernels and its functions, for threads. */
   readonly dense: { readonly module: WebAssembly.Module; readonly kernels: DenseKernels };
+  /** What of a compute is tabled by column, for the rank that it was asked for last. */
+  readonly #columns = new WeakMap<Program, { readonly rank: number; readonly columns: readonly Expr[] }>();
   readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #convolutions: Convolutions;
@@ -97,7 +104,7 @@ export class Launcher {
         return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
       }
       case "contract":
-        return this.#products.refusesContract(what);
+        return isShortProduct(what) ? refusesShortProduct(what) : this.#products.refusesContract(what);
       case "convolve":
         return this.#convolutions.refuses(what);
       case "window":
@@ -110,7 +117,7 @@ export class Launcher {
   run(call: Call | Region, addressOf: AddressOf, packed: Packed): void {
     switch (call.kind) {
       case "region":
-        return runRegion(call, this.#runtime.memory, this.#dense, this.#products, addressOf, packed);
+        return runRegion(call, this.#runtime, this.#dense, this.#products, addressOf, packed);
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
@@ -137,6 +144,7 @@ export class Launcher {
     const extra = call.operands.slice(2);
     const finish =
       call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
+    if (isShortProduct(call)) return runShortProduct(call, this.#runtime, this.#dense, addressOf, packed, finish);
     this.#products.contract(call, addressOf, packed, finish);
   }
 
@@ -185,8 +193,9 @@ export class Launcher {
     scalars: Launch["scalars"],
     addressOf: AddressOf,
     offsets?: readonly number[],
+    further: readonly number[] = [],
   ): void {
-    const addresses = views.map((v, k) => addressOf(v) + v.offset * bytesPer(v) + (offsets?.[k] ?? 0));
+    const addresses = [...views.map((v, k) => addressOf(v) + v.offset * bytesPer(v) + (offsets?.[k] ?? 0)), ...further];
     const launch: Launch = { shape, addresses, strides, scalars, types: program.scalars };
     const block = this.#runtime.block(blockBytes(launch));
     writeArguments(this.#runtime.memory, block, launch);
@@ -235,10 +244,27 @@ export class Launcher {
     if (numelOf(shape) === 0) return;
     const ranks = call.operands.map((v) => v.shape.length);
     const apart = !call.results.some((r) => call.operands.some((v) => v.storage === r.storage));
-    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}`, () =>
-      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, this.#runtime)),
+    const last = shape[shape.length - 1] ?? 1;
+    const tabled = numelOf(shape) >= TABLE_ROWS * last;
+    const columns = tabled ? this.#columnsOf(call.program, shape.length) : [];
+    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}`, () =>
+      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, columns, this.#runtime)),
     );
-    this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf);
+    const { memory } = this.#runtime;
+    const table = columns.length === 0 ? undefined : memory.allocate(columns.length * COLUMN_BYTES * last);
+    try {
+      this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf, undefined, table === undefined ? [] : [table.address]);
+    } finally {
+      if (table !== undefined) memory.free(table);
+    }
+  }
+
+  #columnsOf(program: Program, rank: number): readonly Expr[] {
+    const known = this.#columns.get(program);
+    if (known?.rank === rank) return known.columns;
+    const columns = columnValues(program, rank);
+    this.#columns.set(program, { rank, columns });
+    return columns;
   }
 
   #reduce(call: ReduceCall, addressOf: AddressOf): void {
@@ -255,7 +281,7 @@ export class Launcher {
     });
     let outer = pick(kept, views.length);
     let inner = pick(reduced, count);
-    const loopOf = new Array<number>(call.shape.length);
+    const loopOf: number[] = [];
     if (usesIndex(program)) [...kept, ...reduced].forEach((axis, loop) => (loopOf[axis] = loop));
     else {
       outer = kept.length === 0 ? outer : coalesce(outer.shape, outer.strides);

@@ -83,15 +83,64 @@ function depths(roots: readonly Expr[], rank: number): ReadonlyMap<Expr, number>
   return known;
 }
 
+function storeValue(c: Code, at: Value<"i32">, value: Value): void {
+  // The instruction goes by the value's own type.
+  if (value.type === "f32") c.store("f32.store", at, value as Value<"f32">);
+  else if (value.type === "f64") c.store("f64.store", at, value as Value<"f64">);
+  else if (value.type === "i64") c.store("i64.store", at, value as Value<"i64">);
+  else c.store("i32.store", at, value as Value<"i32">);
+}
+function loadValue(c: Code, type: Value["type"], at: Value<"i32">): Value {
+  if (type === "f32") return c.load("f32.load", at);
+  if (type === "f64") return c.load("f64.load", at);
+  return type === "i64" ? c.load("i64.load", at) : c.load("i32.load", at);
+}
+
+/** What depends on the innermost axis alone and is used by what does not: the same for every row. */
+export function columnValues(program: Program, rank: number): readonly Expr[] {
+  const roots = partsOf(program);
+  const alone = new Map<Expr, boolean>();
+  const only = (e: Expr): boolean => {
+    const before = alone.get(e);
+    if (before !== undefined) return before;
+    const plain = e.op === "unary" || e.op === "binary" || e.op === "select" || e.op === "cast" || e.op === "round" || e.op === "bitcast";
+    const found = e.op === "const" || e.op === "scalar" || (e.op === "index" && e.axis === rank - 1) || (plain && operandsOf(e).every(only));
+    alone.set(e, found);
+    return found;
+  };
+  const found = new Set<Expr>();
+  const depth = depths(roots, rank);
+  const use = (e: Expr): void => {
+    if (only(e) && depth.get(e) === rank && e.op !== "index") found.add(e);
+  };
+  for (const e of depth.keys()) {
+    if (!only(e)) for (const operand of e.op === "fold" ? [e.loop.count, ...e.loop.init] : operandsOf(e)) use(operand);
+  }
+  roots.forEach(use);
+  return [...found];
+}
+
+/** Bytes of a column's value. */
+export const COLUMN_BYTES = 8;
+
 /**
  * Kernel of a compute over results of rank `rank`; operands have their own ranks. Where no result lies in an operand's storage (`apart`), elements are
- * loaded as far out as their coordinates are known. The results have elements.
+ * loaded as far out as their coordinates are known. `columns` are computed once into a table, whose address follows the views'. The results have elements.
  */
-export function computeKernel(program: Program, rank: number, operandRanks: readonly number[], apart: boolean, runtime: KernelRuntime): Emit {
+export function computeKernel(
+  program: Program,
+  rank: number,
+  operandRanks: readonly number[],
+  apart: boolean,
+  columns: readonly Expr[],
+  runtime: KernelRuntime,
+): Emit {
   return (c, host) => {
     const count = program.operands.length;
     const results = range(program.outputs.length).map((j) => count + j);
-    const block = new ArgumentBlock(c, rank, [...operandRanks, ...results.map(() => rank)], program.scalars);
+    const table = count + results.length;
+    const ranks = [...operandRanks, ...results.map(() => rank), ...(columns.length === 0 ? [] : [0])];
+    const block = new ArgumentBlock(c, rank, ranks, program.scalars);
     const trips: Local<"i32">[] = [];
     const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
     const printer = new Printer(c, program, place, { host, table: runtime.table });
@@ -107,13 +156,33 @@ export function computeKernel(program: Program, rank: number, operandRanks: read
     };
     const at = (depth: number): Expr[] =>
       [...levels].filter(([e, d]) => d === depth && e.op !== "const" && e.op !== "scalar" && (apart || !touches(e))).map(([e]) => e);
+    const ofColumn = c.local("i32");
+    const slot = (k: number): Value<"i32"> => c.op("i32.add", c.get(ofColumn), c.op("i32.mul", c.get(block.size(rank - 1)), c.i32(COLUMN_BYTES * k)));
+    if (columns.length > 0) {
+      const trip = c.local("i32");
+      const alone = new Printer(c, program, { ...place, index: () => indexOf(c, trip) }, { host, table: runtime.table });
+      c.set(ofColumn, c.get(block.base(table)));
+      c.for(trip, 0, block.size(rank - 1), 1, () => {
+        alone.evaluate(columns).forEach((value, k) => {
+          const at = slot(k);
+          storeValue(c, at, value());
+        });
+        c.set(ofColumn, c.op("i32.add", c.get(ofColumn), c.i32(COLUMN_BYTES)));
+      });
+    }
     const open = (depth: number, pointers: Pointers): void => {
       if (depth === rank) {
+        columns.forEach((e, k) => {
+          const held = c.hold(loadValue(c, valueType(e.type), slot(k)));
+          printer.bind(e, () => c.get(held));
+        });
+        if (columns.length > 0) c.set(ofColumn, c.op("i32.add", c.get(ofColumn), c.i32(COLUMN_BYTES)));
         const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : pointerAt(c, pointers)(view));
         return storeOutputs(c, program, printer.evaluate(parts), count, address, host);
       }
       printer.evaluate(at(depth));
       for (const [e, d] of levels) if (e.op === "load" && d > depth) printer.approach(e);
+      if (depth === rank - 1 && columns.length > 0) c.set(ofColumn, c.get(block.base(table)));
       emitLoops(c, block, results, depth, depth + 1, pointers, (inner, own) => {
         trips[depth] = own[depth] ?? unreachable("trip");
         open(depth + 1, inner);
@@ -166,6 +235,9 @@ class State {
   step(element: readonly Push[]): void {
     this.#assign(this.#printer(element).evaluate(this.#combiner.combine));
   }
+  values(): Push[] {
+    return this.#locals.map((local) => () => this.#c.get(local));
+  }
   /** Stores the finished state, converted to the results' dtypes. Complex results take two states. */
   finish(dtypes: readonly DType[], first: number, address: (view: number) => Push<"i32">): void {
     const values = this.#printer([]).evaluate(this.#combiner.finish);
@@ -180,7 +252,14 @@ class State {
   }
 }
 
-/** Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop. */
+/** Combiners whose states join as elements do, in any order: several of them run side by side, since each would wait for its last sum. */
+const JOINING: ReadonlySet<string> = new Set(["sum", "prod", "max", "min", "any", "all"]);
+const LANES = 4;
+
+/**
+ * Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop; it is empty where no
+ * position is asked for. The order of a sum goes by the sizes of the reduced axes alone.
+ */
 export function reduceKernel(
   program: Program,
   combiner: Combiner,
@@ -197,23 +276,46 @@ export function reduceKernel(
     const results = dtypes.map((_, j) => count + j);
     const block = new ArgumentBlock(c, rank, [...operands.map(() => rank), ...results.map(() => kept)], program.scalars);
     const own: Runtime = { host, table: runtime.table };
-    const state = new State(c, combiner, program, own, block.scalar);
+    const lanes = JOINING.has(combiner.name) && loopOf.length === 0 ? LANES : 1;
+    const states = range(lanes).map(() => new State(c, combiner, program, own, block.scalar));
+    const [first = unreachable("state"), ...others] = states;
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
-      state.start();
-      emitLoops(c, block, operands, kept, rank, outer, (inner, innerTrips) => {
-        const address = (view: number): Push<"i32"> => (rank === 0 ? block.address(view) : pointerAt(c, inner)(view));
+      for (const state of states) state.start();
+      const step = (state: State, pointers: Pointers, trips: readonly Local<"i32">[]): void => {
         const place: Place = {
-          address,
+          address: pointerAt(c, pointers),
           stride: block.strideOf,
           scalar: block.scalar,
           index: (axis) => {
             const loop = loopOf[axis] ?? axis;
-            return indexOf(c, loop < kept ? outerTrips[loop] : innerTrips[loop]);
+            return indexOf(c, loop < kept ? outerTrips[loop] : trips[loop]);
           },
         };
         state.step(new Printer(c, program, place, own).evaluate(partsOf(program)));
-      });
-      state.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));
+      };
+      if (lanes === 1) emitLoops(c, block, operands, kept, rank, outer, (inner, trips) => step(first, inner, trips));
+      else {
+        emitLoops(c, block, operands, kept, rank - 1, outer, (inner) => {
+          const pointers = new Map(operands.map((view) => [view, c.hold(c.get(inner.get(view) ?? block.base(view)))]));
+          const left = c.hold(c.get(block.size(rank - 1)));
+          const trip = (chosen: readonly State[]): void =>
+            c.block((done) => {
+              c.loop((again) => {
+                c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(chosen.length)));
+                for (const state of chosen) {
+                  step(state, pointers, []);
+                  for (const [view, pointer] of pointers) c.set(pointer, c.op("i32.add", c.get(pointer), c.get(block.stride(view, rank - 1))));
+                }
+                c.set(left, c.op("i32.sub", c.get(left), c.i32(chosen.length)));
+                c.br(again);
+              });
+            });
+          trip(states);
+          trip([first]);
+        });
+        for (const state of others) first.step(state.values());
+      }
+      first.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));
     });
     c.i32(0);
   };

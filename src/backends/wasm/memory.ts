@@ -13,6 +13,9 @@ const ALIGNMENT = 64;
 /** Above this, a block keeps its own size (rounded to pages): doubling would waste too much. */
 const LARGE = 4 * 2 ** 20;
 
+/** Pages that a growth adds at least where there are so many: 16 MiB. */
+const LEAST_GROWTH = 256;
+
 /** A range of memory that holds one storage's bytes. */
 export interface Block {
   readonly address: number;
@@ -158,8 +161,8 @@ export class LinearMemory {
     const pages = Math.ceil(end / PAGE_BYTES) + 1;
     const have = this.memory.buffer.byteLength / PAGE_BYTES;
     if (pages > have) {
-      // Growing by an eighth keeps the number of times small that views have to be made anew.
-      const wanted = Math.min(MAX_PAGES, Math.max(pages, Math.ceil(have * 1.125)));
+      // Each growth has views made anew, and the engine collect garbage. Pages that nothing has touched cost nothing, so there are many of them.
+      const wanted = Math.min(MAX_PAGES, Math.max(pages + LEAST_GROWTH, Math.ceil(have * 1.5)));
       if (pages > MAX_PAGES || (!this.#grow(wanted - have) && !this.#grow(pages - have))) {
         throw new OpwiseError("out-of-memory", "WebAssembly memory is used up", {
           wanted: `${size} bytes more`,

@@ -8,11 +8,16 @@ import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { refusesAttention, runAttention } from "./heads.ts";
-import type { LinearMemory } from "./memory.ts";
 import type { Packed, Products } from "./products.ts";
+import { inRanges } from "./ranges.ts";
 import { type CellName, refusesRecurrent, runRecurrent } from "./recurrent.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 type AddressOf = (view: View) => number;
+
+/** How many elements could be moved in the time that one takes. */
+const EXPONENTIAL = 6;
+const NORMALISED = 4;
 
 const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm"]);
 
@@ -39,9 +44,10 @@ function isRecurrent(region: Region): region is Region & { readonly name: CellNa
   return Object.hasOwn(GATES, region.name);
 }
 
-export function runRegion(region: Region, memory: LinearMemory, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
+export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
+  const { memory } = runtime;
   if (isRecurrent(region)) return runRecurrent(region, memory, dense, products, addressOf, packed);
-  if (region.name === "attention") return runAttention(region, memory, dense, addressOf);
+  if (region.name === "attention") return runAttention(region, runtime, dense, addressOf);
   const at = (view: View | undefined): number => (view === undefined ? unreachable("view") : addressOf(view) + view.offset * FLOAT);
   const [x, ...rest] = region.operands;
   const [out] = region.results;
@@ -55,22 +61,33 @@ export function runRegion(region: Region, memory: LinearMemory, dense: DenseKern
     case "log_softmax": {
       const columns = x.shape[rank - 1] ?? 1;
       const run = region.name === "softmax" ? dense.softmaxRows : dense.logSoftmaxRows;
-      return run(at(out), at(x), numelOf(x.shape) / columns, columns);
+      const bytes = columns * FLOAT;
+      return inRanges(runtime, numelOf(x.shape) / columns, columns * EXPONENTIAL, (row, rows) =>
+        run(at(out) + row * bytes, at(x) + row * bytes, rows, columns),
+      );
     }
     case "layer_norm": {
       const columns = numelOf(x.shape.slice(rank - Number(params["axes"])));
       const rows = numelOf(x.shape) / columns;
       const [means, factors] = [at(region.results[1]), at(region.results[2])];
-      dense.rowStatistics(means, factors, at(x), rows, columns, eps);
       const weight = present("weight", 0);
-      return dense.normaliseRows(at(out), at(x), rows, columns, means, factors, weight, present("bias", weight === 0 ? 0 : 1));
+      const bias = present("bias", weight === 0 ? 0 : 1);
+      return inRanges(runtime, rows, columns * NORMALISED, (row, count) => {
+        const [skipped, from] = [row * FLOAT, at(x) + row * columns * FLOAT];
+        dense.rowStatistics(means + skipped, factors + skipped, from, count, columns, eps);
+        dense.normaliseRows(at(out) + skipped * columns, from, count, columns, means + skipped, factors + skipped, weight, bias);
+      });
     }
     case "rms_norm": {
       const columns = numelOf(x.shape.slice(rank - Number(params["axes"])));
       const rows = numelOf(x.shape) / columns;
       const factors = at(region.results[1]);
-      dense.rowMagnitudes(factors, at(x), rows, columns, eps);
-      return dense.normaliseRows(at(out), at(x), rows, columns, 0, factors, present("weight", 0), 0);
+      const weight = present("weight", 0);
+      return inRanges(runtime, rows, columns * NORMALISED, (row, count) => {
+        const from = at(x) + row * columns * FLOAT;
+        dense.rowMagnitudes(factors + row * FLOAT, from, count, columns, eps);
+        dense.normaliseRows(at(out) + row * columns * FLOAT, from, count, columns, 0, factors + row * FLOAT, weight, 0);
+      });
     }
     case "group_norm": {
       const [batch = 1, channels = 1] = x.shape;

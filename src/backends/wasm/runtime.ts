@@ -111,6 +111,8 @@ export class KernelRuntime {
   /** Where invocations go while a plan is compiled; otherwise they run at once. */
   tape: Tape | undefined;
   pool: ThreadPool | undefined;
+  /** Kernels printed and compiled so far. */
+  compiled = 0;
   /** Bytes of printed kernels that call nothing on the host. */
   readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
 
@@ -214,6 +216,7 @@ export class KernelRuntime {
         return c.call(callee, ...args.map((push) => push()));
       });
     });
+    this.compiled++;
     const bytes = module.encode();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     const kernel = exports["kernel"] as Kernel; // the function built above

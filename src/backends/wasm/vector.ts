@@ -251,12 +251,13 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
         return c.hold(c.f32x4(limit.op === "const" ? Number(limit.value) : NaN));
       });
       const left = c.hold(c.get(block.size(rank - 1)));
-      const trip = (width: 4 | 1): void => {
+      /** Four elements, or one, `ahead` elements from where the pointers are. */
+      const trip = (width: 4 | 1, ahead: number): void => {
         const load = (k: number, isBool: boolean): Value<"v128"> => {
           const value = same[k];
           if (value !== undefined) return c.get(value);
-          if (!isBool) return width === 4 ? c.load("v128.load", c.get(pointer(k))) : c.load("v128.load32_splat", c.get(pointer(k)));
-          const bytes = width === 4 ? c.load("v128.load32_zero", c.get(pointer(k))) : c.op("i32x4.splat", c.load("i32.load8_u", c.get(pointer(k))));
+          if (!isBool) return width === 4 ? c.load("v128.load", c.get(pointer(k)), 4 * ahead) : c.load("v128.load32_splat", c.get(pointer(k)));
+          const bytes = width === 4 ? c.load("v128.load32_zero", c.get(pointer(k)), ahead) : c.op("i32x4.splat", c.load("i32.load8_u", c.get(pointer(k))));
           return c.op("i32x4.ne", c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", bytes)), c.i32x4(0));
         };
         const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar"), isSame, guards).evaluate(
@@ -268,20 +269,23 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
             const ones = c.hold(c.op("v128.and", c.get(value), c.i32x4(1)));
             const bytes = c.op("i8x16.narrow_i16x8_u", c.op("i16x8.narrow_i32x4_u", c.get(ones), c.get(ones)), c.f32x4(0));
             const word = c.extract("i32x4.extract_lane", bytes, 0);
-            if (width === 4) c.store("i32.store", to, word);
+            if (width === 4) c.store("i32.store", to, word, ahead);
             else c.store("i32.store8", to, word);
-          } else if (width === 4) c.store("v128.store", to, c.get(value));
+          } else if (width === 4) c.store("v128.store", to, c.get(value), 4 * ahead);
           else c.store("f32.store", to, c.extract("f32x4.extract_lane", c.get(value), 0));
         });
-        for (const { k, bytes, lane } of views)
-          if (k >= count || lane === "contiguous") c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), c.i32(bytes * width)));
-        c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
       };
-      for (const width of [4, 1] as const) {
+      // Short bodies go four vectors a trip: stepping pointers would take as long as they do. Long ones would only compile longer.
+      const long = isApproximate(program) || program.outputs.length > 1;
+      for (const [width, times] of [[4, long ? 1 : 4], ...(long ? [] : [[4, 1] as const]), [1, 1]] as const) {
+        const elements = width * times;
         c.block((done) => {
           c.loop((again) => {
-            c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
-            trip(width);
+            c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(elements)));
+            for (let t = 0; t < times; t++) trip(width, t * width);
+            for (const { k, bytes, lane } of views)
+              if (k >= count || lane === "contiguous") c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), c.i32(bytes * elements)));
+            c.set(left, c.op("i32.sub", c.get(left), c.i32(elements)));
             c.br(again);
           });
         });

@@ -5,6 +5,7 @@
 
 import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
+import { uploaded } from "../../prims/upload.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -57,6 +58,8 @@ export interface Threads {
 
 export interface WasmBackend extends Backend {
   readonly threads: Threads;
+  /** Kernels printed and compiled so far; those of products, convolutions and norms come with the backend and are not among them. */
+  readonly compiledKernels: number;
 }
 
 /** A backend on WebAssembly. @throws unsupported-environment where WebAssembly may not run */
@@ -98,12 +101,20 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       const failure = runtime.pool?.failure;
       return { count, running: runtime.pool?.running ?? 1, refused: refused ?? (failure instanceof Error ? failure.message : undefined) };
     },
+    get compiledKernels() {
+      return runtime.compiled;
+    },
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
     upload: (bytes, _dtype, storage) => {
       const buffer = allocate(bytes.byteLength, storage.hasSource);
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
+    },
+    reserve: (nbytes, _dtype, storage) => {
+      const buffer = allocate(nbytes, storage.hasSource);
+      const { address } = buffer.block;
+      return { buffer, bytes: () => memory.bytes.subarray(address, address + nbytes) };
     },
     blank: (nbytes) => {
       const buffer = allocate(nbytes, false);
@@ -149,9 +160,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);
           if (known !== undefined) return bufferOf(known);
-          const buffer = bufferOf(backend.upload(storage.bytes(), view.dtype, storage));
-          storage.cacheOnDevice(backend, buffer);
-          return buffer;
+          return bufferOf(uploaded(backend, storage, view.dtype));
         },
       }),
     joins: (parts, joined) => launcher.joins(parts, joined),

@@ -8,6 +8,7 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { pair, writeWords } from "./planes.ts";
 import { DIVIDE, roomOf } from "./pool.ts";
+import { inRanges } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 export function refusesWindow(call: WindowCall): string | undefined {
@@ -42,12 +43,20 @@ export function runWindow(call: WindowCall, runtime: KernelRuntime, dense: Dense
   const words = new Int32Array(new Float32Array([typeof call.divisor === "number" ? call.divisor : 1]).buffer);
   const block = writeWords(runtime, [...geometry, ...words]);
   const [from, to] = [addressOf(x) + x.offset * FLOAT, addressOf(out) + out.offset * FLOAT];
-  if (index !== undefined) return dense.maxPositions(to, addressOf(index) + index.offset * 8, from, planes, block);
-  const [, width] = pair(call.kernel, 1);
+  const [size, outSize] = [rows * columns * FLOAT, outRows * outColumns];
+  const [high, width] = pair(call.kernel, 1);
+  if (index !== undefined) {
+    const indices = addressOf(index) + index.offset * 8;
+    return inRanges(runtime, planes, outSize * high * width * 4, (plane, count) =>
+      dense.maxPositions(to + plane * outSize * FLOAT, indices + plane * outSize * 8, from + plane * size, count, block),
+    );
+  }
   const [[, stride], [, dilation]] = [pair(call.stride, 1), pair(call.dilation, 1)];
-  // A gathered row reaches three strides further than the windows do.
-  const room = runtime.memory.allocate(roomOf((outColumns + 3) * stride + width * dilation, outColumns) * FLOAT);
   const run = call.reduction === "max" ? dense.maxPlanes : dense.sumPlanes;
-  run(to, from, planes, block, room.address);
-  runtime.memory.free(room);
+  inRanges(runtime, planes, rows * columns + outSize * (high + width), (plane, count) => {
+    // A gathered row reaches three strides further than the windows do.
+    const room = runtime.memory.allocate(roomOf((outColumns + 3) * stride + width * dilation, outColumns) * FLOAT);
+    run(to + plane * outSize * FLOAT, from + plane * size, count, block, room.address);
+    runtime.memory.free(room);
+  });
 }

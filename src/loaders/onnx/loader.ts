@@ -1,7 +1,7 @@
 /** Loads an ONNX model into the IR: one `main` function, initialisers as constants that stay ranges of the file. */
 
 import type { FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto } from "../../bytes/onnx-proto.ts";
-import { readOnnx } from "../../bytes/onnx-proto.ts";
+import { readOnnxOutline } from "../../bytes/onnx-proto.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { FunctionDecl, ModelInput, Param, Program, StateEntry } from "../../ir/graph.ts";
@@ -35,7 +35,7 @@ const DEFAULTS_SINCE_IR = 4;
 export async function loadOnnx(source: Source, options: OnnxOptions = {}): Promise<Program> {
   const limits = options.limits ?? DEFAULT_LIMITS;
   try {
-    const { model, bytes } = await readOnnx(source, limits);
+    const { model, bytes } = await readOnnxOutline(source, limits);
     const { graph } = model;
     if (graph === undefined)
       throw new OpwiseError("bad-onnx", "the model has no graph", { hint: "the file may be another kind of protobuf, or its start was lost" });

@@ -8,6 +8,7 @@ import { domainPrefix, openSchema, normalDomain, onnxSchema, type OnnxSchema, on
 import type { Template, TensorTemplate } from "../../ir/template.ts";
 import { type Type } from "../../ir/type.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
+import { moduleOfNodeName, moduleOfScopes, placesOfStack, placeText } from "../author.ts";
 import { attributeTemplate, type Attributes, checkAttributes, resolveAttributes, sparseTemplate } from "./attributes.ts";
 import { lowerControlFlow } from "./control-flow.ts";
 import { lowerGradient, type MadeNode } from "./gradient.ts";
@@ -84,6 +85,15 @@ export interface ReadyNode {
   readonly scope: Scope;
   /** The type of the `index`-th result as far as it is known. */
   readonly result: (index: number) => { type: Type; name: string | undefined };
+}
+
+/** Where a node comes from: the graph, and what the exporter's metadata and the node's name say of the author's source and module. */
+export function locationOfNode(proto: NodeProto, graph: Location): Location {
+  const trace = proto.metadata.get("pkg.torch.onnx.stack_trace");
+  const scopes = proto.metadata.get("pkg.torch.onnx.name_scopes");
+  const module = (): string | undefined => (scopes === undefined ? moduleOfNodeName(proto.name) : moduleOfScopes(scopes));
+  if (trace === undefined) return { ...graph, module };
+  return { ...graph, module, author: () => placesOfStack(trace), python: () => placeText(placesOfStack(trace)) };
 }
 
 export const functionKey = (domain: string, name: string, overload: string): string =>
@@ -282,7 +292,7 @@ export class OnnxLowering {
       {
         attributes: templates,
         name: proto.name === "" ? undefined : proto.name,
-        location: scope.location,
+        location: locationOfNode(proto, scope.location),
       },
     );
     this.shapes.node(schema, templates, operands, results);

@@ -22,6 +22,7 @@ export class TensorReader {
   readonly #bytes: Uint8Array;
   readonly #limits: Limits;
   readonly #siblings = new Map<string, Source>();
+  readonly #templates = new WeakMap<TensorProto, TensorTemplate>();
   /** Bytes of small tensors, which may say shapes. */
   readonly #small = new WeakMap<StorageTemplate, Uint8Array>();
 
@@ -49,8 +50,16 @@ export class TensorReader {
     }
   }
 
-  /** The template of a tensor. @throws bad-tensor, unsupported-dtype, limit-exceeded */
+  /** The template of a tensor, one for each: whoever names it shares its bytes. @throws bad-tensor, unsupported-dtype, limit-exceeded */
   template(tensor: TensorProto): TensorTemplate {
+    const known = this.#templates.get(tensor);
+    if (known !== undefined) return known;
+    const made = this.#template(tensor);
+    this.#templates.set(tensor, made);
+    return made;
+  }
+
+  #template(tensor: TensorProto): TensorTemplate {
     try {
       const content = tensorContent(tensor, this.#bytes, this.#limits);
       const { dtype, shape } = content;

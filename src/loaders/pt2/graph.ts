@@ -2,12 +2,14 @@
 
 import type { GraphBuilder } from "../../ir/builder.ts";
 import type { Dim } from "../../ir/dim.ts";
+import type { AuthorPlace } from "../../ir/author.ts";
 import type { Block, Location, Value } from "../../ir/graph.ts";
 import type { Schema } from "../../ir/schema.ts";
 import { fullName } from "../../ir/schema.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
 import { isSubtype, listOf, T, type TensorType, type Type } from "../../ir/type.ts";
 import { OpwiseError, isOpwiseError } from "../../tensor/error.ts";
+import { moduleOfStack, placesOfStack, placeText } from "../author.ts";
 import { emit, type Given, isScalar, materialise, readArgument, type Scope } from "./arguments.ts";
 import { type Autocast, castArguments } from "./autocast.ts";
 import { dtypeOfExport } from "./enums.ts";
@@ -20,27 +22,19 @@ import { IDLE, isVmap, lowerVmap, vmapEnd } from "./vmap.ts";
 /** Graphs inside graphs. */
 const MAX_DEPTH = 64;
 
-/** A frame inside PyTorch itself, not the author's. */
-const TORCH_FRAME = /(?:^|[/\\])(?:site-packages|dist-packages)[/\\]torch[/\\]|^torch[/\\]/;
-
 /** Where the author wrote it: the last frame of the stack trace that is a file of theirs, else of PyTorch's, else where the node `around` it comes from. */
 function locationOf(node: JsonObject, view: JsonView, around: Location | undefined): Location {
   const metadata = node["metadata"];
-  const trace = metadata !== null && typeof metadata === "object" && "stack_trace" in metadata ? metadata["stack_trace"] : undefined;
-  const python = (): string | undefined => {
-    if (typeof trace !== "string") return around?.python?.();
-    let place: string | undefined;
-    let inTorch: string | undefined;
-    for (const frame of trace.matchAll(/File "([^"]+)", line (\d+)(?:, in (\S+))?/g)) {
-      const [, file = "<", line = "", inside] = frame;
-      if (file.startsWith("<")) continue;
-      const text = `${file}:${line}${inside === undefined ? "" : `, in ${inside}`}`;
-      if (TORCH_FRAME.test(file)) inTorch = text;
-      else place = text;
-    }
-    return place ?? inTorch ?? around?.python?.();
+  const text = (key: string): string | undefined => {
+    const value = metadata !== null && typeof metadata === "object" ? Object.entries(metadata).find(([name]) => name === key)?.[1] : undefined;
+    return typeof value === "string" ? value : undefined;
   };
-  return { record: view.record, line: 0, python };
+  const author = (): readonly AuthorPlace[] => {
+    const places = placesOfStack(text("stack_trace") ?? "");
+    return places.length > 0 ? places : (around?.author?.() ?? []);
+  };
+  const stack = text("nn_module_stack");
+  return { record: view.record, line: 0, python: () => placeText(author()), author, module: () => (stack === undefined ? around?.module?.() : moduleOfStack(stack)) };
 }
 
 /** One size of a tensor: `{"as_int": 3}` or `{"as_expr": {"expr_str": ...}}`. */

@@ -68,12 +68,12 @@ function parse(bytes: Uint8Array, record: string, limits: Limits): readonly Entr
   });
 }
 
-/** A function from byte offset to the author's source, over the bytes of a `.debug_pkl` record. */
-export function debugOrigins(bytes: Uint8Array, record: string, limits: Limits): (byteOffset: number) => Origin | undefined {
+/** A function from byte offset to the author's source, over the bytes of a `.debug_pkl` record, which are read when a place is first asked for. */
+export function debugOrigins(read: () => Uint8Array, record: string, limits: Limits): (byteOffset: number) => Origin | undefined {
   let entries: readonly Entry[] | undefined;
   return (byteOffset) => {
     try {
-      entries ??= parse(bytes, record, limits);
+      entries ??= parse(read(), record, limits);
       let low = 0;
       let high = entries.length;
       while (low < high) {

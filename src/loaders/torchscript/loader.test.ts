@@ -263,9 +263,9 @@ describe("stored values", () => {
 
 describe("debug information", () => {
   const debugPlaces =
-    (...args: Parameters<typeof debugOrigins>) =>
+    (bytes: Uint8Array, ...args: [string, typeof DEFAULT_LIMITS]) =>
     (offset: number): string | undefined => {
-      const origin = debugOrigins(...args)(offset);
+      const origin = debugOrigins(() => bytes, ...args)(offset);
       return origin === undefined ? undefined : placeOfOrigin(origin);
     };
   const entries = (list: readonly Item[]): Uint8Array => pickle(["FORMAT_WITH_STRING_TABLE", ["", "def f(x):\n  y = x\n", "  return y\n", "net.py"], list]);

@@ -34,6 +34,20 @@ function checkRecords(archive: Archive): void {
   }
 }
 
+/** What reads a record when it is asked to: what cannot be read at once has been read before. Undefined for a damaged one. */
+async function readerOf(archive: Archive, name: string): Promise<(() => Uint8Array) | undefined> {
+  try {
+    const record = await archive.record(name);
+    const range = { offset: 0, length: record.size };
+    const { readSync } = record;
+    if (readSync !== undefined) return () => readSync.call(record, range);
+    const bytes = await record.read(range);
+    return () => bytes;
+  } catch {
+    return undefined;
+  }
+}
+
 async function codeOf(archive: Archive, limits: Limits): Promise<(record: string) => SourceText | undefined> {
   const bytes = new Map<string, Uint8Array>();
   const origins = new Map<string, (byteOffset: number) => Origin | undefined>();
@@ -50,8 +64,8 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     if (name.endsWith(".py")) bytes.set(name, await archive.read(name));
     else if (name.endsWith(".debug_pkl")) {
       // Places of the author's source are a comfort: a damaged record costs them alone.
-      const debug = await archive.read(name).catch(() => undefined);
-      if (debug !== undefined) origins.set(name.slice(0, -".debug_pkl".length), debugOrigins(debug, name, limits));
+      const read = await readerOf(archive, name);
+      if (read !== undefined) origins.set(name.slice(0, -".debug_pkl".length), debugOrigins(read, name, limits));
     }
   }
   const texts = new Map<string, SourceText>();

@@ -85,6 +85,7 @@ export class Lowering {
       column: source.columnOf(span.start),
       length: span.end - span.start,
       python: () => source.pythonOf(span.start),
+      author: () => source.authorOf(span.start),
       ...(source.internal ? {} : { excerpts: () => source.excerptsOf(span) }),
     };
   }

@@ -1,6 +1,7 @@
 /** The text of one code record: lines, byte offsets and error places. */
 
 import { type Excerpt, excerptOf, type TraceFrame } from "../../tensor/traceback.ts";
+import type { AuthorPlace } from "../../ir/author.ts";
 import { type ErrorCode, type ErrorFacts, OpwiseError, type Where } from "../../tensor/error.ts";
 
 /** A half-open range of a source text, in UTF-16 code units. */
@@ -31,6 +32,16 @@ function lineOfOrigin({ text, firstLine, start }: Origin): number {
   let line = firstLine;
   for (let at = text.indexOf("\n"); at >= 0 && at < start; at = text.indexOf("\n", at + 1)) line++;
   return line;
+}
+
+
+/** An origin's lines, innermost call first: one line of a known file, or the Python stack of traced code. */
+export function authorOfOrigin(origin: Origin): readonly AuthorPlace[] {
+  const { file, text, start } = origin;
+  if (file === undefined) return [...text.matchAll(/^(.*\.py)\((\d+)\): (.*)$/gm)].map(([, name = "", line, inside]) => ({ file: name, line: Number(line), function: inside }));
+  const from = text.lastIndexOf("\n", Math.max(start - 1, 0)) + 1;
+  const end = text.indexOf("\n", Math.max(start, from));
+  return [{ file, line: lineOfOrigin(origin), text: text.slice(start === 0 ? 0 : from, end < 0 ? undefined : end) }];
 }
 
 export class SourceText {
@@ -98,6 +109,12 @@ export class SourceText {
   pythonOf(at: number): string | undefined {
     const origin = this.origin?.(this.byteOffsetOf(at));
     return origin === undefined ? undefined : placeOfOrigin(origin);
+  }
+
+  /** The author's lines of a position, innermost call first. */
+  authorOf(at: number): readonly AuthorPlace[] {
+    const origin = this.origin?.(this.byteOffsetOf(at));
+    return origin === undefined ? [] : authorOfOrigin(origin);
   }
 
   /** The text around a span here and around its origin, for tracebacks. */

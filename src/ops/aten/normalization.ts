@@ -16,7 +16,7 @@ import { op, type Op } from "../define.ts";
 import { isChannelsLast } from "./joins.ts";
 import { memo } from "./memo.ts";
 import { mean } from "./reduction.ts";
-import { float, int, over, plus, root, times } from "./steps.ts";
+import { float, int, minus, over, plus, root, times } from "./steps.ts";
 
 const programs = memo<Program>();
 const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
@@ -82,6 +82,26 @@ export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: 
     return { name: "normalise", operands: operands.map((t) => t.dtype), scalars: [], outputs: [{ dtype: out.dtype, parts: [result.re] }], messages: [] };
   });
   map(ctx, program, operands, [], [out]);
+}
+
+/**
+ * `(x - mean) * invstd * weight + bias` of given statistics as PyTorch's kernel for float32 and float64 computes it: a factor and a shift for each
+ * channel first, then `x * factor + shift`.
+ */
+export function normaliseByFactors(ctx: Context, x: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
+  const factor = weight === null ? invstd : times(ctx, invstd, weight);
+  const moved = times(ctx, mean, factor);
+  const shift = bias === null ? minus(ctx, float(0), moved) : minus(ctx, bias, moved);
+  const program = programs(`factors,${x.dtype}`, () => {
+    const result = operand(0, x.dtype, x.dtype).mul(operand(1, x.dtype, x.dtype)).add(operand(2, x.dtype, x.dtype));
+    return { name: "normalise", operands: [x.dtype, x.dtype, x.dtype], scalars: [], outputs: [{ dtype: x.dtype, parts: [result.re] }], messages: [] };
+  });
+  map(ctx, program, [x, perChannel(factor, x.rank), perChannel(shift, x.rank)], [], [out]);
+}
+
+/** Whether all are of x's dtype, and that is one whose kernel goes by factors. */
+export function goesByFactors(x: Tensor, parameters: readonly Tensor[]): boolean {
+  return (x.dtype === "float32" || x.dtype === "float64") && parameters.every((t) => t.dtype === x.dtype);
 }
 
 /** A vector of channels as `[1, C, 1, ...]`. */
@@ -158,6 +178,7 @@ export function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor
   if (!settings.training && runningMean !== null && runningVar !== null) {
     ctx.region({ kind: "region", name: "batch_norm", operands: [x, ...present], results: [out], params: { eps, weight: weight !== null, bias: bias !== null } }, () => {
       if (x.numel === 0) return;
+      if (goesByFactors(x, present)) return normaliseByFactors(ctx, x, runningMean, inverseDeviation(ctx, runningVar, eps, x.dtype), weight, bias, out);
       const invstd = stepwise ? over(ctx, int(1), root(ctx, plus(ctx, runningVar, float(eps)))) : inverseDeviation(ctx, runningVar, eps, opmathOf(runningVar.dtype));
       normalise(ctx, x, perChannel(runningMean, x.rank), perChannel(invstd, x.rank), w, b, out, stepwise ? "stepwise" : "once");
     });

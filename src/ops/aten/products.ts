@@ -137,11 +137,15 @@ function foldedLead(t: Tensor, keep: number): Tensor | undefined {
   return shapeView(t, [numelOf(lead), ...t.shape.slice(t.rank - keep)]);
 }
 
-/** `a @ b` with numpy's rules for vectors and batches: one contract call, batches broadcast by strides of 0. */
-export function matmul(ctx: Context, a: Tensor, b: Tensor): Tensor {
+/**
+ * `a @ b` with numpy's rules for vectors and batches: one contract call, batches broadcast by strides of 0. The result has the operands' dtype;
+ * integers of any dtypes may be summed in another (`dtype`).
+ */
+export function matmul(ctx: Context, a: Tensor, b: Tensor, dtype?: DType): Tensor {
   if (a.rank === 0 || b.rank === 0) throw new OpwiseError("shape-mismatch", `both arguments to matmul need to be at least 1D, but they are ${a.rank}D and ${b.rank}D`);
-  if (a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${typeName(a.dtype)} != ${typeName(b.dtype)}`);
-  if (a.rank === 1 && b.rank === 1) return dot(ctx, a, b, "inconsistent tensor size, expected tensor [" + a.numel + "] and src [" + b.numel + "] to have the same number of elements, but got " + a.numel + " and " + b.numel + " elements respectively");
+  if (dtype === undefined && a.dtype !== b.dtype) throw new OpwiseError("dtype-mismatch", `expected m1 and m2 to have the same dtype, but got: ${typeName(a.dtype)} != ${typeName(b.dtype)}`);
+  const product = (x: Tensor, y: Tensor): Tensor => (dtype === undefined ? batchProduct(ctx, x, y) : contract(ctx, x, y, dtype));
+  if (a.rank === 1 && b.rank === 1 && dtype === undefined) return dot(ctx, a, b, "inconsistent tensor size, expected tensor [" + a.numel + "] and src [" + b.numel + "] to have the same number of elements, but got " + a.numel + " and " + b.numel + " elements respectively");
   const x = a.rank === 1 ? unsqueezed(a, 0) : a;
   const y = b.rank === 1 ? unsqueezed(b, 1) : b;
   const [m, k] = [x.shape[x.rank - 2] ?? 0, x.shape[x.rank - 1] ?? 0];
@@ -155,7 +159,7 @@ export function matmul(ctx: Context, a: Tensor, b: Tensor): Tensor {
   if (y.rank === 2) {
     // Batches of the left join its rows: one plain product.
     const rows = shapeView(x, [numelOf(x.shape.slice(0, -1)), k]) ?? reshaped(ctx, x, [numelOf(x.shape.slice(0, -1)), k]);
-    return shaped(batchProduct(ctx, unsqueezed(rows, 0), unsqueezed(y, 0)), result);
+    return shaped(product(unsqueezed(rows, 0), unsqueezed(y, 0)), result);
   }
   const count = numelOf(batch);
   const lead = (t: Tensor, rows: number, cols: number): Tensor => {
@@ -164,8 +168,8 @@ export function matmul(ctx: Context, a: Tensor, b: Tensor): Tensor {
     return foldedLead(wide, 2) ?? reshaped(ctx, wide, [count, rows, cols]);
   };
   const [left, right] = [lead(x, m, k), lead(y, k, n)];
-  if (count === 0) return empty(ctx, result, a.dtype);
-  return shaped(batchProduct(ctx, left, right), result);
+  if (count === 0) return empty(ctx, result, dtype ?? a.dtype);
+  return shaped(product(left, right), result);
 }
 
 /** The only matrix of a batch of one. */

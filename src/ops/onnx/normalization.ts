@@ -11,7 +11,7 @@ import { type DType, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { addOf, axes as positions, size, subOf } from "../aten/memo.ts";
-import { instanceNorm, inverseDeviation, meanOf, normalise, varianceOf } from "../aten/normalization.ts";
+import { goesByFactors, instanceNorm, inverseDeviation, meanOf, normalise, normaliseByFactors, varianceOf } from "../aten/normalization.ts";
 import { countOf, statesProgram } from "../aten/reduction-axes.ts";
 import { outputParts } from "../elementwise.ts";
 import { castTo } from "./casts.ts";
@@ -57,8 +57,11 @@ function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
   if (!training) {
     if (x.numel > 0) {
       const params = { eps, weight: true, bias: true };
+      const given = [mean, variance, scale, bias];
       const body = (): void =>
-        normalise(ctx, x, parameter(mean, x.rank), parameter(inverseDeviation(ctx, variance, eps, opmathOf(variance.dtype)), x.rank), w, b, out);
+        goesByFactors(x, given) && given.every((t) => t.rank === 1)
+          ? normaliseByFactors(ctx, x, mean, inverseDeviation(ctx, variance, eps, x.dtype), scale, bias, out)
+          : normalise(ctx, x, parameter(mean, x.rank), parameter(inverseDeviation(ctx, variance, eps, opmathOf(variance.dtype)), x.rank), w, b, out);
       if (scale.rank === 1) ctx.region({ kind: "region", name: "batch_norm", operands: [x, mean, variance, scale, bias], results: [out], params }, body);
       else body();
     }

@@ -1,7 +1,7 @@
 /** Products and convolutions of codes: the zero points are taken off, the product is exact in int32, the result may be requantised. */
 
 import type { Context } from "../../prims/context.ts";
-import { type DType, isFloat } from "../../tensor/dtype.ts";
+import { type DType, isFloat, itemsize } from "../../tensor/dtype.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { matmul } from "../aten/products.ts";
 import { castTo, convertedNum, DEFAULT_CAST } from "./casts.ts";
@@ -39,8 +39,15 @@ export function requantised(ctx: Context, sums: Tensor, left: Tensor, right: Ten
   });
 }
 
+/** As `centred`, as integers to multiply: of 16 bits where those hold them. */
+function factors(ctx: Context, x: Tensor, zero: Tensor | undefined): Tensor {
+  if (isFloat(x.dtype) || itemsize(x.dtype) > 1) return x.dtype === "int16" && zero === undefined ? x : centred(ctx, x, zero);
+  return zero === undefined ? x : mapOf(ctx, "centre_short", [x, zero], "int16", (v, z) => v.to("i32").sub(z.to("i32")).to("i16"));
+}
+
 export function codeProduct(ctx: Context, a: Tensor, aZero: Tensor | undefined, b: Tensor, bZero: Tensor | undefined): Tensor {
-  return matmul(ctx, centred(ctx, a, perRow(aZero)), centred(ctx, b, perColumn(bZero)));
+  const [left, right] = [factors(ctx, a, perRow(aZero)), factors(ctx, b, perColumn(bZero))];
+  return isFloat(left.dtype) || isFloat(right.dtype) ? matmul(ctx, left, right) : matmul(ctx, left, right, "int32");
 }
 
 function qlinearMatMul(ctx: Context, call: OnnxCall): Tensor {

@@ -9,7 +9,7 @@ import { copyOf, empty, map } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import { computeType, type Program } from "../../prims/program.ts";
-import { type DType, dtypeInfo, isFloat, isQuantized } from "../../tensor/dtype.ts";
+import { type DType, dtypeInfo, isFloat, isQuantized, itemsize } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, sameShape } from "../../tensor/shape.ts";
 import { type Quantizer, Tensor, viewOf } from "../../tensor/tensor.ts";
@@ -268,7 +268,7 @@ export function quantised(ctx: Context, x: Tensor, dtype: DType, q: Quantizer, o
 }
 
 /** Codes less their zero points as int32 (as float32 for float zero points): what products and sums are taken of. */
-export function centred(ctx: Context, t: Tensor, dtype: "int32" | "float32" = "int32"): Tensor {
+export function centred(ctx: Context, t: Tensor, dtype: "int16" | "int32" | "float32" = "int32"): Tensor {
   const q = quantizerOf(t);
   const type = computeType(dtype);
   const code = numOf(arg(0, computeType(t.dtype))).to("i32");
@@ -336,6 +336,13 @@ export function suggestedStrides(t: Tensor): readonly number[] {
 export function weightCodes(ctx: Context, t: Tensor): Tensor {
   const q = quantizerOf(t);
   return q.scheme === "per_tensor_affine" && q.zeroPoint === 0 ? codesOf(t) : centred(ctx, t);
+}
+
+/** Codes less their zero points as integers to multiply: of 16 bits where those hold them, their own memory where the zero points are 0. */
+export function factorCodes(ctx: Context, t: Tensor): Tensor {
+  const q = quantizerOf(t);
+  if (q.scheme === "per_tensor_affine" && q.zeroPoint === 0) return codesOf(t);
+  return centred(ctx, t, itemsize(t.dtype) === 1 ? "int16" : "int32");
 }
 
 /** Codes of all tensors for one scale and zero point (the first's, unless given), as plain integers; those that have them are themselves. */

@@ -81,7 +81,7 @@ function staticConvolution(ctx: Context, x: Tensor, p: ConvolutionParams, scale:
 
 /** As PyTorch has it: the result is cut to codes of the input's scale and zero point, and they are turned back into numbers. */
 function dynamicConvolution(ctx: Context, x: Tensor, p: ConvolutionParams, reduceRange: boolean): Tensor {
-  const { codes, scale, zeroPoint } = dynamicCodes(ctx, x, reduceRange);
+  const { codes, scale, zeroPoint } = dynamicCodes(ctx, x, reduceRange, "int32");
   const out = finished(ctx, sumsOf(ctx, codes, p), {
     inputScale: scale,
     weight: scalesOf(ctx, p),

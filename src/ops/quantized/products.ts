@@ -16,7 +16,7 @@ import { type Quantizer, type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { linear as numberLinear } from "../aten/products.ts";
 import { chosen } from "./choose.ts";
-import { affineOf, along, centred, codeNum, f32, mapOne, numOf, once, perTensor, quantised, quantizerOf, saturated, weightCodes } from "./codes.ts";
+import { affineOf, along, codeNum, factorCodes, f32, mapOne, numOf, once, perTensor, quantised, quantizerOf, saturated } from "./codes.ts";
 import { linearParams, type LinearParams, packLinear } from "./packed.ts";
 
 /** What follows a product of codes. */
@@ -92,10 +92,10 @@ export function finished(ctx: Context, sums: Tensor, how: Finish): Tensor {
   return out;
 }
 
-/** Codes of `x` less their zero point as int32, and the scale that was chosen from its range. */
-export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean): { readonly codes: Tensor; readonly scale: Tensor; readonly zeroPoint: Tensor } {
+/** Codes of `x` less their zero point, and the scale that was chosen from its range. */
+export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean, dtype: "int16" | "int32"): { readonly codes: Tensor; readonly scale: Tensor; readonly zeroPoint: Tensor } {
   const [scale, zero] = chosen(ctx, x, 0, reduceRange ? 127 : 255);
-  const program = once("quantize_dynamic", () => {
+  const program = once(`quantize_dynamic,${dtype}`, () => {
     const z = numOf(arg(2, "i32"));
     const inverse = numOf(arg(1, "f32")).reciprocal();
     return {
@@ -104,11 +104,12 @@ export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean): { r
       scalars: [],
       outputs: [
         {
-          dtype: "int32",
+          dtype,
           parts: [
             codeNum(numOf(arg(0, "f32")), inverse, z, "quint8", "fused")
               .to("i32")
-              .sub(z).re,
+              .sub(z)
+              .to(computeType(dtype)).re,
           ],
         },
       ],
@@ -145,7 +146,7 @@ function staticLinear(ctx: Context, x: Tensor, packed: Datum, scale: number, zer
   const { weight, bias } = linearParams(packed);
   const { scale: inputScale } = affineOf(x, "quantized::linear");
   if (x.dtype !== "quint8") throw new OpwiseError("dtype-mismatch", "Expected data type QUInt8 for the input of quantized::linear", { got: x.dtype });
-  const { sums, shape } = product(ctx, centred(ctx, x), weightCodes(ctx, weight));
+  const { sums, shape } = product(ctx, factorCodes(ctx, x), factorCodes(ctx, weight));
   return shaped(
     ctx,
     finished(ctx, sums, { inputScale, weight: quantizerOf(weight), bias, axis: 1, output: { scale, zeroPoint, dtype: "quint8" }, activation }),
@@ -156,8 +157,8 @@ function staticLinear(ctx: Context, x: Tensor, packed: Datum, scale: number, zer
 /** quantized::linear_dynamic: numbers in and out. */
 export function dynamicLinear(ctx: Context, x: Tensor, { weight, bias }: LinearParams, reduceRange: boolean, relu: boolean = false): Tensor {
   needsFloat(x);
-  const { codes, scale } = dynamicCodes(ctx, x, reduceRange);
-  const { sums, shape } = product(ctx, codes, weightCodes(ctx, weight));
+  const { codes, scale } = dynamicCodes(ctx, x, reduceRange, "int16");
+  const { sums, shape } = product(ctx, codes, factorCodes(ctx, weight));
   return shaped(
     ctx,
     finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: relu ? "relu" : "none" }),
@@ -204,7 +205,7 @@ function matmul(ctx: Context, a: Tensor, b: Tensor, scale: number, zeroPoint: nu
   const [m = 0, k = 0] = a.shape.slice(-2);
   const n = b.shape[b.rank - 1] ?? 0;
   const batch = lead.reduce((x, y) => x * y, 1);
-  const sums = contract(ctx, reshaped(ctx, centred(ctx, a), [batch, m, k]), reshaped(ctx, centred(ctx, b), [batch, k, n]), "int32");
+  const sums = contract(ctx, reshaped(ctx, factorCodes(ctx, a), [batch, m, k]), reshaped(ctx, factorCodes(ctx, b), [batch, k, n]), "int32");
   const program = once(`requantize_product,${a.dtype}`, () => ({
     name: "requantize",
     operands: ["int32"],
@@ -251,7 +252,7 @@ function prepack(ctx: Context, weight: Tensor, bias: Tensor | null): Datum {
 /** The input quantised with given parameters, multiplied, and left as numbers. */
 function quantisedInput(ctx: Context, x: Tensor, scale: number, zeroPoint: number, packed: Datum, activated: boolean): Tensor {
   const { weight, bias } = linearParams(packed);
-  const { sums, shape } = product(ctx, centred(ctx, quantised(ctx, x, "quint8", perTensor(scale, zeroPoint))), weightCodes(ctx, weight));
+  const { sums, shape } = product(ctx, factorCodes(ctx, quantised(ctx, x, "quint8", perTensor(scale, zeroPoint))), factorCodes(ctx, weight));
   return shaped(
     ctx,
     finished(ctx, sums, { inputScale: scale, weight: quantizerOf(weight), bias, axis: 1, output: undefined, activation: activated ? "relu" : "none" }),

@@ -84,6 +84,8 @@ export class Planner {
   #constants = new Set<Storage>();
   #plans: Plan[] = [];
   #recorder: Recorder | undefined;
+  /** A region whose values have come for the first time: it runs one by one. */
+  #declined: { readonly frame: Frame; readonly to: number } | undefined;
   #clock = 0;
   /** Instructions that plans stood for since it was last asked. */
   skipped = 0;
@@ -114,6 +116,7 @@ export class Planner {
   }
 
   #drop(): void {
+    this.#declined = undefined;
     if (this.#recorder === undefined) return;
     this.#recorder = undefined;
     this.#executor.recorder = undefined;
@@ -139,6 +142,12 @@ export class Planner {
           return undefined;
         }
       } else this.#stop(recorder);
+    }
+    // What runs one by one does so to its end, and what it calls with it.
+    const declined = this.#declined;
+    if (declined !== undefined) {
+      if (frame !== declined.frame || frame.position < declined.to) return undefined;
+      this.#declined = undefined;
     }
     return this.#enter(frame, frames);
   }
@@ -177,7 +186,9 @@ export class Planner {
         break;
       }
       if (launched) continue;
+      const [first] = start.plans;
       if (!start.closed && this.#isWorth(start, frame)) this.#record(frame, frames, instruction);
+      else if (first !== undefined) this.#declined = { frame, to: first.line.to };
       return undefined;
     }
   }

@@ -1,0 +1,107 @@
+/**
+ * opwise/debug: what a run does, op by op. Each feature is a function that returns plain data; printers are functions of their own.
+ *
+ *     const { trace, run } = await record(session, { args: [x] });
+ *     for (const e of run.executions) console.log(run.node(e.node).op, e.ms);
+ */
+
+export {
+  graphOf,
+  numberingOf,
+  placeOf,
+  sourceOf,
+  type GraphBlock,
+  type GraphFunction,
+  type GraphNode,
+  type GraphValue,
+  type GraphWeight,
+  type Numbering,
+  type TraceGraph,
+} from "./graph.ts";
+export type { BlobRef, ErrorJson, EventOf, Health, NodeId, SourceRange, Step, StorageId, TensorFacts, Tier, TraceEvent, ValueId, ValueRef } from "./events.ts";
+export { decodeBins, exponentRange, headroomOf, healthOf, healthOfElements, type Headroom } from "./health.ts";
+export { hashBytes } from "./hash.ts";
+export { healthText, shortNumber, tensorLine, typeText } from "./tensor-line.ts";
+export { longDtype, shortDtype } from "./elements.ts";
+export { plainText, tensorsIn } from "./plain.ts";
+export { contentKey } from "./content.ts";
+export { Recorder } from "./recorder.ts";
+export type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
+export { factsOf } from "./storage-book.ts";
+export { errorJson } from "./error-json.ts";
+export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
+export {
+  readRun,
+  runOf,
+  tensorOf,
+  type Execution,
+  type FrameRecord,
+  type Trace,
+  type TraceCounts,
+  type TraceManifest,
+  type TraceRun,
+  type ValueRecord,
+} from "./trace.ts";
+export { parseRunSpec, printRunSpec, type RunSpec } from "./run-spec.ts";
+export { recordBytes, recordTo, type WrittenRecording } from "./file/writer.ts";
+export { openTrace, TRACE_LIMITS, type TraceLimits } from "./file/reader.ts";
+export { repairTrace, type Repaired } from "./file/repair.ts";
+export { SCHEMAS } from "./file/schemas.ts";
+export type { JsonSchema } from "./file/json-schema.ts";
+export type { NodeSummary, TraceIndex } from "./trace-index.ts";
+export { MemoryBytes, type ByteSink } from "../bytes/zip-writer.ts";
+export { fileBytes } from "../bytes/source.ts";
+export { FACTS, parseSelector, printSelector, valueSelector, type Literal, type Predicate, type Selector } from "./selector.ts";
+export {
+  candidateOf,
+  matches,
+  matchesOp,
+  needsRun,
+  primsOf,
+  selectExecutions,
+  selectNodes,
+  selectValues,
+  subjectOf,
+  suggestions,
+  type Candidate,
+  type NodeMatch,
+  type Subject,
+  type Verdict,
+} from "./match.ts";
+export {
+  bisectExit,
+  EXIT,
+  exitOf,
+  junitXml,
+  markdownTable,
+  resultJson,
+  sarif,
+  textTable,
+  type Exit,
+  type Finding,
+  type ResultCase,
+  type ResultSuite,
+} from "./results.ts";
+export {
+  attributesText,
+  baseOf,
+  bytesText,
+  executionText,
+  histogramText,
+  nodeName,
+  nodeText,
+  placeText,
+  summaryText,
+  valueLine,
+  valueText,
+} from "./trace-text.ts";
+export { fallbacksOf, profile, selfTimes, timesByNode, type Profile, type ProfileBy, type ProfileOptions, type ProfileRow, type Times } from "./profile.ts";
+export { measureRoofline, type Roofline } from "./roofline.ts";
+export { memoryOf, type MemoryUse, type StorageLife } from "./memory.ts";
+export { sizesOf, type Sizes, type WeightSize } from "./sizes.ts";
+export { chromeTrace, foldedStacks, type ChromeEvent, type ChromeTrace } from "./exports.ts";
+export { memoryText, planText, profileMarkdown, profileText, sizesText } from "./profile-text.ts";
+export { batched, copies, firstDifference, repeat, type Difference, type RepeatOptions, type Repetition, type Variant } from "./repeat.ts";
+export { checkRun, checkText, keeps, parseChecks, unmatchedChecks, type Check, type CheckFailure, type CheckReport } from "./checks.ts";
+export { isSampled, on, watchChecks, type ListenOptions } from "./listen.ts";
+export { moduleTree, moduleTreeText, nodeSourceText, sourceFiles, sourceText, type ModuleTree, type SourceFile, type SourceLine } from "./source-view.ts";

@@ -1,0 +1,36 @@
+/** Tensors of an object and of the modules inside it, by dotted path. */
+
+import type { Instance } from "../ir/datum.ts";
+import { OpwiseError } from "../tensor/error.ts";
+import { Tensor } from "../tensor/tensor.ts";
+
+/** A parameter or buffer by its dotted path. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly role: "parameter" | "buffer" | "attribute";
+}
+
+/** Names of modules, shared ones counted once a path. */
+const MAX_NAMED_MODULES = 200_000;
+
+/** Parameters, buffers and other tensor attributes, in the module's order. @throws limit-exceeded */
+export function namedTensors(root: Instance): NamedTensor[] {
+  const out: NamedTensor[] = [];
+  let visits = 0;
+  const visit = (instance: Instance, prefix: string, path: ReadonlySet<Instance>): void => {
+    // A shared module has a name on every path to it, which can be exponentially many.
+    if (++visits > MAX_NAMED_MODULES) throw new OpwiseError("limit-exceeded", "the modules have too many names", { wanted: `at most ${MAX_NAMED_MODULES}` });
+    instance.class.attributes.forEach((a, i) => {
+      const value = instance.slots[i];
+      if (value instanceof Tensor) {
+        const role = instance.class.parameters.has(a.name) ? "parameter" : instance.class.buffers.has(a.name) ? "buffer" : "attribute";
+        out.push({ name: prefix + a.name, tensor: value, role });
+      } else if (typeof value === "object" && value !== null && "kind" in value && value.kind === "instance" && value.class.isModule && !path.has(value)) {
+        visit(value, `${prefix}${a.name}.`, new Set([...path, value]));
+      }
+    });
+  };
+  visit(root, "", new Set([root]));
+  return out;
+}

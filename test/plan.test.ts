@@ -1,0 +1,242 @@
+/** Planned runs: when a straight line is compiled, that it gives the very bits, and what makes a plan give way. */
+
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { THREAD_WORKER } from "../scripts/runner/backend.ts";
+import { textOf } from "../scripts/runner/plan-case.ts";
+import { wasm } from "../src/backends/wasm/wasm.ts";
+import { load, type Model, type OpwiseError, type Session, Tensor } from "../src/index.ts";
+import { placeByLifetime } from "../src/prims/lifetime.ts";
+import { PASSES } from "../src/run/plan/passes.ts";
+import type { PlanOptions } from "../src/run/plan/planner.ts";
+import { Storage } from "../src/tensor/storage.ts";
+import { scriptArchive } from "./support/archive.ts";
+
+const script = (code: string, attributes: Parameters<typeof scriptArchive>[1] = {}): Promise<Model> => load(scriptArchive(code, attributes));
+const method = (body: string): string => `class Net(Module):\n  __parameters__ = []\n  __buffers__ = []\n${body}`;
+
+/** A tensor of numbers that are never alike. */
+function wave(...shape: number[]): Tensor {
+  const n = shape.reduce((a, b) => a * b, 1);
+  return Tensor.from(Float32Array.from({ length: n }, (_, i) => Math.sin(i * 1.7) * 3), shape);
+}
+const numbers = (t: Tensor): number[] => Array.from(t.data as ArrayLike<number>, Number); // float32 here
+const onWasm = (model: Model, plan: boolean | PlanOptions = true): Promise<Session> => model.session({ backend: wasm(), plan });
+
+const CHAIN = method(`  def forward(self: __torch__.Net, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    y = torch.relu(torch.add(torch.conv2d(x, w, None, [1, 1], [1, 1]), b))
+    z = torch.sigmoid(torch.mul(y, 0.5))
+    return torch.add(torch.sum(torch.cat([y, z], 1), [2, 3]), 1)
+`);
+const chainInputs = (): Tensor[] => [wave(1, 3, 9, 9), wave(4, 3, 3, 3), wave(4, 1, 1)];
+
+describe("a straight line of calls", () => {
+  it("is recorded in the first run, compiled at the second and launched from then on", async () => {
+    const s = await onWasm(await script(CHAIN));
+    const seen: unknown[] = [];
+    for (let run = 0; run < 4; run++) {
+      await s.forward(...chainInputs());
+      seen.push({ ...s.planCounts() });
+    }
+    expect(seen).toEqual([
+      { recorded: 1, compiled: 0, launched: 0 },
+      { recorded: 1, compiled: 1, launched: 1 },
+      { recorded: 1, compiled: 1, launched: 2 },
+      { recorded: 1, compiled: 1, launched: 3 },
+    ]);
+  });
+
+  it("is fused, and each step still names its nodes", async () => {
+    const s = await onWasm(await script(CHAIN));
+    for (let run = 0; run < 2; run++) await s.forward(...chainInputs());
+    const [plan] = s.plans();
+    expect(plan?.steps.length).toBeLessThan(plan?.recordedCalls ?? 0);
+    const conv = plan?.steps.find((step) => step.what.kind === "convolve");
+    expect(conv?.nodes.map((n) => n.op)).toEqual(["aten::conv2d", "aten::add.Tensor", "aten::relu"]);
+  });
+
+  it("gives the bits of an unplanned run, whatever passes are left out", async () => {
+    const model = await script(CHAIN);
+    const wanted = textOf(await (await onWasm(model, false)).forward(...chainInputs()));
+    for (const without of [[], ...PASSES.map((pass) => [pass]), [...PASSES]]) {
+      const s = await onWasm(model, { without });
+      for (let run = 0; run < 3; run++) expect(textOf(await s.forward(...chainInputs())), `without ${without.join(", ")}`).toBe(wanted);
+      expect(s.planCounts()?.launched).toBe(2);
+    }
+  });
+
+  it("is not planned where planning is off, where a listener watches, or on a backend that compiles nothing", async () => {
+    const model = await script(CHAIN);
+    const off = await onWasm(model, false);
+    const watched = await onWasm(model);
+    const cpu = await model.session();
+    for (let run = 0; run < 3; run++) {
+      await off.forward(...chainInputs());
+      await watched.call("forward", chainInputs(), {}, { listener: () => undefined });
+      await cpu.forward(...chainInputs());
+    }
+    expect([off.planCounts(), watched.planCounts()?.recorded, cpu.planCounts()]).toEqual([undefined, 0, undefined]);
+  });
+});
+
+describe("what enters a plan", () => {
+  it("is another plan's when its shape or a plain value differs", async () => {
+    const s = await onWasm(
+      await script(
+        method(`  def forward(self: __torch__.Net, x: Tensor, n: int) -> Tensor:
+    return torch.mul(torch.add(x, n), x)
+`),
+      ),
+    );
+    const twice = async (x: Tensor, n: number): Promise<Tensor[]> => [(await s.forward(x, n)) as Tensor, (await s.forward(x, n)) as Tensor, (await s.forward(x, n)) as Tensor];
+    for (const [x, n] of [
+      [wave(3), 1],
+      [wave(3), 2],
+      [wave(2, 2), 1],
+    ] as const) {
+      const wanted = numbers(x).map((v) => Math.fround(Math.fround(v + n) * v));
+      for (const y of await twice(x, n)) expect(numbers(y)).toEqual(wanted);
+    }
+    expect(s.planCounts()?.compiled).toBe(3);
+  });
+
+  it("that grows with each call is neither planned nor compiled for after the third", async () => {
+    const s = await onWasm(
+      await script(
+        method(`  def forward(self: __torch__.Net, cache: Tensor, x: Tensor) -> Tensor:
+    return torch.cat([cache, torch.relu(torch.add(x, 1))], 1)
+`),
+      ),
+    );
+    let cache = wave(2, 1, 4);
+    const counts: unknown[] = [];
+    for (let token = 0; token < 40; token++) {
+      cache = (await s.forward(cache, wave(2, 1, 4))) as Tensor;
+      if (token >= 3) counts.push({ ...s.planCounts() });
+    }
+    expect(cache.shape).toEqual([2, 41, 4]);
+    expect(new Set(counts.map((c) => JSON.stringify(c))).size).toBe(1);
+  });
+});
+
+describe("what the machine keeps to itself", () => {
+  it("branches on values, with planned lines around them", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    y = torch.mul(torch.add(x, 1), 2)
+    if bool(torch.gt(torch.sum(y), 0)):
+      z = torch.neg(y)
+    else:
+      z = torch.relu(torch.exp(y))
+    return torch.add(z, 1)
+`),
+    );
+    const [on, off] = [await onWasm(model), await onWasm(model, false)];
+    for (let run = 0; run < 6; run++) {
+      const x = run % 2 === 0 ? Tensor.from([1, 2, 3], [3], "float32") : Tensor.from([-4, -5, 6], [3], "float32");
+      expect(textOf(await on.forward(x))).toBe(textOf(await off.forward(x)));
+    }
+    expect(on.planCounts()?.launched).toBeGreaterThan(6);
+  });
+
+  it("attributes that are set, lists that are appended to, and writes into arguments", async () => {
+    const model = await script(
+      `class Net(Module):
+  __parameters__ = []
+  __buffers__ = []
+  count : int
+  def forward(self: __torch__.Net, x: Tensor, seen: List[Tensor]) -> Tensor:
+    y = torch.mul(torch.add(x, 1), 2)
+    self.count = torch.add(self.count, 1)
+    _0 = torch.append(seen, torch.neg(y))
+    _1 = torch.add_(x, self.count)
+    return torch.mul(torch.add(y, self.count), 3)
+`,
+      { count: 0 },
+    );
+    const run = async (plan: boolean): Promise<string> => {
+      const s = await onWasm(model, plan);
+      const x = wave(4);
+      const seen: Tensor[] = [];
+      const out: unknown[] = [];
+      for (let i = 0; i < 5; i++) out.push(await s.forward(x, seen));
+      return textOf([out, x, seen, s.attribute("count").value]);
+    };
+    expect(await run(true)).toBe(await run(false));
+  });
+
+  it("the place of an error in the author's code", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, table: Tensor, at: Tensor) -> Tensor:
+    y = torch.mul(table, 2)
+    return torch.add(torch.index_select(y, 0, at), 1)
+`),
+    );
+    const s = await onWasm(model);
+    const at = (i: number): Tensor => Tensor.from([BigInt(i)], [1], "int64");
+    const failure = (): Promise<OpwiseError> => s.forward(wave(3, 2), at(7)).then(() => { throw new Error("no error"); }, (e: OpwiseError) => e);
+    const first = await failure();
+    for (let run = 0; run < 3; run++) await s.forward(wave(3, 2), at(1));
+    const planned = await failure();
+    expect(s.planCounts()?.launched).toBeGreaterThan(0);
+    expect([planned.message, planned.where.op, planned.where.line]).toEqual([first.message, first.where.op, first.where.line]);
+  });
+});
+
+it("weights are constants of a plan until something writes them", async () => {
+  const model = await load(join(import.meta.dirname, "golden/models/traced_patches/model.pt"));
+  const s = await onWasm(model);
+  const [[name, weight] = ["", Tensor.zeros([])]] = [...s.parameters()];
+  const shape = [1, 2, 8, 8];
+  const before: string[] = [];
+  for (let run = 0; run < 3; run++) before.push(textOf(await s.forward(wave(...shape))));
+  s.loadStateDict({ [name]: Tensor.from(Float32Array.from(numbers(weight), (v) => v + 1), weight.shape) }, { strict: false });
+  const after: string[] = [];
+  for (let run = 0; run < 3; run++) after.push(textOf(await s.forward(wave(...shape))));
+  expect(new Set(before).size).toBe(1);
+  expect(new Set(after).size).toBe(1);
+  expect(after[0]).not.toBe(before[0]);
+});
+
+it("values that are alive at the same time never share memory, and what is free is used again", () => {
+  const lives = fc.array(fc.record({ bytes: fc.integer({ min: 0, max: 300 }), first: fc.integer({ min: 0, max: 20 }), length: fc.integer({ min: 0, max: 8 }) }), { maxLength: 30 });
+  fc.assert(
+    fc.property(lives, (specs) => {
+      const lifetimes = specs.map(({ bytes, first, length }) => ({ storage: Storage.allocate(bytes), first, last: first + length }));
+      const { offsets, bytes } = placeByLifetime(lifetimes, 64);
+      for (const [i, a] of lifetimes.entries()) {
+        const [from, to] = [offsets.get(a.storage) ?? -1, (offsets.get(a.storage) ?? -1) + a.storage.nbytes];
+        expect(from % 64).toBe(0);
+        expect(to).toBeLessThanOrEqual(bytes);
+        for (const b of lifetimes.slice(i + 1)) {
+          const [low, high] = [offsets.get(b.storage) ?? -1, (offsets.get(b.storage) ?? -1) + b.storage.nbytes];
+          const together = a.first <= b.last && b.first <= a.last;
+          expect(together && from < high && low < to).toBe(false);
+        }
+      }
+      expect(bytes).toBeLessThanOrEqual(lifetimes.reduce((n, l) => n + Math.ceil(Math.max(1, l.storage.nbytes) / 64) * 64, 0));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it("a plan on several threads gives the bits of one", async () => {
+  const model = await script(
+    method(`  def forward(self: __torch__.Net, x: Tensor, w: Tensor, v: Tensor) -> Tensor:
+    y = torch.relu(torch.conv2d(x, w, None, [1, 1], [1, 1]))
+    z = torch.softmax(torch.matmul(torch.flatten(y, 2), v), -1)
+    return torch.tanh(torch.add(torch.mul(z, 3), torch.exp(z)))
+`),
+  );
+  const inputs = (): Tensor[] => [wave(2, 16, 32, 32), wave(32, 16, 3, 3), wave(1024, 96)];
+  const one = await onWasm(model);
+  const backend = wasm({ threads: 3, workerUrl: THREAD_WORKER });
+  const three = await model.session({ backend });
+  for (let wait = 0; backend.threads.running < 3 && backend.threads.refused === undefined && wait < 200; wait++) await new Promise((resume) => setTimeout(resume, 20));
+  expect(backend.threads).toEqual({ count: 3, running: 3, refused: undefined });
+  const wanted = textOf(await one.forward(...inputs()));
+  for (let run = 0; run < 4; run++) expect(textOf(await three.forward(...inputs()))).toBe(wanted);
+  expect(three.planCounts()?.launched).toBe(3);
+  backend.dispose();
+}, 30_000);
