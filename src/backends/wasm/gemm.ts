@@ -21,8 +21,8 @@ export interface GemmFunctions {
    * panels. One block of depth; the caller loops over blocks.
    */
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
-  /** As `multiply`; the last argument is where a number for each row lies that is added to it. */
-  readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `multiply`; further: where a number for each row lies that is added to it, or 0; bytes between the steps of depth in a panel of b, which so may be no panel. */
+  readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
@@ -176,8 +176,8 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
   const packRows = emitPack(m, "packRows", ROWS);
   const packColumns = emitPack(m, "packColumns", COLUMNS);
   const remainder = emitRemainder(m);
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  const multiplyBiased = m.func("multiplyBiased", params, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias) => {
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  const multiplyBiased = m.func("multiplyBiased", params, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias, bDepth) => {
     const locals = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32"));
     const [i, j, k, x, y, at, aPanel, row, shift] = locals as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
     const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
@@ -228,7 +228,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
             });
           });
           advance(c, x, c.i32(ROWS * FLOAT));
-          advance(c, y, c.i32(COLUMNS * FLOAT));
+          advance(c, y, c.get(bDepth));
           c.brIf(again, c.tee(k, c.op("i32.sub", c.get(k), c.i32(1))));
         });
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
@@ -289,6 +289,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
       c.get(bStep),
       c.get(add),
       c.i32(0),
+      c.i32(COLUMNS * FLOAT),
     );
   });
   return { packRows, packColumns, multiply, multiplyBiased };

@@ -93,16 +93,63 @@ export function isApproximate(program: Program): boolean {
   return yes;
 }
 
+/** `min` or `max` of `x` with what is the same for a whole row. */
+function boundOf(e: Expr, isSame: (operand: number) => boolean): { readonly limit: Expr; readonly x: Expr; readonly max: boolean } | undefined {
+  if (e.op !== "binary" || (e.fn !== "min" && e.fn !== "max") || e.type !== "f32") return undefined;
+  const fixed = (side: Expr): boolean => side.op === "scalar" || side.op === "const" || (side.op === "arg" && isSame(side.operand));
+  const [limit, x] = fixed(e.b) ? [e.b, e.a] : [e.a, e.b];
+  return fixed(limit) ? { limit, x, max: e.fn === "max" } : undefined;
+}
+
+const guardKey = (limit: Expr, max: boolean): string =>
+  `${limit.op}${limit.op === "arg" ? limit.operand : limit.op === "scalar" ? limit.slot : limit.op === "const" ? String(limit.value) : ""}${max ? "max" : "min"}`;
+
+/**
+ * What corrects `pmax(x, limit)` and `pmin(x, limit)`, which are one instruction where `max` and `min` are eight. They keep a NaN of x, but lose one of
+ * the limit, and they keep x where both are zeros. So to a maximum NaN is added, or the limit where that is zero, else -0, which changes nothing; into a
+ * minimum go the bits of NaN, or the sign of -0.
+ */
+function emitGuards(c: Code, program: Program, isSame: (operand: number) => boolean, value: (limit: Expr) => V128): ReadonlyMap<string, V128> {
+  const guards = new Map<string, V128>();
+  for (const e of reachable(program.outputs.flatMap((o) => o.parts))) {
+    const bound = boundOf(e, isSame);
+    if (bound === undefined || guards.has(guardKey(bound.limit, bound.max))) continue;
+    const limit = value(bound.limit);
+    const isNaN = (): Value<"v128"> => c.op("f32x4.ne", c.get(limit), c.get(limit));
+    const isZero = (): Value<"v128"> => c.op("f32x4.eq", c.get(limit), c.f32x4(0));
+    guards.set(
+      guardKey(bound.limit, bound.max),
+      c.hold(
+        bound.max
+          ? c.op("v128.bitselect", c.get(limit), c.f32x4(-0), c.op("v128.or", isNaN(), isZero()))
+          : c.op("v128.or", isNaN(), c.op("v128.and", isZero(), c.op("v128.and", c.get(limit), c.f32x4(-0)))),
+      ),
+    );
+  }
+  return guards;
+}
+
 /** Values of expressions as vectors: floats, or masks of all ones for true. */
 class VectorPrinter {
   readonly #c: Code;
   readonly #fused: boolean;
   readonly #load: (operand: number, isBool: boolean) => Value<"v128">;
   readonly #scalar: (slot: number) => V128;
+  readonly #isSame: (operand: number) => boolean;
+  readonly #guards: ReadonlyMap<string, V128>;
   readonly #values = new Map<Expr, () => Value<"v128">>();
 
-  constructor(c: Code, fused: boolean, load: (operand: number, isBool: boolean) => Value<"v128">, scalar: (slot: number) => V128) {
+  constructor(
+    c: Code,
+    fused: boolean,
+    load: (operand: number, isBool: boolean) => Value<"v128">,
+    scalar: (slot: number) => V128,
+    isSame: (operand: number) => boolean,
+    guards: ReadonlyMap<string, V128>,
+  ) {
     this.#c = c;
+    this.#isSame = isSame;
+    this.#guards = guards;
     this.#fused = fused;
     this.#load = load;
     this.#scalar = scalar;
@@ -139,6 +186,12 @@ class VectorPrinter {
         return this.#unary(e.fn, e.a);
       case "binary": {
         // Sums of products stay two roundings, as PyTorch has them: a floor or a comparison may follow.
+        const bound = boundOf(e, this.#isSame);
+        if (bound !== undefined) {
+          const guard = this.#guards.get(guardKey(bound.limit, bound.max)) ?? unreachable("a bound without its guard");
+          const clamped = c.op(bound.max ? "f32x4.pmax" : "f32x4.pmin", this.#value(bound.x), this.#value(bound.limit));
+          return c.op(bound.max ? "f32x4.add" : "v128.or", clamped, c.get(guard));
+        }
         const name: Arithmetic & InstructionName = binaryInstruction(e.fn, e.a.type) ?? unreachable(e.fn);
         return c.op(name, this.#value(e.a), this.#value(e.b));
       }
@@ -179,6 +232,7 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
       program.scalars,
     );
     const scalars = program.scalars.map((_, slot) => c.hold(c.op("f32x4.splat", block.scalar(slot)() as Value<"f32">))); // all are f32
+    const isSame = (operand: number): boolean => lanes[operand] === "same";
     const outer = views.map(({ k }) => k);
     emitLoops(c, block, outer, 0, rank - 1, new Map(), (pointers) => {
       const at = views.map(({ k }) => c.hold(c.get(pointers.get(k) ?? block.base(k))));
@@ -191,6 +245,11 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
             : c.load("v128.load32_splat", c.get(pointer(k))),
         );
       });
+      const guards = emitGuards(c, program, isSame, (limit) => {
+        if (limit.op === "scalar") return scalars[limit.slot] ?? unreachable("scalar");
+        if (limit.op === "arg") return same[limit.operand] ?? unreachable("operand");
+        return c.hold(c.f32x4(limit.op === "const" ? Number(limit.value) : NaN));
+      });
       const left = c.hold(c.get(block.size(rank - 1)));
       /** Four elements, or one, `ahead` elements from where the pointers are. */
       const trip = (width: 4 | 1, ahead: number): void => {
@@ -201,7 +260,7 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
           const bytes = width === 4 ? c.load("v128.load32_zero", c.get(pointer(k)), ahead) : c.op("i32x4.splat", c.load("i32.load8_u", c.get(pointer(k))));
           return c.op("i32x4.ne", c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", bytes)), c.i32x4(0));
         };
-        const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar")).evaluate(
+        const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar"), isSame, guards).evaluate(
           program.outputs.map((o) => o.parts[0] ?? unreachable("part")),
         );
         values.forEach((value, j) => {
