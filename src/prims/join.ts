@@ -61,9 +61,9 @@ export function join(first: Applied, second: Applied, at: readonly number[], kee
 
   const key = `${firstPlaces.join(",")};${secondPlaces.join(",")}`;
   let seconds = known.get(first.program);
-  if (seconds === undefined) known.set(first.program, (seconds = new WeakMap()));
+  if (seconds === undefined) known.set(first.program, (seconds = new WeakMap<Program, Map<string, Program>>()));
   let joins = seconds.get(second.program);
-  if (joins === undefined) seconds.set(second.program, (joins = new Map()));
+  if (joins === undefined) seconds.set(second.program, (joins = new Map<string, Program>()));
   const made = joins.get(key);
   if (made !== undefined) return applied(made);
 

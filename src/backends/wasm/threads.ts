@@ -148,7 +148,7 @@ function startWorker(setup: Setup, url: URL | string | undefined, failed: (error
   if (node === undefined) {
     const worker = url === undefined ? new Worker(new URL("./thread-worker.js", import.meta.url), { type: "module" }) : new Worker(url, { type: "module" });
     worker.addEventListener("error", failed);
-    worker.postMessage(setup);
+    worker.postMessage(setup, []);
     return () => worker.terminate();
   }
   const worker = new node.Worker(url ?? new URL("./thread-worker.js", import.meta.url), { workerData: setup });

@@ -164,7 +164,7 @@ export class Planner {
 
   #startAt(block: CodeBlock, position: number): Start {
     let starts = this.#starts.get(block);
-    if (starts === undefined) this.#starts.set(block, (starts = new Map()));
+    if (starts === undefined) this.#starts.set(block, (starts = new Map<number, Start>()));
     let start = starts.get(position);
     if (start === undefined) starts.set(position, (start = { plans: [], seen: new Set(), barrier: false, closed: false }));
     return start;

@@ -8,7 +8,7 @@ import type { Datum, Instance } from "../../ir/datum.ts";
 import type { Node } from "../../ir/graph.ts";
 import type { Call, Region } from "../../prims/call.ts";
 import { Storage } from "../../tensor/storage.ts";
-import { Tensor, type View } from "../../tensor/tensor.ts";
+import type { Tensor, View } from "../../tensor/tensor.ts";
 import type { GeneratorState } from "../../tensor/generator.ts";
 import type { Instruction } from "../code.ts";
 import type { Frame } from "../machine.ts";
