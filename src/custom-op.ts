@@ -6,8 +6,9 @@ import type { Template } from "./ir/template.ts";
 import { T } from "./ir/type.ts";
 import type { ArgumentsOf } from "./ops/arguments.ts";
 import type { Op, Reads } from "./ops/define.ts";
-import { type OnnxOp, onnxOp } from "./ops/onnx/define.ts";
+import { onnxOp } from "./ops/onnx/define.ts";
 import { parsedSchema } from "./ops/registry.ts";
+import { type CustomOp, register } from "./registered-ops.ts";
 import { type Input, toDatum } from "./run/convert.ts";
 import { OpwiseError } from "./tensor/error.ts";
 import { Tensor } from "./tensor/tensor.ts";
@@ -23,13 +24,6 @@ export type TorchFunction<S extends string> = (...args: ArgumentsOf<S>) => Input
 
 /** By what the schema is a schema of: with parentheses it is TorchScript's. */
 export type CustomFunction<S extends string> = S extends `${string}(${string}` ? TorchFunction<S> : OnnxFunction;
-
-/** A declared custom op; pass it to `load(..., { ops })`, or register it for all loads. */
-export type CustomOp =
-  | { readonly world: "torch"; readonly schema: string; readonly op: Op }
-  | { readonly world: "onnx"; readonly domain: string; readonly name: string; readonly op: OnnxOp };
-
-const registered = new Map<string, CustomOp>();
 
 /**
  * Declares an op. `schema` in TorchScript's notation (`acme::scale(Tensor x, float by=1.0) -> Tensor`): `fn` gets the arguments in its order.
@@ -123,12 +117,5 @@ function wrongCount(name: string, wanted: number, got: Input): OpwiseError {
 /** Makes an op known to every later load in this process. Two of one name: the later one counts. @throws bad-argument */
 export function registerOp<const S extends string>(schema: S, fn: CustomFunction<S>): void {
   const op = customOp(schema, fn);
-  registered.set(op.op.name, op);
-}
-
-/** All registered ops, then those of one load, which win. */
-export function customOps(own: readonly CustomOp[] = []): readonly CustomOp[] {
-  const all = new Map(registered);
-  for (const op of own) all.set(op.op.name, op);
-  return [...all.values()];
+  register(op);
 }

@@ -9,7 +9,8 @@
 export { formatOf, load, Model, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary } from "./model.ts";
 export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, type CheckpointTensor, type CheckpointValue } from "./checkpoint.ts";
 export { operators, type Operator } from "./operators.ts";
-export { registerOp, customOp, type CustomOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
+export type { CustomOp } from "./registered-ops.ts";
+export { registerOp, customOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type Returned } from "./run/session.ts";
 export type { NamedTensor } from "./run/named-tensors.ts";
 export type { Input, Output } from "./run/convert.ts";

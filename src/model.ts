@@ -3,7 +3,7 @@
 import { cpu } from "./backends/cpu/cpu.ts";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "./bytes/limits.ts";
 import { openSource, type Progress, type SourceLike, writeFile } from "./bytes/source.ts";
-import { customOps, type CustomOp } from "./custom-op.ts";
+import { customOps, type CustomOp } from "./registered-ops.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
 import { allFunctions, isForeign, walkNodes, type WriteOptions } from "./ir/graph.ts";
 import type { Schema } from "./ir/schema.ts";
@@ -12,7 +12,7 @@ import { detectFormat, loadProgram, type ModelFormat } from "./loaders/load.ts";
 import { seedTwister } from "./numeric/mt19937.ts";
 import { type OpTables, tablesFor } from "./op-tables.ts";
 import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
-import { type OpTable, parsedSchema, supports } from "./ops/registry.ts";
+import type { OpTable, Registry } from "./ops/registry.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -108,12 +108,14 @@ export async function formatOf(what: SourceLike, options: Pick<LoadOptions, "fet
 export class Model {
   readonly program: Program;
   readonly #ops: OpTable;
+  readonly #registry: Registry;
   readonly #onnx: OnnxTable;
   readonly #limits: Limits;
 
   constructor(program: Program, tables: OpTables, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
     this.#limits = limits;
     this.program = program;
+    this.#registry = tables.registry;
     const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
     const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));
     this.#ops = torch.length === 0 ? tables.torch : new Map([...tables.torch, ...torch.map((o) => [o.name, o] as const)]);
@@ -155,7 +157,7 @@ export class Model {
     const host = cpu();
     const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
     return Session.create(this.program, {
-      backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx,
+      backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx, registry: this.#registry,
       generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan,
       setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });
@@ -195,8 +197,8 @@ export class Model {
   supports(name: string, schema: Schema | undefined): boolean {
     if (machineOps.has(name)) return true;
     const own = this.#ops.get(name);
-    const known = schema ?? (own === undefined ? undefined : parsedSchema(own));
-    return known === undefined ? onnxMeaning(this.#onnx, name) !== undefined : supports(known, this.#ops);
+    const known = schema ?? (own === undefined ? undefined : this.#registry.parsedSchema(own));
+    return known === undefined ? onnxMeaning(this.#onnx, name) !== undefined : this.#registry.supports(known, this.#ops);
   }
 
   /** Format, signature, ops and what is missing. @throws unsupported-op never: missing ops are listed */

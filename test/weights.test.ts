@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cpu, isOpwiseError, load, type Session, Tensor, wasm } from "../src/index.ts";
+import { makeBackend } from "../scripts/runner/backend.ts";
 import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
 
 const MODEL = join(import.meta.dirname, "../examples/shapes/model.pt");
@@ -42,6 +43,18 @@ describe.each([
     const names = [...session.stateDict().keys()];
     for (const name of names) expect(session.stateDict().get(name)?.data).toEqual(reference.stateDict().get(name)?.data);
   });
+});
+
+it("go into memory that threads share, too", async () => {
+  const backend = await makeBackend("wasm2");
+  try {
+    using session = await (await load(MODEL)).session({ backend });
+    using reference = await (await load(MODEL)).session({ backend: cpu() });
+    expect(weightsOf(session).every((t) => !t.storage.onHost)).toBe(true);
+    for (const [name, tensor] of session.stateDict()) expect(tensor.data).toEqual(reference.stateDict().get(name)?.data);
+  } finally {
+    backend.dispose();
+  }
 });
 
 it("damage of a record ends the making of a session, and leaves nothing on the backend", async () => {

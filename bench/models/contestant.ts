@@ -31,11 +31,14 @@ function leaves(value: Output): Tensor[] {
 
 /** Waits for all threads. @throws where there are fewer than were asked for */
 async function threadsOf(backend: Backend, wanted: number): Promise<void> {
+  if (wanted === 1) return;
   const facts = (): WasmBackend["threads"] => (backend as WasmBackend).threads; // only wasm is asked for more than one
-  for (const end = performance.now() + 5000; wanted > 1 && facts().running < wanted; await new Promise((resume) => setTimeout(resume, 1))) {
-    const { refused } = facts();
-    if (refused !== undefined || performance.now() > end) throw new Error(refused ?? `${facts().running} of ${wanted} threads have started`);
+  for (const end = performance.now() + 5000; performance.now() < end; await new Promise((resume) => setTimeout(resume, 1))) {
+    const { refused, running } = facts();
+    if (refused !== undefined) throw new Error(refused);
+    if (running >= wanted) return;
   }
+  throw new Error(`${facts().running} of ${wanted} threads have started`);
 }
 
 /** Our own runtime; making the backend (compiling its kernels, starting an engine) is a part of getting a session ready. */

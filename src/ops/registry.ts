@@ -335,3 +335,11 @@ function bindFound(schema: Schema, { op, form }: Derived): BoundOp {
     },
   };
 }
+
+/** What finds meanings, for those who are given it: it comes with the ops, when a model needs them. */
+export interface Registry {
+  readonly bind: typeof bind;
+  readonly parsedSchema: typeof parsedSchema;
+  readonly supports: typeof supports;
+}
+export const registry: Registry = { bind, parsedSchema, supports };

@@ -23,6 +23,8 @@ export interface Backend extends Device {
    * to be asked for again after anything else was made.
    */
   reserve?(nbytes: number, dtype: DType, storage: Storage): { readonly buffer: Buffer; readonly bytes: () => Uint8Array };
+  /** About so many bytes will be reserved next: their memory may be made in one go. */
+  expect?(nbytes: number): void;
   /** A device copy of zeros, where that is cheaper than an upload of them. */
   blank?(nbytes: number, dtype: DType): Buffer;
   /** Whether `run` wants this operand's host bytes rather than a device copy (indices, sizes). */

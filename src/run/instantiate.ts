@@ -49,10 +49,10 @@ export class Instantiator {
   /** Brings what nothing has read or written yet to a backend that takes a file's bytes straight into its memory. @throws as reading the file does */
   bring(backend: Backend): void {
     if (backend.reserve === undefined) return;
-    for (const storage of this.#storages.values()) {
-      if (storage.nbytes < LEAST_BROUGHT || storage.unread?.fill === undefined) continue;
-      if (storage.nbytes <= backend.limits.maxBytes) uploaded(backend, storage, this.#dtypeOf(storage));
-    }
+    const { maxBytes } = backend.limits;
+    const own = [...this.#storages.values()].filter((s) => s.nbytes >= LEAST_BROUGHT && s.nbytes <= maxBytes && s.unread?.fill !== undefined);
+    backend.expect?.(own.reduce((sum, storage) => sum + storage.nbytes, 0));
+    for (const storage of own) uploaded(backend, storage, this.#dtypeOf(storage));
   }
 
   #dtypeOf(storage: Storage): DType {

@@ -7,7 +7,7 @@ import type { Template } from "../ir/template.ts";
 import type { Schema } from "../ir/schema.ts";
 import { T, tupleOf, type Type } from "../ir/type.ts";
 import { bindOnnx, type OnnxTable } from "../ops/onnx/define.ts";
-import { bind, type BoundOp, type OpTable, parsedSchema } from "../ops/registry.ts";
+import type { BoundOp, OpTable, Registry } from "../ops/registry.ts";
 import { printedLine } from "../ops/prim/formats.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import { Tensor, viewOf } from "../tensor/tensor.ts";
@@ -21,6 +21,7 @@ export interface LinkEnvironment {
   readonly program: Program;
   readonly ops: OpTable;
   readonly onnx: OnnxTable;
+  readonly registry: Registry;
   /** The datum of a constant; the same object for the same template. */
   readonly constant: (template: Template) => Datum;
 }
@@ -257,11 +258,11 @@ export class Linker {
 
   #ownSchema(name: string): Schema | undefined {
     const op = this.#env.ops.get(name);
-    return op === undefined ? undefined : parsedSchema(op);
+    return op === undefined ? undefined : this.#env.registry.parsedSchema(op);
   }
 
   #bind(name: string, schema: Schema): BoundOp | undefined {
-    if (!this.#bound.has(name)) this.#bound.set(name, bind(schema, this.#env.ops));
+    if (!this.#bound.has(name)) this.#bound.set(name, this.#env.registry.bind(schema, this.#env.ops));
     return this.#bound.get(name);
   }
 

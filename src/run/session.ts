@@ -4,7 +4,7 @@ import type { Datum, Instance } from "../ir/datum.ts";
 import { allFunctions, type FunctionDecl, isForeign, type Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
-import type { OpTable } from "../ops/registry.ts";
+import type { OpTable, Registry } from "../ops/registry.ts";
 import { copyInto } from "../prims/calls.ts";
 import type { Backend } from "../prims/backend.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
@@ -33,6 +33,7 @@ export interface SessionOptions {
   readonly cpu: Backend;
   readonly ops: OpTable;
   readonly onnx: OnnxTable;
+  readonly registry: Registry;
   readonly generator: GeneratorState;
   /** Gets each line the model prints. */
   readonly print?: ((text: string) => void) | undefined;
@@ -87,7 +88,7 @@ export class Session {
     if (options.backend.compile !== undefined && options.plan !== false) {
       this.#planner = new Planner(this.executor, () => this.#instantiator.storages, typeof options.plan === "object" ? options.plan : {});
     }
-    this.#linker = new Linker({ program, ops: options.ops, onnx: options.onnx, constant: (t) => this.#instantiator.datum(t) });
+    this.#linker = new Linker({ program, ops: options.ops, onnx: options.onnx, registry: options.registry, constant: (t) => this.#instantiator.datum(t) });
     if (program.root !== undefined) {
       const root = this.#instantiator.datum(program.root);
       this.#root = typeof root === "object" && root !== null && "kind" in root && root.kind === "instance" ? root : unreachable("a root that is no object");

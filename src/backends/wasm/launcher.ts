@@ -86,7 +86,7 @@ export class Launcher {
     const { module, kernels } = denseKernels(runtime.memory);
     this.dense = { module, kernels };
     this.#dense = runtime.invocable(kernels);
-    this.#products = new Products(runtime.memory, this.#dense);
+    this.#products = new Products(runtime, this.#dense);
     this.#convolutions = new Convolutions(runtime, this.#dense, this.#products);
   }
 

@@ -157,23 +157,32 @@ export class LinearMemory {
   #extend(size: number): number {
     const address = this.#end;
     const end = address + size;
-    // One page lies behind the last block: vectors may be read past an end, though never used there.
-    const pages = Math.ceil(end / PAGE_BYTES) + 1;
-    const have = this.memory.buffer.byteLength / PAGE_BYTES;
-    if (pages > have) {
-      // Each growth has views made anew, and the engine collect garbage. Pages that nothing has touched cost nothing, so there are many of them.
-      const wanted = Math.min(MAX_PAGES, Math.max(pages + LEAST_GROWTH, Math.ceil(have * 1.5)));
-      if (pages > MAX_PAGES || (!this.#grow(wanted - have) && !this.#grow(pages - have))) {
-        throw new OpwiseError("out-of-memory", "WebAssembly memory is used up", {
-          wanted: `${size} bytes more`,
-          got: `${this.#bytes} bytes in use of at most ${MAX_PAGES * PAGE_BYTES}`,
-          hint: "run on `cpu`, or with smaller inputs",
-        });
-      }
-      this.#u8 = new Uint8Array(this.memory.buffer);
+    if (!this.#cover(end)) {
+      throw new OpwiseError("out-of-memory", "WebAssembly memory is used up", {
+        wanted: `${size} bytes more`,
+        got: `${this.#bytes} bytes in use of at most ${MAX_PAGES * PAGE_BYTES}`,
+        hint: "run on `cpu`, or with smaller inputs",
+      });
     }
     this.#end = end;
     return address;
+  }
+
+  /** Grows once for allocations of about `bytes` in all, where there is room for them. */
+  expect(bytes: number): void {
+    this.#cover(Math.min(this.#end + bytes, (MAX_PAGES - 1) * PAGE_BYTES));
+  }
+
+  /** Sees that the memory reaches to `end`, and a page further: vectors may be read past an end, though never used there. */
+  #cover(end: number): boolean {
+    const pages = Math.ceil(end / PAGE_BYTES) + 1;
+    const have = this.memory.buffer.byteLength / PAGE_BYTES;
+    if (pages <= have) return true;
+    // Each growth has views made anew, and the engine collect garbage. Pages that nothing has touched cost nothing, so there are many of them.
+    const wanted = Math.min(MAX_PAGES, Math.max(pages + LEAST_GROWTH, Math.ceil(have * 1.5)));
+    if (pages > MAX_PAGES || (!this.#grow(wanted - have) && !this.#grow(pages - have))) return false;
+    this.#u8 = new Uint8Array(this.memory.buffer);
+    return true;
   }
 
   #grow(pages: number): boolean {

@@ -9,12 +9,17 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
+import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
 
 /** Depth of a block: a panel of 8 columns is 8 KB, which stays in the first cache. */
 export const DEPTH = 512;
 /** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
+/** Blocks of rows from which on they are parts enough for threads. */
+const MANY_BLOCKS = 8;
+/** Columns of a part where there are few rows: its result stays in the second cache over all of the depth. */
+const PART_COLUMNS = 128;
 
 /** Packed forms of operands. */
 export interface Packed {
@@ -41,11 +46,13 @@ export type Linear = (to: number, outStride: number, x: number, rowStride: numbe
 export const padded = (count: number, to: number): number => Math.ceil(count / to) * to;
 
 export class Products {
+  readonly #runtime: KernelRuntime;
   readonly #memory: LinearMemory;
   readonly #dense: DenseKernels;
 
-  constructor(memory: LinearMemory, dense: DenseKernels) {
-    this.#memory = memory;
+  constructor(runtime: KernelRuntime, dense: DenseKernels) {
+    this.#runtime = runtime;
+    this.#memory = runtime.memory;
     this.#dense = dense;
   }
 
@@ -74,7 +81,7 @@ export class Products {
     const outStride = (out.strides[1] ?? 0) * FLOAT;
     const done = (batch: number, row: number, high: number, column: number, wide: number): void =>
       finish?.(flip ? { batch, row: column, rows: wide, column: row, columns: high } : { batch, row, rows: high, column, columns: wide });
-    for (let batch = 0; batch < batches; batch++) {
+    const parts = Array.from({ length: batches }, (_, batch) => (): void => {
       const left = matrixOf(a, batch, addressOf);
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
@@ -84,12 +91,13 @@ export class Products {
       if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
       if (asVector || depth === 0) {
         done(batch, 0, rows, 0, columns);
-        continue;
+        return;
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       const columnsPacked = packed(b, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
-      this.multiply(left, columnsPacked.address, to, outStride, columns, depth, (row, high) => done(batch, row, high, 0, columns));
-    }
+      this.multiply(left, columnsPacked.address, to, outStride, columns, depth, (row, high, column, wide) => done(batch, row, high, column, wide));
+    });
+    this.#runtime.fork(batches * rows * columns * depth, parts);
   }
 
   /** The product `x [rows, K] w^T` with a weight `[N, K]`, packed once for however often it runs. */
@@ -117,7 +125,7 @@ export class Products {
     }
   }
 
-  /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each block of rows. */
+  /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result. */
   multiply(
     a: Matrix,
     columnsAt: number,
@@ -125,32 +133,57 @@ export class Products {
     outStride: number,
     columns: number,
     depth: number,
-    finished?: (row: number, rows: number) => void,
+    finished?: (row: number, rows: number, column: number, columns: number) => void,
     add = false,
   ): void {
     const width = padded(columns, COLUMNS) * FLOAT;
-    const scratch = this.#memory.allocate(padded(Math.min(a.rows, BLOCK_ROWS), ROWS) * Math.min(depth, DEPTH) * FLOAT);
+    const work = a.rows * columns * depth;
+    const pack = (to: number, row: number, high: number, k: number, deep: number): void =>
+      this.#dense.packRows(to, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
+    const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number, deep: number): void =>
+      this.#dense.multiply(
+        rowsAt,
+        columnsAt + k * width + column * deep * FLOAT,
+        to + row * outStride + column * FLOAT,
+        high,
+        wide,
+        deep,
+        outStride,
+        ROWS * deep * FLOAT,
+        COLUMNS * deep * FLOAT,
+        add || k > 0 ? 1 : 0,
+      );
+    const blocks = Math.ceil(a.rows / BLOCK_ROWS);
+    if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS) {
+      const parts = Array.from({ length: blocks }, (_, block) => (): void => {
+        const row = block * BLOCK_ROWS;
+        const high = Math.min(BLOCK_ROWS, a.rows - row);
+        const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
+        for (let k = 0; k < depth; k += DEPTH) {
+          const deep = Math.min(DEPTH, depth - k);
+          pack(scratch.address, row, high, k, deep);
+          product(scratch.address, row, high, 0, columns, k, deep);
+        }
+        this.#memory.free(scratch);
+        finished?.(row, high, 0, columns);
+      });
+      return this.#runtime.fork(work, parts);
+    }
+    // Few rows: they are packed in all their depth, and ranges of columns share them.
     for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
       const high = Math.min(BLOCK_ROWS, a.rows - row);
-      for (let k = 0; k < depth; k += DEPTH) {
-        const deep = Math.min(DEPTH, depth - k);
-        this.#dense.packRows(scratch.address, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
-        this.#dense.multiply(
-          scratch.address,
-          columnsAt + k * width,
-          to + row * outStride,
-          high,
-          columns,
-          deep,
-          outStride,
-          ROWS * deep * FLOAT,
-          COLUMNS * deep * FLOAT,
-          add || k > 0 ? 1 : 0,
-        );
-      }
-      finished?.(row, high);
+      const scratch = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
+      const rowsAt = (k: number): number => scratch.address + k * padded(high, ROWS) * FLOAT;
+      for (let k = 0; k < depth; k += DEPTH) pack(rowsAt(k), row, high, k, Math.min(DEPTH, depth - k));
+      const parts = Array.from({ length: Math.ceil(columns / PART_COLUMNS) }, (_, part) => (): void => {
+        const column = part * PART_COLUMNS;
+        const wide = Math.min(PART_COLUMNS, columns - column);
+        for (let k = 0; k < depth; k += DEPTH) product(rowsAt(k), row, high, column, wide, k, Math.min(DEPTH, depth - k));
+        finished?.(row, high, column, wide);
+      });
+      this.#runtime.fork(high * columns * depth, parts);
+      this.#memory.free(scratch);
     }
-    this.#memory.free(scratch);
   }
 
   /** A single row by a matrix: packed where that is a weight, or contiguous one way or the other. `view` has batch `batch` of the matrix. */

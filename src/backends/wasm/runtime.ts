@@ -142,7 +142,7 @@ export class KernelRuntime {
    */
   fork(work: number, parts: readonly (() => void)[]): void {
     const { tape, pool } = this;
-    if (tape === undefined || pool === undefined || parts.length < 2 || work < MIN_WORK) {
+    if (tape === undefined || tape.isInPart || pool === undefined || parts.length < 2 || work < MIN_WORK) {
       for (const part of parts) part();
       return;
     }

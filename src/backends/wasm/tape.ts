@@ -32,6 +32,11 @@ export class Tape {
     (this.#part ?? this.items).push({ run, args, step: this.step, program });
   }
 
+  /** Whether a part is being recorded: it has no parts of its own. */
+  get isInPart(): boolean {
+    return this.#part !== undefined;
+  }
+
   /** What `body` records, apart from the rest. */
   part(body: () => void): readonly Invocation[] {
     const part: Invocation[] = [];

@@ -111,6 +111,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
+    expect: (nbytes) => memory.expect(nbytes),
     reserve: (nbytes, _dtype, storage) => {
       const buffer = allocate(nbytes, storage.hasSource);
       const { address } = buffer.block;

@@ -39,8 +39,7 @@ async function readerOf(archive: Archive, name: string): Promise<(() => Uint8Arr
   try {
     const record = await archive.record(name);
     const range = { offset: 0, length: record.size };
-    const { readSync } = record;
-    if (readSync !== undefined) return () => readSync.call(record, range);
+    if (record.readSync !== undefined) return () => record.readSync?.(range) ?? new Uint8Array(0);
     const bytes = await record.read(range);
     return () => bytes;
   } catch {
