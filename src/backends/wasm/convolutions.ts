@@ -10,12 +10,15 @@ import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Geometry, geometryOf, straightFilters, Tables, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, ranges, straightFilters, Tables, writeWords } from "./planes.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
 
 /** Columns of an image that are packed at a time. */
 const BLOCK_COLUMNS = 256;
+
+/** How many more lanes panels of eight may have than panels of four. */
+const WASTE = 1.03;
 
 export class Convolutions {
   readonly #runtime: KernelRuntime;
@@ -55,66 +58,78 @@ export class Convolutions {
     const biasAt = bias === undefined ? 0 : addressOf(bias) + bias.offset * FLOAT;
     const result = call.results[0] ?? unreachable("result");
     const to = addressOf(result) + result.offset * FLOAT;
-    const plane = g.outRows * g.outColumns;
     if (call.transposed) return this.#transposed(g, biasAt, to, addressOf, finish);
     if (this.#winograd.run(g, biasAt, to, addressOf, packed, finish)) return;
     if (g.groupIn === 1 && g.stride[1] <= 2 && (g.groups > 1 || threeByThree(g) !== undefined)) return this.#depthwise(g, biasAt, to, addressOf, finish);
+    this.#product(g, biasAt, to, addressOf, packed, finish);
+  }
+
+  /** The filters by what they see of the input: patches, packed block by block, or the planes themselves. */
+  #product(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const source = this.#padded(g, addressOf, false);
-    {
-      const straight = isStraight(g, source);
-      const columns = straight ? 0 : this.#columnTable(g, source);
-      const depths = straight ? 0 : this.#depthTable(g, source);
-      const depth = g.groupIn * g.kernel[0] * g.kernel[1];
-      const parts: (() => void)[] = [];
-      for (let n = 0; n < g.batch; n++) {
-        for (let group = 0; group < g.groups; group++) {
-          const rows = this.#packedFilters(g, group, depth, addressOf, packed);
-          const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
-          const target = to + (n * g.groups + group) * g.groupOut * plane * FLOAT;
-          const bias = biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT;
-          for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
+    const plane = g.outRows * g.outColumns;
+    const depth = g.groupIn * g.kernel[0] * g.kernel[1];
+    const straight = isStraight(g, source);
+    // Positions are the product's columns, eight a panel; in small planes that leave many of eight empty, its rows, four a panel.
+    const turned = !straight && padded(plane, COLUMNS) > WASTE * padded(plane, ROWS);
+    const columns = straight ? 0 : this.#columnTable(g, source);
+    const depths = straight ? 0 : this.#depthTable(g, source);
+    const blocks = g.batch * g.groups * Math.ceil(plane / BLOCK_COLUMNS);
+    const channels = ranges(g.groupOut, Math.ceil(this.#runtime.partsWanted / blocks));
+    const parts: (() => void)[] = [];
+    for (let n = 0; n < g.batch; n++) {
+      for (let group = 0; group < g.groups; group++) {
+        const filters = this.#packedFilters(g, group, depth, turned, addressOf, packed);
+        const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
+        for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
+          const count = Math.min(BLOCK_COLUMNS, plane - first);
+          for (const [from, until] of channels) {
             parts.push(() => {
-              const count = Math.min(BLOCK_COLUMNS, plane - first);
+              const row = group * g.groupOut + from;
+              const rows = until - from;
+              const target = to + ((n * g.groups * g.groupOut + row) * plane + first) * FLOAT;
+              const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
               const patches = straight ? undefined : this.#memory.allocate(padded(count, COLUMNS) * Math.min(DEPTH, depth) * FLOAT);
               for (let k = 0; k < depth; k += DEPTH) {
                 const deep = Math.min(DEPTH, depth - k);
-                if (patches !== undefined) this.#dense.packPatches(patches.address, image, columns + first * FLOAT, count, depths + k * FLOAT, deep);
-                this.#dense.multiplyBiased(
-                  rows.address + k * padded(g.groupOut, ROWS) * FLOAT,
-                  patches?.address ?? image + first * FLOAT + k * source.planeStride,
-                  target + first * FLOAT,
-                  g.groupOut,
-                  count,
-                  deep,
-                  plane * FLOAT,
-                  ROWS * deep * FLOAT,
-                  patches === undefined ? COLUMNS * FLOAT : COLUMNS * deep * FLOAT,
-                  k > 0 ? 1 : 0,
-                  k > 0 ? 0 : bias,
-                  patches === undefined ? source.planeStride : COLUMNS * FLOAT,
-                );
+                const add = k > 0 ? 1 : 0;
+                const shift = k > 0 ? 0 : bias;
+                const here = filters.address + (k * padded(g.groupOut, turned ? COLUMNS : ROWS) + from * deep) * FLOAT;
+                const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * deep * FLOAT];
+                if (patches === undefined) {
+                  const at = image + first * FLOAT + k * source.planeStride;
+                  this.#dense.multiplyBiased(here, at, target, rows, count, deep, plane * FLOAT, rowStep, COLUMNS * FLOAT, add, shift, source.planeStride);
+                  continue;
+                }
+                const [at, table] = [columns + first * FLOAT, depths + k * FLOAT];
+                if (turned) {
+                  this.#dense.packPatchRows(patches.address, image, at, count, table, deep);
+                  this.#dense.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
+                } else {
+                  this.#dense.packPatches(patches.address, image, at, count, table, deep);
+                  this.#dense.multiplyBiased(here, patches.address, target, rows, count, deep, plane * FLOAT, rowStep, columnStep, add, shift, COLUMNS * FLOAT);
+                }
               }
               if (patches !== undefined) this.#memory.free(patches);
-              finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: first, columns: count });
+              finish?.({ batch: n, row, rows, column: first, columns: count });
             });
           }
         }
       }
-      this.#runtime.fork(g.batch * g.groups * g.groupOut * plane * depth, parts);
     }
+    this.#runtime.fork(g.batch * g.groups * g.groupOut * plane * depth, parts);
     if (source.scratch !== undefined) this.#memory.free(source.scratch);
   }
 
-  /** Filters `[groupOut, depth]` in panels of rows, block of depth by block. */
-  #packedFilters(g: Geometry, group: number, depth: number, addressOf: (view: View) => number, packed: Packed): Block {
+  /** Filters `[groupOut, depth]` in panels, of rows or of columns, block of depth by block. */
+  #packedFilters(g: Geometry, group: number, depth: number, asColumns: boolean, addressOf: (view: View) => number, packed: Packed): Block {
     const { w } = g;
-    const high = padded(g.groupOut, ROWS) * FLOAT;
-    return packed(w, `filters/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
+    const [width, pack] = asColumns ? [COLUMNS, this.#dense.packColumns] : [ROWS, this.#dense.packRows];
+    const high = padded(g.groupOut, width) * FLOAT;
+    return packed(w, `filters${width}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
       // Depth is (channel, kernel row, kernel column).
       const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, this.#dense);
-      for (let k = 0; k < depth; k += DEPTH) {
-        this.#dense.packRows(to + k * high, address + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), filterStride, FLOAT);
-      }
+      for (let k = 0; k < depth; k += DEPTH) pack(to + k * high, address + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), filterStride, FLOAT);
       if (copy !== undefined) this.#memory.free(copy);
     });
   }
@@ -372,8 +387,8 @@ const LINE = 64;
 /** Whether the product reads its columns in the planes as they are: filters of one tap at a stride of one, over planes whose lines a cache holds together. */
 function isStraight(g: Geometry, { columnStride, rowStride, planeStride }: Planes): boolean {
   if (g.kernel[0] !== 1 || g.kernel[1] !== 1 || g.stride[0] !== 1 || g.stride[1] !== 1) return false;
-  if (columnStride !== FLOAT && g.outColumns !== 1) return false;
-  if (rowStride !== g.outColumns * columnStride && g.outRows !== 1) return false;
+  if (g.outColumns > 1 && columnStride !== FLOAT) return false;
+  if (g.outRows > 1 && rowStride !== g.outColumns * FLOAT) return false;
   return g.groupOut <= FEW_FILTERS || Math.min(g.groupIn, DEPTH) <= depthInCache(planeStride);
 }
 

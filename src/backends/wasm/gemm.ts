@@ -23,6 +23,11 @@ export interface GemmFunctions {
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `multiply`; further: where a number for each row lies that is added to it, or 0; bytes between the steps of depth in a panel of b, which so may be no panel. */
   readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /**
+   * (a, b, c, rows, columns, depth, byte stride of columns in c, bytes between panels of a, of b, add, a number for each column or 0): as `multiply`, with
+   * the result's rows one after another.
+   */
+  readonly multiplyTurned: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
@@ -171,6 +176,101 @@ function emitRemainder(m: ModuleBuilder): Callable<readonly ["i32", "i32", "i32"
   });
 }
 
+/** The two vectors of a tile's row. */
+function pairOf(sums: readonly V128[], row: number): readonly [V128, V128] {
+  const [first, second] = [sums[2 * row], sums[2 * row + 1]];
+  if (first === undefined || second === undefined) throw new RangeError(`a tile has no row ${row}`);
+  return [first, second];
+}
+
+/** The loop over `k` steps of depth of one tile: `x` goes along a panel of rows, `y` along one of columns by `yStep` bytes. */
+function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x: I32; readonly y: I32; readonly k: I32 }, yStep: () => Value<"i32">): void {
+  const factors = Array.from({ length: ROWS }, () => c.local("v128"));
+  const [left, right] = [c.local("v128"), c.local("v128")];
+  c.loop((again) => {
+    factors.forEach((factor, r) => c.set(factor, c.load("v128.load32_splat", c.get(at.x), r * FLOAT)));
+    c.set(left, c.load("v128.load", c.get(at.y)));
+    c.set(right, c.load("v128.load", c.get(at.y), 16));
+    factors.forEach((factor, r) => {
+      pairOf(sums, r).forEach((sum, side) => {
+        c.set(
+          sum,
+          multiplyAdd(
+            c,
+            fused,
+            () => c.get(factor),
+            () => c.get(side === 0 ? left : right),
+            () => c.get(sum),
+          ),
+        );
+      });
+    });
+    advance(c, at.x, c.i32(ROWS * FLOAT));
+    advance(c, at.y, yStep());
+    c.brIf(again, c.tee(at.k, c.op("i32.sub", c.get(at.k), c.i32(1))));
+  });
+}
+
+/** The product whose result lies by columns: a tile is turned in the registers before it is stored. */
+function emitTurned(m: ModuleBuilder, fused: boolean): GemmFunctions["multiplyTurned"] {
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  return m.func("multiplyTurned", params, undefined, (c, a, b, out, rows, columns, depth, columnStride, aStep, bStep, add, bias) => {
+    const [i, j, k, x, y, at, aPanel, column] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // eight
+    const [high, wide] = [c.local("i32"), c.local("i32")];
+    const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
+    const halves = [0, 1, 2, 3].map(() => c.local("v128"));
+    const bySide = [0, 1].map((side) => [0, 1, 2, 3].map((r) => pairOf(sums, r)[side === 0 ? 0 : 1]));
+    c.for(j, 0, columns, COLUMNS, () => {
+      c.set(aPanel, c.get(a));
+      c.set(at, c.get(out));
+      c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
+      c.for(i, 0, rows, ROWS, () => {
+        c.if(
+          c.get(bias),
+          () => bySide.forEach((side, s) => side.forEach((sum) => c.set(sum, c.load("v128.load", c.get(bias), 16 * s)))),
+          () => {
+            for (const sum of sums) c.set(sum, c.f32x4(0));
+          },
+        );
+        c.set(x, c.get(aPanel));
+        c.set(y, c.get(b));
+        c.set(k, c.get(depth));
+        sumUp(c, fused, sums, { x, y, k }, () => c.i32(COLUMNS * FLOAT));
+        for (const side of bySide) emitTranspose4(c, side, halves);
+        c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
+        c.set(column, c.get(at));
+        bySide.flat().forEach((sum, n) => {
+          c.if(c.op("i32.gt_s", c.get(wide), c.i32(n)), () => {
+            c.if(
+              c.op("i32.ge_s", c.get(high), c.i32(ROWS)),
+              () => {
+                c.if(c.get(add), () => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(column)))));
+                const to = c.get(column);
+                c.store("v128.store", to, c.get(sum));
+              },
+              () => {
+                for (let lane = 0; lane < ROWS - 1; lane++) {
+                  c.if(c.op("i32.gt_s", c.get(high), c.i32(lane)), () => {
+                    const to = c.get(column);
+                    const before = c.select(c.load("f32.load", c.get(column), lane * FLOAT), c.f32(0), c.get(add));
+                    c.store("f32.store", to, c.op("f32.add", before, c.extract("f32x4.extract_lane", c.get(sum), lane)), lane * FLOAT);
+                  });
+                }
+              },
+            );
+          });
+          advance(c, column, c.get(columnStride));
+        });
+        advance(c, aPanel, c.get(aStep));
+        advance(c, at, c.i32(ROWS * FLOAT));
+      });
+      c.if(c.get(bias), () => advance(c, bias, c.i32(COLUMNS * FLOAT)));
+      advance(c, b, c.get(bStep));
+      advance(c, out, c.op("i32.mul", c.get(columnStride), c.i32(COLUMNS)));
+    });
+  });
+}
+
 /** Adds the packed product to a module. */
 export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
   const packRows = emitPack(m, "packRows", ROWS);
@@ -181,9 +281,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
     const locals = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32"));
     const [i, j, k, x, y, at, aPanel, row, shift] = locals as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
     const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
-    const factors = Array.from({ length: ROWS }, () => c.local("v128"));
-    const [left, right] = [c.local("v128"), c.local("v128")];
-    const pair = (r: number): readonly [V128, V128] => [sums[2 * r] ?? left, sums[2 * r + 1] ?? left];
+    const pair = (r: number): readonly [V128, V128] => pairOf(sums, r);
     const [high, wide] = [c.local("i32"), c.local("i32")];
     c.for(j, 0, columns, COLUMNS, () => {
       c.set(aPanel, c.get(a));
@@ -208,29 +306,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
         c.set(x, c.get(aPanel));
         c.set(y, c.get(b));
         c.set(k, c.get(depth));
-        c.loop((again) => {
-          factors.forEach((factor, r) => c.set(factor, c.load("v128.load32_splat", c.get(x), r * FLOAT)));
-          c.set(left, c.load("v128.load", c.get(y)));
-          c.set(right, c.load("v128.load", c.get(y), 16));
-          factors.forEach((factor, r) => {
-            [left, right].forEach((column, side) => {
-              const sum = pair(r)[side] ?? left;
-              c.set(
-                sum,
-                multiplyAdd(
-                  c,
-                  fused,
-                  () => c.get(factor),
-                  () => c.get(column),
-                  () => c.get(sum),
-                ),
-              );
-            });
-          });
-          advance(c, x, c.i32(ROWS * FLOAT));
-          advance(c, y, c.get(bDepth));
-          c.brIf(again, c.tee(k, c.op("i32.sub", c.get(k), c.i32(1))));
-        });
+        sumUp(c, fused, sums, { x, y, k }, () => c.get(bDepth));
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.if(
           c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
@@ -292,5 +368,5 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
       c.i32(COLUMNS * FLOAT),
     );
   });
-  return { packRows, packColumns, multiply, multiplyBiased };
+  return { packRows, packColumns, multiply, multiplyBiased, multiplyTurned: emitTurned(m, fused) };
 }

@@ -3,7 +3,7 @@
 import type { Callable } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
 import { advance, copyRow, FLOAT } from "./emit.ts";
-import { COLUMNS } from "./gemm.ts";
+import { COLUMNS, ROWS } from "./gemm.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -12,6 +12,8 @@ export interface PatchFunctions {
   readonly copyPlanes: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]>, undefined>;
   /** (to, base, byte offsets of `count` columns, count, byte offsets of depth, depth): panels of 8, zeros where the last sticks out. */
   readonly packPatches: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
+  /** As `packPatches`, in panels of 4. */
+  readonly packPatchRows: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
   /** (to, bytes): zeros. */
   readonly clear: Callable<I32s<[0, 1]>, undefined>;
   /** (to, values of `rows` rows or 0, rows, columns): every row filled with its value. */
@@ -42,86 +44,93 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
     },
   );
 
-  const packPatches = m.func("packPatches", ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, base, columns, count, depths, depth) => {
-    const left = c.hold(c.get(count));
-    const at = Array.from({ length: COLUMNS }, () => c.local("i32"));
-    const [k, table, here] = [c.local("i32"), c.local("i32"), c.local("i32")];
-    const [span, vectors] = [c.local("i32"), [c.local("v128"), c.local("v128"), c.local("v128"), c.local("v128")] as const];
-    const first = at[0] ?? k;
-    /** Runs `body` for each step of depth, with the address of the first column in `here`. */
-    const overDepth = (body: () => void): void => {
-      c.set(table, c.get(depths));
-      c.for(k, 0, depth, 1, () => {
-        c.set(here, c.load("i32.load", c.get(table)));
-        body();
-        advance(c, table, c.i32(FLOAT));
-        advance(c, to, c.i32(COLUMNS * FLOAT));
-      });
-    };
-    c.block((done) => {
-      c.loop((again) => {
-        c.brIf(done, c.op("i32.le_s", c.get(left), c.i32(0)));
-        at.forEach((local, i) => {
-          // Columns past the last one read what the first one reads; the product of their sums is thrown away.
-          c.set(
-            local,
-            c.op(
-              "i32.add",
-              c.get(base),
-              c.load("i32.load", c.op("i32.add", c.get(columns), c.select(c.i32(i * FLOAT), c.i32(0), c.op("i32.gt_s", c.get(left), c.i32(i))))),
-            ),
-          );
+  const emitPatchPanels = (name: string, width: 4 | 8): PatchFunctions["packPatches"] =>
+    m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, base, columns, count, depths, depth) => {
+      const left = c.hold(c.get(count));
+      const at = Array.from({ length: width }, () => c.local("i32"));
+      const [k, table, here] = [c.local("i32"), c.local("i32"), c.local("i32")];
+      const span = c.local("i32");
+      const vectors = Array.from({ length: width / 2 }, () => c.local("v128"));
+      const first = at[0] ?? k;
+      /** Runs `body` for each step of depth, with the address of the first column in `here`. */
+      const overDepth = (body: () => void): void => {
+        c.set(table, c.get(depths));
+        c.for(k, 0, depth, 1, () => {
+          c.set(here, c.load("i32.load", c.get(table)));
+          body();
+          advance(c, table, c.i32(FLOAT));
+          advance(c, to, c.i32(width * FLOAT));
         });
-        c.set(span, c.op("i32.sub", c.get(at[7] ?? k), c.get(first)));
-        const even = at
-          .slice(1)
-          .reduce(
-            (all, local, i) =>
+      };
+      c.block((done) => {
+        c.loop((again) => {
+          c.brIf(done, c.op("i32.le_s", c.get(left), c.i32(0)));
+          at.forEach((local, i) => {
+            // Columns past the last one read what the first one reads; the product of their sums is thrown away.
+            c.set(
+              local,
               c.op(
-                "i32.and",
-                all,
-                c.op("i32.eq", c.op("i32.mul", c.op("i32.sub", c.get(local), c.get(first)), c.i32(7)), c.op("i32.mul", c.get(span), c.i32(i + 1))),
+                "i32.add",
+                c.get(base),
+                c.load("i32.load", c.op("i32.add", c.get(columns), c.select(c.i32(i * FLOAT), c.i32(0), c.op("i32.gt_s", c.get(left), c.i32(i))))),
               ),
-            c.i32(1),
+            );
+          });
+          c.set(span, c.op("i32.sub", c.get(at[width - 1] ?? k), c.get(first)));
+          const even = at
+            .slice(1)
+            .reduce(
+              (all, local, i) =>
+                c.op(
+                  "i32.and",
+                  all,
+                  c.op("i32.eq", c.op("i32.mul", c.op("i32.sub", c.get(local), c.get(first)), c.i32(width - 1)), c.op("i32.mul", c.get(span), c.i32(i + 1))),
+                ),
+              c.i32(1),
+            );
+          const regular = c.hold(even);
+          c.if(
+            c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32((width - 1) * FLOAT))),
+            () =>
+              overDepth(() => {
+                advance(c, here, c.get(first));
+                for (let i = 0; i < width; i += 4) {
+                  const target = c.get(to);
+                  c.store("v128.store", target, c.load("v128.load", c.get(here), i * FLOAT), i * FLOAT);
+                }
+              }),
+            () =>
+              c.if(
+                c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32(2 * (width - 1) * FLOAT))),
+                () =>
+                  overDepth(() => {
+                    advance(c, here, c.get(first));
+                    vectors.forEach((vector, i) => c.set(vector, c.load("v128.load", c.get(here), 16 * i)));
+                    for (let i = 0; i < width; i += 4) {
+                      const [even, odd] = [vectors[i / 2] ?? vectors[0], vectors[i / 2 + 1] ?? vectors[0]];
+                      if (even === undefined || odd === undefined) continue;
+                      const target = c.get(to);
+                      c.store("v128.store", target, c.shuffle32(c.get(even), c.get(odd), [0, 2, 4, 6]), i * FLOAT);
+                    }
+                  }),
+                () =>
+                  overDepth(() => {
+                    at.forEach((local, i) => {
+                      const target = c.get(to);
+                      c.store("f32.store", target, c.load("f32.load", c.op("i32.add", c.get(here), c.get(local))), i * FLOAT);
+                    });
+                  }),
+              ),
           );
-        const regular = c.hold(even);
-        c.if(
-          c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32(7 * FLOAT))),
-          () =>
-            overDepth(() => {
-              advance(c, here, c.get(first));
-              const low = c.get(to);
-              c.store("v128.store", low, c.load("v128.load", c.get(here)));
-              const high = c.get(to);
-              c.store("v128.store", high, c.load("v128.load", c.get(here), 16), 16);
-            }),
-          () =>
-            c.if(
-              c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32(14 * FLOAT))),
-              () =>
-                overDepth(() => {
-                  advance(c, here, c.get(first));
-                  vectors.forEach((vector, i) => c.set(vector, c.load("v128.load", c.get(here), 16 * i)));
-                  const low = c.get(to);
-                  c.store("v128.store", low, c.shuffle32(c.get(vectors[0]), c.get(vectors[1]), [0, 2, 4, 6]));
-                  const high = c.get(to);
-                  c.store("v128.store", high, c.shuffle32(c.get(vectors[2]), c.get(vectors[3]), [0, 2, 4, 6]), 16);
-                }),
-              () =>
-                overDepth(() => {
-                  at.forEach((local, i) => {
-                    const target = c.get(to);
-                    c.store("f32.store", target, c.load("f32.load", c.op("i32.add", c.get(here), c.get(local))), i * FLOAT);
-                  });
-                }),
-            ),
-        );
-        advance(c, columns, c.i32(COLUMNS * FLOAT));
-        c.set(left, c.op("i32.sub", c.get(left), c.i32(COLUMNS)));
-        c.br(again);
+          advance(c, columns, c.i32(width * FLOAT));
+          c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
+          c.br(again);
+        });
       });
     });
-  });
+
+  const packPatches = emitPatchPanels("packPatches", COLUMNS);
+  const packPatchRows = emitPatchPanels("packPatchRows", ROWS);
 
   const clear = m.func("clear", ["i32", "i32"], undefined, (c, to, bytes) => c.memoryFill(c.get(to), c.i32(0), c.get(bytes)));
 
@@ -187,5 +196,5 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
       });
     },
   );
-  return { copyPlanes, packPatches, clear, fillRows, addPlane };
+  return { copyPlanes, packPatches, packPatchRows, clear, fillRows, addPlane };
 }

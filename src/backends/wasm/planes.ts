@@ -6,7 +6,9 @@ import { isContiguous } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
+import { COLUMNS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
+import { padded } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 /** Of rows and of columns. */
@@ -135,4 +137,13 @@ export function straightFilters(
     dense.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
   }
   return { address: copy.address, filterStride: filter, copy };
+}
+
+/** Channels of a part, at least. */
+const PART_CHANNELS = 32;
+
+/** Channels in up to `count` parts, whole panels each. */
+export function ranges(channels: number, count: number): (readonly [number, number])[] {
+  const size = Math.max(PART_CHANNELS, padded(Math.ceil(channels / count), COLUMNS));
+  return Array.from({ length: Math.ceil(channels / size) }, (_, i) => [i * size, Math.min(channels, (i + 1) * size)] as const);
 }

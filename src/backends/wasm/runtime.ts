@@ -131,6 +131,11 @@ export class KernelRuntime {
     this.tape.add(run, args, program);
   }
 
+  /** Parts that a fork should have at least, so that its threads are busy; one where there are none. */
+  get partsWanted(): number {
+    return this.tape === undefined || this.pool === undefined ? 1 : 2 * this.pool.size;
+  }
+
   /**
    * Runs parts that do not depend on each other: where a plan is compiled for threads, they will run at the same time.
    * @param work multiply-adds, or elements moved, of all of them

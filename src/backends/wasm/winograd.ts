@@ -5,7 +5,7 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
-import { type Geometry, straightFilters, type Tables } from "./planes.ts";
+import { type Geometry, ranges, straightFilters, type Tables } from "./planes.ts";
 import { type Packed, padded } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import type { TileSide } from "./winograd-kernels.ts";
@@ -20,9 +20,6 @@ const DEPTH = 512;
 const SKEW = 64;
 /** Bytes that a transform keeps on the way, at most. */
 const SCRATCH = 36 * 16;
-
-/** Channels of a part, at least, where threads divide a block. */
-const PART_CHANNELS = 32;
 
 /** Costs in cycles, measured on Zen 4: a step of depth of a 4 x 8 tile, a tile besides its depth, a transform of four lanes, packing eight columns. */
 const CYCLES = { step: 4.4, tile: 40, transform: { 2: 50, 4: 120 }, pack: 8 } as const;
@@ -42,12 +39,6 @@ interface Tiles {
   readonly filters: number;
   readonly first: number;
   readonly high: number;
-}
-
-/** Channels in up to `count` parts, whole panels each. */
-function ranges(channels: number, count: number): (readonly [number, number])[] {
-  const size = Math.max(PART_CHANNELS, padded(Math.ceil(channels / count), COLUMNS));
-  return Array.from({ length: Math.ceil(channels / size) }, (_, i) => [i * size, Math.min(channels, (i + 1) * size)] as const);
 }
 
 function planOf(g: Geometry, side: TileSide): Plan {
@@ -113,8 +104,8 @@ export class Winograd {
       memory.free(inputs);
     };
     // Parts by channels read a block's transformed inputs once each, and sum in the same order: they are for threads alone.
-    const threads = this.#runtime.pool?.size ?? 1;
-    if (threads === 1 || blocks.length >= 4 * threads) {
+    const wanted = this.#runtime.partsWanted;
+    if (blocks.length >= wanted) {
       this.#runtime.fork(
         work,
         blocks.map((tiles) => () => whole(tiles)),
@@ -123,7 +114,7 @@ export class Winograd {
     }
     for (const tiles of blocks) {
       const inputs = memory.allocate(inputBytes);
-      const [readers, writers] = [ranges(g.groupIn, 2 * threads), ranges(g.groupOut, 2 * threads)];
+      const [readers, writers] = [ranges(g.groupIn, wanted), ranges(g.groupOut, wanted)];
       this.#runtime.fork(
         work / blocks.length,
         readers.map(
