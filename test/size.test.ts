@@ -18,8 +18,9 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * with a line here that says what for:
  * - 245,000: it began at 235,600, plans included; the rest is room for kernels of the wasm backend.
  * - 248,000: threads of the wasm backend, with a worker's script, took 5,800.
+ * - 249,000: attention, pooling by vectors, products of integers and recurrent layers on the wasm backend, less instructions that nothing used.
  */
-const LIMIT = 248_000;
+const LIMIT = 249_000;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
