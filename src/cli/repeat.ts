@@ -57,11 +57,13 @@ function differenceText(run: TraceRun, found: Difference): string {
   const { execution, value } = found;
   const head =
     execution === undefined
-      ? found.output === undefined
-        ? "the inputs"
-        : `output ${found.output}`
+      ? found.output !== undefined
+        ? `output ${found.output}`
+        : found.what === "error"
+          ? "the model"
+          : "the inputs"
       : `@${execution.t} ${nodeName(run.node(execution.node), execution.nth)}  ${execution.module}  ${placeText(run.node(execution.node))}`;
-  const what = found.what === "path" ? "takes another path from here" : "has other bits";
+  const what = found.what === "path" ? "takes another path from here" : found.what === "error" ? "cannot be run so" : "has other bits";
   return [
     `${found.variant}: ${head} ${what}`,
     ...(value === undefined ? [] : [`  ${valueLine(run, value)}`]),
@@ -86,7 +88,8 @@ export async function repeat(args: Arguments): Promise<number> {
     console.log(resultJson({ runs: found.runs, values: found.values, differences }));
   } else if (found.differences.length === 0) console.log(`${found.runs} runs, ${found.values} values each: all the same, bit by bit`);
   else for (const difference of found.differences) console.log(differenceText(found.first, difference));
-  return found.differences.length === 0 ? EXIT.held : EXIT.found;
+  if (found.differences.length === 0) return EXIT.held;
+  return found.differences.every((difference) => difference.what === "error") ? EXIT.undecided : EXIT.found;
 }
 
 function textOf(file: string): string {

@@ -369,7 +369,7 @@ export function suggestions(graph: TraceGraph, selector: Selector): readonly str
   const near = (wanted: string, names: Iterable<string>): string[] =>
     [...new Set(names)]
       .map((name) => ({ name, far: distance(own(wanted), own(name)) }))
-      .filter(({ far }) => far <= Math.max(1, Math.floor(own(wanted).length / 3)))
+      .filter(({ name, far }) => (own(wanted).length > 2 && own(name).includes(own(wanted))) || far <= Math.max(1, Math.floor(own(wanted).length / 3)))
       .toSorted((a, b) => a.far - b.far || (a.name < b.name ? -1 : 1))
       .slice(0, 3)
       .map(({ name }) => name);
