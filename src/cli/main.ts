@@ -31,7 +31,7 @@ const USAGE = `usage:
   opwise profile MODEL[@BACKEND] -i FILE... [--by op|module|line|node] [--runs 5] [--top 25] [--plan] [--timing-only]
                [--chrome-trace FILE.json[.gz]] [--folded FILE] [--md] [--json]
                                    where the time goes; opwise mem ...: live bytes, the peak and who holds it
-  opwise repeat MODEL[@BACKEND] -i FILE... [--runs 3] [--vary plan,batch=N,backend=NAME] [--json]
+  opwise repeat MODEL[@BACKEND] -i FILE... [--runs 3] [--vary plan,threads=N,batch=N,backend=NAME] [--json]
                                    is it the same every time, and what is the first value that is not
   opwise check MODEL|TRACE checks.opw [-i FILE]... [--junit FILE] [--sarif FILE] [--json]
                                    holds a run to assertions: lines of \`SELECTOR => {condition}\`

@@ -23,12 +23,12 @@ import {
   type TraceRun,
   type Variant,
 } from "../debug/index.ts";
-import { OpwiseError } from "../index.ts";
+import { OpwiseError, wasm } from "../index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { openTarget, type Target } from "./target.ts";
 
-/** `--vary plan,batch=3,backend=wasm`. */
+/** `--vary plan,threads=2,batch=3,backend=wasm`. */
 function variantsOf(target: Target, words: string): Variant[] {
   return words.split(",").map((word): Variant => {
     const [name = "", value = ""] = word.split("=");
@@ -44,11 +44,17 @@ function variantsOf(target: Target, words: string): Variant[] {
         if (!Number.isInteger(times) || times < 2) throw new UsageError(`\`batch\` wants how many times, 2 or more, got \`${value}\``);
         return { name: `a batch of ${times}`, compare: "outputs", rows: true, session: target.again, inputs: batched(target.inputs, times) };
       }
+      case "threads": {
+        const threads = Number(value);
+        if (!Number.isInteger(threads) || threads < 1) throw new UsageError(`\`threads\` wants how many, got \`${value}\``);
+        if (target.session.executor.backend.name !== "wasm") throw new UsageError("`threads` is of the wasm backend: MODEL@wasm");
+        return { name: `${threads} threads`, compare: "outputs", session: () => target.model.session({ backend: wasm({ threads }) }) };
+      }
       case "backend":
         if (value === "") throw new UsageError("which backend? `--vary backend=wasm`");
         return { name: `backend ${value}`, compare: "values", session: async () => target.model.session({ backend: await makeBackend(value) }) };
       default:
-        throw new UsageError(`\`--vary\` takes plan, batch=N and backend=NAME, got \`${word}\``);
+        throw new UsageError(`\`--vary\` takes plan, threads=N, batch=N and backend=NAME, got \`${word}\``);
     }
   });
 }
@@ -57,11 +63,13 @@ function differenceText(run: TraceRun, found: Difference): string {
   const { execution, value } = found;
   const head =
     execution === undefined
-      ? found.output === undefined
-        ? "the inputs"
-        : `output ${found.output}`
+      ? found.output !== undefined
+        ? `output ${found.output}`
+        : found.what === "error"
+          ? "the model"
+          : "the inputs"
       : `@${execution.t} ${nodeName(run.node(execution.node), execution.nth)}  ${execution.module}  ${placeText(run.node(execution.node))}`;
-  const what = found.what === "path" ? "takes another path from here" : "has other bits";
+  const what = found.what === "path" ? "takes another path from here" : found.what === "error" ? "cannot be run so" : "has other bits";
   return [
     `${found.variant}: ${head} ${what}`,
     ...(value === undefined ? [] : [`  ${valueLine(run, value)}`]),
@@ -86,7 +94,8 @@ export async function repeat(args: Arguments): Promise<number> {
     console.log(resultJson({ runs: found.runs, values: found.values, differences }));
   } else if (found.differences.length === 0) console.log(`${found.runs} runs, ${found.values} values each: all the same, bit by bit`);
   else for (const difference of found.differences) console.log(differenceText(found.first, difference));
-  return found.differences.length === 0 ? EXIT.held : EXIT.found;
+  if (found.differences.length === 0) return EXIT.held;
+  return found.differences.every((difference) => difference.what === "error") ? EXIT.undecided : EXIT.found;
 }
 
 function textOf(file: string): string {

@@ -1,8 +1,7 @@
 /** `opwise trace`: records a run into a file, and repairs one that was cut off. */
 
-import { statSync } from "node:fs";
+import { createReadStream, rmSync, statSync } from "node:fs";
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import {
   EXIT,
   exitOf,
@@ -56,7 +55,7 @@ export async function trace(args: Arguments): Promise<number> {
   if (select !== undefined && selectNodes(graph, select).length + selectValues(graph, select).length === 0)
     throw noMatch(graph, select, (args.repeated.get("select") ?? []).join(" | "));
   const file = args.options.get("output") ?? "run.opwtrace";
-  const written = await recordTo(fileBytes(file), target.session, target.inputs, {
+  const begin = recordTo(fileBytes(file), target.session, target.inputs, {
     values,
     select,
     maxBytes,
@@ -65,6 +64,10 @@ export async function trace(args: Arguments): Promise<number> {
     prims: args.flags.has("prims"),
     hashes: args.flags.has("hashes"),
     sha256: await sha256(target.spec.file),
+  });
+  const written = await begin.catch((error: unknown) => {
+    rmSync(file, { force: true }); // nothing has run
+    throw error;
   });
   const { size } = statSync(file);
   const { error } = written;

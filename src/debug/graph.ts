@@ -243,7 +243,7 @@ class Numberer {
       name: node.name ?? null,
       block,
       operands: node.operands.map((value) => (value === undefined ? null : (this.#valueIds.get(value) ?? -1))),
-      attributes: Object.fromEntries(Object.entries(node.attributes).map(([name, value]) => [name, clip(printTemplate(value))])),
+      attributes: Object.fromEntries(Object.entries(node.attributes).map(([name, value]) => [name, clip(printTemplate(value).replace(/^\$0</, "<"))])),
       source: sourceOf(node.location),
       module: node.location?.module?.() ?? null,
     };

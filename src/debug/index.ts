@@ -31,6 +31,7 @@ export { factsOf } from "./storage-book.ts";
 export { errorJson } from "./error-json.ts";
 export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
 export {
+  placeOfExecution,
   readRun,
   runOf,
   tensorOf,

@@ -364,10 +364,12 @@ function distance(a: string, b: string): number {
 export function suggestions(graph: TraceGraph, selector: Selector): readonly string[] {
   if (selector.kind === "and" || selector.kind === "or") return selector.parts.flatMap((part) => suggestions(graph, part)).slice(0, 3);
   if (selector.kind === "not" || selectValues(graph, selector).length > 0 || selectNodes(graph, selector).length > 0) return [];
+  // Only what stands behind the world (`aten::`) can be mistyped by a few letters: all names of a world begin alike.
+  const own = (name: string): string => name.replace(/^\w+::/, "").slice(0, 80);
   const near = (wanted: string, names: Iterable<string>): string[] =>
     [...new Set(names)]
-      .map((name) => ({ name, far: distance(wanted.slice(0, 80), name.slice(0, 80)) }))
-      .filter(({ far }) => far <= Math.max(2, wanted.length / 3))
+      .map((name) => ({ name, far: distance(own(wanted), own(name)) }))
+      .filter(({ name, far }) => (own(wanted).length > 2 && own(name).includes(own(wanted))) || far <= Math.max(1, Math.floor(own(wanted).length / 3)))
       .toSorted((a, b) => a.far - b.far || (a.name < b.name ? -1 : 1))
       .slice(0, 3)
       .map(({ name }) => name);

@@ -49,6 +49,7 @@ export function profileText(profile: Profile, top: number = 25): string {
     `${runs} runs on ${profile.backend}: ${ms(watched.p50)} ms (p95 ${ms(watched.p95)}), the first ${ms(first)}; not watched ${ms(plain.p50)} ms (p95 ${ms(plain.p95)}): watching adds ${percent(profile.overhead)}`,
   );
   if (machine !== undefined) lines.push(`this machine: ${rate(machine.flopsPerSecond, "flop/s")}, ${rate(machine.bytesPerSecond, "B/s")}`);
+  if (machine?.queued === true) lines.push("this backend queues its calls: times of nodes are those of queueing, the device works behind them");
   if (profile.plans.steps.length > 0) {
     const fused = profile.plans.steps.filter((step) => step.nodes.length > 1);
     lines.push(`runs that nobody watches go in plans: ${profile.plans.steps.length} steps, ${fused.length} of them of several nodes (--plan lists them)`);

@@ -3,12 +3,12 @@
 import { describe } from "../run/placements.ts";
 import type { Session } from "../run/session.ts";
 import type { EventOf, NodeId, TraceEvent } from "./events.ts";
-import { graphOf, numberingOf, placeOf } from "./graph.ts";
+import { graphOf, numberingOf } from "./graph.ts";
 import { percentile } from "./percentile.ts";
 import { manifestOf, MemoryTrace, type RecordOptions, type RunInputs } from "./record.ts";
 import { Recorder } from "./recorder.ts";
 import { measureRoofline, type Roofline } from "./roofline.ts";
-import { type Execution, runOf, type TraceRun } from "./trace.ts";
+import { type Execution, placeOfExecution, runOf, type TraceRun } from "./trace.ts";
 
 export type ProfileBy = "op" | "module" | "line" | "node";
 
@@ -94,7 +94,7 @@ function keyOf(run: TraceRun, execution: Execution, by: ProfileBy): string {
   if (by === "op") return node.op.replace(/\.[^.]*$/, "");
   if (by === "module") return execution.module;
   if (by === "node") return `#${node.id} ${node.op}`;
-  const place = placeOf(node.source);
+  const place = placeOfExecution(run, execution);
   return place === undefined ? node.op : `${place.file}:${place.line}`;
 }
 
@@ -164,7 +164,9 @@ async function timed(session: Session, inputs: RunInputs, options: ProfileOption
   const events: TraceEvent[] = [];
   const recorder = new Recorder(session, { event: (event) => void events.push(event), keep: () => undefined, limit: () => 0 }, { values: "none" });
   const started = performance.now();
-  await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, { ...options.limits, listener: recorder.listener });
+  // A bound of steps keeps the run from giving the event loop turns, which would count as time of whatever is at hand.
+  const limits = { maxSteps: Number.MAX_SAFE_INTEGER, ...options.limits };
+  await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, { ...limits, listener: recorder.listener });
   const wall = performance.now() - started;
   const manifest = manifestOf(session, { values: "none" }, { nodes: 0, events: events.length, values: 0, full: 0, storages: 0 }, []);
   const trace = new MemoryTrace(manifest, graphOf(session.program), events, new Map(), session.program.sourceText);
@@ -251,6 +253,7 @@ export async function timesByNode(
   const out = new Map<NodeId, number>();
   let since = performance.now();
   await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, {
+    maxSteps: Number.MAX_SAFE_INTEGER,
     ...options.limits,
     listener: (event) => {
       if (event.kind === "op") {

@@ -134,7 +134,8 @@ class MemorySink implements Sink {
     }
     this.#left -= bytes.byteLength;
     const entry = `tensors/${storage}-v${version}.npy`;
-    if (live === undefined) this.#blobs.set(entry, bytes);
+    // Without a storage to borrow from, the bytes may be a view of a device's memory.
+    if (live === undefined) this.#blobs.set(entry, bytes.slice());
     else this.#borrow(entry, bytes, live);
     return { entry, complete: true };
   }

@@ -2,6 +2,7 @@
 
 import type { Session } from "../run/session.ts";
 import type { Input } from "../run/convert.ts";
+import { typedError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { hashElements } from "./hash.ts";
 import { elementBytes } from "./elements.ts";
@@ -24,7 +25,7 @@ export interface Variant {
 
 export interface Difference {
   readonly variant: string;
-  readonly what: "value" | "path" | "output";
+  readonly what: "value" | "path" | "output" | "error";
   readonly execution: Execution | undefined;
   readonly value: ValueRecord | undefined;
   /** Position among the outputs. */
@@ -69,6 +70,9 @@ export function firstDifference(
   return undefined;
 }
 
+/** Runs until what a session plans is planned. */
+const WARM = 3;
+
 /** Hashes of all tensors that a run gives. */
 async function outputHashes(
   session: Session,
@@ -76,6 +80,8 @@ async function outputHashes(
   method: string,
   rows: readonly number[] | undefined,
 ): Promise<{ readonly hashes: readonly string[]; readonly rows: readonly number[] }> {
+  // Code is planned when it comes again: the last of some runs goes in plans.
+  for (let i = 1; i < WARM; i++) await session.invoke(method, copies(inputs).args ?? [], copies(inputs).named ?? {});
   const { value } = await session.invoke(method, inputs.args ?? [], inputs.named ?? {});
   const tensors = [...tensorsIn(value)];
   const hashes = tensors.map((tensor, i) => {
@@ -129,10 +135,10 @@ export async function repeat(session: () => Promise<Session>, inputs: RunInputs 
   const runs = options.runs ?? 3;
   for (let i = 1; i < runs; i++) compare(`run ${i + 1}`, await hashes(await session(), inputs));
   let plain: Awaited<ReturnType<typeof outputHashes>> | undefined;
-  for (const variant of options.variants ?? []) {
+  const compareVariant = async (variant: Variant): Promise<void> => {
     if (variant.compare !== "outputs") {
       compare(variant.name, await hashes(await variant.session(), variant.inputs ?? inputs));
-      continue;
+      return;
     }
     plain ??= await outputHashes(await session(), copies(inputs), method, undefined);
     const other = await outputHashes(await variant.session(), copies(variant.inputs ?? inputs), method, variant.rows === true ? plain.rows : undefined);
@@ -146,6 +152,21 @@ export async function repeat(session: () => Promise<Session>, inputs: RunInputs 
         output: Math.max(0, at),
         reasons: [`with ${variant.name} the outputs have other bits: compare the two to find where`],
       });
+  };
+  for (const variant of options.variants ?? []) {
+    try {
+      await compareVariant(variant);
+    } catch (error) {
+      // Another shape may be more than the model takes: that is a finding about the variant, not the end of the others.
+      differences.push({
+        variant: variant.name,
+        what: "error",
+        execution: undefined,
+        value: undefined,
+        output: undefined,
+        reasons: [typedError(error).message],
+      });
+    }
   }
   return { runs: runs + (options.variants?.length ?? 0), values: first.values.length, differences, first };
 }

@@ -7,6 +7,8 @@ import { Tensor } from "../tensor/tensor.ts";
 export interface Roofline {
   readonly flopsPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Calls are queued and their values have to be waited for: times of nodes are those of queueing them. */
+  readonly queued: boolean;
 }
 
 const SIZE = 256;
@@ -48,7 +50,12 @@ export async function measureRoofline(executor: Executor): Promise<Roofline> {
   const [a, b] = [matrix(), matrix()];
   const product = await seconds(executor, () => contract(executor, a, b, "float32"));
   const long = Tensor.from(new Float32Array(COPIED));
+  const probe = copyOf(executor, a);
+  const read = probe.storage.peek();
+  const queued = read instanceof Promise;
+  await read;
+  probe.storage.release();
   const copy = await seconds(executor, () => copyOf(executor, long));
   for (const tensor of [a, b, long]) tensor.storage.dropDevice();
-  return { flopsPerSecond: (2 * SIZE ** 3) / product, bytesPerSecond: (2 * COPIED * 4) / copy };
+  return { flopsPerSecond: (2 * SIZE ** 3) / product, bytesPerSecond: (2 * COPIED * 4) / copy, queued };
 }

@@ -114,10 +114,13 @@ export function histogramText(health: Health, width: number = 40): string {
   return bars.join("\n");
 }
 
+/** Elements beyond which the middle of a printed value is left out. */
+const SHOWN = 100;
+
 /** A value: its line, where it was made, and its numbers where they were kept. */
 export function valueText(run: TraceRun, value: ValueRecord, tensor: Tensor | undefined): string {
   const made = value.execution;
   const from =
     made === undefined ? "" : `\n  made @${made.t} by ${nodeName(run.node(made.node), made.nth)}  ${made.module}  ${placeText(run.node(made.node))}`.trimEnd();
-  return `${valueLine(run, value)}  @${value.t}${from}${tensor === undefined ? "" : `\n${formatTensor(tensor)}`}`;
+  return `${valueLine(run, value)}  @${value.t}${from}${tensor === undefined ? "" : `\n${formatTensor(tensor, SHOWN)}`}`;
 }

@@ -6,7 +6,8 @@ import { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { contentKey } from "./content.ts";
 import type { BlobRef, EventOf, Health, NodeId, Step, StorageId, TensorFacts, TraceEvent, ValueId, ValueRef } from "./events.ts";
-import type { GraphNode, GraphValue, TraceGraph } from "./graph.ts";
+import { isTorchFile } from "../ir/author.ts";
+import { type GraphNode, type GraphValue, placeOf, type TraceGraph } from "./graph.ts";
 import type { TraceIndex } from "./trace-index.ts";
 
 /** `manifest.json`: what was recorded, how, and what was left out. */
@@ -107,6 +108,7 @@ export interface TraceRun {
   readonly frames: readonly FrameRecord[];
   readonly writes: readonly EventOf<"write">[];
   readonly allocations: ReadonlyMap<StorageId, EventOf<"alloc">>;
+  frame(id: number): FrameRecord | undefined;
   /** What the run gave. */
   readonly outputs: readonly ValueRef[];
   readonly error: EventOf<"error"> | undefined;
@@ -159,6 +161,7 @@ class RunIndex implements TraceRun {
   readonly allocations: Map<StorageId, EventOf<"alloc">> = new Map();
   readonly outputs: ValueRef[] = [];
   error: EventOf<"error"> | undefined;
+  readonly #frameAt = new Map<number, number>();
   readonly #byNode = new Map<NodeId, Execution[]>();
   readonly #byValue = new Map<ValueId, ValueRecord[]>();
   readonly #byStorage = new Map<StorageId, EventOf<"write">[]>();
@@ -242,6 +245,7 @@ class RunIndex implements TraceRun {
           break;
         case "frame":
           frames.push({ id: event.frame, index: this.frames.length });
+          this.#frameAt.set(event.frame, this.frames.length);
           this.frames.push({ id: event.frame, parent: event.parent, method: event.method, module: event.module, node: event.node, t: event.t, end: event.t });
           break;
         case "leave": {
@@ -312,6 +316,10 @@ class RunIndex implements TraceRun {
 
   execution(node: NodeId, nth: number = 0): Execution | undefined {
     return this.#byNode.get(node)?.[nth];
+  }
+  frame(id: number): FrameRecord | undefined {
+    const index = this.#frameAt.get(id);
+    return index === undefined ? undefined : this.frames[index];
   }
   executionsOf(node: NodeId): readonly Execution[] {
     return this.#byNode.get(node) ?? [];
@@ -384,6 +392,20 @@ export function tensorOf(facts: TensorFacts, bytes: Uint8Array): Tensor {
     });
   }
   return new Tensor(Storage.wrap(bytes, true), dtype, [...facts.shape], [...facts.strides], facts.offset);
+}
+
+/**
+ * The author's own line of an execution: where its op stands inside PyTorch (`nn/modules/linear.py`), that of the innermost call outside of it. Without
+ * one, the op's own place; undefined where nothing is known.
+ */
+export function placeOfExecution(run: TraceRun, execution: Execution): ReturnType<typeof placeOf> {
+  const own = placeOf(run.node(execution.node).source);
+  if (own === undefined || !isTorchFile(own.file)) return own;
+  for (let frame = run.frame(execution.frame); frame !== undefined; frame = frame.parent === null ? undefined : run.frame(frame.parent)) {
+    const place = frame.node === undefined ? undefined : placeOf(run.node(frame.node).source);
+    if (place !== undefined && !isTorchFile(place.file)) return place;
+  }
+  return own;
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

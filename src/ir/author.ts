@@ -12,7 +12,12 @@ export interface AuthorPlace {
 /** A file of PyTorch itself. */
 const TORCH_FILE = /(?:^|[/\\])(?:site-packages|dist-packages)[/\\]torch[/\\]|^torch[/\\]/;
 
+/** Whether a source file is PyTorch's own. */
+export function isTorchFile(file: string): boolean {
+  return TORCH_FILE.test(file);
+}
+
 /** The innermost place (they stand innermost first) that is not inside PyTorch, else the innermost. */
 export function ownPlace<P extends Pick<AuthorPlace, "file">>(places: readonly P[]): P | undefined {
-  return places.find((place) => !TORCH_FILE.test(place.file)) ?? places[0];
+  return places.find((place) => !isTorchFile(place.file)) ?? places[0];
 }

@@ -157,8 +157,8 @@ function withSuffixes(body: string, suffixes: readonly string[]): string {
   return `${text})`;
 }
 
-/** `tensor([[1., 2.]], dtype=torch.float64)`. */
-export function formatTensor(tensor: Tensor): string {
+/** `tensor([[1., 2.]], dtype=torch.float64)`. `threshold`: elements beyond which the middle is left out. */
+export function formatTensor(tensor: Tensor, threshold: number = THRESHOLD): string {
   const { shape, dtype } = tensor;
   const q = tensor.quantizer;
   if (q !== undefined) {
@@ -166,9 +166,9 @@ export function formatTensor(tensor: Tensor): string {
       q.scheme === "per_tensor_affine"
         ? [`scale=${numberText(q.scale)}`, `zero_point=${q.zeroPoint}`]
         : [`scale=${formatTensor(q.scales)}`, `zero_point=${formatTensor(q.zeroPoints)}`, `axis=${q.axis}`];
-    return format(tensor.shape, "float32", quantisedNumbers(tensor), [`size=(${tensor.shape.length === 1 ? `${tensor.shape[0]},` : tensor.shape.join(", ")})`, `dtype=torch.${dtype}`, `quantization_scheme=torch.${q.scheme}`, ...suffix]);
+    return format(tensor.shape, "float32", quantisedNumbers(tensor), threshold, [`size=(${tensor.shape.length === 1 ? `${tensor.shape[0]},` : tensor.shape.join(", ")})`, `dtype=torch.${dtype}`, `quantization_scheme=torch.${q.scheme}`, ...suffix]);
   }
-  return format(shape, dtype, elementsOf(tensor));
+  return format(shape, dtype, elementsOf(tensor), threshold);
 }
 
 /** A double as Python prints it. */
@@ -176,12 +176,12 @@ function numberText(x: number): string {
   return Number.isInteger(x) && Math.abs(x) < 1e16 ? `${x}.0` : String(x).replace(/e([+-])(\d)$/, "e$10$2");
 }
 
-function format(shape: readonly number[], dtype: DType, elements: readonly Element[], given?: readonly string[]): string {
+function format(shape: readonly number[], dtype: DType, elements: readonly Element[], threshold: number, given?: readonly string[]): string {
   // Without elements nothing shows what dtype it is.
   const isShown = dtype !== "float32" && (elements.length === 0 || (dtype !== "int64" && dtype !== "bool" && dtype !== "complex64"));
   const suffixes = given ?? (isShown ? [`dtype=torch.${dtype}`] : []);
   if (elements.length === 0) return withSuffixes("[]", [...(shape.length === 1 ? [] : [`size=(${shape.join(", ")})`]), ...suffixes]);
-  const isSummary = elements.length > THRESHOLD;
+  const isSummary = elements.length > threshold;
   const isLeftOut = (i: number, size: number): boolean => isSummary && size > 2 * EDGE && i >= EDGE && i < size - EDGE;
   const shown: Element[] = [];
   const pick = (axis: number, base: number): void => {

@@ -2,10 +2,11 @@
 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { graphOf, record, type RecordOptions, type Recording, type TraceEvent } from "../../src/debug/index.ts";
+import { graphOf, healthOf, record, type RecordOptions, type Recording, type TraceEvent } from "../../src/debug/index.ts";
 import { load, type Model } from "../../src/model.ts";
 import type { Input } from "../../src/run/convert.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
+import { makeBackend } from "../../scripts/runner/backend.ts";
 import { BACKENDS } from "../support/backends.ts";
 
 const model = (name: string): Promise<Model> => load(join(import.meta.dirname, `../golden/models/${name}/model.pt`));
@@ -119,6 +120,27 @@ describe("a recorded run", () => {
   });
 });
 
+it("waits for numbers that a device hands over later, and tells the same as one that has them at once", async () => {
+  const run = async (isLate: boolean): Promise<Recording> => {
+    const backend = await makeBackend("wasm");
+    const { download } = backend;
+    if (isLate)
+      Object.assign(backend, {
+        download: (...args: Parameters<typeof download>) =>
+          Promise.resolve(download(...args)).then((bytes) => new Promise((done) => setTimeout(done, 0, bytes))),
+      });
+    return record(await (await model("steps")).session({ backend }), { args: [x(), 2] }, { values: "full", timing: false, prims: true });
+  };
+  const [late, prompt] = [await run(true), await run(false)];
+  expect(late.error).toBeUndefined();
+  const text = (one: Recording): string[] => one.run.events.map((event) => JSON.stringify(event));
+  expect(text(late)).toEqual(text(prompt));
+  for (const [i, value] of late.run.values.entries()) {
+    const [a, b] = [await late.run.tensor(value), await prompt.run.tensor(prompt.run.values[i] ?? value)];
+    expect(a?.data).toEqual(b?.data);
+  }
+});
+
 describe.each(BACKENDS)("watching on $name", ({ make }) => {
   it("changes no bit of any output, and tells the same of executions and versions", async () => {
     const cases: [string, Input[]][] = [
@@ -143,6 +165,10 @@ describe.each(BACKENDS)("watching on $name", ({ make }) => {
       const plain = await (await (await model(name)).session({ backend: await make() })).invoke("forward", copies());
       const watched = await record(await (await model(name)).session({ backend: await make() }), { args: copies() }, { values: "full", timing: false });
       expect(bits(watched.result?.value)).toBe(bits(plain.value));
+      for (const value of watched.run.values) {
+        const kept = await watched.run.tensor(value);
+        if (kept !== undefined && value.health !== undefined) expect(healthOf(kept, kept.storage.bytes())).toEqual(value.health);
+      }
       const reference = await recorded(name, copies());
       const shape = (events: readonly TraceEvent[]): unknown[] =>
         events.flatMap((e) => (e.k === "exit" ? [[e.node, e.nth, e.outs]] : e.k === "write" ? [[e.storage, e.version, e.node]] : []));

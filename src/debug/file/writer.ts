@@ -205,7 +205,10 @@ export async function recordTo(bytes: ByteSink, session: Session, inputs: RunInp
   try {
     result = await session.invoke(options.method ?? "forward", inputs.args ?? [], inputs.named ?? {}, { ...options.limits, listener: recorder.listener });
   } catch (thrown) {
-    if (!recorder.begun) throw thrown;
+    if (!recorder.begun) {
+      bytes.close();
+      throw thrown;
+    }
     error = typedError(thrown);
   }
   return { manifest: sink.finish(), result, error };
