@@ -5,11 +5,16 @@ import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
+import { parseArguments, parseFiles, UsageError } from "./arguments.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
+import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { save } from "./save.ts";
+import { select } from "./select.ts";
+import { trace } from "./trace.ts";
+import { view } from "./view.ts";
 
 const USAGE = `usage:
   opwise inspect FILE [--json] [--extra] [--sizes]
@@ -48,6 +53,10 @@ const USAGE = `usage:
                                    files, else those it was exported with, else made up from declared shapes
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
+  opwise view [TRACE [OTHER]] [--port N] [--open]
+                                   the debugger's page on this machine: traces, two side by side; models by drag and drop
+  opwise report TRACE [OTHER] -o FILE.html [--no-values] [--no-weights] [--no-paths]
+                                   the page and the traces as one file that needs no network
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
 
@@ -123,6 +132,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":
       return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
+    case "view":
+      return view(parseFiles(rest, { flags: ["open"], options: ["port"] }));
+    case "report":
+      return report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output"] }));
     case undefined:
     case "help":
     case "--help":
