@@ -181,7 +181,7 @@ export class RunReader {
     this.#grouped.length = shared;
     for (const part of parts.slice(shared)) {
       this.#grouped.push(part);
-      this.#builder.open({ kind: KIND.module, label: part, path: this.#grouped.join("."), t });
+      this.#builder.open({ kind: KIND.module, label: lastPart(this.#grouped.join(".")), path: this.#grouped.join("."), t });
     }
   }
 
@@ -203,7 +203,8 @@ export class RunReader {
     for (const value of taken) if (value !== undefined) b.use(entry, value);
     // The first node of a function's body tells which body it is.
     const caller = this.#nodes[this.#nodes.length - 1];
-    if (caller !== undefined && caller.block === undefined && node !== undefined && this.#parts.graph.blocks[node.block]?.owner === null) caller.block = node.block;
+    if (caller !== undefined && caller.block === undefined && node !== undefined && this.#parts.graph.blocks[node.block]?.owner === null)
+      caller.block = node.block;
     this.#nodes.push({ id: event.node, entry, args: event.args, taken, block: undefined, trip: 0 });
   }
 
@@ -258,7 +259,9 @@ export class RunReader {
 
   #input(ref: ValueRef, t: number): void {
     const name = this.#parts.graph.values[ref.value]?.name ?? String(ref.value);
-    this.#keep(ref, this.#builder.value(0, { name: `%${name}`, t, role: "input", ...storageOf(ref) }));
+    const index = this.#builder.value(0, { name: `%${name}`, t, role: "input", ...storageOf(ref) });
+    this.#builder.given(0, index);
+    this.#keep(ref, index);
   }
 
   #output(ref: ValueRef): void {
@@ -375,6 +378,7 @@ export class RunReader {
 
   #held(event: EventOf<"alloc" | "free">): void {
     const { memory } = this.#builder;
+    if (event.k === "free") this.#builder.hasFrees = true;
     const before = memory[memory.length - 1]?.bytes ?? 0;
     memory.push({ t: event.t, bytes: Math.max(0, before + (event.k === "alloc" ? event.bytes : -event.bytes)) });
   }

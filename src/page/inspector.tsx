@@ -66,10 +66,10 @@ function Details({ run, entry, value }: { readonly run: Run; readonly entry: num
         </p>
         {place !== undefined && (
           <p class="where">
-            <button type="button" class="link" onClick={() => (pane.value = "source")}>
-              {place.python ?? `${place.record ?? ""}:${place.line ?? 0}`}
+            <button type="button" class="link" title={place.python ?? place.record} onClick={() => (pane.value = "source")}>
+              {shortPath(place.python ?? `${place.record ?? ""}:${place.line ?? 0}`)}
             </button>
-            {place.text === undefined ? "" : <span class="mono"> {place.text.trim()}</span>}
+            {place.text === undefined || /\(\d+\):/.test(place.text) ? "" : <span class="mono"> {place.text.trim()}</span>}
           </p>
         )}
         {note !== undefined && <p class="where warn">{note}</p>}
@@ -79,7 +79,7 @@ function Details({ run, entry, value }: { readonly run: Run; readonly entry: num
           </p>
         )}
         <div class="chips" style={{ marginTop: "8px" }}>
-          {!isModule && (
+          {node !== undefined && !isModule && (
             <button type="button" class="chip" aria-pressed={stops.value?.[selected.value] === 1} onClick={() => toggleBreak(selected.value)}>
               {stops.value?.[selected.value] === 1 ? "● breakpoint" : "○ break here"}
             </button>
@@ -88,7 +88,7 @@ function Details({ run, entry, value }: { readonly run: Run; readonly entry: num
       </div>
       <Values run={run} title="Takes" list={run.ins[entry] ?? []} shown={value} arrow="→" />
       <Values run={run} title="Makes" list={run.outs[entry] ?? []} shown={value} arrow="←" />
-      {(node?.attributes.length ?? 0) > 0 && (
+      {!isModule && (node?.attributes.length ?? 0) > 0 && (
         <div>
           <h3>Attributes</h3>
           <table class="attributes">
@@ -107,6 +107,11 @@ function Details({ run, entry, value }: { readonly run: Run; readonly entry: num
       {entry === 0 && <Facts run={run} />}
     </div>
   );
+}
+
+/** A file with the folder it is in. */
+function shortPath(path: string): string {
+  return path.split("/").slice(-2).join("/");
 }
 
 function Facts({ run }: { readonly run: Run }): JSX.Element {

@@ -9,7 +9,7 @@ import { shapeText, short, statsText } from "./format.ts";
 import { Twisty } from "./icons.tsx";
 import { ink } from "./ink.ts";
 import { KIND, mainOutput, type Run } from "./run.ts";
-import { column, lanes, laneValues, position, rowOf, rows, runs, selected, shownAt, side, stepOf, stops, tree } from "./state.ts";
+import { column, lanes, laneValues, position, rowOf, rows, runs, selected, shownAt, stepOf, stops, tree } from "./state.ts";
 import type { Tree } from "./tree.ts";
 
 export const ROW = 24;
@@ -261,7 +261,7 @@ function PairMark({ entry, tree: t }: { readonly entry: number; readonly tree: T
   const [a, b] = runs.value;
   const one = a === undefined ? undefined : mainOutput(a, inA);
   const two = b === undefined ? undefined : mainOutput(b, inB);
-  if (one?.shape === undefined || two?.shape === undefined) return <span class="muted">{side.value === "B" ? "B" : "A"}</span>;
+  if (one?.shape === undefined || two?.shape === undefined) return <span class="muted">both</span>;
   if (shapeText(one) !== shapeText(two)) return <span class="warn">≠ shape</span>;
   if (one.hash !== undefined && one.hash === two.hash) return <span class="good">= bits</span>;
   const gap = Math.abs((one.health?.mean ?? 0) - (two.health?.mean ?? 0));

@@ -141,6 +141,9 @@ export const problems: ReadonlySignal<readonly ProblemGroup[]> = computed(() => 
   return t === undefined ? [] : findProblems(t, runs.value, errors.value);
 });
 
+/** Ops that change what they are given, or the world: lists and attributes do not say in the graph who sees the change. */
+const EFFECTS = /(?:append|extend|insert|pop|clear|remove|sort|_?set_?item|__setitem__|__delitem__|SetAttr|Print|RaiseException|copy_)(?:\.|$)/;
+
 /** Marks ops that nothing below leads from to an output, a write or a print. */
 export function markDead(run: Run): void {
   const isLive = new Uint8Array(run.count);
@@ -153,10 +156,12 @@ export function markDead(run: Run): void {
   };
   if (!run.values.some((value) => value.isOutput)) return; // not recorded: everything might be wanted
   for (const value of run.values) if (value.isOutput) mark(value.maker);
-  for (let entry = 0; entry < run.count; entry++) if (((run.flags[entry] ?? 0) & (FLAG.writes | FLAG.reads | FLAG.error)) !== 0) mark(entry);
+  for (let entry = 0; entry < run.count; entry++)
+    if (((run.flags[entry] ?? 0) & (FLAG.writes | FLAG.reads | FLAG.error)) !== 0 || EFFECTS.test(run.label[entry] ?? "")) mark(entry);
   for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) for (const index of run.ins[entry] ?? []) mark(run.values[index]?.maker ?? 0);
   for (let entry = 0; entry < run.count; entry++) {
     const makesTensor = (run.outs[entry] ?? []).some((index) => run.values[index]?.shape !== undefined);
-    if (run.kind[entry] === KIND.op && isLive[entry] === 0 && makesTensor) run.flags[entry] = (run.flags[entry] ?? 0) | FLAG.dead;
+    const isLeaf = run.end[entry] === entry + 1;
+    if (run.kind[entry] === KIND.op && isLeaf && isLive[entry] === 0 && makesTensor) run.flags[entry] = (run.flags[entry] ?? 0) | FLAG.dead;
   }
 }

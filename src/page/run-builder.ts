@@ -39,7 +39,9 @@ export class RunBuilder {
   readonly values: Draft[] = [];
   readonly nodes: Map<number, NodeFact> = new Map();
   readonly notes: Map<number, string> = new Map();
+  /** Bytes held, where allocations and frees were recorded. */
   readonly memory: MemoryPoint[] = [];
+  hasFrees = false;
   readonly log: Step[] = [];
   readonly #open: number[] = [];
   #t = 0;
@@ -113,6 +115,11 @@ export class RunBuilder {
     if (note !== undefined) this.notes.set(entry, note);
   }
 
+  /** Says that an entry is given a value, without being its user: the run and its inputs. */
+  given(entry: number, value: number): void {
+    this.#ins[entry]?.push(value);
+  }
+
   use(entry: number, value: number): void {
     this.#ins[entry]?.push(value);
     const users = this.values[value]?.users;
@@ -159,7 +166,7 @@ export class RunBuilder {
       values: this.values,
       nodes: this.nodes,
       notes: this.notes,
-      memory: this.memory.length > 0 ? this.memory : this.#heldBytes(),
+      memory: this.hasFrees ? this.memory : this.#heldBytes(),
       log: this.log,
     };
   }

@@ -9,8 +9,7 @@ function candidateOf(value: ValueFact): Candidate {
     id: value.index,
     name: value.name.replace(/^%/, ""),
     version: value.version,
-    tensor:
-      value.shape === undefined ? undefined : { dtype: value.dtype ?? "", shape: value.shape, strides: value.strides ?? [], offset: value.offset ?? 0 },
+    tensor: value.shape === undefined ? undefined : { dtype: value.dtype ?? "", shape: value.shape, strides: value.strides ?? [], offset: value.offset ?? 0 },
     health: value.health,
   };
 }

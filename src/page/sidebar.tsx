@@ -10,33 +10,52 @@ import { KIND } from "./run.ts";
 import { column, runs, selected, shownAt, tree } from "./state.ts";
 import type { Tree } from "./tree.ts";
 
-interface ModuleRow {
-  readonly entry: number;
+/** A module of the model: all its calls together. */
+interface ModuleNode {
+  readonly key: string;
+  readonly label: string;
+  readonly detail: string;
   readonly level: number;
-  readonly hasChildren: boolean;
+  /** Its calls, by tree entry. */
+  readonly entries: number[];
+  readonly children: Map<string, ModuleNode>;
 }
 
-/** Modules in view: those whose ancestors are open here. */
-function moduleRows(t: Tree, isOpen: (entry: number) => boolean): ModuleRow[] {
-  const rows: ModuleRow[] = [];
-  const levels = new Map<number, number>();
-  for (let entry = 0; entry < t.count;) {
-    const kind = t.kind[entry];
-    if (kind === KIND.module || kind === KIND.root) {
-      let above = t.parent[entry] ?? -1;
-      while (above >= 0 && !levels.has(above)) above = t.parent[above] ?? -1;
-      const level = above < 0 ? 0 : (levels.get(above) ?? 0) + 1;
-      levels.set(entry, level);
-      let hasChildren = false;
-      for (let child = entry + 1; child < (t.end[entry] ?? 0) && !hasChildren; child++) hasChildren = t.kind[child] === KIND.module;
-      rows.push({ entry, level, hasChildren });
-      if (!isOpen(entry)) {
-        entry = t.end[entry] ?? entry + 1;
-        continue;
-      }
+/** The modules that were called, nested as the calls are; a module that is called in a loop is there once. */
+const modules: ReadonlySignal<ModuleNode | undefined> = computed(() => {
+  const t = tree.value;
+  if (t === undefined) return undefined;
+  const byEntry = new Map<number, ModuleNode>();
+  let root: ModuleNode | undefined;
+  for (let entry = 0; entry < t.count; entry++) {
+    if (t.kind[entry] !== KIND.module && t.kind[entry] !== KIND.root) continue;
+    const own = shownAt(entry, t);
+    if (own === undefined) continue;
+    let above = t.parent[entry] ?? -1;
+    while (above >= 0 && !byEntry.has(above)) above = t.parent[above] ?? -1;
+    const parent = byEntry.get(above);
+    const label = own.run.label[own.entry] ?? "";
+    const key = `${parent?.key ?? ""}/${own.run.path[own.entry] ?? ""} ${label}`;
+    let node = parent?.children.get(key);
+    if (node === undefined) {
+      node = { key, label, detail: own.run.detail[own.entry] ?? "", level: (parent?.level ?? -1) + 1, entries: [], children: new Map() };
+      if (parent === undefined) root ??= node;
+      else parent.children.set(key, node);
     }
-    entry++;
+    node.entries.push(entry);
+    byEntry.set(entry, node);
   }
+  return root;
+});
+
+/** Modules in view: those whose ancestors are open here. */
+function moduleRows(root: ModuleNode, isOpen: (node: ModuleNode) => boolean): ModuleNode[] {
+  const rows: ModuleNode[] = [];
+  const visit = (node: ModuleNode): void => {
+    rows.push(node);
+    if (isOpen(node)) for (const child of node.children.values()) visit(child);
+  };
+  visit(root);
   return rows;
 }
 
@@ -83,28 +102,31 @@ export function Sidebar(): JSX.Element {
 }
 
 function Modules(): JSX.Element {
-  const closed = useSignal<ReadonlySet<number>>(new Set());
-  const opened = useSignal<ReadonlySet<number>>(new Set());
+  const closed = useSignal<ReadonlySet<string>>(new Set());
+  const opened = useSignal<ReadonlySet<string>>(new Set());
   const t = tree.value;
-  if (t === undefined) return <></>;
+  const root = modules.value;
+  if (t === undefined || root === undefined) return <></>;
   // Two levels are open by themselves.
-  const isOpen = (entry: number): boolean => (closed.value.has(entry) ? false : opened.value.has(entry) || (t.depth[entry] ?? 0) < 1);
-  const rows = moduleRows(t, isOpen);
-  const toggle = (entry: number, to: boolean): void => {
-    const drop = (set: ReadonlySet<number>): Set<number> => new Set([...set].filter((one) => one !== entry));
-    closed.value = to ? drop(closed.value) : new Set([...closed.value, entry]);
-    opened.value = to ? new Set([...opened.value, entry]) : drop(opened.value);
+  const isOpen = (node: ModuleNode): boolean => !closed.value.has(node.key) && (opened.value.has(node.key) || node.level < 1);
+  const rows = moduleRows(root, isOpen);
+  const toggle = (node: ModuleNode, to: boolean): void => {
+    const drop = (set: ReadonlySet<string>): Set<string> => new Set([...set].filter((one) => one !== node.key));
+    closed.value = to ? drop(closed.value) : new Set([...closed.value, node.key]);
+    opened.value = to ? new Set([...opened.value, node.key]) : drop(opened.value);
   };
   const current = currentModule(t);
-  const onKey = (event: KeyboardEvent, row: ModuleRow, at: number): void => {
-    const buttons = [...((event.currentTarget as HTMLElement).closest("[role=tree]")?.querySelectorAll<HTMLElement>("[role=treeitem]") ?? [])]; // the row itself got the event
+  // To the first call, from there to the next.
+  const go = (node: ModuleNode): void => goTo(node.entries.find((entry) => entry > selected.value && node.entries.includes(current)) ?? node.entries[0] ?? 0);
+  const onKey = (event: KeyboardEvent, row: ModuleNode, at: number): void => {
+    const items = [...((event.currentTarget as HTMLElement).closest("[role=tree]")?.querySelectorAll<HTMLElement>("[role=treeitem]") ?? [])]; // the row itself got the event
     const act: Readonly<Record<string, () => void>> = {
-      ArrowDown: () => buttons[at + 1]?.focus(),
-      ArrowUp: () => buttons[at - 1]?.focus(),
-      ArrowRight: () => toggle(row.entry, true),
-      ArrowLeft: () => toggle(row.entry, false),
-      Enter: () => goTo(row.entry),
-      " ": () => goTo(row.entry),
+      ArrowDown: () => items[at + 1]?.focus(),
+      ArrowUp: () => items[at - 1]?.focus(),
+      ArrowRight: () => toggle(row, true),
+      ArrowLeft: () => toggle(row, false),
+      Enter: () => go(row),
+      " ": () => go(row),
     };
     const move = act[event.key];
     if (move === undefined) return;
@@ -112,41 +134,41 @@ function Modules(): JSX.Element {
     event.stopPropagation();
     move();
   };
+  const focusable = Math.max(
+    0,
+    rows.findIndex((row) => row.entries.includes(current)),
+  );
   return (
     <div role="tree" aria-label="Modules">
-      {rows.map((row, at) => {
-        const own = shownAt(row.entry, t);
-        const label = own === undefined ? "" : (own.run.label[own.entry] ?? "");
-        return (
-          <div
-            key={row.entry}
-            role="treeitem"
-            class="tree-row"
-            tabIndex={row.entry === current ? 0 : -1}
-            aria-level={row.level + 1}
-            aria-selected={row.entry === current}
-            {...(row.hasChildren ? { "aria-expanded": isOpen(row.entry) } : {})}
-            onClick={() => goTo(row.entry)}
-            onKeyDown={(event) => onKey(event, row, at)}
-            style={{ paddingLeft: `${4 + Math.min(10, row.level) * 13}px` }}
-          >
-            <span class="label">
-              <span
-                class="twisty"
-                aria-hidden="true"
-                onClick={(event) => {
-                  event.stopPropagation();
-                  toggle(row.entry, !isOpen(row.entry));
-                }}
-              >
-                {row.hasChildren && <Twisty isOpen={isOpen(row.entry)} />}
-              </span>
-              {label} <span class="muted">{own === undefined ? "" : own.run.detail[own.entry]}</span>
+      {rows.map((row, at) => (
+        <div
+          key={row.key}
+          role="treeitem"
+          class="tree-row"
+          tabIndex={at === focusable ? 0 : -1}
+          aria-level={row.level + 1}
+          aria-selected={row.entries.includes(current)}
+          {...(row.children.size > 0 ? { "aria-expanded": isOpen(row) } : {})}
+          onClick={() => go(row)}
+          onKeyDown={(event) => onKey(event, row, at)}
+          style={{ paddingLeft: `${4 + Math.min(10, row.level) * 13}px` }}
+        >
+          <span class="label">
+            <span
+              class="twisty"
+              aria-hidden="true"
+              onClick={(event) => {
+                event.stopPropagation();
+                toggle(row, !isOpen(row));
+              }}
+            >
+              {row.children.size > 0 && <Twisty isOpen={isOpen(row)} />}
             </span>
-            <Total entry={row.entry} />
-          </div>
-        );
-      })}
+            {row.label} <span class="muted">{row.entries.length > 1 ? `×${row.entries.length}` : row.detail}</span>
+          </span>
+          <Total entries={row.entries} />
+        </div>
+      ))}
     </div>
   );
 }
@@ -158,25 +180,27 @@ function currentModule(t: Tree): number {
   return entry;
 }
 
-function Total({ entry }: { readonly entry: number }): JSX.Element {
+/** What the overlay says of all calls of a module; without one, their time. */
+function Total({ entries }: { readonly entries: readonly number[] }): JSX.Element {
   const c = column.value;
   if (c !== undefined) {
-    const value = c.values[entry] ?? Number.NaN;
-    return Number.isNaN(value) ? (
-      <></>
-    ) : (
+    const known = entries.map((entry) => c.values[entry] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+    if (known.length === 0) return <></>;
+    const value = c.name === "time" || c.name === "memory" ? known.reduce((a, b) => a + b, 0) : c.name === "headroom" ? Math.min(...known) : Math.max(...known);
+    return (
       <>
         <span class={`num ${c.tone(value)}`}>{c.text(value)}</span>
         <span class={`num ${c.tone(value)}`}>{c.glyph(value)}</span>
       </>
     );
   }
-  const own = shownAt(entry);
-  const ms = own === undefined ? Number.NaN : (own.run.ms[own.entry] ?? Number.NaN);
+  const ms = entries.reduce((sum, entry) => {
+    const own = shownAt(entry);
+    return sum + (own === undefined ? Number.NaN : (own.run.ms[own.entry] ?? Number.NaN));
+  }, 0);
   const total = runs.value[0]?.ms[0] ?? Number.NaN;
-  return Number.isNaN(ms) ? (
-    <></>
-  ) : (
+  if (Number.isNaN(ms)) return <></>;
+  return (
     <>
       <span class="num">{milliseconds(ms)}</span>
       <span class="num">{Number.isNaN(total) || total === 0 ? "" : `${Math.round((100 * ms) / total)}%`}</span>

@@ -5,7 +5,8 @@ import type { LaneIndex } from "./lanes.ts";
 import { columnOf, type Column, type OverlayName } from "./overlays.ts";
 import type { Place, Run, ValueFact } from "./run.ts";
 import { KIND, mainOutput } from "./run.ts";
-import { alignRuns, mergeRuns, rowOfEntries, treeOf, visibleRows, type Tree } from "./tree.ts";
+import { alignRuns } from "./align.ts";
+import { mergeRuns, rowOfEntries, treeOf, visibleRows, type Tree } from "./tree.ts";
 
 export type Side = "A" | "B" | "difference";
 export type Pane = "timeline" | "source" | "ir" | "problems" | "output";

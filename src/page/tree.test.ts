@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { RunBuilder } from "./run-builder.ts";
 import { KIND, type Run } from "./run.ts";
-import { alignRuns, commonKeys, mergeRuns, treeOf, visibleRows } from "./tree.ts";
+import { alignRuns, commonKeys } from "./align.ts";
+import { mergeRuns, treeOf, visibleRows } from "./tree.ts";
 
 /** A run of nested names: `a(b c) d`. */
 function runOf(text: string): Run {

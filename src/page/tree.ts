@@ -3,6 +3,7 @@
  * in preorder. An entry of the tree names its entry in A, in B, or in both.
  */
 
+import { childrenOf } from "./align.ts";
 import { KIND, type Run } from "./run.ts";
 import type { Preorder } from "./walk.ts";
 
@@ -21,94 +22,6 @@ export function treeOf(run: Run): Tree {
   const own = Int32Array.from({ length: run.count }, (_, i) => i);
   const { count, parent, end, depth, kind } = run;
   return { count, parent, end, depth, kind, a: own, b: new Int32Array(count).fill(-1), ofA: own, ofB: new Int32Array(0) };
-}
-
-/** What makes two entries the same: the kind, the op without its overload and version, and the last part of the module path. */
-function keyOf(run: Run, entry: number): string {
-  const label = (run.label[entry] ?? "").replace(/@\d+$/, "").replace(/^(\w+::\w+)\..*$/, "$1");
-  const kind = run.kind[entry] ?? 0;
-  return kind === KIND.module ? `m ${(run.path[entry] ?? "").split(".").at(-1) ?? ""} ${label}` : `${kind} ${label}`;
-}
-
-function childrenOf(run: Run, entry: number): number[] {
-  const children: number[] = [];
-  for (let child = entry + 1; child < (run.end[entry] ?? 0); child = run.end[child] ?? child + 1) children.push(child);
-  return children;
-}
-
-/** Cells of the exact table for a longest common subsequence. */
-const MAX_CELLS = 1 << 22;
-
-/** Pairs of positions of two key lists, rising in both. */
-export function commonKeys(a: readonly string[], b: readonly string[]): (readonly [number, number])[] {
-  const pairs: (readonly [number, number])[] = [];
-  let low = 0;
-  while (low < a.length && low < b.length && a[low] === b[low]) pairs.push([low, low++]);
-  let highA = a.length;
-  let highB = b.length;
-  const tail: (readonly [number, number])[] = [];
-  while (highA > low && highB > low && a[highA - 1] === b[highB - 1]) tail.push([--highA, --highB]);
-  const middle = (highA - low) * (highB - low) <= MAX_CELLS ? longestCommon(a, b, low, highA, highB) : risingByOrdinal(a, b, low, highA, highB);
-  return [...pairs, ...middle, ...tail.reverse()];
-}
-
-function longestCommon(a: readonly string[], b: readonly string[], low: number, highA: number, highB: number): (readonly [number, number])[] {
-  const [rows, columns] = [highA - low, highB - low];
-  if (rows === 0 || columns === 0) return [];
-  const width = columns + 1;
-  const best = new Uint16Array((rows + 1) * width);
-  for (let i = rows - 1; i >= 0; i--) {
-    for (let j = columns - 1; j >= 0; j--) {
-      best[i * width + j] =
-        a[low + i] === b[low + j] ? (best[(i + 1) * width + j + 1] ?? 0) + 1 : Math.max(best[(i + 1) * width + j] ?? 0, best[i * width + j + 1] ?? 0);
-    }
-  }
-  const pairs: (readonly [number, number])[] = [];
-  for (let i = 0, j = 0; i < rows && j < columns;) {
-    if (a[low + i] === b[low + j]) pairs.push([low + i++, low + j++]);
-    else if ((best[(i + 1) * width + j] ?? 0) >= (best[i * width + j + 1] ?? 0)) i++;
-    else j++;
-  }
-  return pairs;
-}
-
-/** For lists too long for the exact answer: the n-th of a key goes with the n-th, and what would cross is left out. */
-function risingByOrdinal(a: readonly string[], b: readonly string[], low: number, highA: number, highB: number): (readonly [number, number])[] {
-  const places = new Map<string, number[]>();
-  for (let j = low; j < highB; j++) {
-    const key = b[j] ?? "";
-    const known = places.get(key);
-    if (known === undefined) places.set(key, [j]);
-    else known.push(j);
-  }
-  const taken = new Map<string, number>();
-  const pairs: (readonly [number, number])[] = [];
-  let last = low - 1;
-  for (let i = low; i < highA; i++) {
-    const key = a[i] ?? "";
-    const nth = taken.get(key) ?? 0;
-    const j = places.get(key)?.[nth];
-    if (j === undefined) continue;
-    taken.set(key, nth + 1);
-    if (j > last) pairs.push([i, (last = j)]);
-  }
-  return pairs;
-}
-
-/** Entry of B by entry of A, -1 where there is none: children of partners are partners where their keys agree in order. */
-export function alignRuns(a: Run, b: Run): Int32Array {
-  const partner = new Int32Array(a.count).fill(-1);
-  const stack: [number, number][] = [[0, 0]];
-  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
-    const [inA, inB] = top;
-    partner[inA] = inB;
-    const childrenA = childrenOf(a, inA);
-    const childrenB = childrenOf(b, inB);
-    const keysA = childrenA.map((child) => keyOf(a, child));
-    const keysB = childrenB.map((child) => keyOf(b, child));
-    for (const [i, j] of commonKeys(keysA, keysB)) stack.push([childrenA[i] ?? 0, childrenB[j] ?? 0]);
-  }
-  return partner;
 }
 
 /**
