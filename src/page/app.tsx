@@ -66,10 +66,10 @@ export function App(): JSX.Element {
 
 function Frame(): JSX.Element {
   return (
-    <div class="body">
+    <main class="body">
       <Sidebar />
       <Splitter property="--left" label="Width of the left side" min={140} max={520} initial={236} />
-      <main class="middle">
+      <div class="middle">
         <section class="panel" aria-label={centre.value === "list" ? "Execution" : "Graph"}>
           {busy.value !== undefined && (
             <p class="empty" role="status">
@@ -88,10 +88,10 @@ function Frame(): JSX.Element {
         </section>
         <Splitter property="--bottom" label="Height of the panes below" min={80} max={600} initial={208} />
         <Below />
-      </main>
+      </div>
       <Splitter property="--right" label="Width of the inspector" min={240} max={720} initial={372} />
       <Inspector />
-    </div>
+    </main>
   );
 }
 

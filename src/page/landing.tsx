@@ -8,7 +8,7 @@ export function Landing({ isOver }: { readonly isOver: boolean }): JSX.Element {
   return (
     <main class="landing">
       <div class={`drop${isOver ? " over" : ""}`}>
-        <h1>Drop a trace or a model</h1>
+        <h2>Drop a trace or a model</h2>
         <p>
           A trace (<span class="mono">.opwtrace</span>) opens at once; a second one is laid over it. A model runs here, in a worker. Nothing leaves this
           browser.

@@ -216,12 +216,12 @@ export function Problems(): JSX.Element {
     <div>
       {problems.value.map((group) => (
         <section key={group.kind} class="problem-group">
-          <h3>
+          <h2>
             <span class={group.tone} aria-hidden="true">
               {group.glyph}
             </span>
             {group.title} <span class={`badge ${group.tone}`}>{group.items.length}</span>
-          </h3>
+          </h2>
           <ul>
             {group.items.slice(0, SHOWN).map((item) => (
               <li key={item.entry}>

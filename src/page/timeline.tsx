@@ -70,13 +70,13 @@ export function barsOf(t: Tree, ext: { readonly start: Float64Array; readonly en
       entry = next;
       continue;
     }
-    if (w < 0.4 && x - (lastAt[level] ?? -1) < 0.6) {
-      entry = next;
+    if (w < 0.6 && x - (lastAt[level] ?? -1) < 0.6) {
+      entry = w < 0.25 ? next : entry + 1;
       continue;
     }
     lastAt[level] = x;
     bars.push({ entry, x, width: Math.max(0.7, w), level });
-    entry = w < 1.5 ? next : entry + 1;
+    entry = w < 0.25 ? next : entry + 1;
   }
   return bars;
 }
@@ -105,7 +105,8 @@ function drawFlame(canvas: HTMLCanvasElement, scene: FlameScene): void {
     const number = scene.column?.values[bar.entry] ?? Number.NaN;
     const tone = scene.column === undefined || Number.isNaN(number) ? "plain" : scene.column.tone(number);
     const isModule = t.kind[bar.entry] === KIND.module || bar.entry === 0 || t.kind[bar.entry] === KIND.trip;
-    g.fillStyle = tone !== "plain" ? colours[tone] : isModule ? colours.raised : colours.family[familyOf(run.label[own] ?? "")];
+    g.fillStyle =
+      tone !== "plain" ? colours[tone] : isModule ? (bar.width > 3 ? colours.raised : colours.line) : colours.family[familyOf(run.label[own] ?? "")];
     g.globalAlpha = tone !== "plain" ? (isModule ? 0.3 : 0.5) : isModule ? 1 : 0.75;
     g.fillRect(bar.x, y, Math.max(0.7, bar.width - 0.7), BAR - 2);
     g.globalAlpha = 1;

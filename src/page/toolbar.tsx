@@ -13,9 +13,9 @@ export function Toolbar(): JSX.Element {
   const [a, b] = runs.value;
   return (
     <header class="toolbar">
-      <span class="brand">
+      <h1 class="brand">
         <Mark /> opwise
-      </span>
+      </h1>
       <div class="files">
         {a !== undefined && (
           <span class="file a" title={a.name}>
@@ -84,7 +84,7 @@ export function OpenButton({ label }: { readonly label?: string }): JSX.Element 
       <button
         type="button"
         class={label === undefined ? "button" : "button primary"}
-        aria-label="Open a trace or a model"
+        aria-label={label === undefined ? "Open a trace or a model" : undefined}
         title="Open a trace or a model"
         onClick={() => input.current?.click()}
       >
