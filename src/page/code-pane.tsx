@@ -71,7 +71,7 @@ export function IrPane(): JSX.Element {
         {lines.map((entry) => (
           <button key={entry} type="button" class={`line${toTree(entry) === selected.value ? " now" : ""}`} tabIndex={-1} onClick={() => goTo(toTree(entry))}>
             <span class="no">{entryName(subject.run, entry)}</span>
-            <span>{subject.run.nodes.get(subject.run.node[entry] ?? -1)?.text ?? subject.run.label[entry]}</span>
+            <span>{subject.run.nodeFact(subject.run.node[entry] ?? -1)?.text ?? subject.run.label[entry]}</span>
           </button>
         ))}
       </div>

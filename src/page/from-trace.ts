@@ -7,7 +7,7 @@ import { decodeBins } from "../debug/health.ts";
 import { DTYPES, type DType } from "../tensor/dtype.ts";
 import { markDead } from "./problems.ts";
 import { RunBuilder } from "./run-builder.ts";
-import { FLAG, KIND, type Health, type Place, type Run } from "./run.ts";
+import { FLAG, KIND, type Health, type NodeFact, type Place, type Run } from "./run.ts";
 
 /** What a run is made of besides its events. */
 export interface TraceParts {
@@ -55,6 +55,7 @@ export class RunReader {
   readonly #frames: { readonly id: number; readonly isOwn: boolean }[] = [];
   /** Modules opened for the names that nodes bear, in a program without calls. */
   #grouped: string[] = [];
+  readonly #classes = new Map<string, string>();
   #backend = "";
   readonly #dropped: string[];
 
@@ -62,18 +63,7 @@ export class RunReader {
     this.#parts = parts;
     this.#dropped = [...parts.dropped];
     this.#builder = new RunBuilder(parts.graph.model.name);
-    for (const node of parts.graph.nodes) {
-      const place = placeOf(node.source);
-      this.#builder.nodes.set(node.id, {
-        id: node.id,
-        op: node.op,
-        text: textOf(parts.graph, node),
-        module: node.module ?? "",
-        attributes: Object.entries(node.attributes),
-        ...(node.name === null ? {} : { name: node.name }),
-        ...(place === undefined ? {} : { place }),
-      });
-    }
+    for (const module of parts.graph.modules) this.#classes.set(module.path, module.class.split(".").at(-1) ?? "");
   }
 
   /** Takes the next event. Events come in the order of the run. */
@@ -157,6 +147,7 @@ export class RunReader {
       facts,
       sources,
       backend: this.#backend,
+      nodeFact: nodeFactsOf(graph),
       dropped: this.#dropped,
       bytes: (value) => (value.blob === undefined ? Promise.reject(new Error(`${value.name} was not recorded in full`)) : bytes(value.blob)),
     });
@@ -253,8 +244,7 @@ export class RunReader {
   }
 
   #classOf(path: string): string {
-    const name = this.#parts.graph.modules.find((module) => module.path === path)?.class ?? "";
-    return name.split(".").at(-1) ?? "";
+    return this.#classes.get(path) ?? "";
   }
 
   #input(ref: ValueRef, t: number): void {
@@ -410,6 +400,30 @@ export function placeOf(source: SourceRange): Place | undefined {
     ...(source.archive === undefined ? {} : { record: source.archive.file, line: source.archive.line }),
     ...(author === undefined ? {} : { python: `${author.file}:${author.line}` }),
     ...(author?.text === undefined ? {} : { text: author.text }),
+  };
+}
+
+/** Facts of nodes, each made when it is first looked at. */
+function nodeFactsOf(graph: TraceGraph): (id: number) => NodeFact | undefined {
+  const known = new Map<number, NodeFact>();
+  return (id) => {
+    const node = graph.nodes[id - 1];
+    if (node === undefined) return undefined;
+    let fact = known.get(id);
+    if (fact === undefined) {
+      const place = placeOf(node.source);
+      fact = {
+        id: node.id,
+        op: node.op,
+        text: textOf(graph, node),
+        module: node.module ?? "",
+        attributes: Object.entries(node.attributes),
+        ...(node.name === null ? {} : { name: node.name }),
+        ...(place === undefined ? {} : { place }),
+      };
+      known.set(id, fact);
+    }
+    return fact;
   };
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { defaultAxes, elementAt, indexOf, layoutOf, paint, scaleOf, sizeOf } from "./heat-pixels.ts";
-import { NONFINITE } from "./palette.ts";
+import { NONFINITE, SEQUENTIAL_TABLE } from "./palette.ts";
 
 test("a matrix shows the last two axes, at the index that the sliders choose", () => {
   const shape = [2, 3, 4];
@@ -43,4 +43,27 @@ test("NaN and infinities have a colour of their own", () => {
   expect([...pixels.subarray(4, 7)]).toEqual([...NONFINITE]);
   expect([...pixels.subarray(8, 11)]).toEqual([...NONFINITE]);
   expect([...pixels.subarray(0, 3)]).not.toEqual([...NONFINITE]);
+});
+
+test("every pixel of a picture shows the element that is under it, tiles and gaps alike", () => {
+  for (const shape of [
+    [3, 4],
+    [5, 2, 3],
+    [1, 7, 3, 2],
+  ]) {
+    const numel = shape.reduce((a, b) => a * b, 1);
+    const data = Float32Array.from({ length: numel }, (_, i) => i / (numel - 1));
+    const layout = layoutOf(shape, defaultAxes(shape, "channels"));
+    const [width, height] = sizeOf(layout);
+    const pixels = new Uint8ClampedArray(4 * width * height);
+    paint(data, layout, { low: 0, high: 1, isDiverging: false }, pixels, width, height);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const element = elementAt(layout, x, y);
+        const at = 4 * (y * width + x);
+        const colour = 4 * Math.round((255 * element) / (numel - 1));
+        expect([...pixels.subarray(at, at + 4)]).toEqual(element < 0 ? [0, 0, 0, 0] : [...SEQUENTIAL_TABLE.subarray(colour, colour + 4)]);
+      }
+    }
+  }
 });

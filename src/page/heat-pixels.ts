@@ -114,27 +114,49 @@ export function indexOf(shape: readonly number[], element: number): number[] {
   });
 }
 
+/** For each place along one side of the picture: how far its row or column, and its tile, lie from the first; -1 in a gap. */
+function placesOf(pixels: number, elements: number, size: number, stride: number, tileStride: number): Int32Array {
+  return Int32Array.from({ length: pixels }, (_, pixel) => {
+    const at = pixels === elements ? pixel : Math.floor(((pixel + 0.5) * elements) / pixels);
+    const within = at % (size + 1);
+    return within >= size ? -1 : Math.floor(at / (size + 1)) * tileStride + within * stride;
+  });
+}
+
+/** Colours of a table as words that stand for RGBA bytes on this machine. */
+function wordsOf(table: Uint8ClampedArray): Uint32Array {
+  return new Uint32Array(table.slice().buffer);
+}
+const NONFINITE_WORD: number = wordsOf(Uint8ClampedArray.of(...NONFINITE, 255))[0] ?? 0;
+
 /** Paints a picture of `width` × `height` pixels; each shows the nearest element. */
 export function paint(data: ArrayLike<number>, layout: Layout, scale: Scale, pixels: Uint8ClampedArray, width: number, height: number): void {
   const [full, tall] = sizeOf(layout);
-  const table = scale.isDiverging ? DIVERGING_TABLE : SEQUENTIAL_TABLE;
+  const words = wordsOf(scale.isDiverging ? DIVERGING_TABLE : SEQUENTIAL_TABLE);
+  const out = new Uint32Array(pixels.buffer, pixels.byteOffset, width * height);
   const factor = 255 / (scale.high - scale.low);
+  const bias = 0.5 - scale.low * factor;
+  const columns = placesOf(width, full, layout.columns, layout.columnStride, layout.tileStride);
+  const rows = placesOf(height, tall, layout.rows, layout.rowStride, layout.across * layout.tileStride);
+  // Tiles that the last line of tiles lacks are gaps.
+  const end = layout.tiles === layout.across * layout.down ? Infinity : layout.tiles;
   for (let y = 0; y < height; y++) {
-    const fromY = height === tall ? y : Math.floor(((y + 0.5) * tall) / height);
+    const row = rows[y] ?? -1;
+    if (row < 0) continue; // gaps stay clear
+    const tile = end === Infinity ? 0 : Math.floor(((y + 0.5) * tall) / height / (layout.rows + 1)) * layout.across;
+    const line = y * width;
+    const base = layout.offset + row;
     for (let x = 0; x < width; x++) {
-      const element = elementAt(layout, width === full ? x : Math.floor(((x + 0.5) * full) / width), fromY);
-      const at = 4 * (y * width + x);
-      if (element < 0) continue; // gaps stay clear
-      const value = data[element] as number; // the layout stays inside
+      const column = columns[x] as number; // one for each pixel
+      if (column < 0) continue;
+      if (end !== Infinity && tile + Math.floor(((x + 0.5) * full) / width / (layout.columns + 1)) >= end) continue;
+      const value = data[base + column] as number; // the layout stays inside
       if (value - value !== 0) {
-        [pixels[at], pixels[at + 1], pixels[at + 2]] = NONFINITE;
-      } else {
-        const colour = 4 * Math.max(0, Math.min(255, ((value - scale.low) * factor + 0.5) | 0));
-        pixels[at] = table[colour] as number;
-        pixels[at + 1] = table[colour + 1] as number;
-        pixels[at + 2] = table[colour + 2] as number;
+        out[line + x] = NONFINITE_WORD;
+        continue;
       }
-      pixels[at + 3] = 255;
+      const colour = (value * factor + bias) | 0;
+      out[line + x] = words[colour < 0 ? 0 : colour > 255 ? 255 : colour] as number; // 256 colours
     }
   }
 }

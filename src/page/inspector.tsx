@@ -44,7 +44,7 @@ export function SideSwitch(): JSX.Element {
 }
 
 function Details({ run, entry, value }: { readonly run: Run; readonly entry: number; readonly value: ValueFact | undefined }): JSX.Element {
-  const node = run.nodes.get(run.node[entry] ?? -1);
+  const node = run.nodeFact(run.node[entry] ?? -1);
   const ms = run.ms[entry] ?? Number.NaN;
   const note = run.notes.get(entry);
   const place = node?.place;

@@ -14,6 +14,8 @@ import type { Tree } from "./tree.ts";
 
 export const ROW = 24;
 const SPARE = 8;
+/** Rows in the document at most; a row that leaves on one side is the one that comes in on the other. */
+const SLOTS = 512;
 
 export function List(): JSX.Element {
   const scroller = useRef<HTMLDivElement>(null);
@@ -100,7 +102,7 @@ export function List(): JSX.Element {
         </div>
         <div class="rows" role="presentation" style={{ height: `${rows.value.length * ROW}px` }}>
           {Array.from(shown, (entry, i) => (
-            <Row key={entry} entry={entry} row={first.value + i} tree={t} isPair={isPair} />
+            <Row key={(first.value + i) % SLOTS} entry={entry} row={first.value + i} tree={t} isPair={isPair} />
           ))}
         </div>
       </div>

@@ -1,6 +1,6 @@
 /** Builds a `Run` in the order of its execution. */
 
-import { KIND, type MemoryPoint, type NodeFact, type Run, type Step, type ValueFact } from "./run.ts";
+import { KIND, type MemoryPoint, type Run, type Step, type ValueFact } from "./run.ts";
 
 type Mutable<X> = { -readonly [K in keyof X]: X[K] };
 type Draft = Mutable<Omit<ValueFact, "users">> & { users: number[] };
@@ -37,7 +37,6 @@ export class RunBuilder {
   readonly #ins: number[][] = [];
   readonly #outs: number[][] = [];
   readonly values: Draft[] = [];
-  readonly nodes: Map<number, NodeFact> = new Map();
   readonly notes: Map<number, string> = new Map();
   /** Bytes held, where allocations and frees were recorded. */
   readonly memory: MemoryPoint[] = [];
@@ -140,7 +139,7 @@ export class RunBuilder {
     if (outs !== undefined && !outs.includes(value)) outs.push(value);
   }
 
-  finish(rest: Pick<Run, "name" | "graph" | "backend" | "facts" | "dropped" | "sources" | "bytes">): Run {
+  finish(rest: Pick<Run, "name" | "graph" | "nodeFact" | "backend" | "facts" | "dropped" | "sources" | "bytes">): Run {
     while (this.#open.length > 1) this.close(this.#t);
     this.#end[0] = this.#kind.length;
     this.#t1[0] = this.#t;
@@ -164,7 +163,6 @@ export class RunBuilder {
       ins: this.#ins,
       outs: this.#outs,
       values: this.values,
-      nodes: this.nodes,
       notes: this.notes,
       memory: this.hasFrees ? this.memory : this.#heldBytes(),
       log: this.log,

@@ -120,7 +120,8 @@ export interface Run {
   readonly ins: readonly (readonly number[])[];
   readonly outs: readonly (readonly number[])[];
   readonly values: readonly ValueFact[];
-  readonly nodes: ReadonlyMap<number, NodeFact>;
+  /** What is known of a node; undefined for no node. */
+  readonly nodeFact: (id: number) => NodeFact | undefined;
   /** Text by entry: why an op ran elsewhere, what an error said. */
   readonly notes: ReadonlyMap<number, string>;
   readonly memory: readonly MemoryPoint[];

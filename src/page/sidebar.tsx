@@ -1,7 +1,7 @@
 /** The left side: the tree of modules with the overlay's totals, or the problems. */
 
 import { computed, useSignal, type ReadonlySignal } from "@preact/signals";
-import type { JSX } from "preact";
+import { Component, type JSX } from "preact";
 import { goTo } from "./actions.ts";
 import { milliseconds } from "./format.ts";
 import { Twisty } from "./icons.tsx";
@@ -117,7 +117,10 @@ function Modules(): JSX.Element {
   };
   const current = currentModule(t);
   // To the first call, from there to the next.
-  const go = (node: ModuleNode): void => goTo(node.entries.find((entry) => entry > selected.value && node.entries.includes(current)) ?? node.entries[0] ?? 0);
+  const go = (node: ModuleNode): void => {
+    const isIn = node.entries.includes(currentModule(t));
+    goTo(node.entries.find((entry) => isIn && entry > selected.value) ?? node.entries[0] ?? 0);
+  };
   const onKey = (event: KeyboardEvent, row: ModuleNode, at: number): void => {
     const items = [...((event.currentTarget as HTMLElement).closest("[role=tree]")?.querySelectorAll<HTMLElement>("[role=treeitem]") ?? [])]; // the row itself got the event
     const act: Readonly<Record<string, () => void>> = {
@@ -141,36 +144,71 @@ function Modules(): JSX.Element {
   return (
     <div role="tree" aria-label="Modules">
       {rows.map((row, at) => (
-        <div
+        <ModuleRow
           key={row.key}
-          role="treeitem"
-          class="tree-row"
-          tabIndex={at === focusable ? 0 : -1}
-          aria-level={row.level + 1}
-          aria-selected={row.entries.includes(current)}
-          {...(row.children.size > 0 ? { "aria-expanded": isOpen(row) } : {})}
-          onClick={() => go(row)}
-          onKeyDown={(event) => onKey(event, row, at)}
-          style={{ paddingLeft: `${4 + Math.min(10, row.level) * 13}px` }}
-        >
-          <span class="label">
-            <span
-              class="twisty"
-              aria-hidden="true"
-              onClick={(event) => {
-                event.stopPropagation();
-                toggle(row, !isOpen(row));
-              }}
-            >
-              {row.children.size > 0 && <Twisty isOpen={isOpen(row)} />}
-            </span>
-            {row.label} <span class="muted">{row.entries.length > 1 ? `×${row.entries.length}` : row.detail}</span>
-          </span>
-          <Total entries={row.entries} />
-        </div>
+          node={row}
+          at={at}
+          isCurrent={row.entries.includes(current)}
+          isFocusable={at === focusable}
+          isOpen={isOpen(row)}
+          go={go}
+          toggle={toggle}
+          onKey={onKey}
+        />
       ))}
     </div>
   );
+}
+
+interface ModuleRowProps {
+  readonly node: ModuleNode;
+  readonly at: number;
+  readonly isCurrent: boolean;
+  readonly isFocusable: boolean;
+  readonly isOpen: boolean;
+  readonly go: (node: ModuleNode) => void;
+  readonly toggle: (node: ModuleNode, to: boolean) => void;
+  readonly onKey: (event: KeyboardEvent, node: ModuleNode, at: number) => void;
+}
+
+/** A row is drawn again when what it shows has changed, not when another row is chosen: models have thousands. */
+class ModuleRow extends Component<ModuleRowProps> {
+  override shouldComponentUpdate(next: ModuleRowProps): boolean {
+    const { node, at, isCurrent, isFocusable, isOpen } = this.props;
+    return node !== next.node || at !== next.at || isCurrent !== next.isCurrent || isFocusable !== next.isFocusable || isOpen !== next.isOpen;
+  }
+
+  override render(): JSX.Element {
+    const { node, at, isCurrent, isFocusable, isOpen, go, toggle, onKey } = this.props;
+    return (
+      <div
+        role="treeitem"
+        class="tree-row"
+        tabIndex={isFocusable ? 0 : -1}
+        aria-level={node.level + 1}
+        aria-selected={isCurrent}
+        {...(node.children.size > 0 ? { "aria-expanded": isOpen } : {})}
+        onClick={() => go(node)}
+        onKeyDown={(event) => onKey(event, node, at)}
+        style={{ paddingLeft: `${4 + Math.min(10, node.level) * 13}px` }}
+      >
+        <span class="label">
+          <span
+            class="twisty"
+            aria-hidden="true"
+            onClick={(event) => {
+              event.stopPropagation();
+              toggle(node, !isOpen);
+            }}
+          >
+            {node.children.size > 0 && <Twisty isOpen={isOpen} />}
+          </span>
+          {node.label} <span class="muted">{node.entries.length > 1 ? `×${node.entries.length}` : node.detail}</span>
+        </span>
+        <Total entries={node.entries} />
+      </div>
+    );
+  }
 }
 
 /** The innermost module around the selection. */

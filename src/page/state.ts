@@ -141,5 +141,5 @@ export const counterpart: ReadonlySignal<{ readonly run: Run; readonly value: Va
 export const place: ReadonlySignal<Place | undefined> = computed(() => {
   const shown = shownAt(selected.value);
   if (shown === undefined) return undefined;
-  return shown.run.nodes.get(shown.run.node[shown.entry] ?? -1)?.place;
+  return shown.run.nodeFact(shown.run.node[shown.entry] ?? -1)?.place;
 });

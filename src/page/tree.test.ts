@@ -17,7 +17,16 @@ function runOf(text: string): Run {
     }
   }
   const graph = { model: { name: "", format: "", version: "" }, functions: [], blocks: [], nodes: [], values: [], modules: [], weights: [] };
-  return builder.finish({ name: text, graph, backend: "cpu", facts: [], dropped: [], sources: new Map(), bytes: () => Promise.reject(new Error("none")) });
+  return builder.finish({
+    name: text,
+    graph,
+    nodeFact: () => undefined,
+    backend: "cpu",
+    facts: [],
+    dropped: [],
+    sources: new Map(),
+    bytes: () => Promise.reject(new Error("none")),
+  });
 }
 
 function merged(a: Run, b: Run): string[] {
