@@ -3,18 +3,13 @@
 
 import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
-import { parseArguments, UsageError } from "./arguments.ts";
-import { bench } from "./bench.ts";
 import { parseArguments, parseFiles, UsageError } from "./arguments.ts";
+import { bench } from "./bench.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
-import { report } from "./report.ts";
 import { run } from "./run.ts";
 import { save } from "./save.ts";
-import { select } from "./select.ts";
-import { trace } from "./trace.ts";
-import { view } from "./view.ts";
 
 const USAGE = `usage:
   opwise inspect FILE [--json] [--extra] [--sizes]
@@ -133,9 +128,9 @@ async function main(argv: readonly string[]): Promise<number> {
     case "save":
       return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
     case "view":
-      return view(parseFiles(rest, { flags: ["open"], options: ["port"] }));
+      return (await import("./view.ts")).view(parseFiles(rest, { flags: ["open"], options: ["port"] }));
     case "report":
-      return report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output"] }));
+      return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output"] }));
     case undefined:
     case "help":
     case "--help":

@@ -132,7 +132,7 @@ function tensorFrom(numbers: readonly number[], shape: readonly number[], dtype:
 async function run(args: readonly Input[], named: Readonly<Record<string, Input>>, backend: "cpu" | "wasm"): Promise<void> {
   if (opened === undefined) throw new Error("no model is open");
   say({ kind: "progress", text: `running ${opened.name} on ${backend}` });
-  const session = await opened.model.session({ backend: backend === "wasm" ? wasm() : cpu() });
+  const session = await opened.model.session({ backend: backend === "wasm" ? wasm() : cpu(), plan: false });
   const { bytes } = await recordBytes(session, { args, named }, { values: "full", maxBytes: KEEP_BYTES });
   say({ kind: "trace", name: `${opened.name} on ${backend}`, bytes }, [bytes.buffer as ArrayBuffer]); // made for this message
   session.dispose();
