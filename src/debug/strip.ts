@@ -24,8 +24,17 @@ function bare(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }
 
+/** Places by their files' names. A traced model's lines say the whole path once more. */
 function withoutFolders(source: SourceRange): SourceRange {
-  return source.author === undefined ? source : { ...source, author: source.author.map((place) => ({ ...place, file: bare(place.file) })) };
+  if (source.author === undefined) return source;
+  return {
+    ...source,
+    author: source.author.map((place) => {
+      const file = bare(place.file);
+      const folder = place.file.slice(0, place.file.length - file.length);
+      return { ...place, file, ...(place.text === undefined ? {} : { text: folder === "" ? place.text : place.text.replaceAll(folder, "") }) };
+    }),
+  };
 }
 
 /** Storages that hold data of the model. */

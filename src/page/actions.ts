@@ -22,6 +22,7 @@ import {
   showData,
   shownAt,
   side,
+  slice,
   span,
   spoken,
   stops,
@@ -29,6 +30,7 @@ import {
   type Side,
 } from "./state.ts";
 import { KIND } from "./run.ts";
+import { sliceOf } from "./slice.ts";
 import { backward, forward, runOn, type Motion } from "./walk.ts";
 
 /** What a screen reader hears of an entry: its name, its result, its verdict. */
@@ -222,8 +224,26 @@ export function nextSide(): void {
   spoken.value = `showing ${side.value}`;
 }
 
+/** Leaves only the ops on a way to a value, or from it. */
+export function showSlice(run: (typeof runs.value)[number], value: number, direction: "back" | "forth"): void {
+  const t = tree.value;
+  const fact = run.values[value];
+  if (t === undefined || fact === undefined) return;
+  const ofRun = run === runs.value[1] ? t.ofB : t.ofA;
+  const entries = new Uint8Array(t.count);
+  sliceOf(run, value, direction).forEach((hit, entry) => {
+    if (hit === 1) entries[ofRun[entry] ?? 0] = 1;
+  });
+  const text = direction === "back" ? `what leads to ${fact.name}` : `what follows from ${fact.name}`;
+  batch(() => {
+    slice.value = { text, entries };
+    spoken.value = `showing ${text}: ${entries.reduce((a, b) => a + b, 0)} ops`;
+  });
+}
+
 export function clearSearch(): void {
   batch(() => {
+    slice.value = undefined;
     query.value = "";
     span.value = undefined;
   });

@@ -86,7 +86,7 @@ function Frame(): JSX.Element {
           )}
           {centre.value === "list" ? <List /> : <GraphView />}
         </section>
-        <Splitter property="--bottom" label="Height of the panes below" min={80} max={600} initial={208} />
+        <Splitter property="--bottom" label="Height of the panes below" min={80} max={600} initial={220} />
         <Below />
       </div>
       <Splitter property="--right" label="Width of the inspector" min={240} max={720} initial={372} />

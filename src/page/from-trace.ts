@@ -227,10 +227,12 @@ export class RunReader {
   #frame(event: EventOf<"frame">): void {
     const b = this.#builder;
     const caller = this.#nodes[this.#nodes.length - 1];
-    const name = lastPart(event.module);
-    const method = event.method === "forward" ? "" : event.method;
+    // A free function has its qualified name as method, and the module that called it.
+    const isFunction = event.method.includes(".");
+    const name = isFunction ? "" : lastPart(event.module);
+    const method = isFunction ? (event.method.split(".").at(-1) ?? "") : event.method === "forward" ? "" : event.method;
     const label = [name, method].filter((part) => part !== "").join(".") || event.method;
-    const detail = this.#classOf(event.module);
+    const detail = isFunction ? "function" : this.#classOf(event.module);
     if (this.#frames.length === 0 && caller === undefined) {
       b.becomeModule(0, event.method, detail, "");
       this.#frames.push({ id: event.frame, isOwn: false });

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { runModel, wanted } from "./runtime-client.ts";
-import type { InputChoice } from "./runtime-worker.ts";
+import type { BackendName, InputChoice } from "./runtime-worker.ts";
 
 export function Inputs(): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -24,7 +24,7 @@ const FILLS: readonly InputChoice["fill"][] = ["random", "zeros", "ones", "count
 
 function Form({ question }: { readonly question: NonNullable<typeof wanted.value> }): JSX.Element {
   const choices = useSignal<readonly InputChoice[]>(question.inputs.map(({ name, text }) => ({ name, text, fill: "random" })));
-  const backend = useSignal<"cpu" | "wasm">("cpu");
+  const backend = useSignal<BackendName>("cpu");
   const change = (at: number, by: Partial<InputChoice>): void => {
     choices.value = choices.value.map((choice, i) => (i === at ? { ...choice, ...by } : choice));
   };

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { goTo, goToValue, toggleBreak } from "./actions.ts";
+import { goTo, goToValue, showSlice, toggleBreak } from "./actions.ts";
 import { bytes, count, milliseconds, numelOf, oneLine, shapeText, short, statsText } from "./format.ts";
 import { Heat } from "./heat.tsx";
 import { Histogram } from "./histogram.tsx";
@@ -184,6 +184,23 @@ function Values({
   );
 }
 
+function Slices({ run, value }: { readonly run: Run; readonly value: ValueFact }): JSX.Element {
+  return (
+    <div class="chips" style={{ marginTop: "6px" }}>
+      {value.maker > 0 && (
+        <button type="button" class="chip" onClick={() => showSlice(run, value.index, "back")}>
+          ↑ what leads here
+        </button>
+      )}
+      {value.users.length > 0 && (
+        <button type="button" class="chip" onClick={() => showSlice(run, value.index, "forth")}>
+          ↓ what follows
+        </button>
+      )}
+    </div>
+  );
+}
+
 function nonFinite(v: ValueFact): number {
   return v.health === undefined ? 0 : v.health.nan + v.health.posInf + v.health.negInf;
 }
@@ -207,6 +224,7 @@ function Value({ run, value }: { readonly run: Run; readonly value: ValueFact })
             {oneLine(other.value)}
           </p>
         )}
+        <Slices run={run} value={value} />
       </div>
       {value.health !== undefined && <HealthTable value={value} other={isDifference ? other.value : undefined} />}
       {value.health !== undefined && value.health.std !== undefined && (

@@ -1,7 +1,24 @@
 /** Keys of the page: those of the terminal. One table serves the handler and the help. No function keys: browsers own them. */
 
-import { follow, fold, goTo, moveRow, nextSide, openAll, resume, runTo, select, setOverlay, step, stepProblem, toggleBreak, unfold } from "./actions.ts";
-import { centre, helpOpen, lettersOn, runs, selected, showData, spoken, tree } from "./state.ts";
+import {
+  clearSearch,
+  follow,
+  fold,
+  goTo,
+  moveRow,
+  nextSide,
+  openAll,
+  resume,
+  runTo,
+  select,
+  setOverlay,
+  showSlice,
+  step,
+  stepProblem,
+  toggleBreak,
+  unfold,
+} from "./actions.ts";
+import { centre, helpOpen, inspected, lettersOn, runs, selected, showData, spoken, tree } from "./state.ts";
 
 export interface Key {
   /** As `KeyboardEvent.key`, with `Shift+` before a letter that is shifted. */
@@ -19,6 +36,11 @@ function focusSearch(text: string): void {
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
   } else box.select();
+}
+
+function sliceSelected(direction: "back" | "forth"): void {
+  const subject = inspected.value;
+  if (subject?.value !== undefined) showSlice(subject.run, subject.value.index, direction);
 }
 
 export const KEYS: readonly Key[] = [
@@ -49,6 +71,10 @@ export const KEYS: readonly Key[] = [
     text: ["time", "memory", "error", "NaN fate", "dtype headroom", "backend"][n - 1] ?? "",
     act: () => setOverlay(n),
   })),
+  { keys: ["7"], text: "numbers from a dropped .csv or .json", act: () => setOverlay(7) },
+  { keys: ["s"], text: "only what leads to the value", act: () => sliceSelected("back") },
+  { keys: ["Shift+S"], text: "only what follows from it", act: () => sliceSelected("forth") },
+  { keys: ["Escape"], text: "show all rows again", act: clearSearch },
   { keys: ["d"], text: "A, B, or difference", act: nextSide },
   {
     keys: ["v"],
@@ -92,7 +118,7 @@ export function keepKeys(): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event.target) || tree.value === undefined) return;
     const key = byKey.get(nameOf(event));
     if (key === undefined || runs.value.length === 0) return;
-    if (!lettersOn.value && event.key !== "?") return;
+    if (!lettersOn.value && event.key !== "?" && event.key !== "Escape") return;
     // Enter belongs to whatever has the focus; the list takes it itself.
     if (event.key === "Enter") return;
     event.preventDefault();

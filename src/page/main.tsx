@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { keepData } from "./data-overlay.ts";
 import { keepErrors } from "./errors.ts";
 import { keepHash } from "./hash.ts";
 import { ink, keepTheme } from "./ink.ts";
@@ -17,6 +18,7 @@ keepKeys();
 keepSearch();
 keepLanes();
 keepErrors();
+keepData();
 keepHash();
 const app = document.getElementById("app");
 if (app !== null) {

@@ -4,11 +4,12 @@ import { batch } from "@preact/signals";
 import type { SourceLike } from "../bytes/source.ts";
 import { openTrace } from "../debug/file/reader.ts";
 import type { Trace } from "../debug/trace.ts";
+import { openData } from "./data-overlay.ts";
 import { stateOfHash } from "./hash.ts";
 import { runOfTrace } from "./open-trace.ts";
 import { openModel } from "./runtime-client.ts";
 import type { Run } from "./run.ts";
-import { busy, chosen, failure, open, pane, partners, position, query, runs, selected, side, span } from "./state.ts";
+import { busy, chosen, failure, open, pane, partners, position, query, runs, selected, side, slice, span } from "./state.ts";
 
 /** Puts one or two runs on show. */
 export function show(list: readonly Run[]): void {
@@ -20,6 +21,7 @@ export function show(list: readonly Run[]): void {
     position.value = 0;
     chosen.value = undefined;
     span.value = undefined;
+    slice.value = undefined;
     side.value = "A";
     query.value = "";
     failure.value = undefined;
@@ -49,10 +51,18 @@ async function openAll(files: readonly (readonly [name: string, what: SourceLike
   await showTraces(traces);
 }
 
-/** Adds a run to the one that is open, or takes the place of the two that are. */
+/** Lays a run over the one that is open; takes the place of two. */
 function add(run: Run): void {
   const [first, second] = runs.value;
   show(first !== undefined && second === undefined ? [first, run] : [run]);
+}
+
+/** Runs of one model: the first alone, later ones over it. */
+function addOf(isFirst: () => boolean): (run: Run) => void {
+  return (run) => {
+    const [first] = runs.value;
+    show(isFirst() || first === undefined ? [run] : [first, run]);
+  };
 }
 
 const isTrace = (file: File): boolean => /\.opwtrace$/i.test(file.name);
@@ -78,13 +88,27 @@ export function openFiles(files: readonly File[]): void {
       .catch(failed);
     return;
   }
+  const data = files.find((file) => /\.(?:csv|tsv|json)$/i.test(file.name));
+  if (model === undefined && data !== undefined && runs.value.length > 0) {
+    data
+      .text()
+      .then((text) => openData(data.name, text))
+      .catch(failed);
+    return;
+  }
   if (model === undefined) {
     failure.value = `${files.map((file) => file.name).join(", ")}: neither a trace (.opwtrace) nor a model (.pt, .pt2, .onnx)`;
     return;
   }
+  let isFirst = 1;
   const given = (file: File): { readonly name: string; readonly file: File } => ({ name: file.name, file });
   const rest = files.filter((file) => file !== model);
-  openModel(given(model), rest.filter((file) => !isArray(file)).map(given), rest.filter(isArray).map(given), add);
+  openModel(
+    given(model),
+    rest.filter((file) => !isArray(file)).map(given),
+    rest.filter(isArray).map(given),
+    addOf(() => isFirst-- > 0),
+  );
 }
 
 /** Bytes of base64, which a report holds a trace as. */

@@ -6,7 +6,7 @@ import { itemBytes } from "./run-builder.ts";
 import { FLAG, KIND, type Run, type ValueFact } from "./run.ts";
 import type { Tree } from "./tree.ts";
 
-export const OVERLAYS = ["none", "time", "memory", "error", "finite", "headroom", "backend"] as const;
+export const OVERLAYS = ["none", "time", "memory", "error", "finite", "headroom", "backend", "data"] as const;
 export type OverlayName = (typeof OVERLAYS)[number];
 
 export const OVERLAY_LABELS: Readonly<Record<OverlayName, string>> = {
@@ -17,6 +17,7 @@ export const OVERLAY_LABELS: Readonly<Record<OverlayName, string>> = {
   finite: "NaN fate",
   headroom: "dtype headroom",
   backend: "backend",
+  data: "numbers of a file",
 };
 
 export interface Column {
@@ -85,7 +86,7 @@ function logShare(value: number, low: number, high: number): number {
 }
 
 /** The overlay's numbers. `errors` by tree entry, where two runs were compared: multiples of what is allowed. */
-export function columnOf(name: OverlayName, tree: Tree, runs: readonly Run[], errors: Float64Array | undefined): Column | undefined {
+export function columnOf(name: OverlayName, tree: Tree, runs: readonly Run[], errors: Float64Array | undefined, data?: Float64Array): Column | undefined {
   const [a, b] = runs;
   if (a === undefined || name === "none") return undefined;
   const runAt = (entry: number): readonly [Run, number] => {
@@ -206,6 +207,21 @@ export function columnOf(name: OverlayName, tree: Tree, runs: readonly Run[], er
         glyph: (v) => (v > 0 ? "↩" : ""),
         tone: (v) => (v > 0 ? "warn" : "plain"),
         legend: `↩ ran elsewhere than on ${a.backend}`,
+      };
+    }
+    case "data": {
+      if (data === undefined) return undefined;
+      const known = data.filter((value) => !Number.isNaN(value));
+      const [low, high] = [known.reduce((a, b) => Math.min(a, b), 0), known.reduce((a, b) => Math.max(a, b), -Infinity)];
+      const most = Math.max(high, -low) || 1;
+      return {
+        name,
+        values: data,
+        share: (v) => Math.abs(v) / most,
+        text: short,
+        glyph: (v) => (v === high ? "▲" : ""),
+        tone: (v) => (v === high ? "warn" : "plain"),
+        legend: `your numbers, ${short(low)} to ${short(high)}`,
       };
     }
     default:

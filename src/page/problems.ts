@@ -16,7 +16,7 @@ export interface Problem {
 }
 
 export interface ProblemGroup {
-  readonly kind: "source" | "victim" | "error" | "nan" | "headroom" | "fallback" | "slow" | "dead";
+  readonly kind: "source" | "victim" | "error" | "nan" | "nan-b" | "headroom" | "fallback" | "slow" | "dead";
   readonly title: string;
   readonly glyph: string;
   readonly tone: "bad" | "warn" | "plain";
@@ -84,6 +84,21 @@ export function findProblems(t: Tree, all: readonly Run[], errorOf: Float64Array
       );
     }),
   );
+  const [, second] = all;
+  if (second !== undefined) {
+    const inB = (entry: number): number => t.b[entry] ?? -1;
+    const bornB: number[] = [];
+    for (let entry = 0; entry < t.count; entry++)
+      if (t.kind[entry] === KIND.op && inB(entry) >= 0 && fateAt(second, inB(entry)) === FATE.born) bornB.push(entry);
+    const onlyB = bornB.filter((entry) => !born.includes(entry));
+    add(
+      "nan-b",
+      "NaN and infinity born in B",
+      "✶",
+      "bad",
+      onlyB.map((entry) => ({ entry, title: titleOf(second, inB(entry)), detail: second.path[inB(entry)] ?? "" })),
+    );
+  }
   const tight = ops.filter((entry) =>
     (run.outs[inA(entry)] ?? []).some((index) => {
       const value = run.values[index];

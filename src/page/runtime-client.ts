@@ -3,7 +3,7 @@
 import { signal, type Signal } from "@preact/signals";
 import { openTrace } from "../debug/file/reader.ts";
 import { startWorker } from "./layout-client.ts";
-import type { FromRuntime, Given, InputChoice, ToRuntime } from "./runtime-worker.ts";
+import type { BackendName, FromRuntime, Given, InputChoice, ToRuntime } from "./runtime-worker.ts";
 import { runOfTrace } from "./open-trace.ts";
 import type { Run } from "./run.ts";
 import { busy, failure } from "./state.ts";
@@ -37,6 +37,7 @@ async function take(message: FromRuntime): Promise<void> {
     case "trace": {
       const run = await runOfTrace(await openTrace(message.bytes, { name: message.name }), message.name);
       busy.value = undefined;
+      hasModel.value = true;
       taker?.(run);
       return;
     }
@@ -66,8 +67,15 @@ export function openModel(model: Given, beside: readonly Given[], inputs: readon
   tell({ kind: "open", model, beside, inputs });
 }
 
-export function runModel(choices: readonly InputChoice[], backend: "cpu" | "wasm"): void {
+export function runModel(choices: readonly InputChoice[], backend: BackendName): void {
   wanted.value = undefined;
   failure.value = undefined;
   tell({ kind: "run", choices, backend, seed: 1 });
+}
+
+/** Runs the open model once more with the same inputs: the answer stands beside the first run. */
+export function runAgain(backend: BackendName): void {
+  failure.value = undefined;
+  busy.value = `running on ${backend}`;
+  tell({ kind: "again", backend });
 }

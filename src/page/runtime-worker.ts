@@ -21,7 +21,11 @@ export interface InputChoice {
 
 export type ToRuntime =
   | { readonly kind: "open"; readonly model: Given; readonly beside: readonly Given[]; readonly inputs: readonly Given[] }
-  | { readonly kind: "run"; readonly choices: readonly InputChoice[]; readonly backend: "cpu" | "wasm"; readonly seed: number };
+  | { readonly kind: "run"; readonly choices: readonly InputChoice[]; readonly backend: BackendName; readonly seed: number }
+  /** The inputs of the run before, on a backend. */
+  | { readonly kind: "again"; readonly backend: BackendName };
+
+export type BackendName = "cpu" | "wasm";
 
 export type FromRuntime =
   | { readonly kind: "progress"; readonly text: string }
@@ -33,6 +37,12 @@ export type FromRuntime =
 const KEEP_BYTES = 256 * 2 ** 20;
 
 let opened: { readonly model: Model; readonly name: string } | undefined;
+/** Arguments by position and by name. */
+interface Arguments {
+  readonly args: readonly Input[];
+  readonly named: Readonly<Record<string, Input>>;
+}
+let last: Arguments = { args: [], named: {} };
 
 function say(message: FromRuntime, transfer: Transferable[] = []): void {
   postMessage(message, { transfer });
@@ -129,8 +139,9 @@ function tensorFrom(numbers: readonly number[], shape: readonly number[], dtype:
     : Tensor.from([...numbers], shape, dtype);
 }
 
-async function run(args: readonly Input[], named: Readonly<Record<string, Input>>, backend: "cpu" | "wasm"): Promise<void> {
+async function run(args: readonly Input[], named: Readonly<Record<string, Input>>, backend: BackendName): Promise<void> {
   if (opened === undefined) throw new Error("no model is open");
+  last = { args, named };
   say({ kind: "progress", text: `running ${opened.name} on ${backend}` });
   const session = await opened.model.session({ backend: backend === "wasm" ? wasm() : cpu(), plan: false });
   const { bytes } = await recordBytes(session, { args, named }, { values: "full", maxBytes: KEEP_BYTES });
@@ -140,6 +151,7 @@ async function run(args: readonly Input[], named: Readonly<Record<string, Input>
 
 async function handle(message: ToRuntime): Promise<void> {
   if (message.kind === "open") return open(message);
+  if (message.kind === "again") return run(last.args, last.named, message.backend);
   const random = randomOf(message.seed);
   const named = Object.fromEntries(message.choices.map((choice) => [choice.name, valueOf(choice, random)]));
   return run([], named, message.backend);

@@ -56,21 +56,28 @@ export const lettersOn: Signal<boolean> = signal(true);
 
 /** Tree entries that the search finds: made by `search.ts`, which knows selectors. */
 export const found: Signal<Uint8Array | undefined> = signal(undefined);
+/** Tree entries that lead to, or follow from, a value: all others are left out. */
+export const slice: Signal<{ readonly text: string; readonly entries: Uint8Array } | undefined> = signal(undefined);
 /** Tree entries at which a run stops. */
 export const stops: Signal<Uint8Array | undefined> = signal(undefined);
+/** Numbers of the user's own, by tree entry. */
+export const ownNumbers: Signal<Float64Array | undefined> = signal(undefined);
 /** Multiples of what is allowed, by tree entry. */
 export const errors: Signal<Float64Array | undefined> = signal(undefined);
 
+/** What the search, the slice and the brush leave; undefined where none of them is set. */
 const matches: ReadonlySignal<Uint8Array | undefined> = computed(() => {
   const t = tree.value;
   const within = span.value;
-  if (t === undefined || within === undefined) return found.value;
-  const kept = new Uint8Array(t.count);
-  for (let entry = 0; entry < t.count; entry++) {
-    const at = stepOf(entry, t);
-    if (at >= within[0] && at <= within[1] && t.kind[entry] !== KIND.data && (found.value === undefined || found.value[entry] === 1)) kept[entry] = 1;
-  }
-  return kept;
+  const kept = [found.value, slice.value?.entries].filter((one) => one !== undefined);
+  if (t === undefined || (within === undefined && kept.length === 0)) return undefined;
+  return Uint8Array.from({ length: t.count }, (_, entry) => {
+    if (within !== undefined) {
+      const at = stepOf(entry, t);
+      if (at < within[0] || at > within[1] || t.kind[entry] === KIND.data) return 0;
+    }
+    return kept.every((one) => one[entry] === 1) ? 1 : 0;
+  });
 });
 
 export const rows: ReadonlySignal<Int32Array> = computed(() => {
@@ -89,7 +96,7 @@ export const laneValues: Signal<Int32Array> = signal(new Int32Array(0));
 
 export const column: ReadonlySignal<Column | undefined> = computed(() => {
   const t = tree.value;
-  return t === undefined ? undefined : columnOf(overlay.value, t, runs.value, errors.value);
+  return t === undefined ? undefined : columnOf(overlay.value, t, runs.value, errors.value, ownNumbers.value);
 });
 
 /** The run and its entry that stand for a tree entry: the chosen side where it has one, else the other. */

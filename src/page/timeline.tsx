@@ -227,7 +227,7 @@ function Memory({ run }: { readonly run: Run }): JSX.Element {
       cursor: { y: false, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: false }, y: { range: (_self, _low, high) => [0, Math.max(1, high * 1.15)] } },
       axes: [
-        { stroke: colours.muted, grid: { show: false }, ticks: { stroke: colours.line }, font: `10px ${colours.sans}`, size: 20, gap: 2 },
+        { stroke: colours.muted, grid: { show: false }, ticks: { stroke: colours.line }, font: `10px ${colours.sans}`, size: 22, gap: 1 },
         {
           stroke: colours.muted,
           grid: { stroke: colours.line, width: 0.5 },

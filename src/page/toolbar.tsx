@@ -5,9 +5,10 @@ import { useRef } from "preact/hooks";
 import { clearSearch, goTo, resume, runTo, setOverlay, step, toggleSelectorBreak } from "./actions.ts";
 import { Icon, Mark } from "./icons.tsx";
 import { openFiles } from "./open-file.ts";
+import { hasModel, runAgain } from "./runtime-client.ts";
 import { OVERLAY_LABELS, OVERLAYS } from "./overlays.ts";
 import { FLAG } from "./run.ts";
-import { centre, column, found, helpOpen, overlay, position, query, queryFault, runs, span, stepOf, theme, tree } from "./state.ts";
+import { busy, centre, column, found, helpOpen, overlay, position, query, ownNumbers, queryFault, runs, slice, span, stepOf, theme, tree } from "./state.ts";
 
 export function Toolbar(): JSX.Element {
   const [a, b] = runs.value;
@@ -30,6 +31,7 @@ export function Toolbar(): JSX.Element {
           </span>
         )}
         <OpenButton />
+        {a !== undefined && hasModel.value && <Again />}
       </div>
       {a !== undefined && <Controls />}
       {a !== undefined && <Search />}
@@ -73,6 +75,16 @@ export function Toolbar(): JSX.Element {
         <Icon name="help" />
       </button>
     </header>
+  );
+}
+
+/** The open model once more, with the same inputs, on the backend that it has not run on: for comparing. */
+function Again(): JSX.Element {
+  const backend = runs.value[0]?.backend === "wasm" ? "cpu" : "wasm";
+  return (
+    <button type="button" class="button framed" disabled={busy.value !== undefined} onClick={() => runAgain(backend)}>
+      {busy.value ?? `Compare with ${backend}`}
+    </button>
   );
 }
 
@@ -155,7 +167,7 @@ function Controls(): JSX.Element {
           }}
         >
           {OVERLAYS.map((name) => (
-            <option key={name} value={name} disabled={name === "error" && runs.value.length < 2}>
+            <option key={name} value={name} disabled={(name === "error" && runs.value.length < 2) || (name === "data" && ownNumbers.value === undefined)}>
               {OVERLAY_LABELS[name]}
             </option>
           ))}
@@ -220,6 +232,14 @@ export function StatusBar(): JSX.Element {
       </span>
       {fallbacks > 0 && <span class="warn">{fallbacks} fell back</span>}
       {a.dropped.length > 0 && <span class="warn">left out: {a.dropped.join("; ")}</span>}
+      {slice.value !== undefined && (
+        <span>
+          {slice.value.text}{" "}
+          <button type="button" class="link" onClick={() => (slice.value = undefined)}>
+            show all
+          </button>
+        </span>
+      )}
       {span.value !== undefined && (
         <span>
           steps {Math.round(span.value[0])}–{Math.round(span.value[1])}{" "}

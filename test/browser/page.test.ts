@@ -174,6 +174,12 @@ describe.skipIf(!existsSync(CHROMIUM))("the debugger's page", () => {
     await press(page, "i", "i", "i");
     expect(await step(page)).toBeGreaterThan(0);
     expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toContain("/runtime.js");
+    // Once more on the other backend: the two runs stand beside each other and agree.
+    await page.locator("button", { hasText: "Compare with wasm" }).click();
+    await page.waitForSelector(".file.b");
+    await press(page, "3");
+    await page.locator("[role=treegrid] [aria-level] .meter").first().waitFor();
+    expect(await page.locator("[role=treegrid] [aria-level] .meter").first().innerText()).toContain("✓");
     expect(requests.every((url) => /^(?:http:\/\/127\.0\.0\.1:\d+\/|data:,$)/.test(url))).toBe(true);
     expect(complaints).toEqual([]);
   });
@@ -199,6 +205,29 @@ describe.skipIf(!existsSync(CHROMIUM))("the debugger's page", () => {
     expect((await rowTexts(page)).some((text) => text.includes("div"))).toBe(true);
     await page.locator("#search").fill("{nan>");
     await page.locator("#search[aria-invalid=true]").waitFor();
+  });
+
+  test("shows what leads to a value, and numbers from a file, and everything again", async () => {
+    const page = await view(["good.opwtrace"]);
+    await page.locator("#search").fill("aten::gelu");
+    await press(page, "Enter", "Escape");
+    const all = (await rowTexts(page)).length;
+    await page.locator("#execution").focus();
+    await press(page, "s");
+    await page.locator(".status", { hasText: "what leads to" }).waitFor();
+    const ops = await rowTexts(page);
+    expect(ops.some((text) => text.includes("gelu"))).toBe(true);
+    expect(ops.at(-1)).toContain("gelu");
+    await page
+      .locator("input[type=file]")
+      .first()
+      .setInputFiles({ name: "mine.csv", mimeType: "text/csv", buffer: Buffer.from("aten::gelu,42\n") });
+    await page.locator(".meter", { hasText: "42" }).first().waitFor();
+    await page.locator("#execution").focus();
+    await press(page, "Escape");
+    await page.waitForFunction((count) => document.querySelectorAll("[role=treegrid] [aria-level]").length >= count, all);
+    expect(await page.locator(".status", { hasText: "what leads to" }).count()).toBe(0);
+    expect(complaints).toEqual([]);
   });
 
   test("the address brings back the place", async () => {
