@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { PAGE_FILES } from "../scripts/build-page.ts";
 import { install, pack, PAPERS, readJson, ROOT } from "./support/package.ts";
 
 let folder = "";
@@ -29,9 +30,9 @@ function filesBelow(dir: string): string[] {
 }
 
 test("the package holds built code, its declarations and its papers, and nothing else", () => {
-  const odd = filesBelow(target).filter((file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts))$/.test(file));
+  const odd = filesBelow(target).filter((file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css))$/.test(file));
   expect(odd).toEqual([]);
-  expect(filesBelow(target)).toEqual(expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", ...PAPERS]));
+  expect(filesBelow(target)).toEqual(expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", ...PAGE_FILES.map((file) => `dist/page/${file}`), ...PAPERS]));
   expect(filesBelow(target).filter((file) => /\.(?:test|samples)\.|\/support\//.test(file))).toEqual([]);
 });
 

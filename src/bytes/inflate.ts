@@ -65,6 +65,41 @@ function inflateInChunks(compressed: Uint8Array, size: number): Uint8Array {
   return out;
 }
 
+/** Compressed bytes from which the platform's own inflater is worth its promises. */
+const NATIVE_FROM = 64 * 1024;
+
+/**
+ * As `inflateRaw`, by the platform's inflater where there is one and the data is large: several times as fast, and no turn of the event loop waits for it.
+ * What it finds fault with, `inflateRaw` judges. @throws bad-zip
+ */
+export async function inflateRawAsync(compressed: Uint8Array, size: number): Promise<Uint8Array> {
+  const native = compressed.length >= NATIVE_FROM && size <= compressed.length * MAX_RATIO ? await inflateNative(compressed, size) : undefined;
+  return native ?? inflateRaw(compressed, size);
+}
+
+/** Undefined where the platform has no inflater, or the stream is not exactly what its size says. */
+async function inflateNative(compressed: Uint8Array, size: number): Promise<Uint8Array | undefined> {
+  if (typeof DecompressionStream === "undefined") return undefined;
+  try {
+    const stream = new Blob([new Uint8Array(compressed)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    const reader = stream.getReader();
+    const out = new Uint8Array(size);
+    let done = 0;
+    for (;;) {
+      const chunk = await reader.read();
+      if (chunk.done) return done === size ? out : undefined;
+      if (done + chunk.value.length > size) {
+        await reader.cancel();
+        return undefined;
+      }
+      out.set(chunk.value, done);
+      done += chunk.value.length;
+    }
+  } catch {
+    return undefined; // an older platform, or a damaged stream: the caller's own inflater says which
+  }
+}
+
 /**
  * What a raw deflate stream holds, `size` bytes at most; memory is taken as bytes come. `isWhole` tells that the stream ended by itself;
  * damage behind the last wanted byte does not matter.

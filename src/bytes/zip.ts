@@ -7,7 +7,7 @@ import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
 import type { Range, Source } from "../tensor/source.ts";
 import { crc32 } from "./crc32.ts";
 import { describeFormat, formatHint, SNIFF_BYTES, sniffFormat } from "./format.ts";
-import { inflateRaw } from "./inflate.ts";
+import { inflateRaw, inflateRawAsync } from "./inflate.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { checkRange, chunksOf, readInto, streamFrom } from "./source.ts";
 
@@ -119,7 +119,7 @@ function zipOf(source: Source, entries: ReadonlyMap<string, RawEntry>, limits: L
     async read(name) {
       const entry = need(name);
       // A deflated record is not kept when it is read this way; a stored one remembers that its CRC was right.
-      if (entry.method !== 0) return inflateEntry(source, entry, await source.read(await dataRange(source, entry, limits)));
+      if (entry.method !== 0) return inflateEntryAsync(source, entry, await source.read(await dataRange(source, entry, limits)));
       return recordOf(name).read({ offset: 0, length: entry.size });
     },
     async range(name) {
@@ -344,6 +344,18 @@ function checkCrc(source: Source, entry: ZipEntry, got: number): void {
     got: hex(got),
     hint: "fetch the file again",
   });
+}
+
+/** As `inflateEntry`, where one may wait. */
+async function inflateEntryAsync(source: Source, entry: ZipEntry, compressed: Uint8Array): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await inflateRawAsync(compressed, entry.size);
+  } catch (error) {
+    throw isOpwiseError(error) ? error.at({ file: source.name, record: entry.name }) : error;
+  }
+  checkCrc(source, entry, crc32(bytes));
+  return bytes;
 }
 
 function inflateEntry(source: Source, entry: ZipEntry, compressed: Uint8Array): Uint8Array {

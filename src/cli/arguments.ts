@@ -72,3 +72,26 @@ export function programOption(args: Arguments): { readonly program?: string } {
   const program = args.options.get("program");
   return program === undefined ? {} : { program };
 }
+
+/** Words of a command that takes files: `-o FILE` is short for `--output FILE`. */
+export interface FileArguments {
+  readonly files: readonly string[];
+  readonly flags: ReadonlySet<string>;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+/** As `parseArguments`, with any number of files. @throws UsageError */
+export function parseFiles(words: readonly string[], known: { readonly flags: readonly string[]; readonly options: readonly string[] }): FileArguments {
+  const files: string[] = [];
+  const flags = new Set<string>();
+  const options = new Map<string, string>();
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? "";
+    const name = word === "-o" ? "output" : word.startsWith("--") ? word.slice(2) : undefined;
+    if (name === undefined) files.push(word);
+    else if (known.flags.includes(name)) flags.add(name);
+    else if (known.options.includes(name)) options.set(name, valueOf(words[++i], word));
+    else throw new UsageError(`there is no option \`${word}\``);
+  }
+  return { files, flags, options };
+}

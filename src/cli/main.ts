@@ -3,7 +3,7 @@
 
 import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
-import { parseArguments, UsageError } from "./arguments.ts";
+import { parseArguments, parseFiles, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
@@ -48,6 +48,10 @@ const USAGE = `usage:
                                    files, else those it was exported with, else made up from declared shapes
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
+  opwise view [TRACE [OTHER]] [--port N] [--open]
+                                   the debugger's page on this machine: traces, two side by side; models by drag and drop
+  opwise report TRACE [OTHER] -o FILE.html [--no-values] [--no-weights] [--no-paths]
+                                   the page and the traces as one file that needs no network
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
 
@@ -123,6 +127,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":
       return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
+    case "view":
+      return (await import("./view.ts")).view(parseFiles(rest, { flags: ["open"], options: ["port"] }));
+    case "report":
+      return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output"] }));
     case undefined:
     case "help":
     case "--help":

@@ -106,3 +106,5 @@ export { batched, copies, firstDifference, repeat, type Difference, type RepeatO
 export { checkRun, checkText, keeps, parseChecks, unmatchedChecks, type Check, type CheckFailure, type CheckReport } from "./checks.ts";
 export { isSampled, on, watchChecks, type ListenOptions } from "./listen.ts";
 export { moduleTree, moduleTreeText, nodeSourceText, sourceFiles, sourceText, type ModuleTree, type SourceFile, type SourceLine } from "./source-view.ts";
+export { rewriteTrace, type StripOptions } from "./strip.ts";
+export { reportHtml, type PageText, type ReportTrace } from "./report.ts";
