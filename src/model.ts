@@ -14,6 +14,7 @@ import { torchFamilies } from "./ops/families.ts";
 import { onnxFamilies } from "./ops/onnx/index.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
+import { type Exported, exportMethod } from "./export/export.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -56,6 +57,23 @@ export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | 
   readonly seed?: bigint;
   /** Gets each line the model prints; default: nothing is printed. */
   readonly print?: (text: string) => void;
+}
+
+/** Newest version of ai.onnx that `toOnnx` writes. */
+const NEWEST_OPSET = 23;
+
+export interface ToOnnxOptions {
+  /** Version of ai.onnx: 17 (default) to 23. */
+  readonly opset?: number;
+  /** Default: `forward`. */
+  readonly method?: string;
+  /** Example arguments; default: those that a `.pt2` holds. */
+  readonly args?: readonly Input[];
+  readonly kwargs?: Readonly<Record<string, Input>>;
+  /** Whether sizes of inputs stay open (default); false: all are those of the examples. */
+  readonly dynamic?: boolean;
+  /** The instance whose state is taken; default: a new one. It is not changed. */
+  readonly session?: Session;
 }
 
 /** Facts about a model for `inspect`. */
@@ -187,6 +205,20 @@ export class Model {
     const { write } = this.program;
     if (write === undefined) throw new OpwiseError("unsupported-format", `a model of the format ${this.format} cannot be written`, { wanted: "an ONNX model", got: this.format });
     return write;
+  }
+
+  /**
+   * One method of a TorchScript module or a `.pt2` program as an ONNX model: see docs/convert.md. Example arguments tell dtypes and numbers of axes; a `.pt2`
+   * brings its own. @throws unsupported-op naming the node and its Python line where something cannot be expressed
+   */
+  async toOnnx(options: ToOnnxOptions = {}): Promise<Exported> {
+    const given = options.args === undefined && options.kwargs === undefined ? await this.sampleInputs() : undefined;
+    const session = options.session ?? (await this.session());
+    for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
+    const { opset = 17 } = options;
+    if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
+    if (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
+    return exportMethod(session, { opset, method: options.method ?? "forward", args: options.args ?? given?.args ?? [], kwargs: options.kwargs ?? given?.kwargs ?? {}, dynamic: options.dynamic ?? true, ops: this.#ops });
   }
 
   /** Every function of the model. */

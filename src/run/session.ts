@@ -63,6 +63,18 @@ export interface Returned {
   readonly type: Type;
 }
 
+/** A call as linked code. */
+export interface Entry {
+  readonly fn: LinkedFunction;
+  /** The module itself (TorchScript) or the program's state (.pt2), then the arguments. */
+  readonly args: readonly Datum[];
+  /** How many of `args` are not the caller's. */
+  readonly own: number;
+  /** The root's hooks, which run around the call. */
+  readonly before: readonly LinkedFunction[];
+  readonly after: readonly LinkedFunction[];
+}
+
 /** Names of modules, shared ones counted once a path. */
 const MAX_NAMED_MODULES = 200_000;
 const SWEEP_BYTES = 64 * 2 ** 20;
@@ -259,6 +271,13 @@ export class Session {
     const { value } = returned;
     if (this.program.format !== "onnx" || typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "tuple") return { output: fromDatum(value) };
     return Object.fromEntries(this.outputNames.map((name, i) => [name, fromDatum(value.items[i] ?? null)]));
+  }
+
+  /** What a call would run, for whoever carries it out by other means (the exporter): nothing is run. */
+  entry(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): Entry {
+    const { fn, args: data, wrap } = this.#prepare(method, args, kwargs);
+    const hook = (name: string): LinkedFunction => this.#linker.method(wrap?.class ?? unreachable("hook"), name);
+    return { fn, args: data, before: (wrap?.class.forwardPreHooks ?? []).map(hook), after: (wrap?.class.forwardHooks ?? []).map(hook), own: this.#root === undefined ? this.#state.length : 1 };
   }
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */

@@ -1,0 +1,530 @@
+/** Calls of the waist as nodes, for tensors of known sizes: how an op is spelled out that has no counterpart in ONNX. */
+
+import { cast, type Expr, operandsOf, reachable } from "../expr/expr.ts";
+import type { Call, ComputeCall, ContractCall, ConvolveCall, FftCall, MapCall, RandomCall, ReduceCall, Region, ScanCall, ScatterCall, SortCall, WindowCall } from "../prims/call.ts";
+import type { Combiner } from "../prims/combiner.ts";
+import type { Context } from "../prims/context.ts";
+import { type Output, type Program } from "../prims/program.ts";
+import { type DType, isComplex, itemsize, onnxOfDtype, realOf } from "../tensor/dtype.ts";
+import type { TensorProto } from "../bytes/onnx-proto.ts";
+import type { GeneratorState } from "../tensor/generator.ts";
+import { contiguousStrides, numelOf } from "../tensor/shape.ts";
+import { Storage } from "../tensor/storage.ts";
+import { Tensor, type View } from "../tensor/tensor.ts";
+import { ExprEmitter, whereValue } from "./expressions.ts";
+import { floatAttribute, type GraphBuilder, type OnnxValue } from "./graph.ts";
+import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
+import { refuse } from "./values.ts";
+
+/** A storage's elements as a value of the graph. Complex numbers are pairs along a further last axis. */
+interface Laid {
+  readonly layout: Layout;
+  readonly value: OnnxValue;
+}
+
+/** Most steps that a fold along an axis is unrolled to. */
+const MAX_UNROLLED = 128;
+
+export function realLayout(v: { readonly dtype: DType } & Layout): Layout {
+  if (!isComplex(v.dtype)) return { shape: v.shape, strides: v.strides, offset: v.offset };
+  return { shape: [...v.shape, 2], strides: [...v.strides.map((s) => 2 * s), 1], offset: 2 * v.offset };
+}
+export const laneOf = (dtype: DType): DType => (isComplex(dtype) ? realOf(dtype) : dtype);
+
+export class WaistContext implements Context {
+  readonly defaultDtype: DType;
+  readonly #g: GraphBuilder;
+  readonly #host: Context;
+  readonly #laid = new Map<Storage, Laid>();
+  readonly written: Set<Storage> = new Set();
+  readonly check: (cond: OnnxValue) => void;
+
+  constructor(g: GraphBuilder, host: Context, check: (cond: OnnxValue) => void) {
+    this.#g = g;
+    this.#host = host;
+    this.defaultDtype = host.defaultDtype;
+    this.check = check;
+  }
+
+  allocate(nbytes: number): Storage {
+    return Storage.allocate(nbytes);
+  }
+  charge(): void {}
+  sync(): never {
+    return refuse("the op reads values of a tensor, and goes on by them");
+  }
+  get generator(): GeneratorState {
+    return this.#host.generator;
+  }
+  print(): void {}
+  region(_region: Region, body: () => void): void {
+    body();
+  }
+
+  /** Says what a tensor's storage holds. */
+  lay(tensor: Tensor, value: OnnxValue): void {
+    this.#laid.set(tensor.storage, { layout: realLayout(tensor), value });
+  }
+
+  /** The value of a view. With `compact`, broadcast axes keep size 1. */
+  read(view: View, compact = false): OnnxValue {
+    const laid = this.#laid.get(view.storage);
+    if (laid !== undefined && laid.value.dtype === laneOf(view.dtype)) return readView(this.#g, laid.value, laid.layout, realLayout(view), compact);
+    if (laid !== undefined) return refuse("the op takes the bytes of one dtype for another's");
+    // Host memory: a constant of the op's own, or zeros.
+    const v = realLayout(view);
+    const host = new Tensor(view.storage, laneOf(view.dtype), v.shape, v.strides, v.offset);
+    return this.#g.constant(Tensor.from(host.data, v.shape, laneOf(view.dtype)));
+  }
+
+  #write(view: View, value: OnnxValue): void {
+    const layout = realLayout(view);
+    const dtype = laneOf(view.dtype);
+    const given = this.#g.cast(value, dtype);
+    this.written.add(view.storage);
+    if (numelOf(layout.shape) * itemsize(dtype) >= view.storage.nbytes && isDense(layout)) {
+      this.#laid.set(view.storage, { layout, value: given });
+      return;
+    }
+    let base = this.#laid.get(view.storage);
+    if (base === undefined) {
+      const n = Math.floor(view.storage.nbytes / itemsize(dtype));
+      const zeros = new Tensor(view.storage, dtype, [n]);
+      base = { layout: { shape: [n], strides: [1], offset: 0 }, value: this.#g.constant(Tensor.from(zeros.data, [n], dtype)) };
+    }
+    if (base.value.dtype !== dtype) return refuse("the op takes the bytes of one dtype for another's");
+    this.#laid.set(view.storage, { layout: base.layout, value: writeView(this.#g, base.value, base.layout, layout, given) });
+  }
+
+  run(call: Call): void {
+    switch (call.kind) {
+      case "map": return this.#map(call);
+      case "compute": return this.#compute(call);
+      case "reduce": return this.#reduce(call);
+      case "scan": return this.#scan(call);
+      case "contract": return this.#contract(call);
+      case "convolve": return this.#convolve(call);
+      case "window": return this.#window(call);
+      case "scatter": return this.#scatter(call);
+      case "sort": return this.#sort(call);
+      case "random": return this.#random(call);
+      case "fft": return this.#fft(call);
+      case "linalg": return refuse(`a matrix factorisation (${call.name}) has no counterpart in ONNX`);
+      case "host": return refuse(`\`${call.name}\` runs on the host alone and has no counterpart in ONNX`);
+      default: return call satisfies never;
+    }
+  }
+
+  /** An emitter over elements at the same position of all operands. */
+  #elements(call: MapCall | ReduceCall | ScanCall | ScatterCall | ComputeCall, shape: readonly number[], positions?: ReadonlyMap<Expr, OnnxValue>): ExprEmitter {
+    const g = this.#g;
+    const values = new Map<number, OnnxValue>();
+    const rank = shape.length;
+    const flats = new Map<number, OnnxValue>();
+    const partOf = (value: OnnxValue, dtype: DType, part: 0 | 1): OnnxValue => (isComplex(dtype) ? g.op("Gather", [value, g.scalar(part, "int64")], { axis: -1 }) : value);
+    const operand = (i: number): View => call.operands[i] ?? refuse("an operand is missing");
+    return new ExprEmitter(g, {
+      arg: (i, part) => {
+        const view = operand(i);
+        let value = values.get(i);
+        if (value === undefined) values.set(i, (value = this.read(view, true)));
+        return partOf(value, view.dtype, part);
+      },
+      scalar: (slot) => call.scalars[slot] ?? 0,
+      index: (axis) => {
+        const n = shape[axis] ?? 1;
+        const iota = BigInt64Array.from({ length: n }, (_, i) => BigInt(i));
+        return g.constant(Tensor.from(iota, shape.map((_, i) => (i === axis ? n : 1))));
+      },
+      load: (i, part, at, inside) => {
+        const view = operand(i);
+        let flat = flats.get(i);
+        if (flat === undefined) {
+          const full = this.read(view);
+          flats.set(i, (flat = reshapeTo(g, full, isComplex(view.dtype) ? [-1, 2] : [-1])));
+        }
+        const strides = contiguousStrides(view.shape);
+        let position: OnnxValue = g.scalar(0, "int64");
+        at.forEach((x, axis) => {
+          const step = strides[axis] ?? 1;
+          if ((view.shape[axis] ?? 1) === 1 && step >= 0 && at.length > 1 && numelOf(view.shape) > 0) return;
+          const term = step === 1 ? x : g.op("Mul", [x, g.scalar(step, "int64")]);
+          position = position === g.scalar(0, "int64") ? term : g.op("Add", [position, term]);
+        });
+        const safe = inside === undefined ? position : whereValue(g, inside, position, g.scalar(0, "int64"));
+        if (numelOf(view.shape) === 0) return g.scalar(0, laneOf(view.dtype));
+        const source = isComplex(view.dtype) ? partOf(flat, view.dtype, part) : flat;
+        return g.op("Gather", [source, rank === 0 && safe === g.scalar(0, "int64") ? g.scalar(0, "int64") : safe], { axis: 0 });
+      },
+      check: this.check,
+      given: (e) => positions?.get(e),
+    });
+  }
+
+  /** What an output stores, expanded to `shape`. */
+  #output(emitter: ExprEmitter, output: Output, shape: readonly number[]): OnnxValue {
+    const g = this.#g;
+    const lane = laneOf(output.dtype);
+    const full = (e: Expr): OnnxValue => {
+      const value = g.cast(emitter.emit(e), lane);
+      return g.op("Expand", [value, g.ints(shape)]);
+    };
+    const [re, im] = output.parts;
+    if (re === undefined) return refuse("an output without an expression");
+    if (im === undefined) return full(re);
+    const axis = g.ints([shape.length]);
+    return g.op("Concat", [g.op("Unsqueeze", [full(re), axis]), g.op("Unsqueeze", [full(im), axis])], { axis: shape.length });
+  }
+
+  #map(call: MapCall): void {
+    const shape = call.results[0]?.shape ?? [];
+    const emitter = this.#elements(call, shape);
+    const values = call.program.outputs.map((o) => this.#output(emitter, o, shape));
+    call.results.forEach((view, i) => this.#write(view, values[i] ?? refuse("a result is missing")));
+  }
+
+  #compute(call: ComputeCall): void {
+    const shape = call.results[0]?.shape ?? [];
+    const emitter = this.#elements(call, shape, this.#positions(call, shape));
+    const values = call.program.outputs.map((o) => this.#output(emitter, o, shape));
+    call.results.forEach((view, i) => this.#write(view, values[i] ?? refuse("a result is missing")));
+  }
+
+  /** Expressions of positions alone are computed now: each becomes a constant operand. */
+  #positions(call: ComputeCall, shape: readonly number[]): ReadonlyMap<Expr, OnnxValue> | undefined {
+    const isOpen = new Map<Expr, boolean>();
+    const open = (e: Expr): boolean => {
+      const known = isOpen.get(e);
+      if (known !== undefined) return known;
+      const is = e.op === "arg" || e.op === "load" || e.op === "state" || e.op === "trip" || e.op === "check" || e.op === "acc" || e.op === "val" || operandsOf(e).some(open);
+      isOpen.set(e, is);
+      return is;
+    };
+    const wanted = new Set<Expr>();
+    const collect = (e: Expr): void => {
+      if (!open(e)) {
+        if (e.op !== "const" && e.op !== "scalar" && e.op !== "index" && reaches(e, "index")) wanted.add(e);
+        return;
+      }
+      for (const o of operandsOf(e)) collect(o);
+    };
+    const roots = call.program.outputs.flatMap((o) => o.parts);
+    roots.forEach(collect);
+    if (wanted.size === 0) return undefined;
+    const exprs = [...wanted];
+    const dtypes = exprs.map((e): DType => (e.type === "bool" ? "bool" : e.type === "f64" ? "float64" : e.type === "f32" ? "float32" : "int64"));
+    const program: Program = {
+      name: "positions", operands: [], scalars: call.program.scalars, messages: [],
+      outputs: exprs.map((e, i) => ({ dtype: dtypes[i] ?? "int64", parts: [dtypes[i] === "int64" ? cast(e, "i64") : e] })),
+    };
+    const results = dtypes.map((d) => Tensor.zeros(shape, d));
+    if (numelOf(shape) > 0) this.#host.run({ kind: "compute", program, operands: [], results, scalars: call.scalars });
+    return new Map(exprs.map((e, i) => [e, this.#g.constant(shrunk(results[i] ?? Tensor.zeros(shape)))]));
+  }
+
+  #reduce(call: ReduceCall): void {
+    const g = this.#g;
+    const emitter = this.#elements(call, call.shape);
+    const elements = call.program.outputs.map((o) => this.#output(emitter, o, call.shape));
+    const kept = call.results[0]?.shape ?? [];
+    const values = this.#foldAxes(call.combiner, elements, call.axes, call.shape);
+    call.results.forEach((view, i) => this.#write(view, reshapeTo(g, values[i] ?? refuse("a result is missing"), isComplex(view.dtype) ? [...kept, 2] : kept)));
+  }
+
+  #foldAxes(combiner: Combiner, elements: readonly OnnxValue[], axes: readonly number[], shape: readonly number[]): OnnxValue[] {
+    const g = this.#g;
+    const [first] = elements;
+    if (first === undefined) return refuse("a reduction of nothing");
+    const plain: Readonly<Record<string, string>> = { sum: "ReduceSum", prod: "ReduceProd", min: "ReduceMin", max: "ReduceMax", any: "ReduceMax", all: "ReduceMin" };
+    const name = plain[combiner.name];
+    if (name !== undefined && first.dtype !== "bool") {
+      const reduced = reduceValue(g, name, first, axes, true);
+      if ((combiner.name === "min" || combiner.name === "max") && first.dtype.startsWith("float")) {
+        // NaN wins, which kernels disagree on.
+        const nan = g.op("Greater", [reduceValue(g, "ReduceMax", g.cast(g.op("IsNaN", [first], {}, "bool"), "int32"), axes, true), g.scalar(0, "int32")], {}, "bool");
+        return [whereValue(g, nan, g.scalar(NaN, first.dtype), reduced)];
+      }
+      return [reduced];
+    }
+    if (name !== undefined) return [g.cast(reduceValue(g, name, g.cast(first, "int32"), axes, true), "bool")];
+    // Any other: step by step over the reduced positions.
+    const count = axes.reduce((n, axis) => n * (shape[axis] ?? 1), 1);
+    if (count > MAX_UNROLLED) return refuse(`a reduction by \`${combiner.name}\` over ${count} elements would be unrolled`);
+    const rest = shape.map((_, i) => i).filter((i) => !axes.includes(i));
+    const flat = elements.map((v) => reshapeTo(g, g.op("Transpose", [v], { perm: [...axes, ...rest] }), [count, ...rest.map((i) => shape[i] ?? 1)]));
+    const kept = shape.map((n, i) => (axes.includes(i) ? 1 : n));
+    return this.#steps(combiner, count, (i) => flat.map((v) => g.op("Gather", [v, g.scalar(i, "int64")], { axis: 0 })))
+      .finish()
+      .map((v) => reshapeTo(g, v, kept));
+  }
+
+  /** The fold's states, one after another. */
+  #steps(combiner: Combiner, count: number, elementsAt: (i: number) => readonly OnnxValue[]): { readonly states: readonly OnnxValue[][]; readonly finish: () => OnnxValue[] } {
+    const g = this.#g;
+    const finishOf = (state: readonly OnnxValue[]): OnnxValue[] => {
+      const end = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0, acc: (p) => state[p] ?? refuse("a state") });
+      return combiner.finish.map((e) => end.emit(e));
+    };
+    const start = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0 });
+    let state = combiner.init.map((e) => start.emit(e));
+    const states: OnnxValue[][] = [];
+    for (let i = 0; i < count; i++) {
+      const elements = elementsAt(i);
+      const before = state;
+      const step = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0, acc: (p) => before[p] ?? refuse("a state"), val: (p) => elements[p] ?? refuse("an element") });
+      state = combiner.combine.map((e) => step.emit(e));
+      states.push(finishOf(state));
+    }
+    return { states, finish: () => finishOf(state) };
+  }
+
+  #scan(call: ScanCall): void {
+    const g = this.#g;
+    const shape = call.results[0]?.shape ?? [];
+    const emitter = this.#elements(call, shape);
+    const elements = call.program.outputs.map((o) => this.#output(emitter, o, shape));
+    const [first] = elements;
+    if (first === undefined) return refuse("a scan of nothing");
+    const [result] = call.results;
+    if (call.combiner.name === "sum" && result !== undefined && !isComplex(result.dtype)) {
+      this.#write(result, g.op("CumSum", [first, g.scalar(call.axis, "int64")], { exclusive: call.exclusive ? 1 : 0, reverse: call.reverse ? 1 : 0 }));
+      return;
+    }
+    const count = shape[call.axis] ?? 1;
+    if (count > MAX_UNROLLED || call.exclusive) return refuse(`a scan by \`${call.combiner.name}\` over ${count} elements would be unrolled`);
+    const at = (i: number): number => (call.reverse ? count - 1 - i : i);
+    const { states } = this.#steps(call.combiner, count, (i) => elements.map((v) => g.op("Gather", [v, g.ints([at(i)])], { axis: call.axis })));
+    const one = shape.map((n, i) => (i === call.axis ? 1 : n));
+    call.results.forEach((view, k) => {
+      const parts = states.map((_, i) => g.op("Expand", [states[at(i)]?.[k] ?? refuse("a state"), g.ints(one)]));
+      this.#write(view, g.op("Concat", parts, { axis: call.axis }));
+    });
+  }
+
+  #contract(call: ContractCall): void {
+    const g = this.#g;
+    const [a, b] = call.operands;
+    const [out] = call.results;
+    if (a === undefined || b === undefined || out === undefined) return refuse("a product of nothing");
+    const type = ({ f32: "float32", f64: "float64", i32: "int32", i64: "int64" } as const)[call.accumulate];
+    const product = g.op("MatMul", [g.cast(this.read(a, true), type), g.cast(this.read(b, true), type)]);
+    if (call.epilogue === undefined) return this.#write(out, product);
+    const epilogue = call.epilogue;
+    const rounded = g.cast(product, epilogue.operands[0] ?? out.dtype);
+    const emitter = new ExprEmitter(g, { arg: (i) => (i === 0 ? rounded : this.read(call.operands[i + 1] ?? refuse("an operand"), true)), scalar: (slot) => call.scalars[slot] ?? 0 });
+    const [output] = epilogue.outputs;
+    if (output !== undefined) this.#write(out, this.#output(emitter, output, out.shape));
+  }
+
+  #convolve(call: ConvolveCall): void {
+    const g = this.#g;
+    const [x, w, bias] = call.operands;
+    const [out] = call.results;
+    if (x === undefined || w === undefined || out === undefined || call.accumulate !== "f32") return refuse(`a convolution of ${x?.dtype ?? "nothing"} has no kernel in onnxruntime`);
+    if ([...call.padBegin, ...call.padEnd].some((p) => p < 0)) return refuse("a convolution with negative padding");
+    const f = (v: View): OnnxValue => g.cast(this.read(v), "float32");
+    const attributes = { strides: call.stride, dilations: call.dilation, group: call.groups, pads: [...call.padBegin, ...call.padEnd] };
+    const inputs = [f(x), f(w), ...(bias === undefined ? [] : [f(bias)])];
+    if (!call.transposed) return this.#write(out, g.op("Conv", inputs, attributes));
+    const extra = out.shape.slice(2).map((size, i) => {
+      const natural = ((x.shape[i + 2] ?? 1) - 1) * (call.stride[i] ?? 1) - (call.padBegin[i] ?? 0) - (call.padEnd[i] ?? 0) + (call.dilation[i] ?? 1) * ((w.shape[i + 2] ?? 1) - 1) + 1;
+      return size - natural;
+    });
+    if (extra.some((e) => e < 0)) return refuse("a transposed convolution that is cropped");
+    this.#write(out, g.op("ConvTranspose", inputs, { ...attributes, output_padding: extra }));
+  }
+
+  #window(call: WindowCall): void {
+    const g = this.#g;
+    const [x] = call.operands;
+    const [out, indices] = call.results;
+    if (x === undefined || out === undefined) return refuse("a window over nothing");
+    const n = call.kernel.length;
+    const lead = x.shape.slice(0, x.shape.length - n);
+    const spatial = x.shape.slice(x.shape.length - n);
+    const as = (v: OnnxValue): OnnxValue => reshapeTo(g, v, [1, numelOf(lead), ...spatial]);
+    const attributes = { kernel_shape: call.kernel, strides: call.stride, pads: [...call.padBegin, ...call.padEnd] };
+    const value = this.read(x);
+    if (call.reduction === "sum") {
+      if (x.dtype === "float64") return refuse("pooling in double precision has no kernel in onnxruntime");
+      const f = as(g.cast(value, "float32"));
+      const size = numelOf(call.kernel);
+      const pooled = g.op("AveragePool", [f], { ...attributes, count_include_pad: call.divisor === "inside" ? 0 : 1 });
+      if (call.divisor === "window" || call.dilation.some((d) => d !== 1)) return refuse("average pooling whose windows leave the padded input");
+      const scaled = call.divisor === "inside" ? pooled : g.op("Mul", [pooled, g.scalar(size / call.divisor, "float32")]);
+      return this.#write(out, reshapeTo(g, scaled, out.shape));
+    }
+    const wide = x.dtype === "float32" || x.dtype === "float64" ? x.dtype : x.dtype === "float16" || x.dtype === "bfloat16" ? "float32" : refuse(`max pooling of ${x.dtype} has no kernel in onnxruntime`);
+    const results = g.node("MaxPool", [as(g.cast(value, wide))], { dtypes: indices === undefined ? [wide] : [wide, "int64"], attributes: { ...attributes, dilations: call.dilation } });
+    const [pooled, places] = results;
+    if (pooled !== undefined) this.#write(out, reshapeTo(g, pooled, out.shape));
+    if (indices !== undefined && places !== undefined) this.#write(indices, reshapeTo(g, g.op("Mod", [places, g.scalar(Math.max(1, numelOf(spatial)), "int64")]), indices.shape));
+  }
+
+  #scatter(call: ScatterCall): void {
+    const g = this.#g;
+    const [out] = call.results;
+    if (out === undefined) return refuse("a scatter into nothing");
+    if (isComplex(out.dtype)) return refuse("complex numbers cannot be scattered");
+    const emitter = this.#elements(call, call.shape);
+    const values = call.program.outputs.map((o) => this.#output(emitter, o, call.shape));
+    const value = values[values.length - 1] ?? refuse("a scatter of nothing");
+    const strides = contiguousStrides(out.shape);
+    let at: OnnxValue = g.scalar(0, "int64");
+    values.slice(0, -1).forEach((v, i) => (at = g.op("Add", [at, g.op("Mul", [g.cast(v, "int64"), g.scalar(strides[i] ?? 1, "int64")])])));
+    const flat = g.op("Reshape", [g.op("Expand", [at, g.ints(call.shape)]), g.ints([-1])]);
+    const base = reshapeTo(g, this.read(out), [-1]);
+    this.#write(out, reshapeTo(g, scatterElements(g, base, flat, g.op("Reshape", [g.cast(value, out.dtype), g.ints([-1])]), 0, call.combine), out.shape));
+  }
+
+  #sort(call: SortCall): void {
+    const g = this.#g;
+    const [x] = call.operands;
+    const [values, indices] = call.results;
+    if (x === undefined || call.rows) return refuse("sorting of rows has no counterpart in ONNX");
+    const value = this.read(x);
+    const n = x.shape[call.axis] ?? 1;
+    const k = call.method.kind === "first" ? call.method.length : n;
+    const [sorted, places] = sortValue(g, value, call.axis, call.descending, g.ints([k]));
+    const pick = (v: OnnxValue): OnnxValue => (call.method.kind === "kth" ? g.op("Gather", [v, g.ints([call.method.place])], { axis: call.axis }) : v);
+    if (values !== undefined) this.#write(values, reshapeTo(g, pick(sorted), values.shape));
+    if (indices !== undefined) this.#write(indices, reshapeTo(g, pick(places), indices.shape));
+  }
+
+  #random(call: RandomCall): void {
+    const [out] = call.results;
+    if (out === undefined) return;
+    this.#write(out, randomValue(this.#g, call, this.#g.ints(out.shape), (v) => this.read(v)));
+  }
+
+  #fft(call: FftCall): void {
+    const g = this.#g;
+    const [x] = call.operands;
+    const [out] = call.results;
+    if (x === undefined || out === undefined || !isComplex(x.dtype)) return refuse("a transform of nothing");
+    const lead = x.shape.slice(0, call.axis);
+    const rest = x.shape.slice(call.axis + 1);
+    const n = x.shape[call.axis] ?? 1;
+    // The transformed axis first of two: kernels take one batch axis, the signal, and the pair.
+    const moved = rest.length === 0 ? this.read(x) : g.op("Transpose", [this.read(x)], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, x.shape.length] });
+    const batch = reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]);
+    const transformed = g.opset >= 20
+      ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
+      : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
+    const scale = call.inverse ? n * call.scale : call.scale;
+    const scaled = scale === 1 ? transformed : g.op("Mul", [transformed, g.scalar(scale, transformed.dtype)]);
+    const back = reshapeTo(g, scaled, [...lead, ...rest, n, 2]);
+    const perm = [...lead.map((_, i) => i), lead.length + rest.length, ...rest.map((_, i) => lead.length + i), x.shape.length];
+    this.#write(out, rest.length === 0 ? back : g.op("Transpose", [back], { perm }));
+  }
+}
+
+/** A reduction with the axes where the opset wants them. */
+export function reduceValue(g: GraphBuilder, name: string, x: OnnxValue, axes: readonly number[] | undefined, keepdims: boolean, dtype?: DType): OnnxValue {
+  const keep = keepdims ? 1 : 0;
+  if (axes !== undefined && axes.length === 0) return name === "ReduceSum" || name === "ReduceMax" || name === "ReduceMin" || name === "ReduceProd" || name === "ReduceMean" ? x : g.op(name, [x, g.ints([])], { keepdims: keep, noop_with_empty_axes: 1 }, dtype);
+  if (name === "ReduceSum" || g.opset >= 18) return g.op(name, [x, axes === undefined ? undefined : g.ints(axes)], { keepdims: keep }, dtype);
+  return g.op(name, [x], { keepdims: keep, axes }, dtype);
+}
+
+/** ScatterElements with its reduction, which has minima and maxima from opset 18 on. */
+export function scatterElements(g: GraphBuilder, base: OnnxValue, at: OnnxValue, update: OnnxValue, axis: number, combine: ScatterCall["combine"]): OnnxValue {
+  if (combine === "set") return g.op("ScatterElements", [base, at, update], { axis });
+  if ((combine === "min" || combine === "max") && g.opset < 18) return refuse(`scattering by ${combine}imum needs opset 18`, "pass `--opset 18`");
+  const wide: DType = base.dtype === "bool" ? "int32" : base.dtype === "float16" || base.dtype === "bfloat16" ? "float32" : base.dtype;
+  const reduction = combine === "add" || combine === "mul" ? combine : combine;
+  return g.cast(g.op("ScatterElements", [g.cast(base, wide), at, g.cast(update, wide)], { axis, reduction }), base.dtype);
+}
+
+/** The first `k` of each line in order, and where they were; equal ones keep their order, NaN counts as largest. */
+export function sortValue(g: GraphBuilder, x: OnnxValue, axis: number, descending: boolean, k: OnnxValue): [OnnxValue, OnnxValue] {
+  const wide: DType = x.dtype === "bool" || x.dtype === "uint16" ? "int32" : x.dtype === "float16" || x.dtype === "bfloat16" ? "float32" : x.dtype;
+  const value = g.cast(x, wide);
+  const isFloat = wide === "float32" || wide === "float64";
+  const keys = isFloat ? whereValue(g, g.op("IsNaN", [value], {}, "bool"), g.scalar(Infinity, wide), value) : value;
+  const [sorted, places] = g.node("TopK", [keys, k], { dtypes: [wide, "int64"], attributes: { axis, largest: descending ? 1 : 0, sorted: 1 } });
+  if (sorted === undefined || places === undefined) return refuse("TopK has two results");
+  return [g.cast(isFloat ? g.op("GatherElements", [value, places], { axis }) : sorted, x.dtype), places];
+}
+
+/** Random numbers of a shape. */
+export function randomValue(g: GraphBuilder, call: Pick<RandomCall, "transform" | "scalars" | "results" | "operands">, shape: OnnxValue, read: (v: View) => OnnxValue): OnnxValue {
+  const dtype = call.results[0]?.dtype ?? "float32";
+  const type: DType = dtype === "float64" ? "float64" : "float32";
+  const [a = 0, b = 1] = call.scalars.map(Number);
+  const like = g.op("ConstantOfShape", [shape], { value: oneZero(type) }, type);
+  const draw = (op: string, attributes: Record<string, number>): OnnxValue => {
+    const [v] = g.node(op, [like], { dtypes: [type], unique: true, attributes: Object.fromEntries([...Object.entries(attributes).map(([k, x]) => [k, floatAttribute(x)] as const), ["dtype", onnxOfDtype(type) ?? 1]]) });
+    return v ?? refuse("a random node has one result");
+  };
+  switch (call.transform) {
+    case "uniform": return g.cast(draw("RandomUniformLike", { low: a, high: b }), dtype);
+    case "normal": return g.cast(draw("RandomNormalLike", { mean: a, scale: b }), dtype);
+    case "bernoulli": {
+      const [p] = call.operands;
+      const limit = p === undefined ? g.scalar(a, type) : g.cast(read(p), type);
+      return g.cast(g.op("Less", [draw("RandomUniformLike", { low: 0, high: 1 }), limit], {}, "bool"), dtype);
+    }
+    case "exponential": return g.cast(g.op("Div", [g.op("Neg", [g.op("Log", [draw("RandomUniformLike", { low: 1e-7, high: 1 })])]), g.scalar(a, type)]), dtype);
+    case "integers": {
+      if (call.scalars.length < 2) return refuse("random integers of a dtype's whole range");
+      const u = draw("RandomUniformLike", { low: 0, high: 1 });
+      const span = g.op("Floor", [g.op("Mul", [u, g.scalar(b - a, type)])]);
+      const whole = g.cast(g.op("Min", [span, g.scalar(b - a - 1, type)]), "int64");
+      return g.cast(g.op("Add", [whole, g.scalar(a, "int64")]), dtype);
+    }
+    case "permutation": {
+      const u = draw("RandomUniformLike", { low: 0, high: 1 });
+      return g.cast(sortValue(g, u, 0, false, shape)[1], dtype);
+    }
+    default: return refuse(`random numbers of the kind \`${call.transform}\` have no counterpart in ONNX`);
+  }
+}
+
+/** The value attribute of ConstantOfShape: one zero. */
+export function oneZero(dtype: DType): { readonly kind: "tensor"; readonly value: TensorProto } {
+  return constantAttribute(Tensor.zeros([1], dtype));
+}
+export function constantAttribute(tensor: Tensor): { readonly kind: "tensor"; readonly value: TensorProto } {
+  const { data } = tensor;
+  const text = [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)].map((b) => b.toString(16)).join("");
+  const proto = {
+    name: `value_${tensor.dtype}_${text}`, dims: [...tensor.shape], dataType: onnxOfDtype(tensor.dtype) ?? 0, data: new Map(), external: undefined, segmented: false, docString: "", metadata: new Map(),
+  };
+  ATTRIBUTE_TENSORS.set(proto, tensor);
+  return { kind: "tensor", value: proto };
+}
+/** Elements of tensors in attributes, for the writer. */
+export const ATTRIBUTE_TENSORS: WeakMap<object, Tensor> = new WeakMap();
+
+function isDense(v: Layout): boolean {
+  const axes = v.shape.map((_, i) => i).filter((i) => v.shape[i] !== 1);
+  axes.sort((a, b) => (v.strides[a] ?? 0) - (v.strides[b] ?? 0));
+  let step = 1;
+  for (const axis of axes) {
+    if (v.strides[axis] !== step) return false;
+    step *= v.shape[axis] ?? 1;
+  }
+  return true;
+}
+function reaches(e: Expr, op: Expr["op"]): boolean {
+  return [...reachable([e])].some((x) => x.op === op);
+}
+/** The tensor with axes along which nothing changes cut to one. */
+function shrunk(t: Tensor): Tensor {
+  let out = t;
+  for (let axis = 0; axis < t.rank; axis++) {
+    const n = out.shape[axis] ?? 1;
+    if (n <= 1) continue;
+    const { data } = out;
+    const inner = numelOf(out.shape.slice(axis + 1));
+    const outer = numelOf(out.shape.slice(0, axis));
+    let same = true;
+    for (let o = 0; o < outer && same; o++) for (let i = 1; i < n && same; i++) for (let k = 0; k < inner && same; k++) same = Object.is(data[(o * n + i) * inner + k], data[o * n * inner + k]);
+    if (!same) continue;
+    const shape = out.shape.map((s, i) => (i === axis ? 1 : s));
+    const cut = new Tensor(out.storage, out.dtype, shape, out.strides, out.offset);
+    out = Tensor.from(cut.data, shape, t.dtype);
+  }
+  return out;
+}
