@@ -18,17 +18,17 @@ import { isOpwiseError } from "../src/tensor/error.ts";
 import { Storage } from "../src/tensor/storage.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
 import { CASE_FILES } from "./runner/torch-case.ts";
-import { type Arrays, array, compare, inputOf, type Json, type JsonObject, object, type Tolerance } from "./runner/value.ts";
+import { type Arrays, array, compare, elements, inputOf, type Json, type JsonObject, object, type Tolerance } from "./runner/value.ts";
 
 interface Flags {
   readonly dirs: string[];
   python: string | undefined;
-  opset: number;
+  opset: number | undefined;
   filter: string | undefined;
   show: number;
 }
 function flagsOf(args: readonly string[]): Flags {
-  const flags: Flags = { dirs: [], python: undefined, opset: 17, filter: undefined, show: Infinity };
+  const flags: Flags = { dirs: [], python: undefined, opset: undefined, filter: undefined, show: Infinity };
   for (let i = 0; i < args.length; i++) {
     const next = (): string => args[++i] ?? "";
     const arg = args[i] ?? "";
@@ -115,7 +115,11 @@ function datumOf(leaves: Leaves, values: ReadonlyMap<string, Value>): Datum {
       const [first] = columns;
       const count = first instanceof Tensor ? (first.shape[0] ?? 0) : (first?.length ?? 0);
       const cell = (column: Value | undefined, i: number, kind: Leaves["kind"]): Datum => {
-        if (!(column instanceof Tensor)) return column?.[i] ?? null;
+        if (!(column instanceof Tensor)) {
+          const own = column?.[i] ?? null;
+          if (kind !== "columns" || own === null) return own;
+          return makeList(T.Any, Array.from(elements(own), (v) => boxed(own.dtype === "bool" ? Number(v) !== 0 : v, own.dtype === "bool" ? "bool" : own.dtype === "float64" ? "float" : "int")));
+        }
         const v = column.data[i] ?? 0;
         return boxed(kind === "bool" ? v !== 0 : v, kind === "bool" ? "bool" : kind === "float" ? "float" : "int");
       };
@@ -151,12 +155,12 @@ const counts = { passed: 0, refused: 0, failed: 0, other: 0 };
 const reasons = new Map<string, number>();
 
 async function runHere(files: ReadonlyMap<string, Uint8Array>, feeds: readonly { readonly name: string; readonly tensor: Tensor }[]): Promise<Map<string, Value>> {
-  const model = await load(files.get("model.onnx") ?? new Uint8Array(), { siblings: Object.fromEntries([...files].filter(([n]) => n !== "model.onnx").map(([n, b]) => [n, new Uint8Array(b)])) });
+  const model = await load(files.get("model.onnx") ?? new Uint8Array(), { siblings: Object.fromEntries([...files].filter(([n]) => n !== "model.onnx").map(([n, b]) => [n, new Uint8Array(b)] as const)) });
   const session = await model.session();
   const returned = await session.invoke("forward", [], Object.fromEntries(feeds.map((f) => [f.name, f.tensor])));
   const { value } = returned;
   const items = typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : [];
-  return new Map(session.outputNames.map((name, i) => {
+  return new Map(session.outputNames.map((name, i): [string, Value] => {
     const v = items[i] ?? null;
     if (v instanceof Tensor) return [name, v];
     const list = typeof v === "object" && v !== null && "kind" in v && v.kind === "list" ? v.items : [];
@@ -242,7 +246,7 @@ async function runCase(folder: string, flags: Flags, reference: Reference | unde
       let verdict: Verdict;
       try {
         const [, args, kwargs] = make();
-        const exported = await model.toOnnx({ session, method, args: args ?? [], kwargs: kwargs ?? {}, opset: flags.opset });
+        const exported = await model.toOnnx({ session, method, args: args ?? [], kwargs: kwargs ?? {}, ...(flags.opset === undefined ? {} : { opset: flags.opset }) });
         verdict = await judge(session, exported, call, arrays, tol, reference, advance);
         const facts = [`${exported.nodes} nodes`, ...(exported.fixed.length > 0 ? [`fixed ${exported.fixed.map((f) => `${f.name}=${f.value}`).join(" ")}`] : []), ...(exported.spelled.size > 0 ? [`spelled ${[...exported.spelled.keys()].join(" ")}`] : [])];
         if (verdict.kind === "passed") console.log(`passed   ${name} call ${i} ${method}: ${facts.join("; ")}`);

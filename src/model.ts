@@ -63,7 +63,7 @@ export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | 
 const NEWEST_OPSET = 23;
 
 export interface ToOnnxOptions {
-  /** Version of ai.onnx: 17 (default) to 23. */
+  /** Version of ai.onnx, 17 to 23; default: the oldest that has all nodes that are needed. */
   readonly opset?: number;
   /** Default: `forward`. */
   readonly method?: string;
@@ -215,9 +215,9 @@ export class Model {
     const given = options.args === undefined && options.kwargs === undefined ? await this.sampleInputs() : undefined;
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
-    const { opset = 17 } = options;
+    const { opset } = options;
     if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
-    if (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
+    if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
     return exportMethod(session, { opset, method: options.method ?? "forward", args: options.args ?? given?.args ?? [], kwargs: options.kwargs ?? given?.kwargs ?? {}, dynamic: options.dynamic ?? true, ops: this.#ops });
   }
 

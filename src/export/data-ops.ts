@@ -4,15 +4,15 @@ import { type Datum, makeList, makeTuple } from "../ir/datum.ts";
 import type { Node } from "../ir/graph.ts";
 import { T } from "../ir/type.ts";
 import type { BoundOp } from "../ops/registry.ts";
-import { dtypeOfTorch, isComplex, isFloat, torchOfDtype } from "../tensor/dtype.ts";
+import { type DType, dtypeOfTorch, isComplex, isFloat, torchOfDtype } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { runHost, STAND_IN } from "./dispatch.ts";
 import { type Exporter, intOf, leavesOf, mapDatum, plainNumber } from "./exporter.ts";
 import { whereValue } from "./expressions.ts";
-import { itemLeaves, leafColumn, sequenceOf } from "./frozen.ts";
-import type { OnnxValue } from "./graph.ts";
-import { DTYPE_OF, isSym, isSymTensor, itemsOf, joinRoots, metaTensor as meta, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
+import { isNumberList, itemLeaves, leafColumn, listValue, sequenceOf } from "./frozen.ts";
+import { attributesOf, type OnnxValue } from "./graph.ts";
+import { DTYPE_OF, isSym, isSymTensor, itemsOf, joinRoots, metaTensor as meta, needsOpset, openItems, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
 
 /** A text that numbers of the graph are part of. Only messages of errors may be one. */
 export const TEXT = { kind: "host", name: "text", value: undefined } as const;
@@ -44,11 +44,24 @@ export function dataOp(x: Exporter, name: string, args: readonly Datum[], bound:
     const value = fact(x, args[0], args);
     if (value !== undefined) return [value];
   }
-  if (args.some((d) => d instanceof SymList)) return listOp(x, name, args, node);
+  if (args.some((d) => d instanceof SymList)) {
+    const done = listOp(x, name, args, node);
+    if (done !== undefined || !MOVES.has(name)) return done;
+  }
   if (MOVES.has(name)) {
     if (bound === undefined) return undefined;
     const [first] = args;
     if (name === "aten::__getitem__.t" && isSym(args[1]) && !x.isFixed(args[1].roots)) return itemAt(x, first ?? null, args[1]);
+    // Positions that data tell: the list's items become values of the graph.
+    if (/^aten::(_set_item|pop|slice|insert|Delete)\.t$/.test(name) && args.some((d, i) => i > 0 && isPlace(name, i) && isSym(d) && d.roots === undefined)) {
+      if (typeof first !== "object" || first === null || !("kind" in first) || first.kind !== "list") return undefined;
+      const columns = columnsOfItems(x, first.items);
+      const open = new SymList(first.items[0] ?? null, columns);
+      x.trail.touch({ kind: "list", target: first });
+      x.onContainer?.(first);
+      first.items = openItems(open);
+      return listOp(x, name, [open, ...args.slice(1)], node);
+    }
     // Positions and keys have to be known; what they find need not.
     const fixed = args.map((d, i) => (isSym(d) && isPlace(name, i) ? x.fix(d) : d));
     if (node.schema?.args[0]?.alias?.write === true && typeof first === "object" && first !== null && "kind" in first) {
@@ -163,7 +176,7 @@ const logic = (op: string): NumberOp => (x, args, types, hint, roots) => {
     const [a, b] = args.map((d) => x.scalarValue(d, "bool"));
     return a === undefined || b === undefined ? refuse("an operand is missing") : x.number("bool", x.op(op, [a, b]), hint, roots);
   }
-  if (x.g.opset < 18) return refuse("bits of Python ints need opset 18", "pass `--opset 18`");
+  if (x.g.opset < 18) return needsOpset(18, "a bitwise op of Python ints");
   const [a, b] = args.map((d) => x.scalarValue(d, "int64"));
   return a === undefined || b === undefined ? refuse("an operand is missing") : x.number("int", x.op({ And: "BitwiseAnd", Or: "BitwiseOr", Xor: "BitwiseXor" }[op] ?? op, [a, b]), hint, roots);
 };
@@ -284,9 +297,14 @@ export function columnsOfItems(x: Exporter, items: readonly Datum[]): OnnxValue[
   return itemLeaves(first).map((leaf, i) => {
     const { dtype, sequence } = leafColumn(leaf);
     const cells = rows.map((r) => r[i] ?? null);
-    if (sequence) return sequenceOf(x, dtype, cells.map((c) => (isSymTensor(c) && c.dtype === dtype ? x.valueOf(c) : refuse("the items of a list differ in kind"))));
+    if (sequence) return sequenceOf(x, dtype, cells.map((c) => itemValue(x, c, dtype)));
     return x.op("Concat", cells.map((c) => x.op("Reshape", [x.scalarValue(c, dtype), x.g.ints([1])])), { axis: 0 });
   });
+}
+/** A tensor, or a list of numbers as a 1-dim tensor. */
+function itemValue(x: Exporter, d: Datum, dtype: DType): OnnxValue {
+  if (isSymTensor(d) && d.dtype === dtype && !d.anyRank) return x.valueOf(d);
+  return isNumberList(d) ? listValue(x, d) : refuse("the items of a list differ in kind");
 }
 function pick(x: Exporter, item: Datum, columns: readonly OnnxValue[], at: OnnxValue): Datum {
   let i = 0;
@@ -297,11 +315,19 @@ function pick(x: Exporter, item: Datum, columns: readonly OnnxValue[], at: OnnxV
       const [v] = x.g.node("SequenceAt", [column, at], { dtypes: [column.dtype] });
       return x.tensor(v ?? refuse("an item"), d.meta, d.dims.map(() => undefined), undefined);
     }
+    if (column.sequence) {
+      const [v] = x.g.node("SequenceAt", [column, at], { dtypes: [column.dtype] });
+      const made = new SymList(d instanceof SymList ? d.item : isNumberList(d) && !(d instanceof SymList) && d.items.length > 0 ? (d.items[0] ?? 0) : zeroOf(column.dtype), [v ?? refuse("an item")]);
+      x.trail.born(made);
+      return made;
+    }
     const type = column.dtype === "bool" ? "bool" : column.dtype === "float64" ? "float" : "int";
     return new Sym(type, x.op("Gather", [column, at], { axis: 0 }), type === "bool" ? true : 1, undefined);
   };
   return build(item);
 }
+
+const zeroOf = (dtype: DType): Datum => (dtype === "bool" ? false : { kind: dtype === "float64" ? "float" : "int", value: 0 });
 
 /** Ops on lists of open length. */
 function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): readonly Datum[] | undefined {
@@ -332,7 +358,7 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       const leaves = itemLeaves(args[1] ?? null);
       write(list, list.columns.map((c, i) => {
         const leaf = leaves[i] ?? null;
-        if (c.sequence) return sequenceNode("SequenceInsert", [c, isSymTensor(leaf) ? x.valueOf(leaf) : refuse("an item that is no tensor")], c.dtype);
+        if (c.sequence) return sequenceNode("SequenceInsert", [c, itemValue(x, leaf, c.dtype)], c.dtype);
         return x.op("Concat", [c, x.op("Reshape", [x.scalarValue(leaf, c.dtype), x.g.ints([1])])], { axis: 0 });
       }));
       return [list];
@@ -358,16 +384,27 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       const at = x.scalarValue(args[1] ?? 0, "int64");
       write(list, list.columns.map((c, i) => {
         const leaf = leaves[i] ?? null;
-        if (c.sequence) return sequenceNode("SequenceInsert", [sequenceNode("SequenceErase", [c, at], c.dtype), isSymTensor(leaf) ? x.valueOf(leaf) : refuse("an item that is no tensor"), at], c.dtype);
+        if (c.sequence) return sequenceNode("SequenceInsert", [sequenceNode("SequenceErase", [c, at], c.dtype), itemValue(x, leaf, c.dtype), at], c.dtype);
         return x.op("ScatterElements", [c, x.op("Reshape", [at, x.g.ints([1])]), x.op("Reshape", [x.scalarValue(leaf, c.dtype), x.g.ints([1])])], { axis: 0 });
       }));
       return [list];
     }
     case "aten::slice.t": {
-      if (list === undefined || list.columns.some((c) => c.sequence)) return refuse("a slice of a list of tensors of open length");
-      const one = (d: Datum, other: number): OnnxValue => x.op("Reshape", [x.scalarValue(d ?? other, "int64"), x.g.ints([1])]);
+      if (list === undefined) return undefined;
+      const one = (d: Datum, other: bigint): OnnxValue => x.op("Reshape", [d === null ? x.g.scalar(other, "int64") : x.scalarValue(d, "int64"), x.g.ints([1])]);
       const [, start = null, end = null, step = 1] = args;
-      return [new SymList(list.item, list.columns.map((c) => x.op("Slice", [c, one(start, 0), one(end, Number.MAX_SAFE_INTEGER), x.g.ints([0]), one(step, 1)])))];
+      const back = !isSym(step) && Number(step) < 0;
+      const far = 9223372036854775807n;
+      const cut = (c: OnnxValue): OnnxValue => x.op("Slice", [c, one(start, back ? far : 0n), one(end, back ? -far : far), x.g.ints([0]), one(step, 1n)]);
+      return [new SymList(list.item, list.columns.map((c) => {
+        if (!c.sequence) return cut(c);
+        // Tensors alike in shape are cut as one; others are an error where the graph runs.
+        if (!isSymTensor(list.item)) return refuse("a slice of a list of lists of open length");
+        const [all] = x.g.node("ConcatFromSequence", [c], { dtypes: [c.dtype], attributes: { axis: 0, new_axis: 1 } });
+        const v: OnnxValue = { name: x.g.fresh("sequence"), dtype: c.dtype, sequence: true, scope: x.g.scope };
+        x.g.push("SplitToSequence", [cut(all ?? c)], [v], attributesOf({ axis: 0, keepdims: 0 }));
+        return v;
+      }))];
     }
     case "aten::copy.t": case "aten::list.t":
       return list === undefined ? undefined : [new SymList(list.item, list.columns)];
@@ -402,6 +439,11 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       const [, wanted = null] = args;
       const dtype = wanted === null ? (column.dtype === "float64" ? x.context.defaultDtype : column.dtype) : dtypeOfTorch(Number(wanted));
       return [x.tensor(x.g.cast(column, dtype), meta([STAND_IN], dtype), [undefined], undefined)];
+    }
+    case "aten::reverse.t": {
+      if (list === undefined) return undefined;
+      write(list, list.columns.map((c) => (c.sequence ? refuse("a list of tensors of open length is turned around") : x.op("Slice", [c, x.g.ints([-1]), x.g.ints([-9223372036854775807n]), x.g.ints([0]), x.g.ints([-1])]))));
+      return [];
     }
     case "aten::clear.t": {
       if (list === undefined) return undefined;

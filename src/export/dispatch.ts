@@ -22,7 +22,7 @@ import { HANDLERS } from "./handlers.ts";
 import { dataOp, isDataOp } from "./data-ops.ts";
 import { writeView } from "./strided.ts";
 import { laneOf, realLayout, WaistContext } from "./waist.ts";
-import { type DimSize, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
+import { type DimSize, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, openOf, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
 
 /** Stands for a size that only data tells. */
 export const STAND_IN = 3;
@@ -117,6 +117,7 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
     return isSym(d) && formal !== undefined && OPTIONS.has(formal) ? x.fix(d) : abstracted(x, d);
   });
   const open = leavesOf(args);
+  if (open.some((l) => l instanceof SymTensor && l.anyRank) && !RANKLESS.has(node.op)) return refuse("a tensor whose number of axes hangs on data is used");
   const lists = args.some((d) => d instanceof SymList) || args.some((d) => typeof d === "object" && d !== null && "kind" in d && d.kind === "host" && d.name === "text");
   if (isDataOp(node.op) || lists || (!open.some((l) => l instanceof SymTensor) && open.length > 0)) {
     const done = dataOp(x, node.op, args, bound, node);
@@ -171,6 +172,7 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
   return spellOut(x, node.op, bound, args);
 }
 
+const RANKLESS: ReadonlySet<string> = new Set(["aten::__is__", "aten::__isnot__", "aten::append.t", "prim::unchecked_unwrap_optional", "prim::dtype", "prim::device"]);
 /** Arguments that say what a result is like, not what is in it. */
 const OPTIONS: ReadonlySet<string> = new Set(["dtype", "layout", "memory_format", "pin_memory", "reduction", "keepdim", "training", "train"]);
 const VIEW_IN_PLACE = /^aten::(unsqueeze_|squeeze_|t_|transpose_|swapaxes_|swapdims_)/;
@@ -187,6 +189,8 @@ const toList = (d: Datum | readonly Datum[]): readonly Datum[] => (Array.isArray
 export function abstracted(x: Exporter, d: Datum): Datum {
   if (d instanceof Tensor) return x.wrap(d);
   if (typeof d !== "object" || d === null || !("kind" in d)) return d;
+  const opened = openOf(d);
+  if (opened !== undefined) return opened;
   if ((d.kind === "list" || d.kind === "tuple") && d.items.some((i) => i instanceof Tensor || (typeof i === "object" && i !== null && "kind" in i && (i.kind === "list" || i.kind === "tuple")))) {
     if (d.kind === "list") {
       d.items.forEach((item, i) => {
@@ -457,7 +461,7 @@ function spellOut(x: Exporter, name: string, bound: BoundOp, args: readonly Datu
   for (const t of tensors) {
     const meta = metaTensor(t.meta.shape, t.dtype, denseLike(t.meta));
     meta.wrappedNumber = t.meta.wrappedNumber;
-    context.lay(meta, rawValue(x, t));
+    context.lay(meta, x.valueOf(t));
     stands.set(t, meta);
   }
   const inputs = args.map((d) => mapDatum(d, (leaf) => (isSymTensor(leaf) ? (stands.get(leaf) ?? null) : isSym(leaf) ? leaf.hint : leaf)));
@@ -495,18 +499,6 @@ function denseLike(t: Tensor): readonly number[] {
   }
   return out;
 }
-/** The value, complex ones as pairs along a last axis. */
-export function rawValue(x: Exporter, t: SymTensor): OnnxValue {
-  if (!isComplex(t.dtype)) return x.valueOf(t);
-  const known = x.knownOf(t);
-  if (known !== undefined) {
-    const { data } = known;
-    return x.g.constant(Tensor.from(data, [...known.shape, 2], laneOf(known.dtype)));
-  }
-  if (t.view === undefined) return t.storage.value ?? refuse("a complex tensor without a value");
-  return t.view.read(rawValue(x, t.view.parent));
-}
-
 function settle(x: Exporter, results: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Tensor>): readonly Datum[] {
   for (const [t, meta] of stands) {
     if (!context.written.has(meta.storage)) continue;
@@ -530,6 +522,7 @@ function settle(x: Exporter, results: readonly Datum[], context: WaistContext, s
       meta.neg = leaf.neg;
       const made = new SymTensor(meta, [...leaf.shape], NO_ROOTS, inner.storage, {
         parent: inner,
+        overlaps: true,
         read: (value) => {
           const again = new WaistContext(x.g, x.context, context.check);
           again.lay(stand, value);

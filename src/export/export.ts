@@ -9,7 +9,7 @@ import type { Session } from "../run/session.ts";
 import { isComplex } from "../tensor/dtype.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { abstracted, addCheck, rawValue } from "./dispatch.ts";
+import { abstracted, addCheck } from "./dispatch.ts";
 import { Exporter } from "./exporter.ts";
 import { graphProto, infoOf, type OnnxValue, tensorType, valueInfo } from "./graph.ts";
 import { TEXT } from "./data-ops.ts";
@@ -65,7 +65,26 @@ export interface Exported {
 
 const MAX_ATTEMPTS = 12;
 
-export function exportMethod(session: Session, options: ExportOptions): Exported {
+/** The versions of ai.onnx that add what some models need, oldest first. */
+const OPSETS: readonly number[] = [17, 18, 19, 20, 21, 22, 23];
+
+/** With no opset given: the oldest from 17 on that has all nodes that are needed. */
+export function exportMethod(session: Session, options: Omit<ExportOptions, "opset"> & { readonly opset: number | undefined }): Exported {
+  const { opset } = options;
+  if (opset !== undefined) return exportAt(session, { ...options, opset });
+  let least = 17;
+  for (;;) {
+    try {
+      return exportAt(session, { ...options, opset: least });
+    } catch (error) {
+      const wanted = isOpwiseError(error) ? /^opset (\d+)$/.exec(error.wanted ?? "")?.[1] : undefined;
+      if (wanted === undefined || Number(wanted) <= least || !OPSETS.includes(Number(wanted))) throw error;
+      least = Number(wanted);
+    }
+  }
+}
+
+function exportAt(session: Session, options: ExportOptions): Exported {
   const open = new Set<string>();
   const fixed = new Set<string>();
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -265,7 +284,7 @@ class Export {
     if (d === null) return { kind: "none" };
     if (typeof d === "string") return { kind: "text", value: d };
     if (d === TEXT) return refuse("a text that numbers of the graph are part of is returned");
-    if (isSymTensor(d)) return { kind: isComplex(d.dtype) ? "complex" : "tensor", name: leaf(name, rawValue(x, d), isComplex(d.dtype) ? [...d.dims, 2] : d.dims) };
+    if (isSymTensor(d)) return { kind: isComplex(d.dtype) ? "complex" : "tensor", name: leaf(name, x.valueOf(d), d.anyRank ? undefined : isComplex(d.dtype) ? [...d.dims, 2] : d.dims) };
     if (isSym(d)) return { kind: d.type, name: leaf(name, d.onnx, []) };
     if (typeof d === "boolean") return { kind: "bool", name: leaf(name, x.g.scalar(d, "bool"), []) };
     if (typeof d === "bigint") return { kind: "int", name: leaf(name, x.g.scalar(d, "int64"), []) };
@@ -442,6 +461,8 @@ function itemKind(d: Datum): Leaves {
   if (isSymTensor(d)) return { kind: "tensor", name: "" };
   if (isSym(d)) return { kind: d.type, name: "" };
   if (typeof d === "object" && d !== null && "kind" in d && d.kind === "tuple") return { kind: "tuple", items: d.items.map(itemKind) };
+  if (d instanceof SymList) return { kind: "columns", item: itemKind(d.item), names: [] };
+  if (typeof d === "object" && d !== null && "kind" in d && d.kind === "list") return { kind: "columns", item: itemKind(d.items[0] ?? 0), names: [] };
   if (typeof d === "boolean") return { kind: "bool", name: "" };
   if (typeof d === "object" && d !== null && "kind" in d && (d.kind === "int" || d.kind === "float" || d.kind === "bool")) return { kind: d.kind, name: "" };
   return { kind: typeof d === "number" && !Number.isInteger(d) ? "float" : "int", name: "" };

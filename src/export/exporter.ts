@@ -4,7 +4,7 @@ import type { Datum } from "../ir/datum.ts";
 import { makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import type { OpTable } from "../ops/registry.ts";
 import type { Context } from "../prims/context.ts";
-import { type DType, dtypeInfo, isComplex } from "../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, realOf } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import type { Storage } from "../tensor/storage.ts";
 import { sameShape } from "../tensor/shape.ts";
@@ -144,9 +144,8 @@ export class Exporter {
     return value;
   }
 
-  /** The tensor's value in the graph as it is now. */
+  /** The tensor's value in the graph as it is now. Complex numbers are pairs along a further last axis. */
   valueOf(t: SymTensor): OnnxValue {
-    if (isComplex(t.dtype)) return refuse(`complex numbers (${t.dtype}) have no kernels in ONNX`);
     const known = this.knownOf(t);
     if (known !== undefined) return this.constantOf(known, t.storage.label);
     if (t.view === undefined) {
@@ -162,12 +161,14 @@ export class Exporter {
   constantOf(known: Tensor, label = "c"): OnnxValue {
     const name = label === "" || known.numel <= 1 ? "c" : label;
     if (known.quantizer !== undefined) return refuse("a quantised tensor has no value of its own in ONNX");
+    if (isComplex(known.dtype)) return this.g.constant(Tensor.from(known.data, [...known.shape, 2], realOf(known.dtype)), name);
     const plain = known.isContiguous && !known.conj && !known.neg ? known : Tensor.from(known.data, known.shape, known.dtype);
     return this.g.constant(plain, name);
   }
 
   /** Writes a value of the tensor's shape and dtype, also through what it is a view of. */
   write(t: SymTensor, value: OnnxValue): void {
+    if (isComplex(t.dtype)) return refuse("a tensor of complex numbers is written in place");
     if (value.dtype !== t.dtype) return this.write(t, this.g.cast(value, t.dtype));
     const { view } = t;
     if (view === undefined) {
@@ -175,6 +176,14 @@ export class Exporter {
       t.storage.value = value;
       t.storage.known = undefined;
       t.storage.version = newVersion();
+      return;
+    }
+    for (let v: SymTensor | undefined = t; v !== undefined; v = v.view?.parent) {
+      if (v.view?.overlaps !== true) continue;
+      const root = this.rootOf(t);
+      this.fixSizes(root);
+      this.fixSizes(t);
+      this.write(root, writeView(this.g, this.valueOf(root), root.meta, t.meta, value));
       return;
     }
     const { parent } = view;

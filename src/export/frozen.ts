@@ -6,9 +6,9 @@ import { type DType, isComplex, onnxOfDtype } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { abstracted } from "./dispatch.ts";
 import type { Exporter } from "./exporter.ts";
-import { attributesOf, type OnnxValue } from "./graph.ts";
+import { attributesOf, type OnnxValue, Scope } from "./graph.ts";
 import { laneOf as laneTypeOf } from "./waist.ts";
-import { type DimSize, DTYPE_OF, joinRoots, metaTensor, refuse, type Roots, Sym, SymList, SymStorage, SymTensor, UNSET } from "./values.ts";
+import { type DimSize, DTYPE_OF, joinRoots, metaTensor, openOf, refuse, type Roots, Sym, SymList, SymStorage, SymTensor, UNSET } from "./values.ts";
 
 export type Frozen =
   /** Compared by identity or value, never a value of the graph. */
@@ -25,12 +25,14 @@ export function freeze(x: Exporter, d: Datum, type: Type = T.Any): Frozen {
   if (d === UNSET) return { kind: "unset" };
   if (d instanceof Tensor) return freeze(x, abstracted(x, d), type);
   if (d instanceof SymTensor) {
-    const value = x.knownOf(d) === undefined && !isComplex(d.dtype) ? x.valueOf(d) : undefined;
     const known = x.knownOf(d);
-    return { kind: "tensor", tensor: d, dims: d.dims, value: () => value ?? (known === undefined ? refuse("a complex tensor in a branch") : x.constantOf(known)) };
+    const value = known === undefined ? x.valueOf(d) : undefined;
+    return { kind: "tensor", tensor: d, dims: d.dims, value: () => value ?? (known === undefined ? refuse("a tensor without a value") : x.constantOf(known, d.storage.label)) };
   }
   if (d instanceof Sym) return { kind: "number", type: d.type, value: d.onnx, datum: d, roots: d.roots, boxed: false };
   if (d instanceof SymList) return { kind: "columns", list: d, columns: d.columns };
+  const grown = openOf(d);
+  if (grown !== undefined) return freeze(x, grown, type);
   const bare = type.kind === "Optional" ? type.elem : type;
   if (typeof d === "boolean") return { kind: "number", type: "bool", value: d, datum: d, roots: new Set(), boxed: false };
   if (typeof d === "bigint") return { kind: "number", type: "int", value: d, datum: d, roots: new Set(), boxed: false };
@@ -52,7 +54,7 @@ export function freeze(x: Exporter, d: Datum, type: Type = T.Any): Frozen {
 export type Pattern =
   | { readonly kind: "same"; readonly frozen: Frozen }
   | { readonly kind: "number"; readonly type: Sym["type"]; readonly hint: Sym["hint"]; readonly roots: Roots | undefined }
-  | { readonly kind: "tensor"; readonly dtype: DType; readonly meta: Tensor; readonly dims: readonly DimSize[]; readonly roots: Roots | undefined }
+  | { readonly kind: "tensor"; readonly dtype: DType; readonly meta: Tensor; readonly dims: readonly DimSize[]; readonly roots: Roots | undefined; readonly anyRank?: boolean }
   | { readonly kind: "items"; readonly like: (List | Tuple); readonly items: readonly Pattern[] }
   | { readonly kind: "entries"; readonly like: Dict; readonly keys: readonly (readonly [unknown, Datum])[]; readonly values: readonly Pattern[] }
   | { readonly kind: "columns"; readonly item: Datum; readonly dtypes: readonly { readonly dtype: DType; readonly sequence: boolean }[] };
@@ -84,16 +86,16 @@ function sameFact(a: Datum, b: Datum): boolean {
 /** The narrowest pattern of both. `hang`: what it hangs on which of them comes. `first`: whose sizes serve as example. @throws where they have none in common */
 export function joined(a: Pattern, b: Frozen, hang: Roots | undefined): Pattern {
   if (a.kind === "same" && equal(a.frozen, b)) return a;
-  if (b.kind === "unset") return a;
+  if (b.kind === "unset") return a.kind === "same" ? opened(a.frozen) : a;
   if (a.kind === "same" && a.frozen.kind === "unset") return opened(b);
-  const open = a.kind === "same" ? opened(a.frozen) : a;
+  const open = a.kind === "same" ? loosened(a.frozen) : a;
   if (open.kind === "number" && b.kind === "number" && open.type === b.type) {
     return { ...open, roots: joinRoots([open.roots, b.roots, hang]) };
   }
   if (open.kind === "tensor" && b.kind === "tensor") {
     const t = b.tensor;
     if (open.dtype !== t.dtype) return refuse(`one way gives a tensor of ${open.dtype}, another of ${t.dtype}`);
-    if (open.meta.rank !== t.rank) return refuse(`one way gives a tensor with ${open.meta.rank} axes, another with ${t.rank}`);
+    if (open.meta.rank !== t.rank || open.anyRank === true || t.anyRank) return { ...open, anyRank: true, roots: undefined, dims: open.dims.map(() => undefined) };
     const dims = open.dims.map((d, i) => (d === b.dims[i] ? d : undefined));
     return { ...open, dims, roots: joinRoots([open.roots, t.roots, hang]) };
   }
@@ -121,12 +123,18 @@ function nameOf(p: Pattern | Frozen): string {
 export function opened(f: Frozen): Pattern {
   switch (f.kind) {
     case "number": return { kind: "number", type: f.type, hint: f.datum instanceof Sym ? f.datum.hint : typeof f.value === "object" ? 0 : f.value, roots: f.roots };
-    case "tensor": return { kind: "tensor", dtype: f.tensor.dtype, meta: f.tensor.meta, dims: f.dims, roots: f.tensor.roots };
-    case "items": return { kind: "items", like: f.datum, items: f.items.map((i) => same(i)) };
-    case "entries": return { kind: "entries", like: f.datum, keys: f.keys, values: f.values.map((v) => same(v)) };
+    case "tensor": return { kind: "tensor", dtype: f.tensor.dtype, meta: f.tensor.meta, dims: f.dims, roots: f.tensor.roots, anyRank: f.tensor.anyRank };
+    case "items": return { kind: "items", like: f.datum, items: f.items.map(opened) };
+    case "entries": return { kind: "entries", like: f.datum, keys: f.keys, values: f.values.map(opened) };
     case "columns": return columnsOf([f.list.item]);
     default: return same(f);
   }
+}
+
+/** As `opened`, but for the items of containers, which stay as they are. */
+function loosened(f: Frozen): Pattern {
+  if (f.kind === "items") return { kind: "items", like: f.datum, items: f.items.map(same) };
+  return f.kind === "entries" ? { kind: "entries", like: f.datum, keys: f.keys, values: f.values.map(same) } : opened(f);
 }
 
 function exampleOf(p: Pattern): Datum {
@@ -134,6 +142,7 @@ function exampleOf(p: Pattern): Datum {
     case "same": return datumOf(p.frozen);
     case "number": return p.type === "bool" ? false : { kind: p.type, value: 0 };
     case "tensor": return new SymTensor(p.meta, p.dims, p.roots, NO_STORAGE);
+    case "columns": return new SymList(p.item, p.dtypes.map((d) => ({ name: "example", dtype: d.dtype, sequence: d.sequence, scope: NO_SCOPE })));
     case "items": return p.like.kind === "list" ? makeList(p.like.elem, p.items.map(exampleOf)) : makeTuple(p.items.map(exampleOf), p.like.type);
     default: return refuse("a list of lists of open length");
   }
@@ -141,20 +150,42 @@ function exampleOf(p: Pattern): Datum {
 function datumOf(f: Frozen): Datum {
   if (f.kind === "number") return f.datum instanceof Sym || f.boxed ? f.datum : f.type === "bool" ? Boolean(f.value) : { kind: f.type, value: Number(f.value) };
   if (f.kind === "tensor") return f.tensor;
+  if (f.kind === "columns") return f.list;
   if (f.kind === "items") return f.datum.kind === "list" ? makeList(f.datum.elem, f.items.map(datumOf)) : makeTuple(f.items.map(datumOf), f.datum.type);
   return f.kind === "host" ? f.datum : refuse("a list of such items has no form in ONNX");
 }
 
+const NO_SCOPE = new Scope();
 const NO_STORAGE = new SymStorage("example");
 
 /** Leaves of an item of a list of open length, in order. */
 export function itemLeaves(item: Datum): Datum[] {
   if (typeof item === "object" && item !== null && "kind" in item && item.kind === "tuple") return item.items.flatMap(itemLeaves);
+  if (isNumberList(item)) return [item];
   if (item instanceof SymTensor || item instanceof Sym || typeof item === "number" || typeof item === "boolean" || typeof item === "bigint") return [item];
   if (typeof item === "object" && item !== null && "kind" in item && (item.kind === "int" || item.kind === "float" || item.kind === "bool")) return [item];
   return refuse("a list of open length can hold tensors, numbers and tuples of them");
 }
+/** Whether the datum is a list of numbers, which as an item of a list is a 1-dim tensor in a sequence. */
+export function isNumberList(d: Datum): d is List | SymList {
+  if (d instanceof SymList) return d.columns.length === 1 && d.columns[0]?.sequence === false;
+  if (typeof d !== "object" || d === null || !("kind" in d) || d.kind !== "list") return false;
+  return d.elem.kind === "int" || d.elem.kind === "float" || d.elem.kind === "bool";
+}
+/** A list of numbers as a 1-dim value. */
+export function listValue(x: Exporter, d: List | SymList): OnnxValue {
+  if (d instanceof SymList) return d.columns[0] ?? refuse("a list without a value");
+  const open = openOf(d);
+  if (open !== undefined) return listValue(x, open);
+  const dtype = DTYPE_OF[d.elem.kind === "float" ? "float" : d.elem.kind === "bool" ? "bool" : "int"];
+  if (d.items.length === 0) return x.g.constant(Tensor.zeros([0], dtype));
+  const parts = d.items.map((i) => x.op("Reshape", [x.scalarValue(i, dtype), x.g.ints([1])]));
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : x.op("Concat", parts, { axis: 0 });
+}
 export function leafColumn(leaf: Datum): { readonly dtype: DType; readonly sequence: boolean } {
+  if (leaf instanceof SymList) return { dtype: leaf.columns[0]?.dtype ?? "int64", sequence: true };
+  if (isNumberList(leaf) && !(leaf instanceof SymList)) return { dtype: DTYPE_OF[leaf.elem.kind === "float" ? "float" : leaf.elem.kind === "bool" ? "bool" : "int"], sequence: true };
   if (leaf instanceof SymTensor) return { dtype: leaf.dtype, sequence: true };
   return { dtype: DTYPE_OF[numberType(leaf)], sequence: false };
 }
@@ -173,9 +204,13 @@ function columnsOf(items: readonly Datum[]): Pattern {
     const own = other.map(leafColumn);
     if (own.length !== columns.length || own.some((c, i) => c.dtype !== columns[i]?.dtype || c.sequence !== columns[i]?.sequence)) return refuse("the items of a list of open length differ in kind");
   }
-  // Sizes of tensors in it are open.
-  const rankOf = (d: Datum, i: number): Datum => (d instanceof SymTensor && leaves.some((l) => (l[i] as SymTensor | undefined)?.rank !== d.rank) ? refuse("the tensors of a list of open length differ in rank") : d);
-  (leaves[0] ?? []).forEach(rankOf);
+  (leaves[0] ?? []).forEach((d, i) => {
+    if (!(d instanceof SymTensor)) return;
+    for (const row of leaves) {
+      const other = row[i];
+      if (!(other instanceof SymTensor) || other.rank !== d.rank) refuse("the tensors of a list of open length differ in their number of axes");
+    }
+  });
   return { kind: "columns", item: first, dtypes: columns };
 }
 
@@ -184,7 +219,11 @@ export function open(x: Exporter, p: Pattern, next: (dtype: DType, sequence: boo
   switch (p.kind) {
     case "same": return thaw(p.frozen);
     case "number": return new Sym(p.type, next(DTYPE_OF[p.type], false), p.hint, p.roots);
-    case "tensor": return x.tensor(next(laneTypeOf(p.dtype), false), metaTensor(p.meta.shape, p.dtype, p.meta.strides), p.dims, p.roots);
+    case "tensor": {
+      const made = x.tensor(next(laneTypeOf(p.dtype), false), metaTensor(p.meta.shape, p.dtype, p.meta.strides.some((s, i) => s === 0 && (p.meta.shape[i] ?? 1) > 1) ? undefined : p.meta.strides), p.dims, p.roots);
+      made.anyRank = p.anyRank === true;
+      return made;
+    }
     case "items": {
       const items = p.items.map((i) => open(x, i, next));
       const made = p.like.kind === "list" ? makeList(p.like.elem, items) : makeTuple(items, p.like.type);
@@ -230,12 +269,21 @@ export function leafValues(x: Exporter, p: Pattern, f: Frozen, out: OnnxValue[])
   else refuse("data that do not fit their place");
 }
 function frozenLeaves(f: Frozen): Frozen[] {
-  return f.kind === "items" ? f.items.flatMap(frozenLeaves) : [f];
+  return f.kind === "items" && f.datum.kind === "tuple" ? f.items.flatMap(frozenLeaves) : [f];
+}
+function cellValue(x: Exporter, dtype: DType, c: Frozen | undefined): OnnxValue {
+  if (c?.kind === "tensor") return c.value();
+  if (c?.kind === "columns" && c.columns.length === 1) return c.columns[0] ?? refuse("a list without a value");
+  if (c?.kind === "items") {
+    const parts = c.items.map((i) => (i.kind === "number" ? x.op("Reshape", [typeof i.value === "object" ? i.value : x.g.scalar(i.value, dtype), x.g.ints([1])]) : refuse("a list of lists of such items")));
+    return parts.length === 0 ? x.g.constant(Tensor.zeros([0], dtype)) : x.op("Concat", parts, { axis: 0 });
+  }
+  return refuse("an item that is no tensor");
 }
 function columnValues(x: Exporter, dtypes: readonly { readonly dtype: DType; readonly sequence: boolean }[], rows: readonly (readonly Frozen[])[]): OnnxValue[] {
   return dtypes.map((d, i) => {
     const cells = rows.map((r) => r[i]);
-    if (d.sequence) return sequenceOf(x, d.dtype, cells.map((c) => (c?.kind === "tensor" ? c.value() : refuse("an item that is no tensor"))));
+    if (d.sequence) return sequenceOf(x, d.dtype, cells.map((c) => cellValue(x, d.dtype, c)));
     const parts = cells.map((c) => (c?.kind === "number" ? x.op("Reshape", [typeof c.value === "object" ? c.value : x.g.scalar(c.value, d.dtype), x.g.ints([1])]) : refuse("an item that is no number")));
     if (parts.length === 0) return x.g.constant(Tensor.zeros([0], d.dtype));
     const [only] = parts;

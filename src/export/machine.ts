@@ -12,7 +12,7 @@ import type { Exporter } from "./exporter.ts";
 import { type Frozen, freeze, joined, leafValues, open, type Pattern } from "./frozen.ts";
 import { attributesOf, graphProto, infoOf, type OnnxValue, Scope } from "./graph.ts";
 import { type Place, setState, type Touched } from "./trail.ts";
-import { isSym, isSymTensor, refuse, Sym, SymList, SymTensor, UNSET } from "./values.ts";
+import { isSym, isSymTensor, openItems, openOf, refuse, Sym, SymList, SymTensor, UNSET } from "./values.ts";
 
 /** What the model raises; the exporter makes a check of it where it hangs on data. */
 class Raised extends Error {
@@ -141,8 +141,8 @@ export class AbstractMachine {
       case "prim::unchecked_cast":
         return [args[0] ?? null];
       case "prim::ListUnpack": {
-        const [list] = args;
-        if (list instanceof SymList) return refuse("a list of open length is unpacked");
+        const [list = null] = args;
+        if (list instanceof SymList || openOf(list) !== undefined) return refuse("a list of open length is unpacked");
         return instruction.run(args);
       }
       case "prim::ModuleContainerIndex": {
@@ -286,8 +286,8 @@ export class AbstractMachine {
       this.onTouch?.(place);
       place.target.slots[place.slot] = value;
     } else if (place.kind === "list") {
-      if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list") place.target.items = value.items;
-      else refuse("a list that is known elsewhere grows where that hangs on data");
+      if (value instanceof SymList) place.target.items = openItems(value);
+      else if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list" && value !== place.target) place.target.items = value.items;
     } else if (place.kind === "dict") {
       if (typeof value === "object" && value !== null && "kind" in value && value.kind === "dict") place.target.entries = value.entries;
     } else if (place.kind === "columns" && value instanceof SymList) place.target.columns = value.columns;
@@ -485,7 +485,7 @@ function samePattern(a: Pattern | undefined, b: Pattern | undefined): boolean {
   if (a === undefined || b === undefined || a.kind !== b.kind) return false;
   if (a.kind === "same") return a.frozen === (b as typeof a).frozen;
   if (a.kind === "number") return true;
-  if (a.kind === "tensor" && b.kind === "tensor") return a.dims.every((d, i) => d === b.dims[i]);
+  if (a.kind === "tensor" && b.kind === "tensor") return (a.anyRank === true) === (b.anyRank === true) && a.dims.every((d, i) => d === b.dims[i]);
   if (a.kind === "items" && b.kind === "items") return a.items.every((p, i) => samePattern(p, b.items[i]));
   if (a.kind === "entries" && b.kind === "entries") return a.values.every((p, i) => samePattern(p, b.values[i]));
   return a.kind === "columns";

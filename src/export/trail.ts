@@ -3,7 +3,7 @@
 import type { Datum, Dict, Instance, List } from "../ir/datum.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { OnnxValue } from "./graph.ts";
-import type { SymList, SymStorage, SymTensor } from "./values.ts";
+import { isOpenItems, type SymList, type SymStorage, type SymTensor } from "./values.ts";
 
 /** A place that can be written. */
 export type Place =
@@ -27,7 +27,7 @@ export function stateOf(place: Place): State {
   switch (place.kind) {
     case "storage": return { kind: "storage", value: place.target.value, known: place.target.known };
     case "slot": return { kind: "slot", value: place.target.slots[place.slot] };
-    case "list": return { kind: "list", items: [...place.target.items] };
+    case "list": return { kind: "list", items: isOpenItems(place.target.items) ? place.target.items : [...place.target.items] };
     case "dict": return { kind: "dict", entries: new Map(place.target.entries) };
     case "columns": return { kind: "columns", columns: place.target.columns };
     case "tensor": {
@@ -44,7 +44,7 @@ export function setState(place: Place, state: State): void {
     place.target.known = state.known;
     place.target.version = nextVersion++;
   } else if (place.kind === "slot" && state.kind === "slot") place.target.slots[place.slot] = state.value;
-  else if (place.kind === "list" && state.kind === "list") place.target.items = [...state.items];
+  else if (place.kind === "list" && state.kind === "list") place.target.items = isOpenItems(state.items) ? (state.items as Datum[]) : [...state.items]; // open items are the list's own array
   else if (place.kind === "dict" && state.kind === "dict") place.target.entries = new Map(state.entries);
   else if (place.kind === "columns" && state.kind === "columns") place.target.columns = state.columns;
   else if (place.kind === "tensor" && state.kind === "tensor") {

@@ -70,6 +70,8 @@ export interface ViewOf {
   readonly read: (parent: OnnxValue) => OnnxValue;
   /** Absent: by positions in the parent's memory, which needs fixed sizes. */
   readonly write: ((parent: OnnxValue, value: OnnxValue) => OnnxValue) | undefined;
+  /** Its elements may lie in one place twice: what is written through it, or a view of it, goes to memory itself. */
+  readonly overlaps?: boolean;
 }
 
 /** A size: known, or left open. */
@@ -97,6 +99,8 @@ export class SymTensor {
   cached: { readonly version: number; readonly value: OnnxValue } | undefined;
   /** Elements for the example inputs, where they hang on sizes and numbers alone. */
   shadow: Shadow | undefined;
+  /** Its number of axes hangs on data: it can be passed on and returned, nothing else. */
+  anyRank = false;
   cachedKnown: { readonly version: number; readonly value: Tensor } | undefined;
   constructor(meta: Tensor, dims: readonly DimSize[], roots: Roots | undefined, storage: SymStorage, view?: ViewOf) {
     this.meta = meta;
@@ -131,6 +135,21 @@ export class SymList {
   }
 }
 
+const OPEN = new WeakMap<readonly Datum[], SymList>();
+/** Items of a list that the model knows by other names too, and whose length has become open. */
+export function openItems(list: SymList): Datum[] {
+  const items: Datum[] = [];
+  OPEN.set(items, list);
+  return items;
+}
+/** What such a list holds. */
+export function openOf(d: Datum): SymList | undefined {
+  return typeof d === "object" && d !== null && "kind" in d && d.kind === "list" ? OPEN.get(d.items) : undefined;
+}
+export function isOpenItems(items: readonly Datum[]): boolean {
+  return OPEN.has(items);
+}
+
 /** What a branch that ends early leaves unset; never read. */
 export const UNSET = { kind: "host", name: "unset", value: undefined } as const;
 
@@ -145,6 +164,11 @@ export function metaTensor(shape: readonly number[], dtype: DType, strides: read
 /** What cannot be expressed: `why` is a full sentence, the place is added where it is known. */
 export function refuse(why: string, hint?: string): never {
   throw new OpwiseError("unsupported-op", why, hint === undefined ? {} : { hint });
+}
+
+/** What a later version of ai.onnx has. */
+export function needsOpset(opset: number, what: string): never {
+  throw new OpwiseError("unsupported-op", `${what} needs opset ${opset}`, { wanted: `opset ${opset}`, hint: `ask for opset ${opset}, or for none` });
 }
 
 /** The items of a list or tuple datum. */

@@ -14,7 +14,7 @@ import { Tensor, type View } from "../tensor/tensor.ts";
 import { ExprEmitter, whereValue } from "./expressions.ts";
 import { floatAttribute, type GraphBuilder, type OnnxValue } from "./graph.ts";
 import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
-import { refuse } from "./values.ts";
+import { needsOpset, refuse } from "./values.ts";
 
 /** A storage's elements as a value of the graph. Complex numbers are pairs along a further last axis. */
 interface Laid {
@@ -430,7 +430,7 @@ export function reduceValue(g: GraphBuilder, name: string, x: OnnxValue, axes: r
 /** ScatterElements with its reduction, which has minima and maxima from opset 18 on. */
 export function scatterElements(g: GraphBuilder, base: OnnxValue, at: OnnxValue, update: OnnxValue, axis: number, combine: ScatterCall["combine"]): OnnxValue {
   if (combine === "set") return g.op("ScatterElements", [base, at, update], { axis });
-  if ((combine === "min" || combine === "max") && g.opset < 18) return refuse(`scattering by ${combine}imum needs opset 18`, "pass `--opset 18`");
+  if ((combine === "min" || combine === "max") && g.opset < 18) return needsOpset(18, `scattering by ${combine}imum`);
   const wide: DType = base.dtype === "bool" ? "int32" : base.dtype === "float16" || base.dtype === "bfloat16" ? "float32" : base.dtype;
   const reduction = combine === "add" || combine === "mul" ? combine : combine;
   return g.cast(g.op("ScatterElements", [g.cast(base, wide), at, g.cast(update, wide)], { axis, reduction }), base.dtype);
