@@ -12,7 +12,7 @@ import { reachable } from "../expr/expr.ts";
 import { isComplex, isQuantized } from "../tensor/dtype.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
-import { sameShape } from "../tensor/shape.ts";
+import { broadcastShapes, sameShape } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import { type Exporter, intOf, leavesOf, mapDatum } from "./exporter.ts";
@@ -385,6 +385,7 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
     const reads = call.operands.map(wholeOf);
     if (reads.some((r) => r === undefined)) return undefined;
     const used = new Set([...reachable(call.program.outputs.flatMap((o) => o.parts))].flatMap((e) => (e.op === "arg" ? [e.operand] : [])));
+    const natural = call.operands.reduce((shape: readonly number[], o) => broadcastShapes(shape, values.get(o.storage)?.tensor.shape ?? []), []);
     const emitter = new ExprEmitter(x.g, { arg: (i) => reads[i]?.value ?? refuse("an operand is missing"), scalar: (slot) => call.scalars[slot] ?? 0, check: (c) => addCheck(x, c) });
     for (const [i, output] of call.program.outputs.entries()) {
       const view = call.results[i];
@@ -401,7 +402,7 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
         if (owner !== undefined && !(call.operands.some((o, k) => o.storage === view.storage && used.has(k)))) value = x.op("Expand", [value, x.shapeValue(owner)]);
         else if (owner === undefined) return undefined;
       } else {
-        if (call.operands.length > 1 && used.size < call.operands.length) return undefined;
+        if (!sameShape(natural, view.shape) || (call.operands.length > 1 && used.size < call.operands.length)) return undefined;
         if (view.shape.length > 0 && used.size === 0) return undefined;
       }
       values.set(view.storage, { tensor: view, dims, value });

@@ -3,7 +3,7 @@
 import { type BinaryOp, type Expr, type ExprType, type Loop, type UnaryOp } from "../expr/expr.ts";
 import { type DType, isComplex } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { GraphBuilder, OnnxValue } from "./graph.ts";
+import { type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
 import { kernelDtype } from "./kernels.ts";
 import { refuse } from "./values.ts";
 
@@ -31,14 +31,14 @@ export interface Leaves {
 }
 
 /** Most trips that a loop inside an expression is unrolled to. */
-const MAX_TRIPS = 64;
+const MAX_TRIPS = 16;
 
 export class ExprEmitter {
   readonly #g: GraphBuilder;
   readonly #leaves: Leaves;
   readonly #known = new Map<Expr, OnnxValue>();
   /** States and trip numbers of the loops that are being unrolled, by level. */
-  readonly #loops = new Map<number, { readonly state: readonly OnnxValue[]; readonly trip: number }>();
+  readonly #loops = new Map<number, { readonly state: readonly OnnxValue[]; readonly trip: OnnxValue }>();
   readonly #folds = new Map<Loop, readonly OnnxValue[]>();
 
   constructor(g: GraphBuilder, leaves: Leaves) {
@@ -116,7 +116,7 @@ export class ExprEmitter {
       case "state":
         return this.#loops.get(e.level)?.state[e.part] ?? refuse("a loop's state outside of it");
       case "trip":
-        return this.#constant(this.#loops.get(e.level)?.trip ?? 0, "index");
+        return this.#loops.get(e.level)?.trip ?? refuse("a loop's trip number outside of it");
       default:
         return e satisfies never;
     }
@@ -146,20 +146,41 @@ export class ExprEmitter {
 
   #fold(loop: Loop): readonly OnnxValue[] {
     const known = this.#folds.get(loop);
-    if (known !== undefined) return known;
-    if (loop.until !== undefined || loop.count.op !== "const") return refuse("a loop over each element, of a length that data decides, has no node in ONNX");
-    const count = Number(loop.count.value);
-    if (count > MAX_TRIPS) return refuse(`a loop of ${count} trips over each element would be unrolled`);
-    let state: readonly OnnxValue[] = loop.init.map((e) => this.emit(e));
-    for (let trip = 0; trip < count; trip++) {
-      this.#loops.set(loop.level, { state, trip });
-      const inner = new ExprEmitter(this.#g, this.#leaves);
-      for (const [level, open] of this.#loops) inner.#loops.set(level, open);
-      state = loop.body.map((e) => inner.emit(e));
-    }
-    this.#loops.delete(loop.level);
+    if (known?.every((v) => this.#g.visible(v)) === true) return known;
+    const short = loop.until === undefined && loop.count.op === "const" && Number(loop.count.value) <= MAX_TRIPS;
+    const state = short ? this.#unrolled(loop, Number(loop.count.op === "const" ? loop.count.value : 0)) : this.#looped(loop);
     this.#folds.set(loop, state);
     return state;
+  }
+  #unrolled(loop: Loop, count: number): readonly OnnxValue[] {
+    let state: readonly OnnxValue[] = loop.init.map((e) => this.emit(e));
+    for (let trip = 0; trip < count; trip++) state = this.#inside(loop, { state, trip: this.#constant(trip, "index") }, (inner) => loop.body.map((e) => inner.emit(e)));
+    return state;
+  }
+  /** As a Loop over all elements at once: those that are done keep their state. */
+  #looped(loop: Loop): readonly OnnxValue[] {
+    const g = this.#g;
+    const init = loop.init.map((e) => this.emit(e));
+    const count = g.cast(this.emit(loop.count), "int64");
+    const most = g.op("ReduceMax", [g.op("Concat", [g.op("Reshape", [count, g.ints([-1])]), g.ints([0])], { axis: 0 })], { keepdims: 0 });
+    const { state } = loopNode(g, most, [...init, g.scalar(false, "bool")], (trip, before) => {
+      const own = before.slice(0, init.length);
+      const stopped = before[init.length] ?? refuse("a loop's state");
+      return this.#inside(loop, { state: own, trip }, (inner) => {
+        const stop = loop.until === undefined ? stopped : g.op("Or", [stopped, inner.emit(loop.until)]);
+        const active = g.op("And", [g.op("Less", [trip, count], {}, "bool"), g.op("Not", [stop])]);
+        const next = loop.body.map((e, i) => whereValue(g, active, inner.emit(e), own[i] ?? refuse("a loop's state")));
+        const any = g.op("Greater", [g.op("ReduceMax", [g.op("Reshape", [g.cast(active, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")], {}, "bool");
+        return { go: any, state: [...next, stop], stacked: [] };
+      });
+    });
+    return state.slice(0, init.length);
+  }
+  #inside<X>(loop: Loop, open: { readonly state: readonly OnnxValue[]; readonly trip: OnnxValue }, body: (inner: ExprEmitter) => X): X {
+    const inner = new ExprEmitter(this.#g, this.#leaves);
+    for (const [level, other] of this.#loops) inner.#loops.set(level, other);
+    inner.#loops.set(loop.level, open);
+    return body(inner);
   }
 
   #nan(a: OnnxValue): OnnxValue {
@@ -309,8 +330,23 @@ export class ExprEmitter {
       case "and": return op("And", g.cast(a, "bool"), g.cast(b, "bool"));
       case "or": return op("Or", g.cast(a, "bool"), g.cast(b, "bool"));
       case "xor": return op("Xor", g.cast(a, "bool"), g.cast(b, "bool"));
+      case "gcd": return this.#gcd(a, b);
       default: return refuse(`the function \`${fn}\` has no counterpart in ONNX`);
     }
+  }
+
+  /** Euclid's algorithm for all elements at once. */
+  #gcd(a: OnnxValue, b: OnnxValue): OnnxValue {
+    const g = this.#g;
+    const zero = g.scalar(0, a.dtype);
+    const any = (v: OnnxValue): OnnxValue => g.op("Greater", [g.op("ReduceMax", [g.op("Reshape", [g.cast(v, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")], {}, "bool");
+    const { state } = loopNode(g, g.scalar(100, "int64"), [g.op("Add", [g.op("Abs", [a]), g.op("Mul", [b, zero])]), g.op("Add", [g.op("Abs", [b]), g.op("Mul", [a, zero])])], (_trip, [x, y]) => {
+      if (x === undefined || y === undefined) return refuse("a loop's state");
+      const done = g.op("Equal", [y, zero], {}, "bool");
+      const rest = g.op("Mod", [x, this.#nonZero(y)]);
+      return { go: any(g.op("Not", [done])), state: [whereValue(g, done, x, y), whereValue(g, done, y, rest)], stacked: [] };
+    });
+    return state[0] ?? a;
   }
 
   #nonZero(b: OnnxValue): OnnxValue {

@@ -185,6 +185,38 @@ export class GraphBuilder {
   }
 }
 
+/** What a loop's body gives: whether to go on, the next state, and values that are stacked along a new first axis. */
+export interface LoopEnd {
+  readonly go: OnnxValue | undefined;
+  readonly state: readonly OnnxValue[];
+  readonly stacked: readonly OnnxValue[];
+}
+
+/** A Loop node over values; `limit` is a 0-dim int64. */
+export function loopNode(g: GraphBuilder, limit: OnnxValue, init: readonly OnnxValue[], body: (trip: OnnxValue, state: readonly OnnxValue[]) => LoopEnd): { readonly state: readonly OnnxValue[]; readonly stacked: readonly OnnxValue[] } {
+  const scope = new Scope(g.scope);
+  const inner = (name: string, dtype: DType): OnnxValue => ({ name: g.fresh(name), dtype, sequence: false, scope });
+  const [trip, go] = [inner("trip", "int64"), inner("go", "bool")];
+  const state = init.map((v) => inner("state", v.dtype));
+  const end = g.within(scope, () => {
+    const made = body(trip, state);
+    const out = (v: OnnxValue): OnnxValue => {
+      const own = inner("out", v.dtype);
+      g.push("Identity", [v], [own], []);
+      return own;
+    };
+    return { go: out(made.go ?? g.scalar(true, "bool")), state: made.state.map(out), stacked: made.stacked.map(out) };
+  });
+  const outer = (v: OnnxValue): OnnxValue => ({ name: g.fresh("loop"), dtype: v.dtype, sequence: false, scope: g.scope });
+  const results = { state: end.state.map(outer), stacked: end.stacked.map(outer) };
+  const graph = graphProto(
+    g.fresh("body"), scope, [infoOf(trip, trip.name, []), infoOf(go, go.name, []), ...state.map((v) => infoOf(v))],
+    [infoOf(end.go, end.go.name, []), ...end.state.map((v) => infoOf(v)), ...end.stacked.map((v) => infoOf(v))],
+  );
+  g.push("Loop", [limit, undefined, ...init], [...results.state, ...results.stacked], attributesOf({ body: { kind: "graph", value: graph } }));
+  return results;
+}
+
 /** A 0-dim tensor of any dtype that ONNX has. */
 export function scalarTensor(value: number | bigint | boolean, dtype: DType): Tensor {
   const plain = dtype === "float16" || dtype === "bfloat16" || dtype.startsWith("float8") ? undefined : dtype;

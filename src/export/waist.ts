@@ -1,6 +1,6 @@
 /** Calls of the waist as nodes, for tensors of known sizes: how an op is spelled out that has no counterpart in ONNX. */
 
-import { cast, type Expr, operandsOf, reachable } from "../expr/expr.ts";
+import { type BinaryOp, cast, type Expr, operandsOf, reachable } from "../expr/expr.ts";
 import type { Call, ComputeCall, ContractCall, ConvolveCall, FftCall, MapCall, RandomCall, ReduceCall, Region, ScanCall, ScatterCall, SortCall, WindowCall } from "../prims/call.ts";
 import type { Combiner } from "../prims/combiner.ts";
 import type { Context } from "../prims/context.ts";
@@ -12,7 +12,7 @@ import { contiguousStrides, numelOf } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import { ExprEmitter, whereValue } from "./expressions.ts";
-import { floatAttribute, type GraphBuilder, type OnnxValue } from "./graph.ts";
+import { floatAttribute, type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
 import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
 import { needsOpset, refuse } from "./values.ts";
 
@@ -23,7 +23,7 @@ interface Laid {
 }
 
 /** Most steps that a fold along an axis is unrolled to. */
-const MAX_UNROLLED = 128;
+const MAX_UNROLLED = 16;
 
 export function realLayout(v: { readonly dtype: DType } & Layout): Layout {
   if (!isComplex(v.dtype)) return { shape: v.shape, strides: v.strides, offset: v.offset };
@@ -227,55 +227,62 @@ export class WaistContext implements Context {
     const emitter = this.#elements(call, call.shape);
     const elements = call.program.outputs.map((o) => this.#output(emitter, o, call.shape));
     const kept = call.results[0]?.shape ?? [];
-    const values = this.#foldAxes(call.combiner, elements, call.axes, call.shape);
+    const values = this.#foldAxes(call, elements);
     call.results.forEach((view, i) => this.#write(view, reshapeTo(g, values[i] ?? refuse("a result is missing"), isComplex(view.dtype) ? [...kept, 2] : kept)));
   }
 
-  #foldAxes(combiner: Combiner, elements: readonly OnnxValue[], axes: readonly number[], shape: readonly number[]): OnnxValue[] {
+  #foldAxes(call: ReduceCall, elements: readonly OnnxValue[]): OnnxValue[] {
     const g = this.#g;
-    const [first] = elements;
-    if (first === undefined) return refuse("a reduction of nothing");
-    const plain: Readonly<Record<string, string>> = { sum: "ReduceSum", prod: "ReduceProd", min: "ReduceMin", max: "ReduceMax", any: "ReduceMax", all: "ReduceMin" };
-    const name = plain[combiner.name];
-    if (name !== undefined && first.dtype !== "bool") {
-      const reduced = reduceValue(g, name, first, axes, true);
-      if ((combiner.name === "min" || combiner.name === "max") && first.dtype.startsWith("float")) {
-        // NaN wins, which kernels disagree on.
-        const nan = g.op("Greater", [reduceValue(g, "ReduceMax", g.cast(g.op("IsNaN", [first], {}, "bool"), "int32"), axes, true), g.scalar(0, "int32")], {}, "bool");
-        return [whereValue(g, nan, g.scalar(NaN, first.dtype), reduced)];
-      }
-      return [reduced];
+    const { combiner, axes, shape } = call;
+    const kept = shape.map((n, i) => (axes.includes(i) ? 1 : n));
+    const parts = plainFolds(combiner);
+    if (parts !== undefined) {
+      const state = elements.map((v, i) => foldValue(g, parts[i] ?? "add", v, axes));
+      return this.#finish(call, state);
     }
-    if (name !== undefined) return [g.cast(reduceValue(g, name, g.cast(first, "int32"), axes, true), "bool")];
-    // Any other: step by step over the reduced positions.
+    // Any other goes over the reduced positions, which come first.
     const count = axes.reduce((n, axis) => n * (shape[axis] ?? 1), 1);
-    if (count > MAX_UNROLLED) return refuse(`a reduction by \`${combiner.name}\` over ${count} elements would be unrolled`);
     const rest = shape.map((_, i) => i).filter((i) => !axes.includes(i));
     const flat = elements.map((v) => reshapeTo(g, g.op("Transpose", [v], { perm: [...axes, ...rest] }), [count, ...rest.map((i) => shape[i] ?? 1)]));
-    const kept = shape.map((n, i) => (axes.includes(i) ? 1 : n));
-    return this.#steps(combiner, count, (i) => flat.map((v) => g.op("Gather", [v, g.scalar(i, "int64")], { axis: 0 })))
-      .finish()
-      .map((v) => reshapeTo(g, v, kept));
+    const extreme = EXTREMES[combiner.name];
+    const [values, places] = flat;
+    if (extreme !== undefined && values !== undefined && places !== undefined && count > 0) {
+      const wide = values.dtype === "float32" || values.dtype === "float64" || values.dtype === "int64" || values.dtype === "int32" ? values.dtype : "int64";
+      const keys = g.cast(values, wide);
+      const worst = g.scalar(extreme === "ArgMax" ? Infinity : -Infinity, "float32");
+      const clean = wide === "float32" || wide === "float64" ? whereValue(g, g.op("IsNaN", [keys], {}, "bool"), g.cast(worst, wide), keys) : keys;
+      const at = g.op(extreme, [clean], { axis: 0, keepdims: 1, select_last_index: combiner.name.endsWith("Last") ? 1 : 0 }, "int64");
+      return this.#finish(call, [values, places].map((v) => g.op("GatherElements", [v, at], { axis: 0 }))).map((v) => reshapeTo(g, v, kept));
+    }
+    const state = count <= MAX_UNROLLED
+      ? this.#steps(call, count, (i) => flat.map((v) => g.op("Gather", [v, g.scalar(i, "int64")], { axis: 0 }))).state
+      : loopNode(g, g.scalar(count, "int64"), this.#start(combiner), (trip, before) => ({ go: undefined, state: this.#step(call, before, flat.map((v) => g.op("Gather", [v, trip], { axis: 0 }))), stacked: [] })).state;
+    return this.#finish(call, state).map((v) => reshapeTo(g, v, kept));
   }
 
+  #start(combiner: Combiner): OnnxValue[] {
+    const start = new ExprEmitter(this.#g, { arg: () => refuse("an operand in a fold"), scalar: () => 0 });
+    return combiner.init.map((e) => start.emit(e));
+  }
+  #step(call: ReduceCall | ScanCall, before: readonly OnnxValue[], elements: readonly OnnxValue[]): OnnxValue[] {
+    const step = new ExprEmitter(this.#g, {
+      arg: () => refuse("an operand in a fold"), scalar: (slot) => call.scalars[slot] ?? 0, acc: (p) => before[p] ?? refuse("a state"), val: (p) => elements[p] ?? refuse("an element"),
+    });
+    return call.combiner.combine.map((e) => step.emit(e));
+  }
+  #finish(call: ReduceCall | ScanCall, state: readonly OnnxValue[]): OnnxValue[] {
+    const end = new ExprEmitter(this.#g, { arg: () => refuse("an operand in a fold"), scalar: (slot) => call.scalars[slot] ?? 0, acc: (p) => state[p] ?? refuse("a state") });
+    return call.combiner.finish.map((e) => end.emit(e));
+  }
   /** The fold's states, one after another. */
-  #steps(combiner: Combiner, count: number, elementsAt: (i: number) => readonly OnnxValue[]): { readonly states: readonly OnnxValue[][]; readonly finish: () => OnnxValue[] } {
-    const g = this.#g;
-    const finishOf = (state: readonly OnnxValue[]): OnnxValue[] => {
-      const end = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0, acc: (p) => state[p] ?? refuse("a state") });
-      return combiner.finish.map((e) => end.emit(e));
-    };
-    const start = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0 });
-    let state = combiner.init.map((e) => start.emit(e));
-    const states: OnnxValue[][] = [];
+  #steps(call: ReduceCall | ScanCall, count: number, elementsAt: (i: number) => readonly OnnxValue[]): { readonly finished: readonly OnnxValue[][]; readonly state: readonly OnnxValue[] } {
+    let state = this.#start(call.combiner);
+    const finished: OnnxValue[][] = [];
     for (let i = 0; i < count; i++) {
-      const elements = elementsAt(i);
-      const before = state;
-      const step = new ExprEmitter(g, { arg: () => refuse("an operand in a fold"), scalar: () => 0, acc: (p) => before[p] ?? refuse("a state"), val: (p) => elements[p] ?? refuse("an element") });
-      state = combiner.combine.map((e) => step.emit(e));
-      states.push(finishOf(state));
+      state = this.#step(call, state, elementsAt(i));
+      finished.push(this.#finish(call, state));
     }
-    return { states, finish: () => finishOf(state) };
+    return { finished, state };
   }
 
   #scan(call: ScanCall): void {
@@ -286,18 +293,35 @@ export class WaistContext implements Context {
     const [first] = elements;
     if (first === undefined) return refuse("a scan of nothing");
     const [result] = call.results;
-    if (call.combiner.name === "sum" && result !== undefined && !isComplex(result.dtype)) {
+    if (shape.length > 0 && plainFolds(call.combiner)?.every((f) => f === "add") === true && call.combiner.name === "sum" && result !== undefined && !isComplex(result.dtype)) {
       this.#write(result, g.op("CumSum", [first, g.scalar(call.axis, "int64")], { exclusive: call.exclusive ? 1 : 0, reverse: call.reverse ? 1 : 0 }));
       return;
     }
     const count = shape[call.axis] ?? 1;
-    if (count > MAX_UNROLLED || call.exclusive) return refuse(`a scan by \`${call.combiner.name}\` over ${count} elements would be unrolled`);
+    if (call.exclusive || shape.length === 0) return refuse(`a scan by \`${call.combiner.name}\``);
     const at = (i: number): number => (call.reverse ? count - 1 - i : i);
-    const { states } = this.#steps(call.combiner, count, (i) => elements.map((v) => g.op("Gather", [v, g.ints([at(i)])], { axis: call.axis })));
     const one = shape.map((n, i) => (i === call.axis ? 1 : n));
+    if (count <= MAX_UNROLLED) {
+      const { finished } = this.#steps(call, count, (i) => elements.map((v) => g.op("Gather", [v, g.ints([at(i)])], { axis: call.axis })));
+      call.results.forEach((view, k) => {
+        const parts = finished.map((_, i) => g.op("Expand", [finished[at(i)]?.[k] ?? refuse("a state"), g.ints(one)]));
+        this.#write(view, g.op("Concat", parts, { axis: call.axis }));
+      });
+      return;
+    }
+    const perm = [call.axis, ...shape.map((_, i) => i).filter((i) => i !== call.axis)];
+    const back = perm.map((_, i) => perm.indexOf(i));
+    const first0 = elements.map((v) => g.op("Transpose", [v], { perm }));
+    const rest = g.ints(perm.slice(1).map((i) => shape[i] ?? 1));
+    const { stacked } = loopNode(g, g.scalar(count, "int64"), this.#start(call.combiner).map((v) => g.op("Expand", [v, rest])), (trip, before) => {
+      const place = call.reverse ? g.op("Sub", [g.scalar(count - 1, "int64"), trip]) : trip;
+      const state = this.#step(call, before, first0.map((v) => g.op("Gather", [v, place], { axis: 0 })));
+      return { go: undefined, state, stacked: this.#finish(call, state).map((v) => g.op("Expand", [v, rest])) };
+    });
     call.results.forEach((view, k) => {
-      const parts = states.map((_, i) => g.op("Expand", [states[at(i)]?.[k] ?? refuse("a state"), g.ints(one)]));
-      this.#write(view, g.op("Concat", parts, { axis: call.axis }));
+      const all = stacked[k] ?? refuse("a state");
+      const ordered = call.reverse ? g.op("Slice", [all, g.ints([-1]), g.ints([-9223372036854775807n]), g.ints([0]), g.ints([-1])]) : all;
+      this.#write(view, g.op("Transpose", [ordered], { perm: back }));
     });
   }
 
@@ -307,7 +331,7 @@ export class WaistContext implements Context {
     const [out] = call.results;
     if (a === undefined || b === undefined || out === undefined) return refuse("a product of nothing");
     const type = ({ f32: "float32", f64: "float64", i32: "int32", i64: "int64" } as const)[call.accumulate];
-    const product = g.op("MatMul", [g.cast(this.read(a, true), type), g.cast(this.read(b, true), type)]);
+    const product = g.op("MatMul", [g.cast(this.read(a), type), g.cast(this.read(b), type)]);
     if (call.epilogue === undefined) return this.#write(out, product);
     const epilogue = call.epilogue;
     const rounded = g.cast(product, epilogue.operands[0] ?? out.dtype);
@@ -343,7 +367,14 @@ export class WaistContext implements Context {
     const lead = x.shape.slice(0, x.shape.length - n);
     const spatial = x.shape.slice(x.shape.length - n);
     const as = (v: OnnxValue): OnnxValue => reshapeTo(g, v, [1, numelOf(lead), ...spatial]);
-    const attributes = { kernel_shape: call.kernel, strides: call.stride, pads: [...call.padBegin, ...call.padEnd] };
+    // A last window may reach beyond the padding.
+    const padEnd = call.kernel.map((k, i) => {
+      const size = out.shape[out.shape.length - n + i] ?? 1;
+      const reach = (size - 1) * (call.stride[i] ?? 1) + (call.dilation[i] ?? 1) * (k - 1) + 1 - (spatial[i] ?? 1) - (call.padBegin[i] ?? 0);
+      return Math.max(call.padEnd[i] ?? 0, reach);
+    });
+    if (call.reduction === "sum" && padEnd.some((p, i) => p !== call.padEnd[i])) return refuse("average pooling whose windows leave the padded input");
+    const attributes = { kernel_shape: call.kernel, strides: call.stride, pads: [...call.padBegin, ...padEnd] };
     const value = this.read(x);
     if (call.reduction === "sum") {
       if (x.dtype === "float64") return refuse("pooling in double precision has no kernel in onnxruntime");
@@ -407,7 +438,7 @@ export class WaistContext implements Context {
     const n = x.shape[call.axis] ?? 1;
     // The transformed axis first of two: kernels take one batch axis, the signal, and the pair.
     const moved = rest.length === 0 ? this.read(x) : g.op("Transpose", [this.read(x)], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, x.shape.length] });
-    const batch = reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]);
+    const batch = g.cast(reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]), "float64");
     const transformed = g.opset >= 20
       ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
       : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
@@ -417,6 +448,31 @@ export class WaistContext implements Context {
     const perm = [...lead.map((_, i) => i), lead.length + rest.length, ...rest.map((_, i) => lead.length + i), x.shape.length];
     this.#write(out, rest.length === 0 ? back : g.op("Transpose", [back], { perm }));
   }
+}
+
+const EXTREMES: Readonly<Record<string, "ArgMax" | "ArgMin">> = { argmax: "ArgMax", argmaxLast: "ArgMax", argmin: "ArgMin", argminLast: "ArgMin" };
+
+/** For each part of a fold's state the one function that joins it with its element alone; undefined where it is more. */
+function plainFolds(combiner: Combiner): BinaryOp[] | undefined {
+  const out: BinaryOp[] = [];
+  for (const [i, e] of combiner.combine.entries()) {
+    if (e.op !== "binary" || e.a.op !== "acc" || e.a.part !== i || e.b.op !== "val" || e.b.part !== i) return undefined;
+    if (!["add", "mul", "min", "max", "or", "and"].includes(e.fn)) return undefined;
+    const init = combiner.init[i];
+    if (init?.op !== "const" || ((e.fn === "add" || e.fn === "or") && Number(init.value) !== 0) || ((e.fn === "mul" || e.fn === "and") && Number(init.value) !== 1)) return undefined;
+    out.push(e.fn);
+  }
+  return out;
+}
+function foldValue(g: GraphBuilder, fn: BinaryOp, v: OnnxValue, axes: readonly number[]): OnnxValue {
+  if (axes.length === 0) return v;
+  if (v.dtype === "bool") return g.cast(reduceValue(g, fn === "or" || fn === "max" || fn === "add" ? "ReduceMax" : "ReduceMin", g.cast(v, "int32"), axes, true), "bool");
+  const name = { add: "ReduceSum", mul: "ReduceProd", min: "ReduceMin", max: "ReduceMax" }[fn as "add"];
+  const reduced = reduceValue(g, name, v, axes, true);
+  if ((fn !== "min" && fn !== "max") || !v.dtype.startsWith("float")) return reduced;
+  // NaN wins, which kernels disagree on.
+  const nan = g.op("Greater", [reduceValue(g, "ReduceMax", g.cast(g.op("IsNaN", [v], {}, "bool"), "int32"), axes, true), g.scalar(0, "int32")], {}, "bool");
+  return whereValue(g, nan, g.scalar(NaN, v.dtype), reduced);
 }
 
 /** A reduction with the axes where the opset wants them. */

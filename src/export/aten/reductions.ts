@@ -18,7 +18,12 @@ function reduction(op: string, at: { readonly axes?: number; readonly keep?: num
     const keep = at.keep !== undefined && boolArg(call, at.keep);
     const dims = withoutAxes(t.dims, axes, keep);
     const value = x.g.cast(x.g.cast(x.valueOf(t), meta.dtype), wideFloat(meta.dtype));
-    if (t.rank === 0) return x.result(op === "ReduceSum" || op === "ReduceMean" || op === "ReduceProd" ? value : value, meta, [t], []);
+    if (t.rank === 0) return x.result(value, meta, [t], []);
+    if (op === "ReduceMean" && t.meta.numel === 0) {
+      // Nothing has no mean, which not every kernel says.
+      const sum = reduceValue(x.g, "ReduceSum", value, axes, keep);
+      return x.result(x.op("Div", [sum, countOf(call, t, axes, value.dtype)]), meta, [t], dims);
+    }
     return x.result(reduceValue(x.g, op, value, axes, keep), meta, [t], dims);
   };
 }
@@ -111,7 +116,7 @@ function momentsOf(call: OpCall, t: SymTensor, axes: readonly number[], correcti
   const { x } = call;
   const dtype = wideFloat(t.dtype);
   const value = x.g.cast(x.valueOf(t), dtype);
-  const mean = reduceValue(x.g, "ReduceMean", value, axes, true);
+  const mean = t.meta.numel === 0 ? x.op("Div", [reduceValue(x.g, "ReduceSum", value, axes, true), countOf(call, t, axes, dtype)]) : reduceValue(x.g, "ReduceMean", value, axes, true);
   const d = x.op("Sub", [value, mean]);
   const sum = reduceValue(x.g, "ReduceSum", x.op("Mul", [d, d]), axes, keep);
   const n = countOf(call, t, axes, dtype);
