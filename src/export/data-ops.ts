@@ -85,6 +85,15 @@ export function dataOp(x: Exporter, name: string, args: readonly Datum[], bound:
     if (own !== undefined) return [list.reduce((a, b) => own(x, [a, b], reduced === "any" || reduced === "all" ? ["bool", "bool"] : [type, type], 0, rootsOf([a, b]), node))];
   }
   if (all.length === 0) return undefined;
+  if (/^aten::(eq|ne)\.int_list$/.test(name)) {
+    const [a = [], b = []] = args.map((d) => itemsOf(d) ?? []);
+    if (a.length !== b.length) return [name === "aten::ne.int_list"];
+    let all: OnnxValue = x.g.scalar(true, "bool");
+    a.forEach((d, i) => (all = x.op("And", [all, x.op("Equal", [x.scalarValue(d, "int64"), x.scalarValue(b[i] ?? 0, "int64")], {}, "bool")])));
+    const same = a.every((d, i) => Number(isSym(d) ? d.hint : intOf(d)) === Number(isSym(b[i]) ? b[i].hint : intOf(b[i] ?? 0)));
+    const isNe = name === "aten::ne.int_list";
+    return [x.number("bool", isNe ? x.op("Not", [all]) : all, same !== isNe, rootsOf(args))];
+  }
   if (isTensorMaker(name)) return undefined;
   // Anything else: on the numbers of the examples, which so are fixed.
   if (bound === undefined) return undefined;
@@ -270,6 +279,10 @@ function asType(x: Exporter, t: SymTensor, type: Sym["type"]): Datum | undefined
 }
 function toList(x: Exporter, d: Datum, node: Node): readonly Datum[] | undefined {
   if (!isSymTensor(d) || x.knownOf(d) !== undefined) return undefined;
+  if (d.rank === 1 && !d.isStatic && d.roots === undefined) {
+    const kind = isFloat(d.dtype) ? "float" : d.dtype === "bool" ? "bool" : "int";
+    return [new SymList(kind === "bool" ? false : { kind, value: 0 }, [x.g.cast(x.valueOf(d), DTYPE_OF[kind])])];
+  }
   x.fixSizes(d);
   let type = node.results[0]?.type ?? T.Any;
   const build = (v: OnnxValue, axis: number): Datum => {

@@ -9,7 +9,7 @@ import type { Call, MapCall, Region } from "../prims/call.ts";
 import type { Context } from "../prims/context.ts";
 import { usesIndex } from "../prims/program.ts";
 import { reachable } from "../expr/expr.ts";
-import { isComplex, isQuantized } from "../tensor/dtype.ts";
+import { isComplex } from "../tensor/dtype.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { broadcastShapes, sameShape } from "../tensor/shape.ts";
@@ -128,19 +128,20 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
   const found = schema === undefined ? undefined : lookUp(x, schema);
   const declared = found?.op.name ?? node.op;
   // Ops that are declared in place alone have the functional one's counterpart.
-  const name = HANDLERS[declared] === undefined ? declared.replace(/_(\.|$)/, "$1") : declared;
+  const isOut = found?.form === "out" || (writtenArguments(schema).length > 0 && /\.(\w+_)?out$/.test(declared));
+  const name = HANDLERS[declared] !== undefined ? declared : isOut ? declared.replace(/\.(\w+_)?out$/, "") : declared.replace(/_(\.|$)/, "$1");
   const known = knownArguments(x, args);
-  const writes = schema?.args.map((a, i) => (a.alias?.write === true ? i : -1)).filter((i) => i >= 0) ?? [];
+  const writes = writtenArguments(schema);
   if (known !== undefined && !isRandom(node.op)) {
     const folded = fold(x, bound, args, known, writes);
     if (folded !== undefined) return folded;
   }
   if (args.some((d) => isSymTensor(d) && d.meta.quantizer !== undefined)) {
-    const q = HANDLERS[name]?.({ x, name, args, meta: () => [], bound });
-    return q === undefined ? refuse(`\`${node.op}\` of a quantised tensor`) : toList(q);
+    // Quantised meanings are what they are on codes; no counterpart says the same.
+    return spellOut(x, node.op, bound, args);
   }
   const inplace = writes.length === 1 && writes[0] === 0 && (found?.form === "inplace" || name !== declared);
-  const handlerArgs = found?.form === "out" ? args.filter((_, i) => !writes.includes(i)) : args;
+  const handlerArgs = isOut ? args.filter((_, i) => !writes.includes(i)) : args;
   const complex = open.some((l) => l instanceof SymTensor && isComplex(l.dtype));
   const handler = HANDLERS[name];
   if (handler !== undefined && (!complex || COMPLEX_READY.has(name))) {
@@ -154,7 +155,7 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
     const done = handler({ x, name, args: handlerArgs, meta, bound });
     if (done !== undefined) {
       const results = toList(done);
-      if (found?.form === "out") return writeOuts(x, args, writes, results);
+      if (isOut) return writeOuts(x, args, writes, results);
       if (inplace) {
         const [target] = args;
         const [value] = results;
@@ -179,6 +180,10 @@ const VIEW_IN_PLACE = /^aten::(unsqueeze_|squeeze_|t_|transpose_|swapaxes_|swapd
 const COMPLEX_READY: ReadonlySet<string> = new Set(["aten::size.int", "aten::size", "aten::dim", "prim::dtype", "aten::is_complex", "aten::len.Tensor", "aten::numel", "aten::view_as_real"]);
 const isRandom = (name: string): boolean => /::(rand|bernoulli|normal|dropout|feature_dropout|alpha_dropout|multinomial|poisson|uniform|exponential|geometric|cauchy|log_normal|random|rrelu|_fused_dropout|native_dropout|binomial)/.test(name);
 
+/** Places of the arguments that the op writes. */
+function writtenArguments(schema: Schema | undefined): number[] {
+  return schema?.args.map((a, i) => (a.alias?.write === true ? i : -1)).filter((i) => i >= 0) ?? [];
+}
 function lookUp(x: Exporter, schema: Schema): Derived | undefined {
   if (!derived.has(schema)) derived.set(schema, derive(schema, x.ops));
   return derived.get(schema);
@@ -396,7 +401,7 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
       let dims = broadcastOf(reads.map((r) => r?.dims ?? []), view.shape.length);
       if (target !== undefined) {
         // Written in place: the target's own sizes.
-        if (wholeOf(view) === undefined || target.value.dtype !== output.dtype) return undefined;
+        if (wholeOf(view) === undefined || target.value.dtype !== laneOf(output.dtype)) return undefined;
         dims = [...target.dims];
         const owner = [...metas].find(([, m]) => m.storage === view.storage)?.[0];
         if (owner !== undefined && !(call.operands.some((o, k) => o.storage === view.storage && used.has(k)))) value = x.op("Expand", [value, x.shapeValue(owner)]);
@@ -422,7 +427,9 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
       failed = true;
       return leaf;
     }
-    return x.tensor(made.value, metaTensor(leaf.shape, leaf.dtype, leaf.strides), made.dims, roots);
+    const own = metaTensor(leaf.shape, leaf.dtype, leaf.strides);
+    own.quantizer = leaf.quantizer;
+    return x.tensor(made.value, own, made.dims, roots);
   }));
   return failed ? undefined : out;
 }
@@ -456,12 +463,12 @@ function spellOut(x: Exporter, name: string, bound: BoundOp, args: readonly Datu
     if (leaf instanceof SymTensor) x.fixSizes(leaf);
     else x.fix(leaf);
   }
-  if (tensors.some((t) => isQuantized(t.dtype))) return refuse(`\`${name}\` of a quantised tensor`);
   const context = new WaistContext(x.g, x.context, (cond) => addCheck(x, cond));
   const stands = new Map<SymTensor, Tensor>();
   for (const t of tensors) {
     const meta = metaTensor(t.meta.shape, t.dtype, denseLike(t.meta));
     meta.wrappedNumber = t.meta.wrappedNumber;
+    meta.quantizer = t.meta.quantizer;
     context.lay(meta, x.valueOf(t));
     stands.set(t, meta);
   }
@@ -503,15 +510,17 @@ function denseLike(t: Tensor): readonly number[] {
 function settle(x: Exporter, results: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Tensor>): readonly Datum[] {
   for (const [t, meta] of stands) {
     if (!context.written.has(meta.storage)) continue;
-    if (!sameShape(meta.shape, t.meta.shape)) return refuse("an op that changes a tensor's shape in place");
     const value = context.read(meta);
+    if (!sameShape(meta.shape, t.meta.shape)) {
+      x.become(t, x.tensor(value, metaTensor(meta.shape, t.dtype), [...meta.shape], NO_ROOTS));
+      continue;
+    }
     if (isComplex(t.dtype)) return refuse("a complex tensor that is written in place");
     x.write(t, value);
   }
   return results.map((d) => mapDatum(d, (leaf) => {
     if (!(leaf instanceof Tensor)) return leaf;
     for (const [t, meta] of stands) if (meta === leaf) return t;
-    if (leaf.quantizer !== undefined) return refuse("a quantised result");
     const source = [...stands].find(([, m]) => m.storage === leaf.storage);
     if (source !== undefined) {
       const [t, stand] = source;
@@ -537,6 +546,7 @@ function settle(x: Exporter, results: readonly Datum[], context: WaistContext, s
     }
     const plain = leaf.conj || leaf.neg ? refuse("a lazily conjugated result") : leaf;
     const meta = metaTensor(plain.shape, plain.dtype, plain.strides.some((s, i) => s === 0 && (plain.shape[i] ?? 1) > 1) ? undefined : plain.strides);
+    meta.quantizer = plain.quantizer;
     return x.tensor(context.read(plain), meta, [...plain.shape], NO_ROOTS);
   }));
 }

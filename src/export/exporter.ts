@@ -4,7 +4,7 @@ import type { Datum } from "../ir/datum.ts";
 import { makeDict, makeList, makeTuple } from "../ir/datum.ts";
 import type { OpTable } from "../ops/registry.ts";
 import type { Context } from "../prims/context.ts";
-import { type DType, dtypeInfo, isComplex, realOf } from "../tensor/dtype.ts";
+import { type DType, dtypeInfo, isComplex, isQuantized, realOf } from "../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../tensor/error.ts";
 import type { Storage } from "../tensor/storage.ts";
 import { sameShape } from "../tensor/shape.ts";
@@ -12,6 +12,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { type Attributes, GraphBuilder, type OnnxValue, type Scope } from "./graph.ts";
 import { readView, writeView } from "./strided.ts";
 import { newVersion, Trail } from "./trail.ts";
+import { laneOf } from "./waist.ts";
 import { type DimSize, DTYPE_OF, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, refuse, type Root, type Roots, Sym, SymStorage, SymTensor, type ViewOf } from "./values.ts";
 
 export interface Services {
@@ -160,7 +161,7 @@ export class Exporter {
 
   constantOf(known: Tensor, label = "c"): OnnxValue {
     const name = label === "" || known.numel <= 1 ? "c" : label;
-    if (known.quantizer !== undefined) return refuse("a quantised tensor has no value of its own in ONNX");
+    if (isQuantized(known.dtype)) return this.g.constant(Tensor.from(known.data, known.shape, laneOf(known.dtype)), name);
     if (isComplex(known.dtype)) return this.g.constant(Tensor.from(known.data, [...known.shape, 2], realOf(known.dtype)), name);
     const plain = known.isContiguous && !known.conj && !known.neg ? known : Tensor.from(known.data, known.shape, known.dtype);
     return this.g.constant(plain, name);
@@ -169,7 +170,7 @@ export class Exporter {
   /** Writes a value of the tensor's shape and dtype, also through what it is a view of. */
   write(t: SymTensor, value: OnnxValue): void {
     if (isComplex(t.dtype)) return refuse("a tensor of complex numbers is written in place");
-    if (value.dtype !== t.dtype) return this.write(t, this.g.cast(value, t.dtype));
+    if (value.dtype !== laneOf(t.dtype)) return this.write(t, this.g.cast(value, laneOf(t.dtype)));
     const { view } = t;
     if (view === undefined) {
       this.touchStorage(t);

@@ -197,7 +197,7 @@ export class ExprEmitter {
     const floats = isFloat(type);
     switch (fn) {
       case "neg": return this.#wrap(a.dtype === "uint64" ? op("Sub", g.scalar(0, "uint64"), a) : op("Neg", a), type);
-      case "abs": return this.#wrap(op("Abs", a), type);
+      case "abs": return floats ? op("Abs", a) : this.#wrap(whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), type.startsWith("u") ? a : op("Neg", a), a), type); // the lowest has no opposite
       case "not": return op("Not", a.dtype === "bool" ? a : g.cast(a, "bool"));
       case "bitnot":
         if (type === "bool") return op("Not", a);

@@ -29,7 +29,10 @@ export function realLayout(v: { readonly dtype: DType } & Layout): Layout {
   if (!isComplex(v.dtype)) return { shape: v.shape, strides: v.strides, offset: v.offset };
   return { shape: [...v.shape, 2], strides: [...v.strides.map((s) => 2 * s), 1], offset: 2 * v.offset };
 }
-export const laneOf = (dtype: DType): DType => (isComplex(dtype) ? realOf(dtype) : dtype);
+/** What elements are in the graph: parts of complex numbers, codes of quantised ones. */
+export function laneOf(dtype: DType): DType {
+  return isComplex(dtype) ? realOf(dtype) : dtype === "quint8" ? "uint8" : dtype === "qint8" ? "int8" : dtype === "qint32" ? "int32" : dtype;
+}
 
 export class WaistContext implements Context {
   readonly defaultDtype: DType;
@@ -127,7 +130,7 @@ export class WaistContext implements Context {
       arg: (i, part) => {
         const view = operand(i);
         let value = values.get(i);
-        if (value === undefined) values.set(i, (value = this.read(view, true)));
+        if (value === undefined || !g.visible(value)) values.set(i, (value = this.read(view, true)));
         return partOf(value, view.dtype, part);
       },
       scalar: (slot) => call.scalars[slot] ?? 0,
@@ -139,7 +142,7 @@ export class WaistContext implements Context {
       load: (i, part, at, inside) => {
         const view = operand(i);
         let flat = flats.get(i);
-        if (flat === undefined) {
+        if (flat === undefined || !g.visible(flat)) {
           const full = this.read(view);
           flats.set(i, (flat = reshapeTo(g, full, isComplex(view.dtype) ? [-1, 2] : [-1])));
         }

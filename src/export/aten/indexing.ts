@@ -231,16 +231,6 @@ const maskedFill: Handler = (call) => {
   const meta = metaOf(call);
   return x.result(out, meta, [t, mask], meta.rank === t.rank ? t.dims.map((d, i) => (d === 1 && mask.dims[i - (t.rank - mask.rank)] !== 1 ? mask.dims[i - (t.rank - mask.rank)] : d)) : "open");
 };
-const oneHot: Handler = (call) => {
-  const { x } = call;
-  const t = tensorArg(call, 0);
-  const classes = call.args[1] ?? -1;
-  if (classes === -1) return undefined;
-  const n = x.scalarValue(classes, "int64");
-  const all = x.op("Range", [x.g.scalar(0, "int64"), n, x.g.scalar(1, "int64")]);
-  const hot = x.g.cast(x.op("Equal", [x.op("Unsqueeze", [x.valueOf(t), x.g.ints([t.rank])]), all], {}, "bool"), "int64");
-  return x.result(hot, metaTensor([...t.meta.shape, typeof classes === "number" ? classes : STAND_IN], "int64"), call.args, [...t.dims, typeof classes === "number" ? classes : undefined]);
-};
 const unique: Handler = (call) => {
   const { x } = call;
   const t = tensorArg(call, 0);
@@ -274,6 +264,6 @@ export const indexing: Readonly<Record<string, Handler>> = {
   "aten::scatter.src": scatter("set"), "aten::scatter.value": scatter("set"), "aten::scatter_add": scatter("add"), "aten::scatter.reduce": scatter("named"), "aten::scatter.value_reduce": scatter("named"), "aten::scatter_reduce.two": scatter("named"),
   "aten::index.Tensor": index, "aten::index.Tensor_hacked_twin": index, "aten::index_put": indexPut, "aten::index_put.hacked_twin": indexPut, "aten::_unsafe_index.Tensor": index,
   "aten::index_copy": indexSlices("set"), "aten::index_add": indexSlices("add"), "aten::index_fill.int_Scalar": indexSlices("fill"), "aten::index_fill.int_Tensor": indexSlices("fill"),
-  "aten::masked_select": maskedSelect, "aten::nonzero": nonzero, "aten::argwhere": nonzero, "aten::masked_fill.Scalar": maskedFill, "aten::masked_fill.Tensor": maskedFill, "aten::one_hot": oneHot,
+  "aten::masked_select": maskedSelect, "aten::nonzero": nonzero, "aten::argwhere": nonzero, "aten::masked_fill.Scalar": maskedFill, "aten::masked_fill.Tensor": maskedFill,
   "aten::_unique2": unique, "aten::unique_dim": unique, "torchvision::nms": nms,
 };
