@@ -276,6 +276,7 @@ function fold(x: Exporter, bound: BoundOp, args: readonly Datum[], known: readon
     const meta = new Tensor(source.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
     meta.conj = leaf.conj;
     meta.neg = leaf.neg;
+    meta.quantizer = leaf.quantizer;
     const root = x.rootOf(source);
     return new SymTensor(meta, [...leaf.shape], NO_ROOTS, source.storage, x.stridedView(root, meta));
   }));
@@ -530,6 +531,7 @@ function settle(x: Exporter, results: readonly Datum[], context: WaistContext, s
       const meta = new Tensor(inner.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
       meta.conj = leaf.conj;
       meta.neg = leaf.neg;
+      meta.quantizer = leaf.quantizer;
       const made = new SymTensor(meta, [...leaf.shape], NO_ROOTS, inner.storage, {
         parent: inner,
         overlaps: true,

@@ -202,10 +202,10 @@ export class ExprEmitter {
       case "bitnot":
         if (type === "bool") return op("Not", a);
         return this.#wrap(type.startsWith("u") ? op("Sub", g.scalar({ u8: 255, u16: 65535, u32: 4294967295 }[type as "u8"] ?? 0, a.dtype), a) : op("Sub", op("Neg", a), g.scalar(1, a.dtype)), type);
-      case "sign": return floats ? whereValue(g, this.#nan(a), a, op("Sign", a)) : op("Sign", a);
+      case "sign": return floats ? op("Sub", g.cast(g.op("Greater", [a, c(0)], {}, "bool"), a.dtype), g.cast(g.op("Less", [a, c(0)], {}, "bool"), a.dtype)) : op("Sign", a); // NaN has no sign
       case "floor": return op("Floor", a);
       case "ceil": return op("Ceil", a);
-      case "trunc": return mul(op("Sign", a), op("Floor", op("Abs", a)));
+      case "trunc": return whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), op("Ceil", a), op("Floor", a));
       case "rint": return op("Round", a);
       case "sqrt": return op("Sqrt", a);
       case "isnan": return floats ? this.#nan(a) : g.op("Equal", [a, g.op("Add", [a, c(1)])], {}, "bool");

@@ -23,6 +23,23 @@ class Raised extends Error {
   }
 }
 
+/** One way of a branch: what it gives with the registers that it may write. */
+type Way = (registers: Datum[]) => readonly Datum[];
+
+/** A branch whose results have no common form: the block around it is to go on in each way. */
+class Split extends Error {
+  readonly instruction: Instruction & { readonly kind: "if" };
+  readonly cond: Sym;
+  readonly refusal: OpwiseError;
+  constructor(instruction: Instruction & { readonly kind: "if" }, cond: Sym, refusal: OpwiseError) {
+    super(refusal.message);
+    this.instruction = instruction;
+    this.cond = cond;
+    this.refusal = refusal;
+  }
+}
+const MAX_SPLITS = 64;
+
 /** Trips that a loop of known length is unrolled to at most, where it cannot be a Loop; and those to which it is unrolled at once. */
 const MAX_UNROLLED = 512;
 const UNROLLED = 24;
@@ -46,7 +63,13 @@ export class AbstractMachine {
   }
 
   block(block: CodeBlock, registers: Datum[]): Datum[] {
-    for (const instruction of block.instructions) {
+    return this.#from(block, 0, registers);
+  }
+
+  /** The block from an instruction on. */
+  #from(block: CodeBlock, first: number, registers: Datum[]): Datum[] {
+    for (let at = first; at < block.instructions.length; at++) {
+      const instruction = block.instructions[at] ?? unreachable("instruction");
       const { node } = instruction;
       const outer = this.x.g.origin;
       this.x.g.origin = { op: node.op, metadata: metadataOf(node) };
@@ -58,6 +81,10 @@ export class AbstractMachine {
           registers[r] = value;
         });
       } catch (error) {
+        if (error instanceof Split) {
+          this.x.g.origin = outer;
+          return this.#splitRest(block, at, error, registers);
+        }
         if (error instanceof Raised) throw error;
         const placed = typedError(error).at(whereOf(node));
         throw placed;
@@ -163,24 +190,44 @@ export class AbstractMachine {
     if (x.isFixed(cond.roots)) return this.block(cond.hint === true ? then : otherwise, registers);
     const done = this.#attempt(() => this.#branches(instruction, cond, [then, otherwise], registers));
     if (!(done instanceof OpwiseError)) return done;
+    // No results that both ways have in common: what follows belongs to each way.
+    if (cond.roots === undefined) throw new Split(instruction, cond, done);
     // Not an If: the condition is fixed as the examples have it.
-    if (cond.roots === undefined) throw done;
     x.fix(cond);
     return this.block(cond.hint === true ? then : otherwise, registers);
   }
 
+  /** The rest of a block in both ways of a branch whose results have no common form. */
+  #splitRest(block: CodeBlock, at: number, { instruction, cond, refusal }: Split, registers: Datum[]): Datum[] {
+    if (++this.#splits > MAX_SPLITS) throw refusal;
+    const [then, otherwise] = instruction.blocks;
+    const follow = (own: CodeBlock | undefined) => (inner: Datum[]): Datum[] => {
+      const results = this.block(own ?? unreachable("branch"), inner);
+      instruction.results.forEach((r, i) => (inner[r] = results[i] ?? null));
+      return this.#from(block, at + 1, inner);
+    };
+    const done = this.#attempt(() => this.#ways(cond, [follow(then), follow(otherwise)], block.outputs.map(() => T.Any), registers));
+    if (done instanceof OpwiseError) throw refusal;
+    return [...done];
+  }
+  #splits = 0;
+
   #branches(instruction: Instruction & { readonly kind: "if" }, cond: Sym, blocks: readonly [CodeBlock, CodeBlock], registers: Datum[]): readonly Datum[] {
+    return this.#ways(cond, [(own) => this.block(blocks[0], own), (own) => this.block(blocks[1], own)], instruction.node.results.map((r) => r.type), registers);
+  }
+
+  /** An If of two ways to go on. */
+  #ways(cond: Sym, ways: readonly [Way, Way], types: readonly Type[], registers: Datum[]): readonly Datum[] {
     const { x } = this;
-    const types = instruction.node.results.map((r) => r.type);
-    const run = (block: CodeBlock): Side | Raised => this.#side(block, [...registers], types);
-    const first = run(blocks[0]);
-    const second = run(blocks[1]);
+    const run = (way: Way): Side | Raised => this.#side(way, [...registers], types);
+    const first = run(ways[0]);
+    const second = run(ways[1]);
     if (first instanceof Raised || second instanceof Raised) {
       if (first instanceof Raised && second instanceof Raised) throw first;
       // The way that raises is never gone on from: a check, and the other way alone.
       const good = first instanceof Raised ? 1 : 0;
       addCheck(x, good === 0 ? cond.onnx : x.op("Not", [cond.onnx]));
-      return this.block(blocks[good], registers);
+      return ways[good](registers);
     }
     const places = placesOf([...first.effects, ...second.effects]);
     const sides = [first, second] as const;
@@ -231,14 +278,14 @@ export class AbstractMachine {
   }
 
   /** One way through a branch or a body, undone again. */
-  #side(block: CodeBlock, registers: Datum[], types: readonly Type[]): Side | Raised {
+  #side(way: Way, registers: Datum[], types: readonly Type[]): Side | Raised {
     const { x } = this;
     const scope = new Scope(x.g.scope);
     const depth = this.#depth;
     x.trail.enter();
     try {
       return x.within(scope, () => {
-        const outputs = this.block(block, registers).map((d, i) => freeze(x, d, types[i]));
+        const outputs = way(registers).map((d, i) => freeze(x, d, types[i]));
         const effects = x.trail.effects();
         const states = new Map(effects.map((t) => [keyOf(t.place), this.#freezePlace(t.place)] as const));
         return { scope, outputs, effects, states };

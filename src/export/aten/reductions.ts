@@ -3,7 +3,7 @@
 import { isFloat } from "../../tensor/dtype.ts";
 import type { Handler, OpCall } from "../dispatch.ts";
 import { whereValue } from "../expressions.ts";
-import type { OnnxValue } from "../graph.ts";
+import { loopNode, type OnnxValue } from "../graph.ts";
 import { reduceValue, sortValue } from "../waist.ts";
 import { type DimSize, isSym, metaTensor, type SymTensor } from "../values.ts";
 import { axesArg, axisArg, boolArg, metaOf, numberArg, tensorArg, wideFloat, withoutAxes } from "./tools.ts";
@@ -24,8 +24,22 @@ function reduction(op: string, at: { readonly axes?: number; readonly keep?: num
       const sum = reduceValue(x.g, "ReduceSum", value, axes, keep);
       return x.result(x.op("Div", [sum, countOf(call, t, axes, value.dtype)]), meta, [t], dims);
     }
+    if (op === "ReduceProd" && value.dtype === "int64") return x.result(wrappingProduct(call, t, value, axes, keep), meta, [t], dims);
     return x.result(reduceValue(x.g, op, value, axes, keep), meta, [t], dims);
   };
+}
+/** Kernels multiply int64 by way of doubles: here one factor after another, which wraps around. */
+function wrappingProduct(call: OpCall, t: SymTensor, value: OnnxValue, axes: readonly number[], keep: boolean): OnnxValue {
+  const { x } = call;
+  const rest = t.dims.map((_, i) => i).filter((i) => !axes.includes(i));
+  const shape = x.op("Shape", [value], {}, "int64");
+  const sizes = rest.length === 0 ? x.g.ints([]) : x.op("Gather", [shape, x.g.ints(rest)], { axis: 0 });
+  const moved = x.op("Transpose", [value], { perm: [...axes, ...rest] });
+  const lines = x.op("Reshape", [moved, x.op("Concat", [x.g.ints([-1]), sizes], { axis: 0 })]);
+  const count = x.op("ReduceProd", [x.op("Gather", [shape, x.g.ints(axes)], { axis: 0 })], { keepdims: 0 });
+  const { state } = loopNode(x.g, count, [x.op("Expand", [x.g.scalar(1, "int64"), sizes])], (trip, [so]) => ({ go: undefined, state: [x.op("Mul", [so ?? value, x.op("Gather", [lines, trip], { axis: 0 })])], stacked: [] }));
+  const out = state[0] ?? value;
+  return keep ? x.op("Unsqueeze", [out, x.g.ints(axes)]) : out;
 }
 
 /** Whether the value is NaN somewhere along the axes. */
