@@ -85,13 +85,15 @@ export function dataOp(x: Exporter, name: string, args: readonly Datum[], bound:
     if (own !== undefined) return [list.reduce((a, b) => own(x, [a, b], reduced === "any" || reduced === "all" ? ["bool", "bool"] : [type, type], 0, rootsOf([a, b]), node))];
   }
   if (all.length === 0) return undefined;
-  if (/^aten::(eq|ne)\.int_list$/.test(name)) {
+  if (/^aten::(eq|ne)\.(int|float|bool)_list$/.test(name)) {
+    const dtype: DType = name.includes("float") ? "float64" : name.includes("bool") ? "bool" : "int64";
     const [a = [], b = []] = args.map((d) => itemsOf(d) ?? []);
-    if (a.length !== b.length) return [name === "aten::ne.int_list"];
+    if (a.length !== b.length) return [name.startsWith("aten::ne")];
     let all: OnnxValue = x.g.scalar(true, "bool");
-    a.forEach((d, i) => (all = x.op("And", [all, x.op("Equal", [x.scalarValue(d, "int64"), x.scalarValue(b[i] ?? 0, "int64")], {}, "bool")])));
-    const same = a.every((d, i) => Number(isSym(d) ? d.hint : intOf(d)) === Number(isSym(b[i]) ? b[i].hint : intOf(b[i] ?? 0)));
-    const isNe = name === "aten::ne.int_list";
+    a.forEach((d, i) => (all = x.op("And", [all, x.op("Equal", [x.scalarValue(d, dtype), x.scalarValue(b[i] ?? 0, dtype)], {}, "bool")])));
+    const hint = (d: Datum | undefined): number => Number(isSym(d) ? d.hint : plainNumber(d ?? 0));
+    const same = a.every((d, i) => hint(d) === hint(b[i]));
+    const isNe = name.startsWith("aten::ne");
     return [x.number("bool", isNe ? x.op("Not", [all]) : all, same !== isNe, rootsOf(args))];
   }
   if (isTensorMaker(name)) return undefined;
@@ -376,10 +378,10 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       }));
       return [list];
     }
-    case "aten::pop.t": {
+    case "aten::pop.t": case "aten::Delete.t": {
       if (list === undefined) return undefined;
       const at = x.scalarValue(args[1] ?? -1, "int64");
-      const value = pick(x, list.item, list.columns, at);
+      const value = name === "aten::pop.t" ? pick(x, list.item, list.columns, at) : undefined;
       write(list, list.columns.map((c) => {
         if (c.sequence) return sequenceNode("SequenceErase", [c, at], c.dtype);
         const size = x.op("Size", [c], {}, "int64");
@@ -389,7 +391,7 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
         const tail = x.op("Slice", [c, one(x.op("Add", [place, x.g.scalar(1, "int64")])), one(size)]);
         return x.op("Concat", [head, tail], { axis: 0 });
       }));
-      return [value];
+      return value === undefined ? [] : [value];
     }
     case "aten::_set_item.t": {
       if (list === undefined) return undefined;
@@ -432,11 +434,13 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       write(list, joinedColumns);
       return [list];
     }
-    case "aten::stack": case "aten::cat": {
+    case "opwise::stack_scan": case "aten::stack": case "aten::cat": {
       if (list === undefined) return undefined;
       const [column] = list.columns;
       if (column === undefined || !column.sequence || !isSymTensor(list.item)) return refuse("a list of tuples is joined");
-      const stack = name === "aten::stack";
+      const scan = name === "opwise::stack_scan";
+      const stack = name === "aten::stack" || scan;
+      if (scan && (args[4] ?? null) !== null) return refuse("a scan of a given length");
       const item = list.item;
       const axis = Number(isSym(args[1]) ? x.fix(args[1]) : intOf(args[1] ?? 0));
       const rank = item.rank + (stack ? 1 : 0);
@@ -444,7 +448,9 @@ function listOp(x: Exporter, name: string, args: readonly Datum[], node: Node): 
       const [v] = x.g.node("ConcatFromSequence", [column], { dtypes: [column.dtype], attributes: { axis: at, new_axis: stack ? 1 : 0 } });
       const shape = stack ? [...item.meta.shape.slice(0, at), STAND_IN, ...item.meta.shape.slice(at)] : item.meta.shape.map((s, i) => (i === at ? s * STAND_IN : s));
       const dims = stack ? [...item.dims.slice(0, at), undefined, ...item.dims.slice(at)] : item.dims.map((d, i) => (i === at ? undefined : d));
-      return [x.tensor(v ?? column, meta(shape, column.dtype), dims.map(() => undefined), undefined)];
+      const all = v ?? column;
+      const turned = scan && args[2] === true ? x.op("Slice", [all, x.g.ints([-1]), x.g.ints([-9223372036854775807n]), x.g.ints([at]), x.g.ints([-1])]) : all;
+      return [x.tensor(turned, meta(shape, column.dtype), dims.map(() => undefined), undefined)];
     }
     case "aten::tensor": case "aten::tensor.int": case "aten::tensor.float": case "aten::tensor.bool": case "aten::as_tensor.list": {
       const [column] = list?.columns ?? [];

@@ -9,7 +9,7 @@ import type { Call, MapCall, Region } from "../prims/call.ts";
 import type { Context } from "../prims/context.ts";
 import { usesIndex } from "../prims/program.ts";
 import { reachable } from "../expr/expr.ts";
-import { isComplex } from "../tensor/dtype.ts";
+import { type DType, isComplex } from "../tensor/dtype.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { broadcastShapes, sameShape } from "../tensor/shape.ts";
@@ -20,7 +20,7 @@ import { ExprEmitter } from "./expressions.ts";
 import type { OnnxValue } from "./graph.ts";
 import { HANDLERS } from "./handlers.ts";
 import { dataOp, isDataOp } from "./data-ops.ts";
-import { writeView } from "./strided.ts";
+import { type Layout, writeView } from "./strided.ts";
 import { laneOf, realLayout, WaistContext } from "./waist.ts";
 import { type DimSize, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, openOf, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
 
@@ -136,7 +136,7 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
     const folded = fold(x, bound, args, known, writes);
     if (folded !== undefined) return folded;
   }
-  if (args.some((d) => isSymTensor(d) && d.meta.quantizer !== undefined)) {
+  if (open.some((d) => d instanceof SymTensor && d.meta.quantizer !== undefined)) {
     // Quantised meanings are what they are on codes; no counterpart says the same.
     return spellOut(x, node.op, bound, args);
   }
@@ -369,6 +369,8 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
   });
   if (!pointwise && operands.some(isSym)) return undefined;
   const { results, calls, metas } = metaRun(x, bound, operands, true);
+  // A shape that was changed in place is more than a value.
+  for (const [t, meta] of metas) if (!sameShape(meta.shape, t.meta.shape) || !sameShape(meta.strides, t.meta.strides) || meta.offset !== 0) return undefined;
   if (!calls.every((c): c is MapCall => c.kind === "map" && !usesIndex(c.program))) return undefined;
   const scalars = new Set(args.filter((d) => typeof d !== "object" || (d !== null && "kind" in d && "value" in d && d.kind !== "host")).map((d) => String(Number(typeof d === "object" && d !== null && "value" in d ? d.value : d))));
   if (!pointwise && calls.some((c) => c.scalars.some((s) => !scalars.has(String(Number(s)))))) return undefined;
@@ -465,22 +467,22 @@ function spellOut(x: Exporter, name: string, bound: BoundOp, args: readonly Datu
     else x.fix(leaf);
   }
   const context = new WaistContext(x.g, x.context, (cond) => addCheck(x, cond));
-  const stands = new Map<SymTensor, Tensor>();
+  const stands = new Map<SymTensor, Stand>();
   for (const t of tensors) {
     const meta = metaTensor(t.meta.shape, t.dtype, denseLike(t.meta));
     meta.wrappedNumber = t.meta.wrappedNumber;
     meta.quantizer = t.meta.quantizer;
     context.lay(meta, x.valueOf(t));
-    stands.set(t, meta);
+    stands.set(t, { tensor: meta, layout: { dtype: t.dtype, shape: [...meta.shape], strides: [...meta.strides], offset: 0 } });
   }
-  const inputs = args.map((d) => mapDatum(d, (leaf) => (isSymTensor(leaf) ? (stands.get(leaf) ?? null) : isSym(leaf) ? leaf.hint : leaf)));
+  const inputs = args.map((d) => mapDatum(d, (leaf) => (isSymTensor(leaf) ? (stands.get(leaf)?.tensor ?? null) : isSym(leaf) ? leaf.hint : leaf)));
   if (bound.reads) return spellReading(x, name, bound, inputs, context, stands);
   const results = bound.run(context, inputs);
   x.note(name);
   return settle(x, results, context, stands);
 }
 /** An op that reads known tensors only may go on. */
-function spellReading(x: Exporter, name: string, bound: BoundOp & { reads: true }, inputs: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Tensor>): readonly Datum[] {
+function spellReading(x: Exporter, name: string, bound: BoundOp & { reads: true }, inputs: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Stand>): readonly Datum[] {
   const steps = bound.run(context, inputs);
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) {
@@ -489,7 +491,7 @@ function spellReading(x: Exporter, name: string, bound: BoundOp & { reads: true 
     }
     const wanted = step.value;
     if (wanted instanceof Promise) return refuse("the op waits for a file");
-    const source = [...stands].find(([, m]) => m.storage === wanted.storage)?.[0];
+    const source = [...stands].find(([, m]) => m.tensor.storage === wanted.storage)?.[0];
     const known = source === undefined ? undefined : x.knownOf(source);
     if (known === undefined) return refuse(`\`${name}\` goes on by the values of a tensor`);
     const plain = Tensor.from(known.data, known.shape, known.dtype);
@@ -508,49 +510,52 @@ function denseLike(t: Tensor): readonly number[] {
   }
   return out;
 }
-function settle(x: Exporter, results: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Tensor>): readonly Datum[] {
-  for (const [t, meta] of stands) {
-    if (!context.written.has(meta.storage)) continue;
-    const value = context.read(meta);
-    if (!sameShape(meta.shape, t.meta.shape)) {
-      x.become(t, x.tensor(value, metaTensor(meta.shape, t.dtype), [...meta.shape], NO_ROOTS));
-      continue;
-    }
-    if (isComplex(t.dtype)) return refuse("a complex tensor that is written in place");
-    x.write(t, value);
+function settle(x: Exporter, results: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Stand>): readonly Datum[] {
+  for (const [t, { tensor: meta, layout }] of stands) {
+    const moved = !sameShape(meta.shape, layout.shape) || !sameShape(meta.strides, layout.strides) || meta.offset !== 0;
+    if (context.written.has(meta.storage)) {
+      const value = context.read(meta);
+      if (moved) x.become(t, x.tensor(value, metaTensor(meta.shape, t.dtype), [...meta.shape], NO_ROOTS));
+      else x.write(t, value);
+    } else if (moved) x.become(t, viewOfStand(x, t, layout, meta, context));
   }
   return results.map((d) => mapDatum(d, (leaf) => {
     if (!(leaf instanceof Tensor)) return leaf;
-    for (const [t, meta] of stands) if (meta === leaf) return t;
-    const source = [...stands].find(([, m]) => m.storage === leaf.storage);
-    if (source !== undefined) {
-      const [t, stand] = source;
-      // A view of an operand, whose own layout the stand-in has not: by the operand's elements.
-      const inner: SymTensor = t;
-      if (inner.meta.offset !== 0 || !sameShape(inner.meta.strides, stand.strides)) return refuse("a view of a view that no op of ONNX expresses");
-      const meta = new Tensor(inner.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
-      meta.conj = leaf.conj;
-      meta.neg = leaf.neg;
-      meta.quantizer = leaf.quantizer;
-      const made = new SymTensor(meta, [...leaf.shape], NO_ROOTS, inner.storage, {
-        parent: inner,
-        overlaps: true,
-        read: (value) => {
-          const again = new WaistContext(x.g, x.context, context.check);
-          again.lay(stand, value);
-          return again.read(leaf);
-        },
-        write: (value, update) => writeView(x.g, value, realLayout(stand), realLayout(leaf), update),
-      });
-      if (leaf.conj || leaf.neg) return refuse("a lazily conjugated view");
-      x.trail.born(made);
-      return made;
-    }
-    const plain = leaf.conj || leaf.neg ? refuse("a lazily conjugated result") : leaf;
-    const meta = metaTensor(plain.shape, plain.dtype, plain.strides.some((s, i) => s === 0 && (plain.shape[i] ?? 1) > 1) ? undefined : plain.strides);
-    meta.quantizer = plain.quantizer;
-    return x.tensor(context.read(plain), meta, [...plain.shape], NO_ROOTS);
+    for (const [t, stand] of stands) if (stand.tensor === leaf) return t;
+    const source = [...stands].find(([, s]) => s.tensor.storage === leaf.storage);
+    if (leaf.conj || leaf.neg) return refuse("a lazily conjugated result");
+    if (source !== undefined) return viewOfStand(x, source[0], source[1].layout, leaf, context);
+    const meta = metaTensor(leaf.shape, leaf.dtype, leaf.strides.some((s, i) => s === 0 && (leaf.shape[i] ?? 1) > 1) ? undefined : leaf.strides);
+    meta.quantizer = leaf.quantizer;
+    return x.tensor(context.read(leaf), meta, [...leaf.shape], NO_ROOTS);
   }));
+}
+
+/** What stands for a tensor of the graph while an op is spelled out, and how it lay before. */
+interface Stand {
+  readonly tensor: Tensor;
+  readonly layout: Layout & { readonly dtype: DType };
+}
+
+/** A view of a tensor's stand-in as a view of the tensor. */
+function viewOfStand(x: Exporter, t: SymTensor, layout: Stand["layout"], leaf: Tensor, context: WaistContext): SymTensor {
+  if (t.meta.offset !== 0 || !sameShape(t.meta.strides, layout.strides)) return refuse("a view of a view that no op of ONNX expresses");
+  const meta = new Tensor(t.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
+  meta.quantizer = leaf.quantizer;
+  const place = { dtype: leaf.dtype, shape: [...leaf.shape], strides: [...leaf.strides], offset: leaf.offset };
+  const stand = new Tensor(leaf.storage, layout.dtype, layout.shape, layout.strides, layout.offset);
+  const made = new SymTensor(meta, [...leaf.shape], NO_ROOTS, t.storage, {
+    parent: t,
+    overlaps: true,
+    read: (value) => {
+      const again = new WaistContext(x.g, x.context, context.check);
+      again.lay(stand, value);
+      return again.read({ storage: leaf.storage, ...place });
+    },
+    write: (value, update) => writeView(x.g, value, realLayout(layout), realLayout(place), update),
+  });
+  x.trail.born(made);
+  return made;
 }
 
 /** Ints of a list argument: known ones as numbers, others as they are. */

@@ -366,7 +366,8 @@ class Export {
     const example = numberTensor(d, type);
     const value = this.#input(name, type, example, state, () => []);
     const root = this.#root(`${name}()`, d, () => {
-      this.#checks.push(() => addCheck(x, x.op("Equal", [value, x.g.scalar(d, DTYPE_OF[type])], {}, "bool")));
+      const same = (): OnnxValue => (Number.isNaN(Number(d)) ? x.op("IsNaN", [value], {}, "bool") : x.op("Equal", [value, x.g.scalar(d, DTYPE_OF[type])], {}, "bool"));
+      this.#checks.push(() => addCheck(x, same()));
     });
     return new Sym(type, value, d, new Set([root]));
   }

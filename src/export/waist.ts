@@ -154,7 +154,7 @@ export class WaistContext implements Context {
           const term = step === 1 ? x : g.op("Mul", [x, g.scalar(step, "int64")]);
           position = position === g.scalar(0, "int64") ? term : g.op("Add", [position, term]);
         });
-        const safe = inside === undefined ? position : whereValue(g, inside, position, g.scalar(0, "int64"));
+        const safe = this.#inBounds(inside === undefined ? position : whereValue(g, inside, position, g.scalar(0, "int64")), numelOf(view.shape));
         if (numelOf(view.shape) === 0) return g.scalar(0, laneOf(view.dtype));
         const source = isComplex(view.dtype) ? partOf(flat, view.dtype, part) : flat;
         return g.op("Gather", [source, rank === 0 && safe === g.scalar(0, "int64") ? g.scalar(0, "int64") : safe], { axis: 0 });
@@ -162,6 +162,14 @@ export class WaistContext implements Context {
       check: this.check,
       given: (e) => positions?.get(e),
     });
+  }
+
+  /** A position that may be out of bounds where its element is not used. */
+  #inBounds(at: OnnxValue, size: number): OnnxValue {
+    const g = this.#g;
+    const known = g.initializers.get(at.name)?.tensor;
+    if (known !== undefined && known.data.every((n: number | bigint) => Number(n) >= 0 && Number(n) < size)) return at;
+    return g.op("Min", [g.op("Max", [at, g.scalar(0, "int64")]), g.scalar(Math.max(0, size - 1), "int64")]);
   }
 
   /** What an output stores, expanded to `shape`. */

@@ -252,7 +252,7 @@ const sameValue: Handler = (call) => {
 };
 
 export const views: Readonly<Record<string, Handler>> = {
-  "aten::transpose.int": transpose, "aten::swapaxes": transpose, "aten::swapdims": transpose, "aten::t": transposeLast, "aten::mT": transposeLast, "aten::adjoint": transposeLast, "aten::mH": transposeLast,
+  "aten::transpose.int": transpose, "aten::transpose": transpose, "aten::swapaxes": transpose, "aten::swapdims": transpose, "aten::t": transposeLast, "aten::mT": transposeLast, "aten::adjoint": transposeLast, "aten::mH": transposeLast,
   "aten::transpose_copy.int": transpose, "aten::t_copy": transposeLast,
   "aten::numpy_T": (call) => {
     const t = tensorArg(call, 0);
