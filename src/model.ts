@@ -15,6 +15,7 @@ import { onnxFamilies } from "./ops/onnx/index.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import { type OpTable, parsedSchema, supports, tableOf } from "./ops/registry.ts";
 import { type Exported, exportMethod } from "./export/export.ts";
+import { withGuessedArguments } from "./export/guess.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -67,7 +68,7 @@ export interface ToOnnxOptions {
   readonly opset?: number;
   /** Default: `forward`. */
   readonly method?: string;
-  /** Example arguments; default: those that a `.pt2` holds. */
+  /** Example arguments; default: those that a `.pt2` holds, or likely ones. */
   readonly args?: readonly Input[];
   readonly kwargs?: Readonly<Record<string, Input>>;
   /** Whether sizes of inputs stay open (default); false: all are those of the examples. */
@@ -209,16 +210,19 @@ export class Model {
 
   /**
    * One method of a TorchScript module or a `.pt2` program as an ONNX model: see docs/convert.md. Example arguments tell dtypes and numbers of axes; a `.pt2`
-   * brings its own. @throws unsupported-op naming the node and its Python line where something cannot be expressed
+   * brings its own; without any, likely ones are tried. @throws unsupported-op naming the node and its Python line where something cannot be expressed
    */
   async toOnnx(options: ToOnnxOptions = {}): Promise<Exported> {
-    const given = options.args === undefined && options.kwargs === undefined ? await this.sampleInputs() : undefined;
+    if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
+    const { opset, method = "forward", dynamic = true } = options;
+    if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
-    const { opset } = options;
-    if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
-    if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
-    return exportMethod(session, { opset, method: options.method ?? "forward", args: options.args ?? given?.args ?? [], kwargs: options.kwargs ?? given?.kwargs ?? {}, dynamic: options.dynamic ?? true, ops: this.#ops });
+    const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
+    if (options.args !== undefined || options.kwargs !== undefined) return attempt(options.args ?? [], options.kwargs ?? {});
+    const sample = await this.sampleInputs();
+    if (sample !== undefined) return attempt(sample.args, sample.kwargs);
+    return withGuessedArguments(session, session.paramsOf(method), (args) => attempt(args, {})).result;
   }
 
   /** Every function of the model. */

@@ -9,12 +9,14 @@ export interface Arguments {
   readonly flags: ReadonlySet<string>;
   readonly options: ReadonlyMap<string, string>;
   readonly repeated: ReadonlyMap<string, readonly string[]>;
+  /** Words after the model, for a command that takes some. */
+  readonly rest: readonly string[];
 }
 
 /** `known.model: "none"`: the command takes no model. @throws UsageError for an unknown option, a missing value or a missing model */
 export function parseArguments(
   words: readonly string[],
-  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[]; readonly model?: "none" },
+  known: { readonly flags: readonly string[]; readonly options: readonly string[]; readonly repeated: readonly string[]; readonly model?: "none" | "more" },
 ): Arguments {
   const flags = new Set<string>();
   const options = new Map<string, string>();
@@ -37,12 +39,12 @@ export function parseArguments(
   }
   if (known.model === "none") {
     if (positional.length > 0) throw new UsageError(`\`${positional[0] ?? ""}\` is no option of this command`);
-    return { model: "", flags, options, repeated };
+    return { model: "", flags, options, repeated, rest: [] };
   }
   const [model, ...more] = positional;
   if (model === undefined) throw new UsageError("a model is wanted");
-  if (more.length > 0) throw new UsageError(`one model is wanted, got ${positional.length}`);
-  return { model, flags, options, repeated };
+  if (more.length > 0 && known.model !== "more") throw new UsageError(`one model is wanted, got ${positional.length}`);
+  return { model, flags, options, repeated, rest: more };
 }
 
 function valueOf(word: string | undefined, option: string): string {

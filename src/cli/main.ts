@@ -3,6 +3,7 @@
 
 import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
+import { convert } from "./convert.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
@@ -23,6 +24,10 @@ const USAGE = `usage:
   opwise print MODEL               the typed graph with source lines
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
+  opwise convert MODEL FILE.onnx [--opset N] [--method NAME] [--input [NAME=]FILE|float32[1,3,224,224]]... [--static]
+                 [--check FILE.npz] [--external-data]
+                                   a method of a TorchScript module or .pt2 program as an ONNX model; --input: example arguments
+                                   (sizes stay open but with --static); --check: both run on these inputs and are compared
   --program NAME                   with the commands above: one of several programs in a .pt2
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
@@ -72,6 +77,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":
       return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
+    case "convert":
+      return convert(parseArguments(rest, { flags: ["static", "external-data"], options: ["opset", "method", "check", "program"], repeated: ["input"], model: "more" }));
     case undefined:
     case "help":
     case "--help":

@@ -88,7 +88,8 @@ export function dataOp(x: Exporter, name: string, args: readonly Datum[], bound:
   if (/^aten::(eq|ne)\.(int|float|bool)_list$/.test(name)) {
     const dtype: DType = name.includes("float") ? "float64" : name.includes("bool") ? "bool" : "int64";
     const [a = [], b = []] = args.map((d) => itemsOf(d) ?? []);
-    if (a.length !== b.length) return [name.startsWith("aten::ne")];
+    // A list is itself, also with NaN in it.
+    if (a.length !== b.length || args[0] === args[1]) return [name.startsWith("aten::ne") !== (args[0] === args[1])];
     let all: OnnxValue = x.g.scalar(true, "bool");
     a.forEach((d, i) => (all = x.op("And", [all, x.op("Equal", [x.scalarValue(d, dtype), x.scalarValue(b[i] ?? 0, dtype)], {}, "bool")])));
     const hint = (d: Datum | undefined): number => Number(isSym(d) ? d.hint : plainNumber(d ?? 0));

@@ -372,8 +372,10 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
   // A shape that was changed in place is more than a value.
   for (const [t, meta] of metas) if (!sameShape(meta.shape, t.meta.shape) || !sameShape(meta.strides, t.meta.strides) || meta.offset !== 0) return undefined;
   if (!calls.every((c): c is MapCall => c.kind === "map" && !usesIndex(c.program))) return undefined;
-  const scalars = new Set(args.filter((d) => typeof d !== "object" || (d !== null && "kind" in d && "value" in d && d.kind !== "host")).map((d) => String(Number(typeof d === "object" && d !== null && "value" in d ? d.value : d))));
-  if (!pointwise && calls.some((c) => c.scalars.some((s) => !scalars.has(String(Number(s)))))) return undefined;
+  // Numbers of the calls must be the op's own arguments: others may be made of sizes.
+  const numbersOf = args.flatMap((d) => (isSym(d) || typeof d === "string" || d === null || (typeof d === "object" && !("value" in d && "kind" in d && d.kind !== "host")) ? [] : [Number(typeof d === "object" && "value" in d ? d.value : d)]));
+  const own = new Set(numbersOf.flatMap((n) => [n, Math.fround(n)]));
+  if (!pointwise && calls.some((c) => c.scalars.some((n) => !own.has(Number(n))))) return undefined;
   const values = new Map<Storage, { readonly tensor: { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number }; readonly dims: readonly DimSize[]; readonly value: OnnxValue }>();
   for (const [t, meta] of metas) values.set(meta.storage, { tensor: meta, dims: t.dims, value: x.valueOf(t) });
   // Every view must be the whole of a tensor, broadcast at most.

@@ -46,6 +46,8 @@ export interface GraphInput {
   readonly name: string;
   readonly kind: "tensor" | "int" | "float" | "bool";
   readonly example: Tensor;
+  /** Sizes: numbers, or the names of open ones. */
+  readonly dims: readonly (number | string | undefined)[];
   /** Path of the module's attribute whose value it is. */
   readonly state: string | undefined;
 }
@@ -53,6 +55,9 @@ export interface GraphInput {
 export interface Exported {
   readonly model: Written;
   readonly inputs: readonly GraphInput[];
+  /** Names of the graph's outputs. */
+  readonly outputs: readonly string[];
+  /** How the method's result lies in them. */
   readonly output: Leaves;
   /** What the call leaves in attributes of the module, and in the caller's tensors. */
   readonly state: readonly { readonly path: string; readonly value: Leaves }[];
@@ -106,7 +111,7 @@ class Export {
   readonly touched = new Set<string>();
   readonly fixedNames = new Set<string>();
   readonly #x: Exporter;
-  readonly #inputs: { readonly info: () => ValueInfoProto; readonly input: GraphInput }[] = [];
+  readonly #inputs: { readonly info: () => ValueInfoProto; readonly input: Omit<GraphInput, "dims">; readonly shape: () => GraphInput["dims"] }[] = [];
   readonly #clones = new Map<object, Datum>();
   readonly #paths = new Map<object, string>();
   readonly #checks: (() => void)[] = [];
@@ -226,7 +231,7 @@ class Export {
     const graph = graphProto("main", g.root, this.#inputs.map((i) => i.info()), infos);
     const model = writeModel(graph, x.g, this.#options.opset, new Map([["opwise.method", this.#options.method], ["opwise.signature", JSON.stringify(signature)]]));
     return {
-      model, inputs: this.#inputs.map((i) => i.input), output, state, mutated, spelled: x.spelled, nodes: model.nodes,
+      model, inputs: this.#inputs.map((i) => ({ ...i.input, dims: i.shape() })), outputs: outputs.map((o) => o.name), output, state, mutated, spelled: x.spelled, nodes: model.nodes,
       fixed: [...x.fixed].map(([root, op]) => ({ name: root.name, value: String(root.hint), op })),
     };
   }
@@ -318,7 +323,7 @@ class Export {
     const label = g.fresh(name);
     const dtype = laneOf(example.dtype);
     const value: OnnxValue = { name: label, dtype, sequence: false, scope: g.root };
-    this.#inputs.push({ input: { name: label, kind, example, state }, info: () => valueInfo(label, tensorType(dtype, shape())) });
+    this.#inputs.push({ input: { name: label, kind, example, state }, info: () => valueInfo(label, tensorType(dtype, shape())), shape });
     return value;
   }
   #root(name: string, hint: Root["hint"], fix: () => void): Root {

@@ -13,6 +13,7 @@ const LEAST_EXTERNAL = 1024;
 const PAGE = 4096;
 
 export interface Written {
+  readonly opset: number;
   readonly nodes: number;
   /** Bytes of all constants. */
   readonly nbytes: number;
@@ -60,7 +61,7 @@ export function writeModel(whole: GraphProto, g: GraphBuilder, opset: number, me
   namesIn(graph, used);
   const initializers = [...g.initializers.values()].filter((i) => used.has(i.name));
   const nbytes = initializers.reduce((n, i) => n + i.tensor.nbytes, 0);
-  return { nodes: countNodes(graph), nbytes, files: (name, externalData) => filesOf(graph, initializers, opset, metadata, name, externalData ?? nbytes > LARGEST_FILE) };
+  return { opset, nodes: countNodes(graph), nbytes, files: (name, externalData) => filesOf(graph, initializers, opset, metadata, name, externalData ?? nbytes > LARGEST_FILE) };
 }
 
 function filesOf(graph: GraphProto, initializers: readonly Initializer[], opset: number, metadata: ReadonlyMap<string, string>, name: string, apart: boolean): Map<string, Uint8Array> {

@@ -1,7 +1,7 @@
 /** A session: one instance of a model on one backend. */
 
 import type { Datum, Instance } from "../ir/datum.ts";
-import type { FunctionDecl, Program } from "../ir/graph.ts";
+import type { FunctionDecl, Param, Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable } from "../ops/registry.ts";
@@ -271,6 +271,11 @@ export class Session {
     const { value } = returned;
     if (this.program.format !== "onnx" || typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "tuple") return { output: fromDatum(value) };
     return Object.fromEntries(this.outputNames.map((name, i) => [name, fromDatum(value.items[i] ?? null)]));
+  }
+
+  /** Parameters of a method that a caller gives. */
+  paramsOf(method: string): readonly Param[] {
+    return this.#declOf(method).params.slice(this.#root === undefined ? this.#state.length : 1);
   }
 
   /** What a call would run, for whoever carries it out by other means (the exporter): nothing is run. */
