@@ -1,7 +1,7 @@
 /**
- * `npm run convert-tests -- DIR [DIR…] [--python PYTHON] [--opset N] [--filter TEXT]`: converts the method of each recorded call, with the state it
+ * `npm run convert-tests -- DIR [DIR…] [--python PYTHON] [--opset N] [--filter TEXT] [--sizes]`: converts the method of each recorded call, with the state it
  * has then, to ONNX; runs the model here and, with `--python`, in that Python's onnxruntime; compares both with the recorded answer, and what is left in
- * the module's state with its own.
+ * the module's state with its own. `--sizes`: also with other sizes of the inputs than the examples', against the model itself.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -14,7 +14,7 @@ import { DTYPES, dtypeInfo } from "../src/tensor/dtype.ts";
 import { isOpwiseError } from "../src/tensor/error.ts";
 import { Storage } from "../src/tensor/storage.ts";
 import { Tensor } from "../src/tensor/tensor.ts";
-import { casesUnder, type Feed, judge, readCase, type Reference, type Value, type Verdict } from "./convert/judge.ts";
+import { casesUnder, type Feed, judge, judgeSizes, readCase, type Reference, type Value, type Verdict } from "./convert/judge.ts";
 import { array, type Json, type JsonObject, object } from "./runner/value.ts";
 
 interface Flags {
@@ -22,14 +22,16 @@ interface Flags {
   python: string | undefined;
   opset: number | undefined;
   filter: string | undefined;
+  sizes: boolean;
 }
 function flagsOf(args: readonly string[]): Flags {
-  const flags: Flags = { dirs: [], python: undefined, opset: undefined, filter: undefined };
+  const flags: Flags = { dirs: [], python: undefined, opset: undefined, filter: undefined, sizes: false };
   for (let i = 0; i < args.length; i++) {
     const next = (): string => args[++i] ?? "";
     const arg = args[i] ?? "";
     if (arg === "--python") flags.python = next();
     else if (arg === "--opset") flags.opset = Number(next());
+    else if (arg === "--sizes") flags.sizes = true;
     else if (arg === "--filter") flags.filter = next();
     else flags.dirs.push(arg);
   }
@@ -85,6 +87,7 @@ class OnnxRuntime implements Reference {
   }
 }
 const counts = { passed: 0, refused: 0, failed: 0, other: 0 };
+const sizes = { compared: 0, failed: 0 };
 const reasons = new Map<string, number>();
 
 async function runCase(folder: string, flags: Flags, reference: Reference | undefined): Promise<void> {
@@ -108,6 +111,14 @@ async function runCase(folder: string, flags: Flags, reference: Reference | unde
         const exported = await model.toOnnx({ session, method, args, kwargs, ...(flags.opset === undefined ? {} : { opset: flags.opset }) });
         const fixed = exported.fixed.map((f) => `${f.name}=${f.value}`).join(" ");
         facts = [`${exported.nodes} nodes`, fixed === "" ? "" : `fixed ${fixed}`, exported.spelled.size > 0 ? `spelled ${[...exported.spelled.keys()].join(" ")}` : ""].filter((f) => f !== "").join("; ");
+        if (flags.sizes && exported.state.length === 0 && exported.mutated.length === 0) {
+          const { compared, reason } = await judgeSizes(session, exported, call);
+          sizes.compared += compared;
+          if (reason !== undefined) {
+            sizes.failed++;
+            console.log(`sizes    ${name} call ${i} ${call.method}: ${reason}`);
+          }
+        }
         verdict = await judge(session, exported, call.json, recorded.arrays, call.tolerance, reference, advance);
       } catch (error) {
         verdict = verdictOf(error);
@@ -148,5 +159,6 @@ const total = counts.passed + counts.refused + counts.failed;
 console.log("\nrefused, by reason:");
 for (const [reason, n] of [...reasons].sort((a, b) => b[1] - a[1])) console.log(`${String(n).padStart(5)}  ${reason}`);
 console.log(`\n${total} calls of tensors, numbers and containers of them (${counts.other} others): ${counts.refused} refused, ${((100 * counts.passed) / Math.max(1, total)).toFixed(1)} % converted`);
+if (flags.sizes) console.log(`other sizes: ${sizes.compared} compared, ${sizes.failed} differ`);
 console.log(`${counts.passed} passed, ${counts.failed} failed`);
 process.exitCode = counts.failed > 0 ? 1 : 0;

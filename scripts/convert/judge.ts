@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSource } from "../../src/bytes/source.ts";
 import { readNpz } from "../../src/bytes/npz.ts";
-import { type Exported, type Leaves, load, type Session } from "../../src/index.ts";
+import { type Exported, type Input, type Leaves, load, type Session } from "../../src/index.ts";
 import { boxed, type Datum, makeDict, makeList, makeTuple } from "../../src/ir/datum.ts";
 import { T } from "../../src/ir/type.ts";
 import { complexOf, dtypeInfo } from "../../src/tensor/dtype.ts";
@@ -84,7 +84,8 @@ export function casesUnder(dir: string): string[] {
 }
 
 export type Verdict = { readonly kind: "passed" } | { readonly kind: "refused" | "failed"; readonly reason: string };
-async function runHere(files: ReadonlyMap<string, Uint8Array>, feeds: readonly Feed[]): Promise<Map<string, Value>> {
+/** Runs a converted model here: outputs by name, sequences as arrays. */
+export async function runHere(files: ReadonlyMap<string, Uint8Array>, feeds: readonly Feed[]): Promise<Map<string, Value>> {
   const model = await load(files.get("model.onnx") ?? new Uint8Array(), { siblings: Object.fromEntries([...files].filter(([n]) => n !== "model.onnx").map(([n, b]) => [n, new Uint8Array(b)] as const)) });
   const session = await model.session();
   const returned = await session.invoke("forward", [], Object.fromEntries(feeds.map((f) => [f.name, f.tensor])));
@@ -131,6 +132,68 @@ export async function judge(session: Session, exported: Exported, call: JsonObje
   }
   return { kind: "passed" };
 }
+/** The tensor with one more slice along each axis of a size. */
+function grown(t: Tensor, size: number): Tensor {
+  const shape = t.shape.map((n) => (n === size ? n + 1 : n));
+  if (shape.every((n, i) => n === t.shape[i])) return t;
+  const out = Tensor.zeros(shape, t.dtype);
+  const [from, to] = [t.data, out.storage.array(dtypeInfo(t.dtype).carrier)];
+  const lanes = dtypeInfo(t.dtype).lanes;
+  const n = shape.reduce((a, b) => a * b, 1);
+  const index = shape.map(() => 0);
+  for (let i = 0; i < n; i++) {
+    let at = 0;
+    // The last slice comes twice.
+    index.forEach((k, axis) => (at = at * (t.shape[axis] ?? 1) + Math.min(k, (t.shape[axis] ?? 1) - 1)));
+    for (let lane = 0; lane < lanes; lane++) to[i * lanes + lane] = from[at * lanes + lane] ?? 0;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      index[axis] = (index[axis] ?? 0) + 1;
+      if ((index[axis] ?? 0) < (shape[axis] ?? 1)) break;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+/** Whether the converted model follows its inputs to other sizes: each size one larger, where the model itself takes it. Counts how many were compared. */
+export async function judgeSizes(session: Session, exported: Exported, call: RecordedCall): Promise<{ readonly compared: number; readonly reason: string | undefined }> {
+  const [method, args = [], kwargs = {}] = call.make();
+  const given = exported.inputs.filter((i) => i.state === undefined);
+  const sizes = new Set(given.flatMap((i) => i.example.shape.filter((n, axis) => n > 1 && typeof i.dims[axis] === "string")));
+  const files = exported.model.files("model.onnx");
+  let compared = 0;
+  for (const size of sizes) {
+    const resize = (value: Input): Input => {
+      if (value instanceof Tensor) return grown(value, size);
+      if (value instanceof Map) return new Map([...(value as ReadonlyMap<Input, Input>)].map(([k, v]) => [k, resize(v)] as const));
+      return Array.isArray(value) ? value.map((v: Input) => resize(v)) : value;
+    };
+    let want: Datum;
+    try {
+      want = (await session.invoke(method, args.map((a) => resize(structuredCloneOf(a))), Object.fromEntries(Object.entries(kwargs).map(([k, v]) => [k, resize(structuredCloneOf(v))])))).value;
+    } catch {
+      continue; // not a size that the model takes
+    }
+    let values: Map<string, Value>;
+    try {
+      values = await runHere(files, given.map((i) => ({ name: i.name, tensor: copyOf(grown(i.example, size)) })));
+    } catch {
+      continue; // an error is no wrong number
+    }
+    compared++;
+    const difference = sameData(datumOf(exported.output, values), want, { atol: 1e-4, rtol: 1e-4 });
+    if (difference !== undefined) return { compared, reason: `with ${size + 1} in place of ${size}: ${difference}` };
+  }
+  return { compared, reason: undefined };
+}
+function copyOf(t: Tensor): Tensor {
+  const { data } = t;
+  return new Tensor(Storage.wrap(new Uint8Array(data.slice().buffer), false), t.dtype, [...t.shape]);
+}
+function structuredCloneOf(value: Input): Input {
+  if (value instanceof Tensor) return copyOf(value);
+  return Array.isArray(value) ? value.map((v: Input) => structuredCloneOf(v)) : value;
+}
+
 /** What differs between two data, numbers within the tolerance. */
 function sameData(got: Datum, want: Datum, tol: Tolerance): string | undefined {
   if (want instanceof Tensor) {

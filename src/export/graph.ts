@@ -145,6 +145,7 @@ export class GraphBuilder {
     const to = onnxOfDtype(dtype);
     if (to === undefined) throw new OpwiseError("unsupported-dtype", `ONNX has no dtype for ${dtype}`);
     // NaN and infinities have no bool in some kernels' casts; `x != 0` has.
+    if (dtype === "bool" && (value.dtype === "float16" || value.dtype === "bfloat16")) return this.cast(this.cast(value, "float32"), dtype);
     if (dtype === "bool" && value.dtype.startsWith("float")) return this.op("Not", [this.op("Equal", [value, this.scalar(0, value.dtype)], {}, "bool")]);
     return this.#only("Cast", [value], { dtypes: [dtype], attributes: { to } });
   }

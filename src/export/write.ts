@@ -4,7 +4,7 @@ import type { GraphProto, ModelProto, NodeProto, TensorProto } from "../bytes/on
 import { encodeModel, type TensorData } from "../bytes/onnx-writer.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type GraphBuilder, type Initializer, tensorProto } from "./graph.ts";
-import { ATTRIBUTE_TENSORS } from "./waist.ts";
+import { ATTRIBUTE_TENSORS } from "./nodes.ts";
 
 const IR_VERSIONS: readonly (readonly [number, number])[] = [[25, 13], [24, 12], [23, 11], [21, 10], [19, 9], [15, 8]];
 /** Protobuf messages end at 2 GB; a margin is left for what is not data. */

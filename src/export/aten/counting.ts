@@ -3,7 +3,7 @@
 import { type Handler, STAND_IN } from "../dispatch.ts";
 import type { OnnxValue } from "../graph.ts";
 import { whereValue } from "../expressions.ts";
-import { reduceValue, sortValue } from "../waist.ts";
+import { reduceValue, sortValue } from "../nodes.ts";
 import { metaTensor } from "../values.ts";
 import { axisArg, boolArg, isSymTensor, numberArg, optionalTensor, tensorArg, wideFloat } from "./tools.ts";
 

@@ -5,7 +5,7 @@ import { broadcastShapes } from "../../tensor/shape.ts";
 import { STAND_IN, type Handler, type OpCall } from "../dispatch.ts";
 import type { OnnxValue } from "../graph.ts";
 import { whereValue } from "../expressions.ts";
-import { scatterElements } from "../waist.ts";
+import { scatterElements } from "../nodes.ts";
 import { type DimSize, metaTensor, SymTensor } from "../values.ts";
 import { axisArg, boolArg, isSymTensor, itemsOf, metaOf, numberArg, refuse, tensorArg } from "./tools.ts";
 

@@ -4,7 +4,7 @@ import type { Datum } from "../../ir/datum.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Handler, OpCall } from "../dispatch.ts";
 import { floatAttribute, type OnnxValue } from "../graph.ts";
-import { oneZero, reduceValue } from "../waist.ts";
+import { oneZero, reduceValue } from "../nodes.ts";
 import { type DimSize, isSym, type SymTensor } from "../values.ts";
 import { axisArg, boolArg, itemsOf, knownInts, metaOf, numberArg, optionalTensor, perAxis, tensorArg, wideFloat } from "./tools.ts";
 
@@ -27,7 +27,8 @@ function convolve(call: OpCall, how: Convolution): SymTensor | undefined {
   const batched = input.rank === weight.rank;
   const value = batched ? f(input) : x.op("Unsqueeze", [f(input), x.g.ints([0])]);
   const dilations = perAxis(how.dilation, n);
-  const kernel = weight.dims.slice(2).map((d, i) => d ?? weight.meta.shape[i + 2] ?? 1);
+  x.fixSizes(weight); // the window's sizes are attributes
+  const kernel = weight.meta.shape.slice(2);
   let pads: number[];
   if (typeof how.padding === "string") {
     const total = kernel.map((k, i) => (how.padding === "same" ? (dilations[i] ?? 1) * (k - 1) : 0));
@@ -210,7 +211,7 @@ const prelu: Handler = (call) => {
   const [t, w] = [tensorArg(call, 0), tensorArg(call, 1)];
   if (wideFloat(t.dtype) !== "float32") return undefined;
   const slope = x.g.cast(x.valueOf(w), "float32");
-  const shaped = w.meta.numel === 1 ? x.op("Reshape", [slope, x.g.ints(t.dims.map(() => 1))]) : perChannel(call, slope, t.rank);
+  const shaped = w.isStatic && w.meta.numel === 1 ? x.op("Reshape", [slope, x.g.ints(t.dims.map(() => 1))]) : perChannel(call, slope, t.rank);
   return x.result(x.op("PRelu", [x.g.cast(x.valueOf(t), "float32"), shaped]), metaOf(call), [t], t.dims);
 };
 const dropout: Handler = (call) => {

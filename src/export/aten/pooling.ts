@@ -3,7 +3,7 @@
 import { numelOf } from "../../tensor/shape.ts";
 import type { Handler, OpCall } from "../dispatch.ts";
 import type { OnnxValue } from "../graph.ts";
-import { reduceValue } from "../waist.ts";
+import { reduceValue } from "../nodes.ts";
 import type { DimSize, SymTensor } from "../values.ts";
 import { boolArg, itemsOf, knownInts, metaOf, numberArg, perAxis, tensorArg, wideFloat } from "./tools.ts";
 

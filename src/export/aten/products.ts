@@ -6,7 +6,7 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { broadcastDims, type Handler, type OpCall } from "../dispatch.ts";
 import { whereValue } from "../expressions.ts";
 import type { OnnxValue } from "../graph.ts";
-import { reduceValue } from "../waist.ts";
+import { reduceValue } from "../nodes.ts";
 import { type DimSize, isSym, NO_ROOTS, SymStorage, SymTensor, metaTensor } from "../values.ts";
 import { boolArg, metaOf, optionalTensor, tensorArg, wideFloat } from "./tools.ts";
 

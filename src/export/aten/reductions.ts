@@ -4,7 +4,7 @@ import { isFloat } from "../../tensor/dtype.ts";
 import type { Handler, OpCall } from "../dispatch.ts";
 import { whereValue } from "../expressions.ts";
 import { loopNode, type OnnxValue } from "../graph.ts";
-import { reduceValue, sortValue } from "../waist.ts";
+import { reduceValue, sortValue } from "../nodes.ts";
 import { type DimSize, isSym, metaTensor, type SymTensor } from "../values.ts";
 import { axesArg, axisArg, boolArg, metaOf, numberArg, tensorArg, wideFloat, withoutAxes } from "./tools.ts";
 
