@@ -6,13 +6,14 @@
  *     const y = await session.forward(Tensor.from(new Float32Array(150528), [1, 3, 224, 224]));
  */
 
-export { formatOf, load, Model, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary } from "./model.ts";
+export { formatOf, load, Model, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary, type ToOnnxOptions } from "./model.ts";
 export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, type CheckpointTensor, type CheckpointValue } from "./checkpoint.ts";
 export { operators, type Operator } from "./operators.ts";
 export type { CustomOp } from "./registered-ops.ts";
 export { registerOp, customOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
 export { Session, type RunOptions, type Returned } from "./run/session.ts";
 export type { NamedTensor } from "./run/named-tensors.ts";
+export type { Exported, GraphInput, Leaves } from "./export/export.ts";
 export type { Input, Output } from "./run/convert.ts";
 export { benchmark, type BenchmarkInputs, type BenchmarkOptions, type BenchmarkResult, type Latency } from "./run/benchmark.ts";
 export { exampleInputs, type ExampleInputs, type GivenShapes } from "./run/example-inputs.ts";

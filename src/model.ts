@@ -13,6 +13,8 @@ import { seedTwister } from "./numeric/mt19937.ts";
 import { type OpTables, tablesFor } from "./op-tables.ts";
 import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
+import { type Exported, exportMethod } from "./export/export.ts";
+import { withGuessedArguments } from "./export/guess.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -58,6 +60,23 @@ export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | 
   readonly seed?: bigint;
   /** Gets each line the model prints; default: nothing is printed. */
   readonly print?: (text: string) => void;
+}
+
+/** Newest version of ai.onnx that `toOnnx` writes. */
+const NEWEST_OPSET = 23;
+
+export interface ToOnnxOptions {
+  /** Version of ai.onnx, 17 to 23; default: the oldest that has all nodes that are needed. */
+  readonly opset?: number;
+  /** Default: `forward`. */
+  readonly method?: string;
+  /** Example arguments; default: those that a `.pt2` holds, or likely ones. */
+  readonly args?: readonly Input[];
+  readonly kwargs?: Readonly<Record<string, Input>>;
+  /** Whether sizes of inputs stay open (default); false: all are those of the examples. */
+  readonly dynamic?: boolean;
+  /** The instance whose state is taken; default: a new one. It is not changed. */
+  readonly session?: Session;
 }
 
 /** Facts about a model for `inspect`. */
@@ -186,6 +205,23 @@ export class Model {
     const { write } = this.program;
     if (write === undefined) throw new OpwiseError("unsupported-format", `a model of the format ${this.format} cannot be written`, { wanted: "an ONNX model", got: this.format });
     return write;
+  }
+
+  /**
+   * One method of a TorchScript module or a `.pt2` program as an ONNX model: see docs/convert.md. Example arguments tell dtypes and numbers of axes; a `.pt2`
+   * brings its own; without any, likely ones are tried. @throws unsupported-op naming the node and its Python line where something cannot be expressed
+   */
+  async toOnnx(options: ToOnnxOptions = {}): Promise<Exported> {
+    if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
+    const { opset, method = "forward", dynamic = true } = options;
+    if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
+    const session = options.session ?? (await this.session());
+    for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
+    const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
+    if (options.args !== undefined || options.kwargs !== undefined) return attempt(options.args ?? [], options.kwargs ?? {});
+    const sample = await this.sampleInputs();
+    if (sample !== undefined) return attempt(sample.args, sample.kwargs);
+    return withGuessedArguments(session, session.paramsOf(method), (args) => attempt(args, {})).result;
   }
 
   /** Every function of the model. */

@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backends: ["prims", "expr", "numeric", "wasm", "tensor"],
   run: BELOW_RUN,
   debug: ["run", ...BELOW_RUN],
+  export: ["run", ...BELOW_RUN],
   preprocess: ["codecs", "numeric", "wasm", "tensor"],
   cli: ["index.ts", "debug"],
   page: ["index.ts", "debug", "run", ...BELOW_RUN],

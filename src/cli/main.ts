@@ -5,6 +5,7 @@ import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, parseFiles, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
+import { convert } from "./convert.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
@@ -41,6 +42,10 @@ const USAGE = `usage:
                                    what a selector matches
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
+  opwise convert MODEL FILE.onnx [--opset N] [--method NAME] [--input [NAME=]FILE|float32[1,3,224,224]]... [--static]
+                 [--check FILE.npz] [--external-data]
+                                   a method of a TorchScript module or .pt2 program as an ONNX model; --input: example arguments
+                                   (sizes stay open but with --static); --check: both run on these inputs and are compared
   --program NAME                   with the commands above: one of several programs in a .pt2
   opwise bench MODEL [--backend NAME] [--inputs [NAME=]FILE]... [--shape NAME=SIZES[:DTYPE]]... [--method NAME]
              [--concurrency N] [--seconds S] [--json]
@@ -131,6 +136,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import("./view.ts")).view(parseFiles(rest, { flags: ["open"], options: ["port"] }));
     case "report":
       return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output"] }));
+    case "convert":
+      return convert(parseArguments(rest, { flags: ["static", "external-data"], options: ["opset", "method", "check", "program"], repeated: ["input"], words: 1 }));
     case undefined:
     case "help":
     case "--help":

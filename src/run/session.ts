@@ -1,7 +1,7 @@
 /** A session: one instance of a model on one backend. */
 
 import type { Datum, Instance } from "../ir/datum.ts";
-import { allFunctions, type FunctionDecl, isForeign, type Program } from "../ir/graph.ts";
+import { allFunctions, type FunctionDecl, isForeign, type Param, type Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { OpTable, Registry } from "../ops/registry.ts";
@@ -61,6 +61,18 @@ export interface RunOptions {
 export interface Returned {
   readonly value: Datum;
   readonly type: Type;
+}
+
+/** A call as linked code. */
+export interface Entry {
+  readonly fn: LinkedFunction;
+  /** The module itself (TorchScript) or the program's state (.pt2), then the arguments. */
+  readonly args: readonly Datum[];
+  /** How many of `args` are not the caller's. */
+  readonly own: number;
+  /** The root's hooks, which run around the call. */
+  readonly before: readonly LinkedFunction[];
+  readonly after: readonly LinkedFunction[];
 }
 
 const SWEEP_BYTES = 64 * 2 ** 20;
@@ -277,6 +289,18 @@ export class Session {
     const { value } = returned;
     if (this.program.format !== "onnx" || typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "tuple") return { output: fromDatum(value) };
     return Object.fromEntries(this.outputNames.map((name, i) => [name, fromDatum(value.items[i] ?? null)]));
+  }
+
+  /** Parameters of a method that a caller gives. */
+  paramsOf(method: string): readonly Param[] {
+    return this.#declOf(method).params.slice(this.#root === undefined ? this.#state.length : 1);
+  }
+
+  /** What a call would run, for whoever carries it out by other means (the exporter): nothing is run. */
+  entry(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): Entry {
+    const { fn, args: data, wrap } = this.#prepare(method, args, kwargs);
+    const hook = (name: string): LinkedFunction => this.#linker.method(wrap?.class ?? unreachable("hook"), name);
+    return { fn, args: data, before: (wrap?.class.forwardPreHooks ?? []).map(hook), after: (wrap?.class.forwardHooks ?? []).map(hook), own: this.#root === undefined ? this.#state.length : 1 };
   }
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */
