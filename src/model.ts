@@ -13,8 +13,7 @@ import { seedTwister } from "./numeric/mt19937.ts";
 import { type OpTables, tablesFor } from "./op-tables.ts";
 import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
-import { type Exported, exportMethod } from "./export/export.ts";
-import { withGuessedArguments } from "./export/guess.ts";
+import type { Exported } from "./export/export.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -217,6 +216,8 @@ export class Model {
     if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
+    // The exporter is fetched when a model is converted.
+    const [{ exportMethod }, { withGuessedArguments }] = await Promise.all([import("./export/export.ts"), import("./export/guess.ts")]);
     const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
     if (options.args !== undefined || options.kwargs !== undefined) return attempt(options.args ?? [], options.kwargs ?? {});
     const sample = await this.sampleInputs();

@@ -1,6 +1,7 @@
 /** Tensors of an object and of the modules inside it, by dotted path. */
 
-import type { Instance } from "../ir/datum.ts";
+import type { Datum, Instance } from "../ir/datum.ts";
+import { T, type Type } from "../ir/type.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -33,4 +34,18 @@ export function namedTensors(root: Instance): NamedTensor[] {
   };
   visit(root, "", new Set([root]));
   return out;
+}
+
+/** A value of an object by dotted path, with its declared type. @throws bad-argument where there is none */
+export function attributeAt(root: Instance, path: string): { readonly value: Datum; readonly type: Type } {
+  let value: Datum = root;
+  let type: Type = T.Any;
+  for (const part of path.split(".")) {
+    if (typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "instance") throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``);
+    const slot: number | undefined = value.class.slots.get(part);
+    if (slot === undefined) throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``, { wanted: [...value.class.slots.keys()].join(", ") });
+    type = value.class.attributes[slot]?.type ?? T.Any;
+    value = value.slots[slot] ?? null;
+  }
+  return { value, type };
 }

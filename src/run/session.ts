@@ -24,7 +24,7 @@ import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
 import { describe, type Placement } from "./placements.ts";
-import { namedTensors, type NamedTensor } from "./named-tensors.ts";
+import { attributeAt, namedTensors, type NamedTensor } from "./named-tensors.ts";
 import { Watchers } from "./watchers.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
@@ -543,20 +543,8 @@ export class Session {
 
   /** A value of the instance by dotted path, as data with its declared type: `encoder.layers.0.weight`. */
   attribute(path: string): Returned {
-    let value: Datum = this.#root ?? null;
-    let type: Type = T.Any;
-    if (this.#root === undefined) {
-      const at = (this.program.state ?? []).findIndex((s) => s.name === path);
-      return { value: this.#state[at] ?? null, type: T.Tensor };
-    }
-    for (const part of path.split(".")) {
-      if (typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "instance") throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``);
-      const slot: number | undefined = value.class.slots.get(part);
-      if (slot === undefined) throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``, { wanted: [...value.class.slots.keys()].join(", ") });
-      type = value.class.attributes[slot]?.type ?? T.Any;
-      value = value.slots[slot] ?? null;
-    }
-    return { value, type };
+    if (this.#root !== undefined) return attributeAt(this.#root, path);
+    return { value: this.#state[(this.program.state ?? []).findIndex((s) => s.name === path)] ?? null, type: T.Tensor };
   }
 
   /** Buffers alive on the backend. */
