@@ -13,8 +13,7 @@ import { seedTwister } from "./numeric/mt19937.ts";
 import { type OpTables, tablesFor } from "./op-tables.ts";
 import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
-import { type Exported, exportMethod } from "./export/export.ts";
-import { withGuessedArguments } from "./export/guess.ts";
+import type { Exported } from "./export/export.ts";
 import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
@@ -215,6 +214,7 @@ export class Model {
     if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
     const { opset, method = "forward", dynamic = true } = options;
     if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
+    const [{ exportMethod }, { withGuessedArguments }] = await Promise.all([import("./export/export.ts"), import("./export/guess.ts")]);
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
     const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
