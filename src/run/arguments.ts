@@ -128,3 +128,16 @@ export function returnItems(array: readonly Input[], items: readonly Datum[]): v
   const changed = target.length !== items.length || items.some((item, i) => typeof item !== "object" && item !== target[i]);
   if (changed) target.splice(0, target.length, ...items.map((item): Input => fromDatum(item)));
 }
+
+/** A hook's view of a call: its inputs without the module, as a tuple. */
+export function tupleOf(values: readonly Datum[]): Datum {
+  return { kind: "tuple", type: undefined, items: values.slice(1) };
+}
+
+/** A pre-hook's new inputs behind the module itself. */
+export function spread(values: readonly Datum[], hooked: readonly Datum[]): readonly Datum[] {
+  const [given = null] = hooked;
+  if (given === null) return values;
+  const items = typeof given === "object" && "kind" in given && given.kind === "tuple" ? given.items : [given];
+  return [values[0] ?? null, ...items];
+}

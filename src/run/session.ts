@@ -19,7 +19,7 @@ import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
-import { callArguments, returnItems } from "./arguments.ts";
+import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
@@ -579,15 +579,4 @@ interface Job {
 
 function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new OpwiseError("aborted", "the run was aborted", { cause: signal.reason });
-}
-
-function tupleOf(values: readonly Datum[]): Datum {
-  return { kind: "tuple", type: undefined, items: values.slice(1) };
-}
-/** A pre-hook's new inputs behind the module itself. */
-function spread(values: readonly Datum[], hooked: readonly Datum[]): readonly Datum[] {
-  const [given = null] = hooked;
-  if (given === null) return values;
-  const items = typeof given === "object" && "kind" in given && given.kind === "tuple" ? given.items : [given];
-  return [values[0] ?? null, ...items];
 }
