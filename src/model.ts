@@ -218,7 +218,6 @@ export class Model {
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
     // The exporter is fetched when a model is converted.
-    const [{ exportMethod }, { withGuessedArguments }] = await Promise.all([import("./export/export.ts"), import("./export/guess.ts")]);
     const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
     if (options.args !== undefined || options.kwargs !== undefined) return attempt(options.args ?? [], options.kwargs ?? {});
     const sample = await this.sampleInputs();
