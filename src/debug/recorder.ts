@@ -131,17 +131,19 @@ export class Recorder {
   }
 
   readonly #arrived = new Map<Storage, Uint8Array>();
+  /** The device hands its bytes over at once: nothing is ever waited for. */
+  #isPrompt = false;
 
   /** A promise where the bytes of a value to be recorded are not at hand. */
   #bytesFor(event: MachineEvent): Promise<void> | undefined {
-    if (this.#tier === 0 || this.#session.executor.backend.onHost) return undefined;
+    if (this.#tier === 0 || this.#isPrompt || this.#session.executor.backend.onHost) return undefined;
     const values = event.kind === "op" ? event.outputs : event.kind === "enter" && (event.node === undefined || this.#named.size > 0) ? event.inputs : [];
     const waits: Promise<void>[] = [];
     for (const value of values) {
       if (!(value instanceof Tensor) || this.#arrived.has(value.storage)) continue;
       const bytes = value.storage.peek();
       if (bytes instanceof Promise) waits.push(bytes.then((got) => void this.#arrived.set(value.storage, got)));
-      else this.#arrived.set(value.storage, bytes);
+      else if (value.storage.device !== undefined) this.#isPrompt = true;
     }
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
