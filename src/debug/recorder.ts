@@ -22,6 +22,7 @@ import { plainText, tensorsIn } from "./plain.ts";
 import { namePaths } from "./module-paths.ts";
 import { OpWork } from "./op-work.ts";
 import { candidate } from "./rows.ts";
+import { namesIn } from "./selector.ts";
 import type { RecorderOptions, Sink } from "./sink.ts";
 import { type Content, factsOf, generatorHash, newVersion, StorageBook, type StorageState } from "./storage-book.ts";
 
@@ -50,6 +51,8 @@ export class Recorder {
   readonly #counts: Uint32Array;
   readonly #paths = new Map<Instance, string>();
   readonly #weights = new Set<string>();
+  /** Names of values whose numbers are wanted. */
+  readonly #named: ReadonlySet<string>;
   readonly #passedOver = new Map<GraphNode, boolean>();
   readonly #frames: OpenFrame[] = [];
   readonly #open: Open[] = [];
@@ -82,6 +85,7 @@ export class Recorder {
     this.numbering = numberingOf(session.program);
     this.#counts = new Uint32Array(this.numbering.graph.nodes.length + 1);
     this.#tier = options.values === "none" ? 0 : options.values === "hash" ? 1 : options.values === "full" ? 4 : options.select === undefined ? 2 : 3;
+    this.#named = new Set(options.select === undefined ? [] : namesIn(options.select));
     this.listener = (event) => this.#take(event);
   }
 
@@ -127,17 +131,19 @@ export class Recorder {
   }
 
   readonly #arrived = new Map<Storage, Uint8Array>();
+  /** The device hands its bytes over at once: nothing is ever waited for. */
+  #isPrompt = false;
 
   /** A promise where the bytes of a value to be recorded are not at hand. */
   #bytesFor(event: MachineEvent): Promise<void> | undefined {
-    if (this.#tier === 0 || this.#session.executor.backend.onHost) return undefined;
-    const values = event.kind === "op" ? event.outputs : event.kind === "enter" ? (event.node === undefined ? event.inputs : []) : [];
+    if (this.#tier === 0 || this.#isPrompt || this.#session.executor.backend.onHost) return undefined;
+    const values = event.kind === "op" ? event.outputs : event.kind === "enter" && (event.node === undefined || this.#named.size > 0) ? event.inputs : [];
     const waits: Promise<void>[] = [];
     for (const value of values) {
       if (!(value instanceof Tensor) || this.#arrived.has(value.storage)) continue;
       const bytes = value.storage.peek();
       if (bytes instanceof Promise) waits.push(bytes.then((got) => void this.#arrived.set(value.storage, got)));
-      else this.#arrived.set(value.storage, bytes);
+      else if (value.storage.device !== undefined) this.#isPrompt = true;
     }
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
@@ -478,8 +484,17 @@ export class Recorder {
       });
     }
     const block = what === "call" ? event.decl?.graph() : node?.blocks[event.name === "else" ? 1 : 0];
-    if (block !== undefined && this.#options.observe?.select === undefined)
-      this.#values(block.inputs, inputs, node === undefined, this.#tier === 4 && node === undefined);
+    if (block !== undefined && this.#options.observe?.select === undefined) this.#inputs(block.inputs, inputs, node === undefined);
+  }
+
+  /** Inputs of a block; those of the run with what the tier asks for, and with their numbers where they are selected by name. */
+  #inputs(values: readonly Value[], data: readonly Datum[], isRun: boolean): void {
+    values.forEach((value, i) => {
+      const id = this.numbering.valueId(value);
+      const known = this.numbering.graph.values[id];
+      const keep = (isRun && this.#tier === 4) || this.#named.has(known?.name ?? "");
+      this.#value(id, data[i] ?? null, known?.type ?? "", isRun || keep, keep);
+    });
   }
 
   /** Operands of a branch or a fork: its condition is a plain value. */

@@ -280,6 +280,12 @@ function quote(name: string): string {
   return name === "" || NEEDS_QUOTES.test(name) ? `"${name.replace(/["\\]/g, "\\$&")}"` : name;
 }
 
+/** Names of values that a selector asks for: also those that no node makes, inputs of functions and blocks. */
+export function namesIn(selector: Selector): readonly string[] {
+  if (selector.kind === "and" || selector.kind === "or") return selector.parts.flatMap(namesIn);
+  return selector.kind === "value" ? [selector.name] : [];
+}
+
 /** The selector of a value by its name. */
 export function valueSelector(name: string): string {
   return `%${quote(name)}`;

@@ -135,7 +135,8 @@ export function sourceText(graph: TraceGraph, files: readonly SourceFile[], node
 /** A node with both of its places and the calls that led to it. */
 export function nodeSourceText(graph: TraceGraph, node: GraphNode): string {
   const lines = [`#${node.id} ${nodeText(graph, node)}`];
-  if (node.source.archive !== undefined) lines.push(`  archive  ${node.source.archive.file}:${node.source.archive.line}`);
+  if (node.source.archive !== undefined)
+    lines.push(`  archive  ${node.source.archive.file}${node.source.archive.line === 0 ? "" : `:${node.source.archive.line}`}`);
   for (const place of node.source.author ?? [])
     lines.push(
       `  author   ${place.file}:${place.line}${place.function === undefined ? "" : `, in ${place.function}`}${place.text === undefined ? "" : `   ${place.text.trim()}`}`,

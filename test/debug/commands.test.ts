@@ -54,6 +54,8 @@ describe("opwise trace and print", () => {
     expect(one.text).toMatch(/@\d+ {2}#\d+(\[\d\])? aten::mul\.Tensor {2}.*model_cases\.py:\d+/);
     expect(one.text).toMatch(/ {2}out {2}%\S+ {2}f32\[4\] ∈\[/);
     const values = await typed(show, at("run.opwtrace"), "%x");
+    await typed(trace, MODEL, ...inputs(), "-o", at("named.opwtrace"), "--select", "%x");
+    expect((await typed(show, at("named.opwtrace"), "%x")).text).toContain("tensor([ 0.5000, -1.0000,  2.0000,  0.2500])");
     expect(values.text).toContain("tensor([ 0.5000, -1.0000,  2.0000,  0.2500])");
     expect((await typed(show, at("run.opwtrace"), "%x", "--hist")).text).toContain("█");
     const json = JSON.parse((await typed(show, at("run.opwtrace"), "aten::mul.Tensor", "--json")).text) as {
