@@ -79,7 +79,11 @@ class OnnxRuntime implements Reference {
       const n = shape.reduce((a, b) => a * b, 1) * dtypeInfo(dtype).itemsize;
       return new Tensor(Storage.wrap(bytes.slice(Number(json["at"]), Number(json["at"]) + n), false), dtype, shape);
     };
-    return new Map(array(answer["outputs"]).map(object).map((o) => [String(o["name"]), "items" in o ? array(o["items"]).map((i) => tensorOf(object(i))) : tensorOf(o)]));
+    return new Map(
+      array(answer["outputs"])
+        .map(object)
+        .map((o) => [String(o["name"]), "items" in o ? array(o["items"]).map((i) => tensorOf(object(i))) : tensorOf(o)]),
+    );
   }
   end(): void {
     this.#child.stdin?.end();
@@ -110,7 +114,13 @@ async function runCase(folder: string, flags: Flags, reference: Reference | unde
         const [method, args = [], kwargs = {}] = call.make();
         const exported = await model.toOnnx({ session, method, args, kwargs, ...(flags.opset === undefined ? {} : { opset: flags.opset }) });
         const fixed = exported.fixed.map((f) => `${f.name}=${f.value}`).join(" ");
-        facts = [`${exported.nodes} nodes`, fixed === "" ? "" : `fixed ${fixed}`, exported.spelled.size > 0 ? `spelled ${[...exported.spelled.keys()].join(" ")}` : ""].filter((f) => f !== "").join("; ");
+        facts = [
+          `${exported.nodes} nodes`,
+          fixed === "" ? "" : `fixed ${fixed}`,
+          exported.spelled.size > 0 ? `spelled ${[...exported.spelled.keys()].join(" ")}` : "",
+        ]
+          .filter((f) => f !== "")
+          .join("; ");
         if (flags.sizes && exported.state.length === 0 && exported.mutated.length === 0) {
           const { compared, reason } = await judgeSizes(session, exported, call);
           sizes.compared += compared;
@@ -158,7 +168,9 @@ reference?.end();
 const total = counts.passed + counts.refused + counts.failed;
 console.log("\nrefused, by reason:");
 for (const [reason, n] of [...reasons].sort((a, b) => b[1] - a[1])) console.log(`${String(n).padStart(5)}  ${reason}`);
-console.log(`\n${total} calls of tensors, numbers and containers of them (${counts.other} others): ${counts.refused} refused, ${((100 * counts.passed) / Math.max(1, total)).toFixed(1)} % converted`);
+console.log(
+  `\n${total} calls of tensors, numbers and containers of them (${counts.other} others): ${counts.refused} refused, ${((100 * counts.passed) / Math.max(1, total)).toFixed(1)} % converted`,
+);
 if (flags.sizes) console.log(`other sizes: ${sizes.compared} compared, ${sizes.failed} differ`);
 console.log(`${counts.passed} passed, ${counts.failed} failed`);
 process.exitCode = counts.failed > 0 ? 1 : 0;

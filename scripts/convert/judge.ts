@@ -32,17 +32,33 @@ function datumOf(leaves: Leaves, values: ReadonlyMap<string, Value>): Datum {
     return v;
   };
   switch (leaves.kind) {
-    case "tensor": return tensor(leaves.name);
+    case "tensor":
+      return tensor(leaves.name);
     case "complex": {
       const pairs = tensor(leaves.name);
       return new Tensor(pairs.storage, complexOf(pairs.dtype), pairs.shape.slice(0, -1));
     }
-    case "int": case "float": case "bool": return boxed(tensor(leaves.name).item(), leaves.kind);
-    case "none": return null;
-    case "text": return leaves.value;
-    case "list": return makeList(T.Any, leaves.items.map((i) => datumOf(i, values)));
-    case "tuple": return makeTuple(leaves.items.map((i) => datumOf(i, values)));
-    case "dict": return makeDict(T.Any, T.Any, leaves.entries.map(([k, v]) => [k, datumOf(v, values)] as const));
+    case "int":
+    case "float":
+    case "bool":
+      return boxed(tensor(leaves.name).item(), leaves.kind);
+    case "none":
+      return null;
+    case "text":
+      return leaves.value;
+    case "list":
+      return makeList(
+        T.Any,
+        leaves.items.map((i) => datumOf(i, values)),
+      );
+    case "tuple":
+      return makeTuple(leaves.items.map((i) => datumOf(i, values)));
+    case "dict":
+      return makeDict(
+        T.Any,
+        T.Any,
+        leaves.entries.map(([k, v]) => [k, datumOf(v, values)] as const),
+      );
     case "columns": {
       const columns = leaves.names.map((n) => values.get(n));
       const [first] = columns;
@@ -51,7 +67,12 @@ function datumOf(leaves: Leaves, values: ReadonlyMap<string, Value>): Datum {
         if (!(column instanceof Tensor)) {
           const own = column?.[i] ?? null;
           if (kind !== "columns" || own === null) return own;
-          return makeList(T.Any, Array.from(elements(own), (v) => boxed(own.dtype === "bool" ? Number(v) !== 0 : v, own.dtype === "bool" ? "bool" : own.dtype === "float64" ? "float" : "int")));
+          return makeList(
+            T.Any,
+            Array.from(elements(own), (v) =>
+              boxed(own.dtype === "bool" ? Number(v) !== 0 : v, own.dtype === "bool" ? "bool" : own.dtype === "float64" ? "float" : "int"),
+            ),
+          );
         }
         const v = column.data[i] ?? 0;
         return boxed(kind === "bool" ? v !== 0 : v, kind === "bool" ? "bool" : kind === "float" ? "float" : "int");
@@ -61,9 +82,13 @@ function datumOf(leaves: Leaves, values: ReadonlyMap<string, Value>): Datum {
         const build = (l: Leaves): Datum => (l.kind === "tuple" ? makeTuple(l.items.map(build)) : cell(columns[at++], i, l.kind));
         return build(leaves.item);
       };
-      return makeList(T.Any, Array.from({ length: count }, (_, i) => item(i)));
+      return makeList(
+        T.Any,
+        Array.from({ length: count }, (_, i) => item(i)),
+      );
     }
-    default: return leaves satisfies never;
+    default:
+      return leaves satisfies never;
   }
 }
 
@@ -80,38 +105,59 @@ export function isPlain(json: Json): boolean {
 
 export function casesUnder(dir: string): string[] {
   if (existsSync(join(dir, "case.json"))) return CASE_FILES.some((f) => f !== "model.pth" && existsSync(join(dir, f))) ? [dir] : [];
-  return readdirSync(dir, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name).sort().flatMap((name) => casesUnder(join(dir, name)));
+  return readdirSync(dir, { withFileTypes: true })
+    .filter((e) => e.isDirectory())
+    .map((e) => e.name)
+    .sort()
+    .flatMap((name) => casesUnder(join(dir, name)));
 }
 
 export type Verdict = { readonly kind: "passed" } | { readonly kind: "refused" | "failed"; readonly reason: string };
 /** Runs a converted model here: outputs by name, sequences as arrays. */
 export async function runHere(files: ReadonlyMap<string, Uint8Array>, feeds: readonly Feed[]): Promise<Map<string, Value>> {
-  const model = await load(files.get("model.onnx") ?? new Uint8Array(), { siblings: Object.fromEntries([...files].filter(([n]) => n !== "model.onnx").map(([n, b]) => [n, new Uint8Array(b)] as const)) });
+  const model = await load(files.get("model.onnx") ?? new Uint8Array(), {
+    siblings: Object.fromEntries([...files].filter(([n]) => n !== "model.onnx").map(([n, b]) => [n, new Uint8Array(b)] as const)),
+  });
   const session = await model.session();
   const returned = await session.invoke("forward", [], Object.fromEntries(feeds.map((f) => [f.name, f.tensor])));
   const { value } = returned;
   const items = typeof value === "object" && value !== null && "kind" in value && value.kind === "tuple" ? value.items : [];
-  return new Map(session.outputNames.map((name, i): [string, Value] => {
-    const v = items[i] ?? null;
-    if (v instanceof Tensor) return [name, v];
-    const list = typeof v === "object" && v !== null && "kind" in v && v.kind === "list" ? v.items : [];
-    return [name, list.filter((t): t is Tensor => t instanceof Tensor)];
-  }));
+  return new Map(
+    session.outputNames.map((name, i): [string, Value] => {
+      const v = items[i] ?? null;
+      if (v instanceof Tensor) return [name, v];
+      const list = typeof v === "object" && v !== null && "kind" in v && v.kind === "list" ? v.items : [];
+      return [name, list.filter((t): t is Tensor => t instanceof Tensor)];
+    }),
+  );
 }
 
-export async function judge(session: Session, exported: Exported, call: JsonObject, arrays: Arrays, tol: Tolerance, reference: Reference | undefined, advance: () => Promise<void>): Promise<Verdict> {
+export async function judge(
+  session: Session,
+  exported: Exported,
+  call: JsonObject,
+  arrays: Arrays,
+  tol: Tolerance,
+  reference: Reference | undefined,
+  advance: () => Promise<void>,
+): Promise<Verdict> {
   const files = exported.model.files("model.onnx");
   const feeds = exported.inputs.map((i) => {
     const pairs = dtypeInfo(i.example.dtype).class === "complex";
     const { data } = i.example;
-    const copy = pairs ? Tensor.from(data.slice(), [...i.example.shape, 2], i.example.dtype === "complex128" ? "float64" : "float32") : new Tensor(Storage.wrap(new Uint8Array(data.slice().buffer), false), i.example.dtype, i.example.shape);
+    const copy = pairs
+      ? Tensor.from(data.slice(), [...i.example.shape, 2], i.example.dtype === "complex128" ? "float64" : "float32")
+      : new Tensor(Storage.wrap(new Uint8Array(data.slice().buffer), false), i.example.dtype, i.example.shape);
     return { name: i.name, tensor: copy };
   });
   const answers: [string, Map<string, Value>][] = [];
   try {
     answers.push(["here", await runHere(files, feeds)]);
   } catch (error) {
-    return { kind: "failed", reason: `here: ${isOpwiseError(error) ? `${error.message} ${error.got ?? ""} at ${error.where.op ?? ""} ${error.where.node ?? ""}` : String(error)}` };
+    return {
+      kind: "failed",
+      reason: `here: ${isOpwiseError(error) ? `${error.message} ${error.got ?? ""} at ${error.where.op ?? ""} ${error.where.node ?? ""}` : String(error)}`,
+    };
   }
   if (reference !== undefined) {
     try {
@@ -155,7 +201,11 @@ function grown(t: Tensor, size: number): Tensor {
   return out;
 }
 /** Whether the converted model follows its inputs to other sizes: each size one larger, where the model itself takes it. Counts how many were compared. */
-export async function judgeSizes(session: Session, exported: Exported, call: RecordedCall): Promise<{ readonly compared: number; readonly reason: string | undefined }> {
+export async function judgeSizes(
+  session: Session,
+  exported: Exported,
+  call: RecordedCall,
+): Promise<{ readonly compared: number; readonly reason: string | undefined }> {
   const [method, args = [], kwargs = {}] = call.make();
   const given = exported.inputs.filter((i) => i.state === undefined);
   const sizes = new Set(given.flatMap((i) => i.example.shape.filter((n, axis) => n > 1 && typeof i.dims[axis] === "string")));
@@ -169,13 +219,22 @@ export async function judgeSizes(session: Session, exported: Exported, call: Rec
     };
     let want: Datum;
     try {
-      want = (await session.invoke(method, args.map((a) => resize(structuredCloneOf(a))), Object.fromEntries(Object.entries(kwargs).map(([k, v]) => [k, resize(structuredCloneOf(v))])))).value;
+      want = (
+        await session.invoke(
+          method,
+          args.map((a) => resize(structuredCloneOf(a))),
+          Object.fromEntries(Object.entries(kwargs).map(([k, v]) => [k, resize(structuredCloneOf(v))])),
+        )
+      ).value;
     } catch {
       continue; // not a size that the model takes
     }
     let values: Map<string, Value>;
     try {
-      values = await runHere(files, given.map((i) => ({ name: i.name, tensor: copyOf(grown(i.example, size)) })));
+      values = await runHere(
+        files,
+        given.map((i) => ({ name: i.name, tensor: copyOf(grown(i.example, size)) })),
+      );
     } catch {
       continue; // an error is no wrong number
     }
@@ -202,12 +261,33 @@ function sameData(got: Datum, want: Datum, tol: Tolerance): string | undefined {
     const loose = { ...tol, atol: Math.max(tol.atol, 1e-5) };
     const v = { tensor: "x", dtype: want.dtype, shape: [...want.shape] };
     const { data } = own;
-    return compare(got, T.Tensor, v, new Map([["x", { dtype: want.dtype, shape: [...want.shape], data: new Uint8Array(data.slice().buffer) } as never]]), loose);
+    return compare(
+      got,
+      T.Tensor,
+      v,
+      new Map([["x", { dtype: want.dtype, shape: [...want.shape], data: new Uint8Array(data.slice().buffer) } as never]]),
+      loose,
+    );
   }
-  const bare = (d: Datum): Datum => (typeof d === "object" && d !== null && "kind" in d && (d.kind === "int" || d.kind === "float" || d.kind === "bool") ? d.value : d);
+  const bare = (d: Datum): Datum =>
+    typeof d === "object" && d !== null && "kind" in d && (d.kind === "int" || d.kind === "float" || d.kind === "bool") ? d.value : d;
   const [a, b] = [bare(got), bare(want)];
-  if (typeof b !== "object" || b === null) return typeof a === "number" && typeof b === "number" ? (Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b)) ? undefined : `${a}, wanted ${b}`) : String(a) === String(b) ? undefined : `${String(a)}, wanted ${String(b)}`;
-  const items = (d: Datum): readonly Datum[] => (typeof d === "object" && d !== null && "kind" in d ? (d.kind === "list" || d.kind === "tuple" ? d.items : d.kind === "dict" ? [...d.entries.values()].map(([, v]) => v) : []) : []);
+  if (typeof b !== "object" || b === null)
+    return typeof a === "number" && typeof b === "number"
+      ? Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(b))
+        ? undefined
+        : `${a}, wanted ${b}`
+      : String(a) === String(b)
+        ? undefined
+        : `${String(a)}, wanted ${String(b)}`;
+  const items = (d: Datum): readonly Datum[] =>
+    typeof d === "object" && d !== null && "kind" in d
+      ? d.kind === "list" || d.kind === "tuple"
+        ? d.items
+        : d.kind === "dict"
+          ? [...d.entries.values()].map(([, v]) => v)
+          : []
+      : [];
   const [x, y] = [items(a), items(b)];
   if (x.length !== y.length) return `${x.length} items, wanted ${y.length}`;
   for (let i = 0; i < y.length; i++) {
@@ -216,7 +296,6 @@ function sameData(got: Datum, want: Datum, tol: Tolerance): string | undefined {
   }
   return undefined;
 }
-
 
 /** A recorded case, its model loaded. */
 export interface RecordedCase {
@@ -239,15 +318,23 @@ export async function readCase(folder: string): Promise<RecordedCase | undefined
   const file = CASE_FILES.map((f) => join(folder, f)).find((f) => existsSync(f));
   if (file === undefined) return undefined;
   const arrays: Arrays = existsSync(join(folder, "data.npz")) ? await readNpz(await openSource(join(folder, "data.npz"))) : new Map();
-  const calls = array(spec["calls"]).map(object).map((call): RecordedCall => {
-    const method = String(call["method"] ?? "forward");
-    const named = Object.entries(object(call["kwargs"] ?? {}));
-    return {
-      json: call, method,
-      make: () => [method, array(call["args"]).map((a) => inputOf(a, arrays)), Object.fromEntries(named.map(([k, v]) => [k, inputOf(v, arrays)]))],
-      plain: "returns" in call && [...array(call["args"]), ...named.map(([, v]) => v)].every(isPlain) && isPlain(call["returns"] ?? null),
-      tolerance: { atol: Number(call["atol"] ?? spec["atol"] ?? 0), rtol: Number(call["rtol"] ?? spec["rtol"] ?? 0), shapesOnly: call["check"] === "shape_dtype", sequencesAlike: true },
-    };
-  });
+  const calls = array(spec["calls"])
+    .map(object)
+    .map((call): RecordedCall => {
+      const method = String(call["method"] ?? "forward");
+      const named = Object.entries(object(call["kwargs"] ?? {}));
+      return {
+        json: call,
+        method,
+        make: () => [method, array(call["args"]).map((a) => inputOf(a, arrays)), Object.fromEntries(named.map(([k, v]) => [k, inputOf(v, arrays)]))],
+        plain: "returns" in call && [...array(call["args"]), ...named.map(([, v]) => v)].every(isPlain) && isPlain(call["returns"] ?? null),
+        tolerance: {
+          atol: Number(call["atol"] ?? spec["atol"] ?? 0),
+          rtol: Number(call["rtol"] ?? spec["rtol"] ?? 0),
+          shapesOnly: call["check"] === "shape_dtype",
+          sequencesAlike: true,
+        },
+      };
+    });
   return { spec, arrays, file, calls };
 }

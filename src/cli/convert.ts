@@ -20,7 +20,10 @@ async function addExample(word: string, into: Examples): Promise<void> {
   };
   const spec = /^([a-z]+\d*(?:_\w+)?)\[([\d, ]*)\]$/.exec(value);
   if (spec !== null) {
-    const shape = (spec[2] ?? "").split(",").filter((s) => s.trim() !== "").map(Number);
+    const shape = (spec[2] ?? "")
+      .split(",")
+      .filter((s) => s.trim() !== "")
+      .map(Number);
     put(Tensor.zeros(shape, dtypeNamed(spec[1] ?? "")));
     return;
   }
@@ -28,7 +31,11 @@ async function addExample(word: string, into: Examples): Promise<void> {
   try {
     bytes = new Uint8Array(readFileSync(value));
   } catch (cause) {
-    throw new OpwiseError("missing-file", `\`${value}\` cannot be read`, { where: { file: value }, cause, hint: "an example is a file, or `float32[1,3,224,224]`" });
+    throw new OpwiseError("missing-file", `\`${value}\` cannot be read`, {
+      where: { file: value },
+      cause,
+      hint: "an example is a file, or `float32[1,3,224,224]`",
+    });
   }
   if (value.endsWith(".npz")) Object.assign(into.kwargs, Object.fromEntries(await readNpz(bytes)));
   else put(value.endsWith(".json") ? (JSON.parse(new TextDecoder().decode(bytes)) as Input) : readNpy(bytes, { name: value }));
@@ -95,7 +102,10 @@ export async function convert(args: Arguments): Promise<number> {
   const model = await load(args.model, { onProgress: progressLine(args.model), ...programOption(args) });
   byPosition(model, examples);
   const exported = await model.toOnnx({
-    method, dynamic: !args.flags.has("static"), ...(opset === undefined ? {} : { opset: Number(opset) }), ...(given || checked !== undefined ? examples : {}),
+    method,
+    dynamic: !args.flags.has("static"),
+    ...(opset === undefined ? {} : { opset: Number(opset) }),
+    ...(given || checked !== undefined ? examples : {}),
   });
   const files = exported.model.files(to, args.flags.has("external-data") ? true : undefined);
   for (const [name, bytes] of files) {
@@ -103,9 +113,11 @@ export async function convert(args: Arguments): Promise<number> {
     writeFileSync(name, bytes);
   }
   console.log(`${to}: opset ${exported.model.opset}, ${exported.nodes} nodes, ${(exported.model.nbytes / 1e6).toFixed(1)} MB of weights`);
-  for (const i of exported.inputs) console.log(`  input  ${i.name}: ${i.example.dtype}[${i.dims.join(", ")}]${i.state === undefined ? "" : "  (state of the module)"}`);
+  for (const i of exported.inputs)
+    console.log(`  input  ${i.name}: ${i.example.dtype}[${i.dims.join(", ")}]${i.state === undefined ? "" : "  (state of the module)"}`);
   for (const o of exported.outputs) console.log(`  output ${o}`);
-  if (exported.fixed.length > 0) console.log(`fixed at the examples' values: ${exported.fixed.map((f) => `${f.name} = ${f.value}${f.op === "" ? "" : ` (${f.op})`}`).join(", ")}`);
+  if (exported.fixed.length > 0)
+    console.log(`fixed at the examples' values: ${exported.fixed.map((f) => `${f.name} = ${f.value}${f.op === "" ? "" : ` (${f.op})`}`).join(", ")}`);
   if (exported.spelled.size > 0) console.log(`spelled out: ${[...exported.spelled].map(([op, n]) => (n === 1 ? op : `${op} (${n})`)).join(", ")}`);
   if (checked === undefined) return 0;
   const error = await check(model, exported, method, checked);

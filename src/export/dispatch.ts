@@ -1,80 +1,33 @@
 /** Carries out one op on data of the graph: by its counterpart in ONNX, by its meaning on known values, or spelled out through its calls. */
 
-import type { Datum, List } from "../ir/datum.ts";
+import type { Datum } from "../ir/datum.ts";
 import type { Node } from "../ir/graph.ts";
-import { fullName, type Schema } from "../ir/schema.ts";
-import type { BoundOp } from "../ops/registry.ts";
-import { derive, type Derived } from "../ops/registry.ts";
-import type { Call, MapCall, Region } from "../prims/call.ts";
-import type { Context } from "../prims/context.ts";
+import type { Schema } from "../ir/schema.ts";
+import { type BoundOp, derive, type Derived } from "../ops/registry.ts";
+import type { MapCall } from "../prims/call.ts";
 import { usesIndex } from "../prims/program.ts";
 import { reachable } from "../expr/expr.ts";
 import { type DType, isComplex } from "../tensor/dtype.ts";
-import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
-import type { GeneratorState } from "../tensor/generator.ts";
+import { isOpwiseError } from "../tensor/error.ts";
 import { broadcastShapes, sameShape } from "../tensor/shape.ts";
 import { Storage } from "../tensor/storage.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
-import { type Exporter, intOf, leavesOf, mapDatum } from "./exporter.ts";
+import { type Exporter, leavesOf, mapDatum } from "./exporter.ts";
 import { ExprEmitter } from "./expressions.ts";
 import type { OnnxValue } from "./graph.ts";
 import { HANDLERS } from "./handlers.ts";
 import { dataOp, isDataOp } from "./data-ops.ts";
+import { abstracted, addCheck, metaRun, runHost, tensorsOf } from "./meaning.ts";
 import { type Layout, writeView } from "./strided.ts";
 import { laneOf, realLayout, WaistContext } from "./waist.ts";
-import { type DimSize, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, openOf, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
-
-/** Stands for a size that only data tells. */
-export const STAND_IN = 3;
-
-class NoGenerator extends Error {}
-
-/** A context that runs nothing: it only makes shapes, dtypes and strides. */
-class MetaContext implements Context {
-  readonly defaultDtype;
-  readonly #host: Context;
-  readonly calls: Call[] = [];
-  constructor(host: Context) {
-    this.#host = host;
-    this.defaultDtype = host.defaultDtype;
-  }
-  run(call: Call): void {
-    this.calls.push({ ...call, operands: call.operands.map(frozen), results: call.results.map(frozen) });
-  }
-  region(_region: Region, body: () => void): void {
-    body();
-  }
-  allocate(nbytes: number): Storage {
-    return Storage.allocate(nbytes);
-  }
-  charge(): void {}
-  sync(): void {}
-  get generator(): GeneratorState {
-    return this.#host.generator;
-  }
-  print(): void {}
-}
-const frozen = (v: View): View => ({ storage: v.storage, dtype: v.dtype, shape: [...v.shape], strides: [...v.strides], offset: v.offset });
-
-/** What a handler gets. */
-export interface OpCall {
-  readonly x: Exporter;
-  readonly name: string;
-  /** By the functional op's schema; tensors are `SymTensor`s. */
-  readonly args: readonly Datum[];
-  /** Results of the op's meaning on tensors without elements: dtypes, shapes, strides. */
-  readonly meta: () => readonly Tensor[];
-  /** What runs it on data that is all known. */
-  readonly bound: BoundOp;
-}
-/** Gives the results, or undefined where it does not apply to these arguments. */
-export type Handler = (call: OpCall) => Datum | readonly Datum[] | undefined;
+import { type DimSize, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, refuse, type Roots, Sym, SymList, SymTensor } from "./values.ts";
 
 const derived = new WeakMap<Schema, Derived | undefined>();
 
 /** Carries out the op; elements that hang on sizes alone are kept beside the graph's, for the sizes that are made of them. */
 export function runOp(x: Exporter, node: Node, schema: Schema | undefined, bound: BoundOp | undefined, given: readonly Datum[]): readonly Datum[] {
-  const shadows = bound === undefined || isRandom(node.op) || schema?.args.some((a) => a.alias?.write === true) === true ? undefined : shadowArguments(x, given);
+  const shadows =
+    bound === undefined || isRandom(node.op) || schema?.args.some((a) => a.alias?.write === true) === true ? undefined : shadowArguments(x, given);
   const results = runOpen(x, node, schema, bound, given);
   if (shadows === undefined || bound === undefined) return results;
   const open = results.flatMap((d) => leavesOf([d])).filter((l): l is SymTensor => l instanceof SymTensor && x.knownOf(l) === undefined);
@@ -86,10 +39,11 @@ export function runOp(x: Exporter, node: Node, schema: Schema | undefined, bound
     if (isOpwiseError(error)) return results;
     throw error;
   }
-  if (elements.length === open.length) open.forEach((t, i) => {
+  for (const [i, t] of open.entries()) {
     const own = elements[i];
-    if (own !== undefined && sameShape(own.shape, t.meta.shape)) t.shadow = { version: t.storage.version, elements: own, roots: shadows.roots };
-  });
+    if (own !== undefined && elements.length === open.length && sameShape(own.shape, t.meta.shape))
+      t.shadow = { version: t.storage.version, elements: own, roots: shadows.roots };
+  }
   return results;
 }
 const MAX_SHADOW = 64;
@@ -118,7 +72,8 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
   });
   const open = leavesOf(args);
   if (open.some((l) => l instanceof SymTensor && l.anyRank) && !RANKLESS.has(node.op)) return refuse("a tensor whose number of axes hangs on data is used");
-  const lists = args.some((d) => d instanceof SymList) || args.some((d) => typeof d === "object" && d !== null && "kind" in d && d.kind === "host" && d.name === "text");
+  const lists =
+    args.some((d) => d instanceof SymList) || args.some((d) => typeof d === "object" && d !== null && "kind" in d && d.kind === "host" && d.name === "text");
   if (isDataOp(node.op) || lists || (!open.some((l) => l instanceof SymTensor) && open.length > 0)) {
     const done = dataOp(x, node.op, args, bound, node);
     if (done !== undefined) return done;
@@ -173,12 +128,31 @@ function runOpen(x: Exporter, node: Node, schema: Schema | undefined, bound: Bou
   return spellOut(x, node.op, bound, args);
 }
 
-const RANKLESS: ReadonlySet<string> = new Set(["aten::__is__", "aten::__isnot__", "aten::append.t", "prim::unchecked_unwrap_optional", "prim::dtype", "prim::device"]);
+const RANKLESS: ReadonlySet<string> = new Set([
+  "aten::__is__",
+  "aten::__isnot__",
+  "aten::append.t",
+  "prim::unchecked_unwrap_optional",
+  "prim::dtype",
+  "prim::device",
+]);
 /** Arguments that say what a result is like, not what is in it. */
 const OPTIONS: ReadonlySet<string> = new Set(["dtype", "layout", "memory_format", "pin_memory", "reduction", "keepdim", "training", "train"]);
 const VIEW_IN_PLACE = /^aten::(unsqueeze_|squeeze_|t_|transpose_|swapaxes_|swapdims_)/;
-const COMPLEX_READY: ReadonlySet<string> = new Set(["aten::size.int", "aten::size", "aten::dim", "prim::dtype", "aten::is_complex", "aten::len.Tensor", "aten::numel", "aten::view_as_real"]);
-const isRandom = (name: string): boolean => /::(rand|bernoulli|normal|dropout|feature_dropout|alpha_dropout|multinomial|poisson|uniform|exponential|geometric|cauchy|log_normal|random|rrelu|_fused_dropout|native_dropout|binomial)/.test(name);
+const COMPLEX_READY: ReadonlySet<string> = new Set([
+  "aten::size.int",
+  "aten::size",
+  "aten::dim",
+  "prim::dtype",
+  "aten::is_complex",
+  "aten::len.Tensor",
+  "aten::numel",
+  "aten::view_as_real",
+]);
+const isRandom = (name: string): boolean =>
+  /::(rand|bernoulli|normal|dropout|feature_dropout|alpha_dropout|multinomial|poisson|uniform|exponential|geometric|cauchy|log_normal|random|rrelu|_fused_dropout|native_dropout|binomial)/.test(
+    name,
+  );
 
 /** Places of the arguments that the op writes. */
 function writtenArguments(schema: Schema | undefined): number[] {
@@ -188,39 +162,8 @@ function lookUp(x: Exporter, schema: Schema): Derived | undefined {
   if (!derived.has(schema)) derived.set(schema, derive(schema, x.ops));
   return derived.get(schema);
 }
-const toList = (d: Datum | readonly Datum[]): readonly Datum[] => (Array.isArray(d) ? (d as readonly Datum[]) : [d as Datum]);
-
-/** The data with tensors of the model as tensors of the graph. */
-export function abstracted(x: Exporter, d: Datum): Datum {
-  if (d instanceof Tensor) return x.wrap(d);
-  if (typeof d !== "object" || d === null || !("kind" in d)) return d;
-  const opened = openOf(d);
-  if (opened !== undefined) return opened;
-  if ((d.kind === "list" || d.kind === "tuple") && d.items.some((i) => i instanceof Tensor || (typeof i === "object" && i !== null && "kind" in i && (i.kind === "list" || i.kind === "tuple")))) {
-    if (d.kind === "list") {
-      d.items.forEach((item, i) => {
-        const other = abstracted(x, item);
-        if (other !== item) (d as List).items[i] = other;
-      });
-      return d;
-    }
-    return { ...d, items: d.items.map((i) => abstracted(x, i)) };
-  }
-  if (d.kind === "dict") for (const entry of d.entries.values()) entry[1] = abstracted(x, entry[1]);
-  return d;
-}
-
-/** Runs an op on data without tensors of the graph. */
-export function runHost(x: Exporter, bound: BoundOp, args: readonly Datum[]): readonly Datum[] {
-  if (!bound.reads) return bound.run(x.context, args);
-  const steps = bound.run(x.context, args);
-  for (let step = steps.next(); ; step = steps.next()) {
-    if (step.done === true) return step.value;
-    if (step.value instanceof Promise) return refuse("the op waits for a file");
-    const wait = x.context.sync(step.value);
-    if (wait instanceof Promise) return refuse("the weights have to be waited for", "read the model's bytes first");
-  }
-}
+const isList = (d: Datum | readonly Datum[]): d is readonly Datum[] => Array.isArray(d);
+const toList = (d: Datum | readonly Datum[]): readonly Datum[] => (isList(d) ? d : [d]);
 
 /** The arguments as data that is all known, or undefined. */
 function knownArguments(x: Exporter, args: readonly Datum[]): Datum[] | undefined {
@@ -267,54 +210,21 @@ function fold(x: Exporter, bound: BoundOp, args: readonly Datum[], known: readon
     if (own !== undefined) x.writeKnown(root, own);
   }
   const sources = leavesOf(args).filter((l): l is SymTensor => l instanceof SymTensor);
-  return results.map((d) => mapDatum(d, (leaf) => {
-    if (!(leaf instanceof Tensor)) return leaf;
-    for (const [t, copy] of copies) if (copy === leaf) return t;
-    const source = sources.find((s) => x.knownOf(s)?.storage === leaf.storage);
-    if (source === undefined) return leaf.quantizer === undefined ? x.knownTensor(leaf) : x.wrap(leaf);
-    if (x.knownOf(source) === leaf) return source;
-    const meta = new Tensor(source.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
-    meta.conj = leaf.conj;
-    meta.neg = leaf.neg;
-    meta.quantizer = leaf.quantizer;
-    const root = x.rootOf(source);
-    return new SymTensor(meta, [...leaf.shape], NO_ROOTS, source.storage, x.stridedView(root, meta));
-  }));
-}
-
-interface MetaRun {
-  readonly results: readonly Datum[];
-  readonly calls: readonly Call[];
-  /** The tensor that stands for each tensor of the graph. */
-  readonly metas: ReadonlyMap<SymTensor, Tensor>;
-}
-
-/** Runs the op's meaning on tensors without elements. `apart`: each operand has memory of its own. */
-export function metaRun(x: Exporter, bound: BoundOp, args: readonly Datum[], apart = false): MetaRun {
-  const context = new MetaContext(x.context);
-  const metas = new Map<SymTensor, Tensor>();
-  const stand = (leaf: Datum): Datum => {
-    if (isSymTensor(leaf)) {
-      let meta = metas.get(leaf);
-      if (meta === undefined) {
-        const m = leaf.meta;
-        meta = apart ? metaTensor(m.shape, m.dtype, m.strides) : new Tensor(m.storage, m.dtype, [...m.shape], [...m.strides], m.offset);
-        meta.wrappedNumber = m.wrappedNumber;
-        meta.conj = m.conj;
-        meta.neg = m.neg;
-        metas.set(leaf, meta);
-      }
-      return meta;
-    }
-    return isSym(leaf) ? leaf.hint : leaf;
-  };
-  const inputs = args.map((d) => mapDatum(d, stand));
-  if (bound.reads) return refuse("the op reads values of a tensor, and goes on by them");
-  return { results: bound.run(context, inputs), calls: context.calls, metas };
-}
-function tensorsOf(d: Datum): Tensor[] {
-  if (d instanceof Tensor) return [d];
-  return typeof d === "object" && d !== null && "kind" in d && (d.kind === "list" || d.kind === "tuple") ? d.items.flatMap(tensorsOf) : [];
+  return results.map((d) =>
+    mapDatum(d, (leaf) => {
+      if (!(leaf instanceof Tensor)) return leaf;
+      for (const [t, copy] of copies) if (copy === leaf) return t;
+      const source = sources.find((s) => x.knownOf(s)?.storage === leaf.storage);
+      if (source === undefined) return leaf.quantizer === undefined ? x.knownTensor(leaf) : x.wrap(leaf);
+      if (x.knownOf(source) === leaf) return source;
+      const meta = new Tensor(source.meta.storage, leaf.dtype, [...leaf.shape], [...leaf.strides], leaf.offset);
+      meta.conj = leaf.conj;
+      meta.neg = leaf.neg;
+      meta.quantizer = leaf.quantizer;
+      const root = x.rootOf(source);
+      return new SymTensor(meta, [...leaf.shape], NO_ROOTS, source.storage, x.stridedView(root, meta));
+    }),
+  );
 }
 
 /** The value expanded to the target's sizes where it has others. */
@@ -326,31 +236,16 @@ export function broadcastTo(x: Exporter, value: SymTensor, target: SymTensor): O
 
 function writeOuts(x: Exporter, args: readonly Datum[], writes: readonly number[], results: readonly Datum[]): readonly Datum[] {
   const out: Datum[] = [];
-  writes.forEach((at, i) => {
+  for (const [i, at] of writes.entries()) {
     const [target, value] = [args[at] ?? null, results[i] ?? null];
     if (!isSymTensor(target) || !isSymTensor(value)) return refuse("an `out` that is no tensor");
+    // Whether `out` is resized hangs on the sizes.
+    if (!value.dims.every((d, k) => d !== undefined && d === target.dims[k])) for (const t of [value, target]) x.fixSizes(t);
     if (sameShape(target.meta.shape, value.meta.shape)) x.write(target, x.g.cast(x.valueOf(value), target.dtype));
     else x.become(target, x.tensor(x.g.cast(x.valueOf(value), target.dtype), metaTensor(value.meta.shape, target.dtype), value.dims, value.roots));
     out.push(target);
-  });
+  }
   return out;
-}
-
-/** Sizes of what operands broadcast to. */
-export function broadcastDims(operands: readonly SymTensor[]): DimSize[] {
-  const rank = Math.max(0, ...operands.map((o) => o.rank));
-  return Array.from({ length: rank }, (_, i): DimSize => {
-    let open = false;
-    let size: DimSize = 1;
-    for (const o of operands) {
-      const at = i - (rank - o.rank);
-      if (at < 0) continue;
-      const d = o.dims[at];
-      if (d === undefined) open = true;
-      else if (d !== 1) size = d;
-    }
-    return size !== 1 ? size : open ? undefined : 1;
-  });
 }
 
 /** Expressions over whole tensors go for any sizes: an op that is nothing else keeps open sizes open. */
@@ -373,10 +268,21 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
   for (const [t, meta] of metas) if (!sameShape(meta.shape, t.meta.shape) || !sameShape(meta.strides, t.meta.strides) || meta.offset !== 0) return undefined;
   if (!calls.every((c): c is MapCall => c.kind === "map" && !usesIndex(c.program))) return undefined;
   // Numbers of the calls must be the op's own arguments: others may be made of sizes.
-  const numbersOf = args.flatMap((d) => (isSym(d) || typeof d === "string" || d === null || (typeof d === "object" && !("value" in d && "kind" in d && d.kind !== "host")) ? [] : [Number(typeof d === "object" && "value" in d ? d.value : d)]));
+  const numbersOf = args.flatMap((d) =>
+    isSym(d) || typeof d === "string" || d === null || (typeof d === "object" && !("value" in d && "kind" in d && d.kind !== "host"))
+      ? []
+      : [Number(typeof d === "object" && "value" in d ? d.value : d)],
+  );
   const own = new Set(numbersOf.flatMap((n) => [n, Math.fround(n)]));
   if (!pointwise && calls.some((c) => c.scalars.some((n) => !own.has(Number(n))))) return undefined;
-  const values = new Map<Storage, { readonly tensor: { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number }; readonly dims: readonly DimSize[]; readonly value: OnnxValue }>();
+  const values = new Map<
+    Storage,
+    {
+      readonly tensor: { readonly shape: readonly number[]; readonly strides: readonly number[]; readonly offset: number };
+      readonly dims: readonly DimSize[];
+      readonly value: OnnxValue;
+    }
+  >();
   for (const [t, meta] of metas) values.set(meta.storage, { tensor: meta, dims: t.dims, value: x.valueOf(t) });
   // Every view must be the whole of a tensor, broadcast at most.
   const wholeOf = (view: View): { readonly dims: readonly DimSize[]; readonly value: OnnxValue } | undefined => {
@@ -386,7 +292,8 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
     if (lead < 0) return undefined;
     for (let i = 0; i < view.shape.length; i++) {
       const [size, stride] = [at.tensor.shape[i - lead], at.tensor.strides[i - lead]];
-      if (i < lead ? view.strides[i] !== 0 && view.shape[i] !== 1 : size !== view.shape[i] ? size !== 1 : stride !== view.strides[i] && size !== 1) return undefined;
+      if (i < lead ? view.strides[i] !== 0 && view.shape[i] !== 1 : size !== view.shape[i] ? size !== 1 : stride !== view.strides[i] && size !== 1)
+        return undefined;
     }
     return at;
   };
@@ -396,20 +303,28 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
     if (reads.some((r) => r === undefined)) return undefined;
     const used = new Set([...reachable(call.program.outputs.flatMap((o) => o.parts))].flatMap((e) => (e.op === "arg" ? [e.operand] : [])));
     const natural = call.operands.reduce((shape: readonly number[], o) => broadcastShapes(shape, values.get(o.storage)?.tensor.shape ?? []), []);
-    const emitter = new ExprEmitter(x.g, { arg: (i) => reads[i]?.value ?? refuse("an operand is missing"), scalar: (slot) => call.scalars[slot] ?? 0, check: (c) => addCheck(x, c) });
+    const emitter = new ExprEmitter(x.g, {
+      arg: (i) => reads[i]?.value ?? refuse("an operand is missing"),
+      scalar: (slot) => call.scalars[slot] ?? 0,
+      check: (c) => addCheck(x, c),
+    });
     for (const [i, output] of call.program.outputs.entries()) {
       const view = call.results[i];
       const [part] = output.parts;
       if (view === undefined || part === undefined || output.parts.length > 1) return undefined;
       let value = x.g.cast(emitter.emit(part), laneOf(output.dtype));
       const target = values.get(view.storage);
-      let dims = broadcastOf(reads.map((r) => r?.dims ?? []), view.shape.length);
+      let dims = broadcastOf(
+        reads.map((r) => r?.dims ?? []),
+        view.shape.length,
+      );
       if (target !== undefined) {
         // Written in place: the target's own sizes.
         if (wholeOf(view) === undefined || target.value.dtype !== laneOf(output.dtype)) return undefined;
         dims = [...target.dims];
         const owner = [...metas].find(([, m]) => m.storage === view.storage)?.[0];
-        if (owner !== undefined && !(call.operands.some((o, k) => o.storage === view.storage && used.has(k)))) value = x.op("Expand", [value, x.shapeValue(owner)]);
+        if (owner !== undefined && !call.operands.some((o, k) => o.storage === view.storage && used.has(k)))
+          value = x.op("Expand", [value, x.shapeValue(owner)]);
         else if (owner === undefined) return undefined;
       } else {
         if (!sameShape(natural, view.shape) || (call.operands.length > 1 && used.size < call.operands.length)) return undefined;
@@ -424,18 +339,20 @@ function mapsOnly(x: Exporter, bound: BoundOp, args: readonly Datum[], found: De
     if (now !== undefined && now.value !== before.get(meta.storage)) x.write(t, now.value);
   }
   let failed = false;
-  const out = results.map((d) => mapDatum(d, (leaf) => {
-    if (!(leaf instanceof Tensor)) return leaf;
-    for (const [t, meta] of metas) if (meta === leaf) return t;
-    const made = values.get(leaf.storage);
-    if (made === undefined || before.has(leaf.storage) || !sameShape(made.tensor.shape, leaf.shape) || leaf.offset !== 0) {
-      failed = true;
-      return leaf;
-    }
-    const own = metaTensor(leaf.shape, leaf.dtype, leaf.strides);
-    own.quantizer = leaf.quantizer;
-    return x.tensor(made.value, own, made.dims, roots);
-  }));
+  const out = results.map((d) =>
+    mapDatum(d, (leaf) => {
+      if (!(leaf instanceof Tensor)) return leaf;
+      for (const [t, meta] of metas) if (meta === leaf) return t;
+      const made = values.get(leaf.storage);
+      if (made === undefined || before.has(leaf.storage) || !sameShape(made.tensor.shape, leaf.shape) || leaf.offset !== 0) {
+        failed = true;
+        return leaf;
+      }
+      const own = metaTensor(leaf.shape, leaf.dtype, leaf.strides);
+      own.quantizer = leaf.quantizer;
+      return x.tensor(made.value, own, made.dims, roots);
+    }),
+  );
   return failed ? undefined : out;
 }
 function broadcastOf(all: readonly (readonly DimSize[])[], rank: number): DimSize[] {
@@ -451,14 +368,6 @@ function broadcastOf(all: readonly (readonly DimSize[])[], rank: number): DimSiz
     }
     return size !== 1 ? size : open ? undefined : 1;
   });
-}
-
-/** Fails when the graph runs and the condition does not hold everywhere. */
-export function addCheck(x: Exporter, cond: OnnxValue): void {
-  const g = x.g;
-  const worst = g.op("ReduceMin", [g.op("Reshape", [g.cast(cond, "int32"), g.ints([-1])])], { keepdims: 0 }, "int32");
-  const at = g.op("Where", [g.op("Greater", [worst, g.scalar(0, "int32")], {}, "bool"), g.scalar(0, "int64"), g.scalar(1, "int64")], {}, "int64");
-  g.scope.checks.push(g.op("Gather", [g.ints([0]), at], { axis: 0 }));
 }
 
 /** The op's meaning, its calls as nodes: sizes are fixed at the example's. */
@@ -484,7 +393,14 @@ function spellOut(x: Exporter, name: string, bound: BoundOp, args: readonly Datu
   return settle(x, results, context, stands);
 }
 /** An op that reads known tensors only may go on. */
-function spellReading(x: Exporter, name: string, bound: BoundOp & { reads: true }, inputs: readonly Datum[], context: WaistContext, stands: ReadonlyMap<SymTensor, Stand>): readonly Datum[] {
+function spellReading(
+  x: Exporter,
+  name: string,
+  bound: BoundOp & { reads: true },
+  inputs: readonly Datum[],
+  context: WaistContext,
+  stands: ReadonlyMap<SymTensor, Stand>,
+): readonly Datum[] {
   const steps = bound.run(context, inputs);
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) {
@@ -521,16 +437,18 @@ function settle(x: Exporter, results: readonly Datum[], context: WaistContext, s
       else x.write(t, value);
     } else if (moved) x.become(t, viewOfStand(x, t, layout, meta, context));
   }
-  return results.map((d) => mapDatum(d, (leaf) => {
-    if (!(leaf instanceof Tensor)) return leaf;
-    for (const [t, stand] of stands) if (stand.tensor === leaf) return t;
-    const source = [...stands].find(([, s]) => s.tensor.storage === leaf.storage);
-    if (leaf.conj || leaf.neg) return refuse("a lazily conjugated result");
-    if (source !== undefined) return viewOfStand(x, source[0], source[1].layout, leaf, context);
-    const meta = metaTensor(leaf.shape, leaf.dtype, leaf.strides.some((s, i) => s === 0 && (leaf.shape[i] ?? 1) > 1) ? undefined : leaf.strides);
-    meta.quantizer = leaf.quantizer;
-    return x.tensor(context.read(leaf), meta, [...leaf.shape], NO_ROOTS);
-  }));
+  return results.map((d) =>
+    mapDatum(d, (leaf) => {
+      if (!(leaf instanceof Tensor)) return leaf;
+      for (const [t, stand] of stands) if (stand.tensor === leaf) return t;
+      const source = [...stands].find(([, s]) => s.tensor.storage === leaf.storage);
+      if (leaf.conj || leaf.neg) return refuse("a lazily conjugated result");
+      if (source !== undefined) return viewOfStand(x, source[0], source[1].layout, leaf, context);
+      const meta = metaTensor(leaf.shape, leaf.dtype, leaf.strides.some((s, i) => s === 0 && (leaf.shape[i] ?? 1) > 1) ? undefined : leaf.strides);
+      meta.quantizer = leaf.quantizer;
+      return x.tensor(context.read(leaf), meta, [...leaf.shape], NO_ROOTS);
+    }),
+  );
 }
 
 /** What stands for a tensor of the graph while an op is spelled out, and how it lay before. */
@@ -559,11 +477,3 @@ function viewOfStand(x: Exporter, t: SymTensor, layout: Stand["layout"], leaf: T
   x.trail.born(made);
   return made;
 }
-
-/** Ints of a list argument: known ones as numbers, others as they are. */
-export function itemsOfList(d: Datum): readonly Datum[] {
-  if (typeof d === "object" && d !== null && "kind" in d && (d.kind === "list" || d.kind === "tuple")) return d.items;
-  return [d];
-}
-export { fullName, intOf, isOpwiseError, OpwiseError, NoGenerator };
-export type { Roots };

@@ -9,14 +9,15 @@ import type { Session } from "../run/session.ts";
 import { isComplex } from "../tensor/dtype.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { abstracted, addCheck } from "./dispatch.ts";
+import { abstracted, addCheck } from "./meaning.ts";
 import { Exporter } from "./exporter.ts";
 import { graphProto, infoOf, type OnnxValue, tensorType, valueInfo } from "./graph.ts";
 import { TEXT } from "./data-ops.ts";
-import { AbstractMachine, sumOfChecks } from "./machine.ts";
+import { AbstractMachine } from "./machine.ts";
+import { sumOfChecks } from "./places.ts";
 import { type Written, writeModel } from "./write.ts";
 import { laneOf } from "./waist.ts";
-import { DTYPE_OF, isSym, isSymTensor, refuse, type Root, Sym, SymList, SymTensor } from "./values.ts";
+import { DTYPE_OF, isSym, isSymTensor, refuse, type Root, Sym, SymList, type SymTensor } from "./values.ts";
 import type { ValueInfoProto } from "../bytes/onnx-proto.ts";
 
 export interface ExportOptions {
@@ -191,9 +192,10 @@ class Export {
       const user = results.slice(mutations.length);
       let at = 0;
       const types = (program.outputs ?? []).map((o) => o.type);
-      output = program.outputTree === undefined
-        ? this.#leaves(makeTuple(user), { kind: "Tuple", elems: types }, "output", leaf)
-        : this.#treeLeaves(program.outputTree, () => [user[at] ?? null, types[at++] ?? T.Any], "output", leaf);
+      output =
+        program.outputTree === undefined
+          ? this.#leaves(makeTuple(user), { kind: "Tuple", elems: types }, "output", leaf)
+          : this.#treeLeaves(program.outputTree, () => [user[at] ?? null, types[at++] ?? T.Any], "output", leaf);
       mutations.forEach((m, i) => {
         const value = results[i] ?? null;
         if (m.kind === "buffer") state.push({ path: m.name, value: this.#leaves(value, T.Tensor, `state.${m.name}.next`, leaf) });
@@ -228,10 +230,30 @@ class Export {
     for (const o of outputs) g.push("Identity", [o.value], [{ name: o.name, dtype: o.value.dtype, sequence: o.value.sequence, scope: g.root }], []);
     const infos = outputs.map((o) => (o.value.sequence ? infoOf(o.value, o.name) : valueInfo(o.name, tensorType(o.value.dtype, o.shape))));
     const signature = { inputs: this.#inputs.map((i) => ({ name: i.input.name, kind: i.input.kind, state: i.input.state })), output, state, mutated };
-    const graph = graphProto("main", g.root, this.#inputs.map((i) => i.info()), infos);
-    const model = writeModel(graph, x.g, this.#options.opset, new Map([["opwise.method", this.#options.method], ["opwise.signature", JSON.stringify(signature)]]));
+    const graph = graphProto(
+      "main",
+      g.root,
+      this.#inputs.map((i) => i.info()),
+      infos,
+    );
+    const model = writeModel(
+      graph,
+      x.g,
+      this.#options.opset,
+      new Map([
+        ["opwise.method", this.#options.method],
+        ["opwise.signature", JSON.stringify(signature)],
+      ]),
+    );
     return {
-      model, inputs: this.#inputs.map((i) => ({ ...i.input, dims: i.shape() })), outputs: outputs.map((o) => o.name), output, state, mutated, spelled: x.spelled, nodes: model.nodes,
+      model,
+      inputs: this.#inputs.map((i) => ({ ...i.input, dims: i.shape() })),
+      outputs: outputs.map((o) => o.name),
+      output,
+      state,
+      mutated,
+      spelled: x.spelled,
+      nodes: model.nodes,
       fixed: [...x.fixed].map(([root, op]) => ({ name: root.name, value: String(root.hint), op })),
     };
   }
@@ -262,7 +284,7 @@ class Export {
         value = value.items[Number(part)];
       } else if (value.kind === "dict") {
         type = value.value;
-        value = [...value.entries.values()].find(([k]) => String(k) === part)?.[1];
+        value = [...value.entries.values()].find(([k]) => keyText(k) === part)?.[1];
       } else return undefined;
     }
     return value === undefined ? undefined : { value, type };
@@ -274,11 +296,20 @@ class Export {
         const [d, type] = next();
         return this.#leaves(d, type, name, leaf);
       }
-      case "none": return { kind: "none" };
-      case "tuple": case "list": return { kind: tree.kind, items: tree.children.map((c, i) => this.#treeLeaves(c, next, `${name}.${i}`, leaf)) };
-      case "namedtuple": return { kind: "tuple", fields: tree.fields, items: tree.children.map((c, i) => this.#treeLeaves(c, next, `${name}.${tree.fields[i] ?? i}`, leaf)) };
-      case "dict": return { kind: "dict", entries: tree.children.map((c, i) => [tree.keys[i] ?? i, this.#treeLeaves(c, next, `${name}.${tree.keys[i] ?? i}`, leaf)] as const) };
-      default: return tree satisfies never;
+      case "none":
+        return { kind: "none" };
+      case "tuple":
+      case "list":
+        return { kind: tree.kind, items: tree.children.map((c, i) => this.#treeLeaves(c, next, `${name}.${i}`, leaf)) };
+      case "namedtuple":
+        return { kind: "tuple", fields: tree.fields, items: tree.children.map((c, i) => this.#treeLeaves(c, next, `${name}.${tree.fields[i] ?? i}`, leaf)) };
+      case "dict":
+        return {
+          kind: "dict",
+          entries: tree.children.map((c, i) => [tree.keys[i] ?? i, this.#treeLeaves(c, next, `${name}.${tree.keys[i] ?? i}`, leaf)] as const),
+        };
+      default:
+        return tree satisfies never;
     }
   }
 
@@ -289,7 +320,11 @@ class Export {
     if (d === null) return { kind: "none" };
     if (typeof d === "string") return { kind: "text", value: d };
     if (d === TEXT) return refuse("a text that numbers of the graph are part of is returned");
-    if (isSymTensor(d)) return { kind: isComplex(d.dtype) ? "complex" : "tensor", name: leaf(name, x.valueOf(d), d.anyRank ? undefined : isComplex(d.dtype) ? [...d.dims, 2] : d.dims) };
+    if (isSymTensor(d))
+      return {
+        kind: isComplex(d.dtype) ? "complex" : "tensor",
+        name: leaf(name, x.valueOf(d), d.anyRank ? undefined : isComplex(d.dtype) ? [...d.dims, 2] : d.dims),
+      };
     if (isSym(d)) return { kind: d.type, name: leaf(name, d.onnx, []) };
     if (typeof d === "boolean") return { kind: "bool", name: leaf(name, x.g.scalar(d, "bool"), []) };
     if (typeof d === "bigint") return { kind: "int", name: leaf(name, x.g.scalar(d, "int64"), []) };
@@ -303,16 +338,27 @@ class Export {
     }
     if (d instanceof Tensor) return refuse("a tensor of the model itself");
     switch (d.kind) {
-      case "int": case "float": case "bool": return { kind: d.kind, name: leaf(name, x.g.scalar(d.value, DTYPE_OF[d.kind]), []) };
-      case "list": return { kind: "list", items: d.items.map((i, k) => this.#leaves(i, d.elem, `${name}.${k}`, leaf)) };
+      case "int":
+      case "float":
+      case "bool":
+        return { kind: d.kind, name: leaf(name, x.g.scalar(d.value, DTYPE_OF[d.kind]), []) };
+      case "list":
+        return { kind: "list", items: d.items.map((i, k) => this.#leaves(i, d.elem, `${name}.${k}`, leaf)) };
       case "tuple": {
         const named = d.type?.kind === "NamedTuple" ? d.type : bare.kind === "NamedTuple" ? bare : undefined;
         const elems = bare.kind === "Tuple" || bare.kind === "NamedTuple" ? bare.elems : [];
         const items = d.items.map((i, k) => this.#leaves(i, elems[k] ?? T.Any, `${name}.${named?.fields[k] ?? k}`, leaf));
         return { kind: "tuple", items, ...(named === undefined ? {} : { fields: named.fields }) };
       }
-      case "dict": return { kind: "dict", entries: [...d.entries.values()].map(([k, v]) => [typeof k === "number" ? k : String(k), this.#leaves(v, d.value, `${name}.${String(k)}`, leaf)] as const) };
-      default: return refuse(`an output of the kind \`${d.kind}\` has no form in ONNX`);
+      case "dict":
+        return {
+          kind: "dict",
+          entries: [...d.entries.values()].map(
+            ([k, v]) => [typeof k === "number" ? k : keyText(k), this.#leaves(v, d.value, `${name}.${keyText(k)}`, leaf)] as const,
+          ),
+        };
+      default:
+        return refuse(`an output of the kind \`${d.kind}\` has no form in ONNX`);
     }
   }
 
@@ -328,7 +374,7 @@ class Export {
   }
   #root(name: string, hint: Root["hint"], fix: () => void): Root {
     const root: Root = { name, hint, fix, fixed: false };
-    if (this.#preFixed.has(name) || !this.#options.dynamic && !name.endsWith("()")) {
+    if (this.#preFixed.has(name) || (!this.#options.dynamic && !name.endsWith("()"))) {
       if (this.#preFixed.has(name)) {
         root.fixed = true;
         fix();
@@ -360,7 +406,14 @@ class Export {
       return isComplex(t.dtype) ? [...shape, 2] : shape;
     });
     const dims = roots.map((r, i) => (r === undefined || r.fixed ? (t.shape[i] ?? 0) : undefined));
-    const made = x.open(t, value, name, dims, new Set(roots.filter((r): r is Root => r !== undefined)), state === undefined ? () => this.#written.add(made) : undefined);
+    const made = x.open(
+      t,
+      value,
+      name,
+      dims,
+      new Set(roots.filter((r): r is Root => r !== undefined)),
+      state === undefined ? () => this.#written.add(made) : undefined,
+    );
     return made;
   }
   readonly #symbols = new Map<string, Root>();
@@ -371,7 +424,8 @@ class Export {
     const example = numberTensor(d, type);
     const value = this.#input(name, type, example, state, () => []);
     const root = this.#root(`${name}()`, d, () => {
-      const same = (): OnnxValue => (Number.isNaN(Number(d)) ? x.op("IsNaN", [value], {}, "bool") : x.op("Equal", [value, x.g.scalar(d, DTYPE_OF[type])], {}, "bool"));
+      const same = (): OnnxValue =>
+        Number.isNaN(Number(d)) ? x.op("IsNaN", [value], {}, "bool") : x.op("Equal", [value, x.g.scalar(d, DTYPE_OF[type])], {}, "bool");
       this.#checks.push(() => addCheck(x, same()));
     });
     return new Sym(type, value, d, new Set([root]));
@@ -381,7 +435,10 @@ class Export {
     const bare = type.kind === "Optional" ? type.elem : type;
     void dim;
     if (d instanceof Tensor) {
-      const sizes = bare.kind === "Tensor" && bare.shape !== undefined && this.#session.program.format === "pt2" ? bare.shape.map((s) => (typeof s === "number" ? s : printDim(s))) : undefined;
+      const sizes =
+        bare.kind === "Tensor" && bare.shape !== undefined && this.#session.program.format === "pt2"
+          ? bare.shape.map((s) => (typeof s === "number" ? s : printDim(s)))
+          : undefined;
       return this.#tensorInput(d, name, state, sizes);
     }
     if (d === null || typeof d === "string") return d;
@@ -389,15 +446,37 @@ class Export {
     if (typeof d === "bigint") return this.#numberInput(d, "int", name, state);
     if (typeof d === "number") return this.#numberInput(d, bare.kind === "float" || !Number.isInteger(d) ? "float" : "int", name, state);
     switch (d.kind) {
-      case "int": case "float": case "bool": return this.#numberInput(d.value, d.kind, name, state);
-      case "list": return this.#like(d, makeList(d.elem, d.items.map((i, k) => this.#openInput(i, `${name}.${k}`, d.elem, undefined, state))));
+      case "int":
+      case "float":
+      case "bool":
+        return this.#numberInput(d.value, d.kind, name, state);
+      case "list":
+        return this.#like(
+          d,
+          makeList(
+            d.elem,
+            d.items.map((i, k) => this.#openInput(i, `${name}.${k}`, d.elem, undefined, state)),
+          ),
+        );
       case "tuple": {
         const named = d.type?.kind === "NamedTuple" ? d.type : bare.kind === "NamedTuple" ? bare : undefined;
         const elems = bare.kind === "Tuple" || bare.kind === "NamedTuple" ? bare.elems : [];
-        return makeTuple(d.items.map((i, k) => this.#openInput(i, `${name}.${named?.fields[k] ?? k}`, elems[k] ?? T.Any, undefined, state)), d.type);
+        return makeTuple(
+          d.items.map((i, k) => this.#openInput(i, `${name}.${named?.fields[k] ?? k}`, elems[k] ?? T.Any, undefined, state)),
+          d.type,
+        );
       }
-      case "dict": return this.#like(d, makeDict(d.key, d.value, [...d.entries.values()].map(([k, v]) => [k, this.#openInput(v, `${name}.${String(k)}`, d.value, undefined, state)] as const)));
-      default: return d;
+      case "dict":
+        return this.#like(
+          d,
+          makeDict(
+            d.key,
+            d.value,
+            [...d.entries.values()].map(([k, v]) => [k, this.#openInput(v, `${name}.${keyText(k)}`, d.value, undefined, state)] as const),
+          ),
+        );
+      default:
+        return d;
     }
   }
   #like(given: Datum, made: Datum): Datum {
@@ -448,21 +527,32 @@ class Export {
         made.items = d.items.map((i, k) => this.#clone(i, below(String(k)), d.elem));
         return made;
       }
-      case "tuple": return makeTuple(d.items.map((i, k) => this.#clone(i, below(String(k)))), d.type);
+      case "tuple":
+        return makeTuple(
+          d.items.map((i, k) => this.#clone(i, below(String(k)))),
+          d.type,
+        );
       case "dict": {
         const made = makeDict(d.key, d.value, []);
         this.#clones.set(d, made);
         this.#paths.set(made, path);
-        for (const [key, [k, v]] of d.entries) made.entries.set(key, [k, this.#clone(v, below(String(k)), d.value)]);
+        for (const [key, [k, v]] of d.entries) made.entries.set(key, [k, this.#clone(v, below(keyText(k)), d.value)]);
         return made;
       }
-      default: return d;
+      default:
+        return d;
     }
   }
 }
 
 type LeafMaker = (name: string, value: OnnxValue, shape?: readonly (number | undefined)[]) => string;
 
+/** A dict's key as part of a name. */
+function keyText(key: Datum): string {
+  return typeof key === "string" || typeof key === "number" || typeof key === "bigint" || typeof key === "boolean"
+    ? `${key}`
+    : refuse("a dict whose keys are neither texts nor numbers");
+}
 function itemKind(d: Datum): Leaves {
   if (isSymTensor(d)) return { kind: "tensor", name: "" };
   if (isSym(d)) return { kind: d.type, name: "" };

@@ -13,7 +13,22 @@ import { type Attributes, GraphBuilder, type OnnxValue, type Scope } from "./gra
 import { readView, writeView } from "./strided.ts";
 import { newVersion, Trail } from "./trail.ts";
 import { laneOf } from "./waist.ts";
-import { type DimSize, DTYPE_OF, isSym, isSymTensor, joinRoots, metaTensor, NO_ROOTS, refuse, type Root, type Roots, Sym, SymStorage, SymTensor, type ViewOf } from "./values.ts";
+import {
+  type DimSize,
+  DTYPE_OF,
+  isSym,
+  isSymTensor,
+  joinRoots,
+  metaTensor,
+  NO_ROOTS,
+  refuse,
+  type Root,
+  type Roots,
+  Sym,
+  SymStorage,
+  SymTensor,
+  type ViewOf,
+} from "./values.ts";
 
 export interface Services {
   /** Runs ops on known tensors. */
@@ -70,7 +85,14 @@ export class Exporter {
   }
   /** A tensor of the model that is an input of the graph. */
   open(tensor: Tensor, value: OnnxValue, label: string, dims: readonly DimSize[], roots: Roots | undefined, onWrite?: () => void): SymTensor {
-    const made = this.tensor(value, new Tensor(metaStorage(tensor), tensor.dtype, [...tensor.shape], [...tensor.strides], tensor.offset), dims, roots, label, onWrite);
+    const made = this.tensor(
+      value,
+      new Tensor(metaStorage(tensor), tensor.dtype, [...tensor.shape], [...tensor.strides], tensor.offset),
+      dims,
+      roots,
+      label,
+      onWrite,
+    );
     this.#storages.set(tensor.storage, made.storage);
     this.#wrapped.set(tensor, made);
     return made;
@@ -333,10 +355,11 @@ export function leavesOf(data: readonly Datum[]): (SymTensor | Sym)[] {
     if (typeof d !== "object" || d === null || d instanceof Tensor) return;
     if (isSymTensor(d) || isSym(d)) out.push(d);
     else if (d.kind === "list" || d.kind === "tuple") d.items.forEach(walk);
-    else if (d.kind === "dict") for (const [k, v] of d.entries.values()) {
-      walk(k);
-      walk(v);
-    }
+    else if (d.kind === "dict")
+      for (const [k, v] of d.entries.values()) {
+        walk(k);
+        walk(v);
+      }
   };
   data.forEach(walk);
   return out;
@@ -360,9 +383,22 @@ function describe(d: Datum): string {
 /** The data with every leaf replaced; containers are copied. */
 export function mapDatum(d: Datum, leaf: (d: Datum) => Datum): Datum {
   if (typeof d === "object" && d !== null && !(d instanceof Tensor) && "kind" in d) {
-    if (d.kind === "list") return makeList(d.elem, d.items.map((x) => mapDatum(x, leaf)));
-    if (d.kind === "tuple") return makeTuple(d.items.map((x) => mapDatum(x, leaf)), d.type);
-    if (d.kind === "dict") return makeDict(d.key, d.value, [...d.entries.values()].map(([k, v]) => [k, mapDatum(v, leaf)] as const));
+    if (d.kind === "list")
+      return makeList(
+        d.elem,
+        d.items.map((x) => mapDatum(x, leaf)),
+      );
+    if (d.kind === "tuple")
+      return makeTuple(
+        d.items.map((x) => mapDatum(x, leaf)),
+        d.type,
+      );
+    if (d.kind === "dict")
+      return makeDict(
+        d.key,
+        d.value,
+        [...d.entries.values()].map(([k, v]) => [k, mapDatum(v, leaf)] as const),
+      );
   }
   return leaf(d);
 }

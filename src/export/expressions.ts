@@ -9,7 +9,18 @@ import { refuse } from "./values.ts";
 
 /** Where each expression type is computed: narrow integers in int64, wrapped after each step. */
 export const HOME: Readonly<Record<ExprType, DType>> = {
-  f64: "float64", f32: "float32", i64: "int64", u64: "uint64", i32: "int32", u32: "int64", i16: "int32", u16: "int32", i8: "int32", u8: "int32", bool: "bool", index: "int64",
+  f64: "float64",
+  f32: "float32",
+  i64: "int64",
+  u64: "uint64",
+  i32: "int32",
+  u32: "int64",
+  i16: "int32",
+  u16: "int32",
+  i8: "int32",
+  u8: "int32",
+  bool: "bool",
+  index: "int64",
 };
 const NARROW: Partial<Record<ExprType, DType>> = { u32: "uint32", i16: "int16", u16: "uint16", i8: "int8", u8: "uint8" };
 const isFloat = (t: ExprType): boolean => t === "f32" || t === "f64";
@@ -154,7 +165,8 @@ export class ExprEmitter {
   }
   #unrolled(loop: Loop, count: number): readonly OnnxValue[] {
     let state: readonly OnnxValue[] = loop.init.map((e) => this.emit(e));
-    for (let trip = 0; trip < count; trip++) state = this.#inside(loop, { state, trip: this.#constant(trip, "index") }, (inner) => loop.body.map((e) => inner.emit(e)));
+    for (let trip = 0; trip < count; trip++)
+      state = this.#inside(loop, { state, trip: this.#constant(trip, "index") }, (inner) => loop.body.map((e) => inner.emit(e)));
     return state;
   }
   /** As a Loop over all elements at once: those that are done keep their state. */
@@ -170,7 +182,12 @@ export class ExprEmitter {
         const stop = loop.until === undefined ? stopped : g.op("Or", [stopped, inner.emit(loop.until)]);
         const active = g.op("And", [g.op("Less", [trip, count], {}, "bool"), g.op("Not", [stop])]);
         const next = loop.body.map((e, i) => whereValue(g, active, inner.emit(e), own[i] ?? refuse("a loop's state")));
-        const any = g.op("Greater", [g.op("ReduceMax", [g.op("Reshape", [g.cast(active, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")], {}, "bool");
+        const any = g.op(
+          "Greater",
+          [g.op("ReduceMax", [g.op("Reshape", [g.cast(active, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")],
+          {},
+          "bool",
+        );
         return { go: any, state: [...next, stop], stacked: [] };
       });
     });
@@ -196,45 +213,90 @@ export class ExprEmitter {
     const double = a.dtype === "float64";
     const floats = isFloat(type);
     switch (fn) {
-      case "neg": return this.#wrap(a.dtype === "uint64" ? op("Sub", g.scalar(0, "uint64"), a) : op("Neg", a), type);
-      case "abs": return floats ? op("Abs", a) : this.#wrap(whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), type.startsWith("u") ? a : op("Neg", a), a), type); // the lowest has no opposite
-      case "not": return op("Not", a.dtype === "bool" ? a : g.cast(a, "bool"));
+      case "neg":
+        return this.#wrap(a.dtype === "uint64" ? op("Sub", g.scalar(0, "uint64"), a) : op("Neg", a), type);
+      case "abs":
+        return floats ? op("Abs", a) : this.#wrap(whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), type.startsWith("u") ? a : op("Neg", a), a), type); // the lowest has no opposite
+      case "not":
+        return op("Not", a.dtype === "bool" ? a : g.cast(a, "bool"));
       case "bitnot":
         if (type === "bool") return op("Not", a);
-        return this.#wrap(type.startsWith("u") ? op("Sub", g.scalar({ u8: 255, u16: 65535, u32: 4294967295 }[type as "u8"] ?? 0, a.dtype), a) : op("Sub", op("Neg", a), g.scalar(1, a.dtype)), type);
-      case "sign": return floats ? op("Sub", g.cast(g.op("Greater", [a, c(0)], {}, "bool"), a.dtype), g.cast(g.op("Less", [a, c(0)], {}, "bool"), a.dtype)) : op("Sign", a); // NaN has no sign
-      case "floor": return op("Floor", a);
-      case "ceil": return op("Ceil", a);
-      case "trunc": return whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), op("Ceil", a), op("Floor", a));
-      case "rint": return op("Round", a);
-      case "sqrt": return op("Sqrt", a);
-      case "isnan": return floats ? this.#nan(a) : g.op("Equal", [a, g.op("Add", [a, c(1)])], {}, "bool");
-      case "isinf": return g.op("IsInf", [a], {}, "bool");
-      case "isfinite": return op("Not", op("Or", this.#nan(a), g.op("IsInf", [a], {}, "bool")));
-      case "signbit": return floats ? g.op("Less", [whereValue(g, g.op("Equal", [a, c(0)], {}, "bool"), div(c(1), a), a), c(0)], {}, "bool") : g.op("Less", [a, c(0)], {}, "bool");
-      case "exp": return op("Exp", a);
-      case "exp2": return op("Exp", mul(a, c(Math.LN2)));
-      case "expm1": return this.#expm1(a);
-      case "log": return op("Log", a);
-      case "log2": return this.#exactLog(a, 2);
-      case "log10": return this.#exactLog(a, 10);
-      case "log1p": return this.#log1p(a);
-      case "sin": return op("Sin", a);
-      case "cos": return op("Cos", a);
-      case "tan": return double ? div(op("Sin", a), op("Cos", a)) : op("Tan", a);
-      case "asin": return double ? this.#preciseOnly(fn) : op("Asin", a);
-      case "acos": return double ? this.#preciseOnly(fn) : op("Acos", a);
-      case "atan": return double ? this.#preciseOnly(fn) : op("Atan", a);
-      case "sinh": return double ? mul(c(0.5), op("Sub", this.#expm1(a), this.#expm1(op("Neg", a)))) : op("Sinh", a);
-      case "cosh": return double ? mul(c(0.5), op("Add", op("Exp", a), op("Exp", op("Neg", a)))) : op("Cosh", a);
-      case "tanh": return op("Tanh", a);
-      case "asinh": return double ? mul(op("Sign", a), op("Log", op("Add", op("Abs", a), op("Sqrt", op("Add", mul(a, a), c(1)))))) : op("Asinh", a);
-      case "acosh": return double ? op("Log", op("Add", a, op("Sqrt", op("Sub", mul(a, a), c(1))))) : op("Acosh", a);
-      case "atanh": return double ? mul(c(0.5), op("Sub", this.#log1p(a), this.#log1p(op("Neg", a)))) : op("Atanh", a);
-      case "erf": return double ? this.#preciseOnly(fn) : op("Erf", a);
-      case "erfc": return double ? this.#preciseOnly(fn) : op("Sub", c(1), op("Erf", a));
-      case "ndtr": return double ? this.#preciseOnly(fn) : mul(c(0.5), op("Add", c(1), op("Erf", mul(a, c(Math.SQRT1_2)))));
-      default: return refuse(`the function \`${fn}\` has no counterpart in ONNX, and no spelling that keeps its accuracy`);
+        return this.#wrap(
+          type.startsWith("u")
+            ? op("Sub", g.scalar({ u8: 255, u16: 65535, u32: 4294967295 }[type as "u8"] ?? 0, a.dtype), a)
+            : op("Sub", op("Neg", a), g.scalar(1, a.dtype)),
+          type,
+        );
+      case "sign":
+        return floats
+          ? op("Sub", g.cast(g.op("Greater", [a, c(0)], {}, "bool"), a.dtype), g.cast(g.op("Less", [a, c(0)], {}, "bool"), a.dtype))
+          : op("Sign", a); // NaN has no sign
+      case "floor":
+        return op("Floor", a);
+      case "ceil":
+        return op("Ceil", a);
+      case "trunc":
+        return whereValue(g, g.op("Less", [a, c(0)], {}, "bool"), op("Ceil", a), op("Floor", a));
+      case "rint":
+        return op("Round", a);
+      case "sqrt":
+        return op("Sqrt", a);
+      case "isnan":
+        return floats ? this.#nan(a) : g.op("Equal", [a, g.op("Add", [a, c(1)])], {}, "bool");
+      case "isinf":
+        return g.op("IsInf", [a], {}, "bool");
+      case "isfinite":
+        return op("Not", op("Or", this.#nan(a), g.op("IsInf", [a], {}, "bool")));
+      case "signbit":
+        return floats
+          ? g.op("Less", [whereValue(g, g.op("Equal", [a, c(0)], {}, "bool"), div(c(1), a), a), c(0)], {}, "bool")
+          : g.op("Less", [a, c(0)], {}, "bool");
+      case "exp":
+        return op("Exp", a);
+      case "exp2":
+        return op("Exp", mul(a, c(Math.LN2)));
+      case "expm1":
+        return this.#expm1(a);
+      case "log":
+        return op("Log", a);
+      case "log2":
+        return this.#exactLog(a, 2);
+      case "log10":
+        return this.#exactLog(a, 10);
+      case "log1p":
+        return this.#log1p(a);
+      case "sin":
+        return op("Sin", a);
+      case "cos":
+        return op("Cos", a);
+      case "tan":
+        return double ? div(op("Sin", a), op("Cos", a)) : op("Tan", a);
+      case "asin":
+        return double ? this.#preciseOnly(fn) : op("Asin", a);
+      case "acos":
+        return double ? this.#preciseOnly(fn) : op("Acos", a);
+      case "atan":
+        return double ? this.#preciseOnly(fn) : op("Atan", a);
+      case "sinh":
+        return double ? mul(c(0.5), op("Sub", this.#expm1(a), this.#expm1(op("Neg", a)))) : op("Sinh", a);
+      case "cosh":
+        return double ? mul(c(0.5), op("Add", op("Exp", a), op("Exp", op("Neg", a)))) : op("Cosh", a);
+      case "tanh":
+        return op("Tanh", a);
+      case "asinh":
+        return double ? mul(op("Sign", a), op("Log", op("Add", op("Abs", a), op("Sqrt", op("Add", mul(a, a), c(1)))))) : op("Asinh", a);
+      case "acosh":
+        return double ? op("Log", op("Add", a, op("Sqrt", op("Sub", mul(a, a), c(1))))) : op("Acosh", a);
+      case "atanh":
+        return double ? mul(c(0.5), op("Sub", this.#log1p(a), this.#log1p(op("Neg", a)))) : op("Atanh", a);
+      case "erf":
+        return double ? this.#preciseOnly(fn) : op("Erf", a);
+      case "erfc":
+        return double ? this.#preciseOnly(fn) : op("Sub", c(1), op("Erf", a));
+      case "ndtr":
+        return double ? this.#preciseOnly(fn) : mul(c(0.5), op("Add", c(1), op("Erf", mul(a, c(Math.SQRT1_2)))));
+      default:
+        return refuse(`the function \`${fn}\` has no counterpart in ONNX, and no spelling that keeps its accuracy`);
     }
   }
 
@@ -281,17 +343,28 @@ export class ExprEmitter {
     const floats = isFloat(type);
     const zero = (): OnnxValue => g.scalar(0, a.dtype);
     switch (fn) {
-      case "add": return type === "bool" ? op("Or", a, b) : this.#wrap(op("Add", a, b), type);
-      case "sub": return type === "bool" ? op("Xor", a, b) : this.#wrap(op("Sub", a, b), type);
-      case "mul": return type === "bool" ? op("And", a, b) : this.#wrap(op("Mul", a, b), type);
-      case "div": return op("Div", a, b);
-      case "quot": return this.#wrap(op("Div", a, this.#nonZero(b)), type);
-      case "rem": return this.#wrap(g.op("Mod", [a, this.#nonZero(b)], { fmod: 1 }), type);
-      case "fmod": return this.#floatFmod(a, b);
+      case "add":
+        return type === "bool" ? op("Or", a, b) : this.#wrap(op("Add", a, b), type);
+      case "sub":
+        return type === "bool" ? op("Xor", a, b) : this.#wrap(op("Sub", a, b), type);
+      case "mul":
+        return type === "bool" ? op("And", a, b) : this.#wrap(op("Mul", a, b), type);
+      case "div":
+        return op("Div", a, b);
+      case "quot":
+        return this.#wrap(op("Div", a, this.#nonZero(b)), type);
+      case "rem":
+        return this.#wrap(g.op("Mod", [a, this.#nonZero(b)], { fmod: 1 }), type);
+      case "fmod":
+        return this.#floatFmod(a, b);
       case "remainder": {
         if (!floats) return this.#wrap(g.op("Mod", [a, this.#nonZero(b)]), type);
         const m = this.#floatFmod(a, b);
-        const fixUp = op("And", op("Not", g.op("Equal", [m, zero()], {}, "bool")), op("Xor", g.op("Less", [b, zero()], {}, "bool"), g.op("Less", [m, zero()], {}, "bool")));
+        const fixUp = op(
+          "And",
+          op("Not", g.op("Equal", [m, zero()], {}, "bool")),
+          op("Xor", g.op("Less", [b, zero()], {}, "bool"), g.op("Less", [m, zero()], {}, "bool")),
+        );
         return whereValue(g, fixUp, op("Add", m, b), m);
       }
       case "floordiv": {
@@ -302,36 +375,63 @@ export class ExprEmitter {
         }
         const m = this.#floatFmod(a, b);
         let d = op("Div", op("Sub", a, m), b);
-        const lower = op("And", op("Not", g.op("Equal", [m, zero()], {}, "bool")), op("Xor", g.op("Less", [b, zero()], {}, "bool"), g.op("Less", [m, zero()], {}, "bool")));
+        const lower = op(
+          "And",
+          op("Not", g.op("Equal", [m, zero()], {}, "bool")),
+          op("Xor", g.op("Less", [b, zero()], {}, "bool"), g.op("Less", [m, zero()], {}, "bool")),
+        );
         d = whereValue(g, lower, op("Sub", d, g.scalar(1, a.dtype)), d);
         const f = op("Floor", d);
         const near = whereValue(g, g.op("Greater", [op("Sub", d, f), g.scalar(0.5, a.dtype)], {}, "bool"), op("Add", f, g.scalar(1, a.dtype)), f);
         return whereValue(g, g.op("Equal", [b, zero()], {}, "bool"), op("Div", a, b), near);
       }
-      case "min": return this.#extreme("Min", a, b, type);
-      case "max": return this.#extreme("Max", a, b, type);
-      case "fmin": return whereValue(g, this.#nan(a), b, whereValue(g, this.#nan(b), a, op("Min", a, b)));
-      case "fmax": return whereValue(g, this.#nan(a), b, whereValue(g, this.#nan(b), a, op("Max", a, b)));
-      case "pow": return this.#pow(a, b, type);
-      case "atan2": return this.#atan2(a, b);
-      case "hypot": return this.#hypot(a, b);
+      case "min":
+        return this.#extreme("Min", a, b, type);
+      case "max":
+        return this.#extreme("Max", a, b, type);
+      case "fmin":
+        return whereValue(g, this.#nan(a), b, whereValue(g, this.#nan(b), a, op("Min", a, b)));
+      case "fmax":
+        return whereValue(g, this.#nan(a), b, whereValue(g, this.#nan(b), a, op("Max", a, b)));
+      case "pow":
+        return this.#pow(a, b, type);
+      case "atan2":
+        return this.#atan2(a, b);
+      case "hypot":
+        return this.#hypot(a, b);
       case "copysign": {
         const negative = this.#unary("signbit", b, type);
         return whereValue(g, negative, op("Neg", op("Abs", a)), op("Abs", a));
       }
-      case "bitand": case "bitor": case "bitxor": return this.#bits(fn, a, b, type);
-      case "shl": case "shr": return this.#shift(fn, a, b, type);
-      case "eq": return compare("Equal");
-      case "ne": return op("Not", compare("Equal"));
-      case "lt": return compare("Less");
-      case "le": return compare("LessOrEqual");
-      case "gt": return compare("Greater");
-      case "ge": return compare("GreaterOrEqual");
-      case "and": return op("And", g.cast(a, "bool"), g.cast(b, "bool"));
-      case "or": return op("Or", g.cast(a, "bool"), g.cast(b, "bool"));
-      case "xor": return op("Xor", g.cast(a, "bool"), g.cast(b, "bool"));
-      case "gcd": return this.#gcd(a, b);
-      default: return refuse(`the function \`${fn}\` has no counterpart in ONNX`);
+      case "bitand":
+      case "bitor":
+      case "bitxor":
+        return this.#bits(fn, a, b, type);
+      case "shl":
+      case "shr":
+        return this.#shift(fn, a, b, type);
+      case "eq":
+        return compare("Equal");
+      case "ne":
+        return op("Not", compare("Equal"));
+      case "lt":
+        return compare("Less");
+      case "le":
+        return compare("LessOrEqual");
+      case "gt":
+        return compare("Greater");
+      case "ge":
+        return compare("GreaterOrEqual");
+      case "and":
+        return op("And", g.cast(a, "bool"), g.cast(b, "bool"));
+      case "or":
+        return op("Or", g.cast(a, "bool"), g.cast(b, "bool"));
+      case "xor":
+        return op("Xor", g.cast(a, "bool"), g.cast(b, "bool"));
+      case "gcd":
+        return this.#gcd(a, b);
+      default:
+        return refuse(`the function \`${fn}\` has no counterpart in ONNX`);
     }
   }
 
@@ -339,13 +439,19 @@ export class ExprEmitter {
   #gcd(a: OnnxValue, b: OnnxValue): OnnxValue {
     const g = this.#g;
     const zero = g.scalar(0, a.dtype);
-    const any = (v: OnnxValue): OnnxValue => g.op("Greater", [g.op("ReduceMax", [g.op("Reshape", [g.cast(v, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")], {}, "bool");
-    const { state } = loopNode(g, g.scalar(100, "int64"), [g.op("Add", [g.op("Abs", [a]), g.op("Mul", [b, zero])]), g.op("Add", [g.op("Abs", [b]), g.op("Mul", [a, zero])])], (_trip, [x, y]) => {
-      if (x === undefined || y === undefined) return refuse("a loop's state");
-      const done = g.op("Equal", [y, zero], {}, "bool");
-      const rest = g.op("Mod", [x, this.#nonZero(y)]);
-      return { go: any(g.op("Not", [done])), state: [whereValue(g, done, x, y), whereValue(g, done, y, rest)], stacked: [] };
-    });
+    const any = (v: OnnxValue): OnnxValue =>
+      g.op("Greater", [g.op("ReduceMax", [g.op("Reshape", [g.cast(v, "int32"), g.ints([-1])])], { keepdims: 0 }), g.scalar(0, "int32")], {}, "bool");
+    const { state } = loopNode(
+      g,
+      g.scalar(100, "int64"),
+      [g.op("Add", [g.op("Abs", [a]), g.op("Mul", [b, zero])]), g.op("Add", [g.op("Abs", [b]), g.op("Mul", [a, zero])])],
+      (_trip, [x, y]) => {
+        if (x === undefined || y === undefined) return refuse("a loop's state");
+        const done = g.op("Equal", [y, zero], {}, "bool");
+        const rest = g.op("Mod", [x, this.#nonZero(y)]);
+        return { go: any(g.op("Not", [done])), state: [whereValue(g, done, x, y), whereValue(g, done, y, rest)], stacked: [] };
+      },
+    );
     return state[0] ?? a;
   }
 
@@ -459,7 +565,12 @@ export class ExprEmitter {
 }
 
 const LIMITS: Partial<Record<ExprType, readonly [number, number]>> = {
-  i8: [-128, 127], u8: [0, 255], i16: [-32768, 32767], u16: [0, 65535], i32: [-2147483648, 2147483647], u32: [0, 4294967295],
+  i8: [-128, 127],
+  u8: [0, 255],
+  i16: [-32768, 32767],
+  u16: [0, 65535],
+  i32: [-2147483648, 2147483647],
+  u32: [0, 4294967295],
 };
 
 function tensorOf(data: BigInt64Array): Tensor {

@@ -4,7 +4,7 @@ import { type Datum, type Dict, type List, type Tuple, makeDict, makeList, makeT
 import { T, type Type } from "../ir/type.ts";
 import { type DType, isComplex, onnxOfDtype } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { abstracted } from "./dispatch.ts";
+import { abstracted } from "./meaning.ts";
 import type { Exporter } from "./exporter.ts";
 import { attributesOf, type OnnxValue, Scope } from "./graph.ts";
 import { laneOf as laneTypeOf } from "./waist.ts";
@@ -14,9 +14,22 @@ export type Frozen =
   /** Compared by identity or value, never a value of the graph. */
   | { readonly kind: "host"; readonly datum: Datum }
   | { readonly kind: "unset" }
-  | { readonly kind: "number"; readonly type: Sym["type"]; readonly value: OnnxValue | number | bigint | boolean; readonly datum: Datum; readonly roots: Roots | undefined; readonly boxed: boolean }
-  | { readonly kind: "tensor"; readonly tensor: SymTensor; readonly value: () => OnnxValue; readonly dims: readonly DimSize[]; /** Set where not the tensor but what its memory holds is meant. */ readonly content?: OnnxValue | Tensor | undefined }
-  | { readonly kind: "items"; readonly datum: (List | Tuple); readonly items: readonly Frozen[] }
+  | {
+      readonly kind: "number";
+      readonly type: Sym["type"];
+      readonly value: OnnxValue | number | bigint | boolean;
+      readonly datum: Datum;
+      readonly roots: Roots | undefined;
+      readonly boxed: boolean;
+    }
+  | {
+      readonly kind: "tensor";
+      readonly tensor: SymTensor;
+      readonly value: () => OnnxValue;
+      readonly dims: readonly DimSize[];
+      /** Set where not the tensor but what its memory holds is meant. */ readonly content?: OnnxValue | Tensor | undefined;
+    }
+  | { readonly kind: "items"; readonly datum: List | Tuple; readonly items: readonly Frozen[] }
   | { readonly kind: "entries"; readonly datum: Dict; readonly keys: readonly (readonly [unknown, Datum])[]; readonly values: readonly Frozen[] }
   | { readonly kind: "columns"; readonly list: SymList; readonly columns: readonly OnnxValue[] };
 
@@ -27,7 +40,12 @@ export function freeze(x: Exporter, d: Datum, type: Type = T.Any): Frozen {
   if (d instanceof SymTensor) {
     const known = x.knownOf(d);
     const value = known === undefined ? x.valueOf(d) : undefined;
-    return { kind: "tensor", tensor: d, dims: d.dims, value: () => value ?? (known === undefined ? refuse("a tensor without a value") : x.constantOf(known, d.storage.label)) };
+    return {
+      kind: "tensor",
+      tensor: d,
+      dims: d.dims,
+      value: () => value ?? (known === undefined ? refuse("a tensor without a value") : x.constantOf(known, d.storage.label)),
+    };
   }
   if (d instanceof Sym) return { kind: "number", type: d.type, value: d.onnx, datum: d, roots: d.roots, boxed: false };
   if (d instanceof SymList) return { kind: "columns", list: d, columns: d.columns };
@@ -36,17 +54,29 @@ export function freeze(x: Exporter, d: Datum, type: Type = T.Any): Frozen {
   const bare = type.kind === "Optional" ? type.elem : type;
   if (typeof d === "boolean") return { kind: "number", type: "bool", value: d, datum: d, roots: new Set(), boxed: false };
   if (typeof d === "bigint") return { kind: "number", type: "int", value: d, datum: d, roots: new Set(), boxed: false };
-  if (typeof d === "number") return { kind: "number", type: bare.kind === "float" || !Number.isInteger(d) ? "float" : "int", value: d, datum: d, roots: new Set(), boxed: false };
+  if (typeof d === "number")
+    return { kind: "number", type: bare.kind === "float" || !Number.isInteger(d) ? "float" : "int", value: d, datum: d, roots: new Set(), boxed: false };
   if (typeof d !== "object" || d === null) return { kind: "host", datum: d };
   switch (d.kind) {
-    case "int": case "float": case "bool": return { kind: "number", type: d.kind, value: d.value, datum: d, roots: new Set(), boxed: true };
-    case "list": return { kind: "items", datum: d, items: d.items.map((i) => freeze(x, i, d.elem)) };
+    case "int":
+    case "float":
+    case "bool":
+      return { kind: "number", type: d.kind, value: d.value, datum: d, roots: new Set(), boxed: true };
+    case "list":
+      return { kind: "items", datum: d, items: d.items.map((i) => freeze(x, i, d.elem)) };
     case "tuple": {
       const elems = bare.kind === "Tuple" || bare.kind === "NamedTuple" ? bare.elems : [];
       return { kind: "items", datum: d, items: d.items.map((item, i) => freeze(x, item, elems[i] ?? T.Any)) };
     }
-    case "dict": return { kind: "entries", datum: d, keys: [...d.entries].map(([k, [key]]) => [k, key] as const), values: [...d.entries.values()].map(([, v]) => freeze(x, v, d.value)) };
-    default: return { kind: "host", datum: d };
+    case "dict":
+      return {
+        kind: "entries",
+        datum: d,
+        keys: [...d.entries].map(([k, [key]]) => [k, key] as const),
+        values: [...d.entries.values()].map(([, v]) => freeze(x, v, d.value)),
+      };
+    default:
+      return { kind: "host", datum: d };
   }
 }
 
@@ -54,8 +84,15 @@ export function freeze(x: Exporter, d: Datum, type: Type = T.Any): Frozen {
 export type Pattern =
   | { readonly kind: "same"; readonly frozen: Frozen }
   | { readonly kind: "number"; readonly type: Sym["type"]; readonly hint: Sym["hint"]; readonly roots: Roots | undefined }
-  | { readonly kind: "tensor"; readonly dtype: DType; readonly meta: Tensor; readonly dims: readonly DimSize[]; readonly roots: Roots | undefined; readonly anyRank?: boolean }
-  | { readonly kind: "items"; readonly like: (List | Tuple); readonly items: readonly Pattern[] }
+  | {
+      readonly kind: "tensor";
+      readonly dtype: DType;
+      readonly meta: Tensor;
+      readonly dims: readonly DimSize[];
+      readonly roots: Roots | undefined;
+      readonly anyRank?: boolean;
+    }
+  | { readonly kind: "items"; readonly like: List | Tuple; readonly items: readonly Pattern[] }
   | { readonly kind: "entries"; readonly like: Dict; readonly keys: readonly (readonly [unknown, Datum])[]; readonly values: readonly Pattern[] }
   | { readonly kind: "columns"; readonly item: Datum; readonly dtypes: readonly { readonly dtype: DType; readonly sequence: boolean }[] };
 
@@ -71,8 +108,10 @@ function equal(a: Frozen, b: Frozen): boolean {
     return Object.is(a.value, b.value) || (a.type === "int" && BigInt(a.value) === BigInt(b.value));
   }
   if (a.kind === "tensor" && b.kind === "tensor") return a.tensor === b.tensor && a.content === b.content;
-  if (a.kind === "items" && b.kind === "items") return a.datum.kind === b.datum.kind && a.items.length === b.items.length && a.items.every((f, i) => equal(f, b.items[i] ?? f));
-  if (a.kind === "entries" && b.kind === "entries") return a.keys.length === b.keys.length && a.keys.every(([k], i) => k === b.keys[i]?.[0]) && a.values.every((f, i) => equal(f, b.values[i] ?? f));
+  if (a.kind === "items" && b.kind === "items")
+    return a.datum.kind === b.datum.kind && a.items.length === b.items.length && a.items.every((f, i) => equal(f, b.items[i] ?? f));
+  if (a.kind === "entries" && b.kind === "entries")
+    return a.keys.length === b.keys.length && a.keys.every(([k], i) => k === b.keys[i]?.[0]) && a.values.every((f, i) => equal(f, b.values[i] ?? f));
   if (a.kind === "columns" && b.kind === "columns") return a.list === b.list && a.columns.every((c, i) => c === b.columns[i]);
   return false;
 }
@@ -95,7 +134,8 @@ export function joined(a: Pattern, b: Frozen, hang: Roots | undefined): Pattern 
   if (open.kind === "tensor" && b.kind === "tensor") {
     const t = b.tensor;
     if (open.dtype !== t.dtype) return refuse(`one way gives a tensor of ${open.dtype}, another of ${t.dtype}`);
-    if (open.meta.rank !== t.rank || open.anyRank === true || t.anyRank) return { ...open, anyRank: true, roots: undefined, dims: open.dims.map(() => undefined) };
+    if (open.meta.rank !== t.rank || open.anyRank === true || t.anyRank)
+      return { ...open, anyRank: true, roots: undefined, dims: open.dims.map(() => undefined) };
     const dims = open.dims.map((d, i) => (d === b.dims[i] ? d : undefined));
     return { ...open, dims, roots: joinRoots([open.roots, t.roots, hang]) };
   }
@@ -113,7 +153,14 @@ export function joined(a: Pattern, b: Frozen, hang: Roots | undefined): Pattern 
 
 function nameOf(p: Pattern | Frozen): string {
   if (p.kind === "same") return nameOf(p.frozen);
-  if (p.kind === "host") return p.datum === null ? "None" : typeof p.datum === "string" ? "a text" : typeof p.datum === "object" && "kind" in p.datum ? `an object (${p.datum.kind})` : "a value";
+  if (p.kind === "host")
+    return p.datum === null
+      ? "None"
+      : typeof p.datum === "string"
+        ? "a text"
+        : typeof p.datum === "object" && "kind" in p.datum
+          ? `an object (${p.datum.kind})`
+          : "a value";
   if (p.kind === "number") return `a number (${p.type})`;
   if (p.kind === "items") return "like" in p ? `a ${p.like.kind} of ${p.items.length}` : `a ${p.datum.kind} of ${p.items.length}`;
   return { tensor: "a tensor", entries: "a dict", columns: "a list of open length", unset: "nothing" }[p.kind];
@@ -122,12 +169,18 @@ function nameOf(p: Pattern | Frozen): string {
 /** The pattern of one alone, all its values open. */
 export function opened(f: Frozen): Pattern {
   switch (f.kind) {
-    case "number": return { kind: "number", type: f.type, hint: f.datum instanceof Sym ? f.datum.hint : typeof f.value === "object" ? 0 : f.value, roots: f.roots };
-    case "tensor": return { kind: "tensor", dtype: f.tensor.dtype, meta: f.tensor.meta, dims: f.dims, roots: f.tensor.roots, anyRank: f.tensor.anyRank };
-    case "items": return { kind: "items", like: f.datum, items: f.items.map(opened) };
-    case "entries": return { kind: "entries", like: f.datum, keys: f.keys, values: f.values.map(opened) };
-    case "columns": return columnsOf([f.list.item]);
-    default: return same(f);
+    case "number":
+      return { kind: "number", type: f.type, hint: f.datum instanceof Sym ? f.datum.hint : typeof f.value === "object" ? 0 : f.value, roots: f.roots };
+    case "tensor":
+      return { kind: "tensor", dtype: f.tensor.dtype, meta: f.tensor.meta, dims: f.dims, roots: f.tensor.roots, anyRank: f.tensor.anyRank };
+    case "items":
+      return { kind: "items", like: f.datum, items: f.items.map(opened) };
+    case "entries":
+      return { kind: "entries", like: f.datum, keys: f.keys, values: f.values.map(opened) };
+    case "columns":
+      return columnsOf([f.list.item]);
+    default:
+      return same(f);
   }
 }
 
@@ -139,12 +192,21 @@ function loosened(f: Frozen): Pattern {
 
 function exampleOf(p: Pattern): Datum {
   switch (p.kind) {
-    case "same": return datumOf(p.frozen);
-    case "number": return p.type === "bool" ? false : { kind: p.type, value: 0 };
-    case "tensor": return new SymTensor(p.meta, p.dims, p.roots, NO_STORAGE);
-    case "columns": return new SymList(p.item, p.dtypes.map((d) => ({ name: "example", dtype: d.dtype, sequence: d.sequence, scope: NO_SCOPE })));
-    case "items": return p.like.kind === "list" ? makeList(p.like.elem, p.items.map(exampleOf)) : makeTuple(p.items.map(exampleOf), p.like.type);
-    default: return refuse("a list of lists of open length");
+    case "same":
+      return datumOf(p.frozen);
+    case "number":
+      return p.type === "bool" ? false : { kind: p.type, value: 0 };
+    case "tensor":
+      return new SymTensor(p.meta, p.dims, p.roots, NO_STORAGE);
+    case "columns":
+      return new SymList(
+        p.item,
+        p.dtypes.map((d) => ({ name: "example", dtype: d.dtype, sequence: d.sequence, scope: NO_SCOPE })),
+      );
+    case "items":
+      return p.like.kind === "list" ? makeList(p.like.elem, p.items.map(exampleOf)) : makeTuple(p.items.map(exampleOf), p.like.type);
+    default:
+      return refuse("a list of lists of open length");
   }
 }
 function datumOf(f: Frozen): Datum {
@@ -185,7 +247,8 @@ export function listValue(x: Exporter, d: List | SymList): OnnxValue {
 }
 export function leafColumn(leaf: Datum): { readonly dtype: DType; readonly sequence: boolean } {
   if (leaf instanceof SymList) return { dtype: leaf.columns[0]?.dtype ?? "int64", sequence: true };
-  if (isNumberList(leaf) && !(leaf instanceof SymList)) return { dtype: DTYPE_OF[leaf.elem.kind === "float" ? "float" : leaf.elem.kind === "bool" ? "bool" : "int"], sequence: true };
+  if (isNumberList(leaf) && !(leaf instanceof SymList))
+    return { dtype: DTYPE_OF[leaf.elem.kind === "float" ? "float" : leaf.elem.kind === "bool" ? "bool" : "int"], sequence: true };
   if (leaf instanceof SymTensor) return { dtype: leaf.dtype, sequence: true };
   return { dtype: DTYPE_OF[numberType(leaf)], sequence: false };
 }
@@ -202,7 +265,8 @@ function columnsOf(items: readonly Datum[]): Pattern {
   const columns = (leaves[0] ?? []).map(leafColumn);
   for (const other of leaves) {
     const own = other.map(leafColumn);
-    if (own.length !== columns.length || own.some((c, i) => c.dtype !== columns[i]?.dtype || c.sequence !== columns[i]?.sequence)) return refuse("the items of a list of open length differ in kind");
+    if (own.length !== columns.length || own.some((c, i) => c.dtype !== columns[i]?.dtype || c.sequence !== columns[i]?.sequence))
+      return refuse("the items of a list of open length differ in kind");
   }
   (leaves[0] ?? []).forEach((d, i) => {
     if (!(d instanceof SymTensor)) return;
@@ -217,10 +281,17 @@ function columnsOf(items: readonly Datum[]): Pattern {
 /** A value per open leaf, and the data that they make. */
 export function open(x: Exporter, p: Pattern, next: (dtype: DType, sequence: boolean) => OnnxValue): Datum {
   switch (p.kind) {
-    case "same": return thaw(p.frozen);
-    case "number": return new Sym(p.type, next(DTYPE_OF[p.type], false), p.hint, p.roots);
+    case "same":
+      return thaw(p.frozen);
+    case "number":
+      return new Sym(p.type, next(DTYPE_OF[p.type], false), p.hint, p.roots);
     case "tensor": {
-      const made = x.tensor(next(laneTypeOf(p.dtype), false), metaTensor(p.meta.shape, p.dtype, p.meta.strides.some((s, i) => s === 0 && (p.meta.shape[i] ?? 1) > 1) ? undefined : p.meta.strides), p.dims, p.roots);
+      const made = x.tensor(
+        next(laneTypeOf(p.dtype), false),
+        metaTensor(p.meta.shape, p.dtype, p.meta.strides.some((s, i) => s === 0 && (p.meta.shape[i] ?? 1) > 1) ? undefined : p.meta.strides),
+        p.dims,
+        p.roots,
+      );
       made.anyRank = p.anyRank === true;
       return made;
     }
@@ -232,27 +303,43 @@ export function open(x: Exporter, p: Pattern, next: (dtype: DType, sequence: boo
     }
     case "entries": {
       const values = p.values.map((v) => open(x, v, next));
-      const made = makeDict(p.like.key, p.like.value, p.keys.map(([, key], i) => [key, values[i] ?? null] as const));
+      const made = makeDict(
+        p.like.key,
+        p.like.value,
+        p.keys.map(([, key], i) => [key, values[i] ?? null] as const),
+      );
       x.trail.born(made);
       return made;
     }
     case "columns": {
-      const made = new SymList(p.item, p.dtypes.map((d) => next(d.dtype, d.sequence)));
+      const made = new SymList(
+        p.item,
+        p.dtypes.map((d) => next(d.dtype, d.sequence)),
+      );
       x.trail.born(made);
       return made;
     }
-    default: return p satisfies never;
+    default:
+      return p satisfies never;
   }
 }
 export function thaw(f: Frozen): Datum {
   switch (f.kind) {
-    case "host": return f.datum;
-    case "unset": return UNSET;
-    case "number": return f.datum;
-    case "tensor": return f.tensor;
-    case "items": case "entries": return f.datum;
-    case "columns": return f.list;
-    default: return f satisfies never;
+    case "host":
+      return f.datum;
+    case "unset":
+      return UNSET;
+    case "number":
+      return f.datum;
+    case "tensor":
+      return f.tensor;
+    case "items":
+    case "entries":
+      return f.datum;
+    case "columns":
+      return f.list;
+    default:
+      return f satisfies never;
   }
 }
 
@@ -260,12 +347,20 @@ export function thaw(f: Frozen): Datum {
 export function leafValues(x: Exporter, p: Pattern, f: Frozen, out: OnnxValue[]): void {
   if (p.kind === "same") return;
   if (f.kind === "unset") return dummies(x, p, out);
-  if (p.kind === "number" && f.kind === "number") out.push(typeof f.value === "object" ? x.g.cast(f.value, DTYPE_OF[p.type]) : x.g.scalar(f.value, DTYPE_OF[p.type]));
+  if (p.kind === "number" && f.kind === "number")
+    out.push(typeof f.value === "object" ? x.g.cast(f.value, DTYPE_OF[p.type]) : x.g.scalar(f.value, DTYPE_OF[p.type]));
   else if (p.kind === "tensor" && f.kind === "tensor") out.push(f.value());
   else if (p.kind === "items" && f.kind === "items") p.items.forEach((i, at) => leafValues(x, i, f.items[at] ?? { kind: "unset" }, out));
   else if (p.kind === "entries" && f.kind === "entries") p.values.forEach((v, at) => leafValues(x, v, f.values[at] ?? { kind: "unset" }, out));
   else if (p.kind === "columns" && f.kind === "columns") out.push(...f.columns);
-  else if (p.kind === "columns" && f.kind === "items") out.push(...columnValues(x, p.dtypes, f.items.map((i) => frozenLeaves(i))));
+  else if (p.kind === "columns" && f.kind === "items")
+    out.push(
+      ...columnValues(
+        x,
+        p.dtypes,
+        f.items.map((i) => frozenLeaves(i)),
+      ),
+    );
   else refuse("data that do not fit their place");
 }
 function frozenLeaves(f: Frozen): Frozen[] {
@@ -275,16 +370,33 @@ function cellValue(x: Exporter, dtype: DType, c: Frozen | undefined): OnnxValue 
   if (c?.kind === "tensor") return c.value();
   if (c?.kind === "columns" && c.columns.length === 1) return c.columns[0] ?? refuse("a list without a value");
   if (c?.kind === "items") {
-    const parts = c.items.map((i) => (i.kind === "number" ? x.op("Reshape", [typeof i.value === "object" ? i.value : x.g.scalar(i.value, dtype), x.g.ints([1])]) : refuse("a list of lists of such items")));
+    const parts = c.items.map((i) =>
+      i.kind === "number"
+        ? x.op("Reshape", [typeof i.value === "object" ? i.value : x.g.scalar(i.value, dtype), x.g.ints([1])])
+        : refuse("a list of lists of such items"),
+    );
     return parts.length === 0 ? x.g.constant(Tensor.zeros([0], dtype)) : x.op("Concat", parts, { axis: 0 });
   }
   return refuse("an item that is no tensor");
 }
-function columnValues(x: Exporter, dtypes: readonly { readonly dtype: DType; readonly sequence: boolean }[], rows: readonly (readonly Frozen[])[]): OnnxValue[] {
+function columnValues(
+  x: Exporter,
+  dtypes: readonly { readonly dtype: DType; readonly sequence: boolean }[],
+  rows: readonly (readonly Frozen[])[],
+): OnnxValue[] {
   return dtypes.map((d, i) => {
     const cells = rows.map((r) => r[i]);
-    if (d.sequence) return sequenceOf(x, d.dtype, cells.map((c) => cellValue(x, d.dtype, c)));
-    const parts = cells.map((c) => (c?.kind === "number" ? x.op("Reshape", [typeof c.value === "object" ? c.value : x.g.scalar(c.value, d.dtype), x.g.ints([1])]) : refuse("an item that is no number")));
+    if (d.sequence)
+      return sequenceOf(
+        x,
+        d.dtype,
+        cells.map((c) => cellValue(x, d.dtype, c)),
+      );
+    const parts = cells.map((c) =>
+      c?.kind === "number"
+        ? x.op("Reshape", [typeof c.value === "object" ? c.value : x.g.scalar(c.value, d.dtype), x.g.ints([1])])
+        : refuse("an item that is no number"),
+    );
     if (parts.length === 0) return x.g.constant(Tensor.zeros([0], d.dtype));
     const [only] = parts;
     return parts.length === 1 && only !== undefined ? only : x.op("Concat", parts, { axis: 0 });

@@ -99,7 +99,10 @@ export class GraphBuilder {
     }
     const attributes = attributesOf(results.attributes ?? {});
     const hasGraph = attributes.some((a) => a.value?.kind === "graph");
-    const key = results.unique === true || hasGraph ? undefined : `${type}(${inputs.map((i) => i?.name ?? "").join(",")})${attributes.map(attributeText).join(",")}>${results.dtypes.join(",")}`;
+    const key =
+      results.unique === true || hasGraph
+        ? undefined
+        : `${type}(${inputs.map((i) => i?.name ?? "").join(",")})${attributes.map(attributeText).join(",")}>${results.dtypes.join(",")}`;
     if (key !== undefined) {
       for (let s: Scope | undefined = this.scope; s !== undefined; s = s.parent) {
         const known = s.known.get(key);
@@ -114,8 +117,15 @@ export class GraphBuilder {
 
   push(type: string, inputs: readonly (OnnxValue | undefined)[], outputs: readonly OnnxValue[], attributes: readonly AttributeProto[], domain = ""): void {
     this.scope.nodes.push({
-      name: this.fresh(`${type}_node`), opType: type, domain, overload: "", docString: "",
-      inputs: trimmed(inputs.map((i) => i?.name ?? "")), outputs: outputs.map((o) => o.name), attributes, metadata: this.origin?.metadata ?? NONE,
+      name: this.fresh(`${type}_node`),
+      opType: type,
+      domain,
+      overload: "",
+      docString: "",
+      inputs: trimmed(inputs.map((i) => i?.name ?? "")),
+      outputs: outputs.map((o) => o.name),
+      attributes,
+      metadata: this.origin?.metadata ?? NONE,
     });
   }
 
@@ -128,7 +138,7 @@ export class GraphBuilder {
       const not = this.#only("Not", [cond], { dtypes: ["bool"] });
       return this.#only("Or", [this.#only("And", [cond, a], { dtypes: ["bool"] }), this.#only("And", [not, b], { dtypes: ["bool"] })], { dtypes: ["bool"] });
     }
-    const given = wide === first ? inputs : inputs.map((v, i) => (v !== undefined && v.dtype === first && !(type === "Where" && i === 0) ? this.cast(v, wide) : v));
+    const given = wide === first ? inputs : inputs.map((v, i) => (v?.dtype === first && !(type === "Where" && i === 0) ? this.cast(v, wide) : v));
     const own = type === "Where" ? first : (dtype ?? first);
     const made = this.#only(type, given, { dtypes: [own === first ? wide : own], attributes });
     return own === first ? this.cast(made, first) : made;
@@ -171,7 +181,12 @@ export class GraphBuilder {
   }
   /** A 1-dim int64 constant. */
   ints(values: readonly (number | bigint)[]): OnnxValue {
-    return this.constant(Tensor.from(BigInt64Array.from(values, (v) => BigInt(v)), [values.length]));
+    return this.constant(
+      Tensor.from(
+        BigInt64Array.from(values, (v) => BigInt(v)),
+        [values.length],
+      ),
+    );
   }
 
   /** Runs `body` with a new scope for nodes. */
@@ -194,7 +209,12 @@ export interface LoopEnd {
 }
 
 /** A Loop node over values; `limit` is a 0-dim int64. */
-export function loopNode(g: GraphBuilder, limit: OnnxValue, init: readonly OnnxValue[], body: (trip: OnnxValue, state: readonly OnnxValue[]) => LoopEnd): { readonly state: readonly OnnxValue[]; readonly stacked: readonly OnnxValue[] } {
+export function loopNode(
+  g: GraphBuilder,
+  limit: OnnxValue,
+  init: readonly OnnxValue[],
+  body: (trip: OnnxValue, state: readonly OnnxValue[]) => LoopEnd,
+): { readonly state: readonly OnnxValue[]; readonly stacked: readonly OnnxValue[] } {
   const scope = new Scope(g.scope);
   const inner = (name: string, dtype: DType): OnnxValue => ({ name: g.fresh(name), dtype, sequence: false, scope });
   const [trip, go] = [inner("trip", "int64"), inner("go", "bool")];
@@ -211,7 +231,9 @@ export function loopNode(g: GraphBuilder, limit: OnnxValue, init: readonly OnnxV
   const outer = (v: OnnxValue): OnnxValue => ({ name: g.fresh("loop"), dtype: v.dtype, sequence: false, scope: g.scope });
   const results = { state: end.state.map(outer), stacked: end.stacked.map(outer) };
   const graph = graphProto(
-    g.fresh("body"), scope, [infoOf(trip, trip.name, []), infoOf(go, go.name, []), ...state.map((v) => infoOf(v))],
+    g.fresh("body"),
+    scope,
+    [infoOf(trip, trip.name, []), infoOf(go, go.name, []), ...state.map((v) => infoOf(v))],
     [infoOf(end.go, end.go.name, []), ...end.state.map((v) => infoOf(v)), ...end.stacked.map((v) => infoOf(v))],
   );
   g.push("Loop", [limit, undefined, ...init], [...results.state, ...results.stacked], attributesOf({ body: { kind: "graph", value: graph } }));
@@ -257,12 +279,17 @@ function attributeText(a: AttributeProto): string {
   if (v === undefined || v.kind === "graph") return a.name;
   if (v.kind === "string") return `${a.name}=${new TextDecoder().decode(v.value)}`;
   if (v.kind === "tensor") return `${a.name}=t:${v.value.name}`;
-  return `${a.name}=${"value" in v ? String(v.value) : ""}`;
+  if (v.kind === "float" || v.kind === "int") return `${a.name}=${v.value}`;
+  if (v.kind === "floats" || v.kind === "ints") return `${a.name}=${v.value.join(",")}`;
+  if (v.kind === "strings") return `${a.name}=${v.value.map((t) => new TextDecoder().decode(t)).join(",")}`;
+  throw new OpwiseError("internal", `an attribute of the kind ${v.kind}`);
 }
 
 export function tensorType(dtype: DType, shape?: readonly (number | string | undefined)[]): TypeProto {
   return {
-    kind: "tensor", elemType: onnxOfDtype(dtype) ?? 0, denotation: "",
+    kind: "tensor",
+    elemType: onnxOfDtype(dtype) ?? 0,
+    denotation: "",
     shape: shape?.map((d) => ({ value: typeof d === "number" ? d : undefined, param: typeof d === "string" ? d : undefined, denotation: "" })),
   };
 }
@@ -273,11 +300,24 @@ export function infoOf(value: OnnxValue, name: string = value.name, shape?: read
   const tensor = tensorType(value.dtype, shape);
   return valueInfo(name, value.sequence ? { kind: "sequence", elem: tensor, denotation: "" } : tensor);
 }
-export function graphProto(name: string, scope: Scope, inputs: readonly ValueInfoProto[], outputs: readonly ValueInfoProto[], initializers: readonly TensorProto[] = []): GraphProto {
+export function graphProto(
+  name: string,
+  scope: Scope,
+  inputs: readonly ValueInfoProto[],
+  outputs: readonly ValueInfoProto[],
+  initializers: readonly TensorProto[] = [],
+): GraphProto {
   return { name, docString: "", nodes: scope.nodes, initializers, sparseInitializers: [], inputs, outputs, valueInfo: [], quantization: [], metadata: NONE };
 }
 export function tensorProto({ name, tensor }: Initializer): TensorProto {
   return {
-    name, dims: [...tensor.shape], dataType: onnxOfDtype(tensor.dtype) ?? 0, data: new Map(), external: undefined, segmented: false, docString: "", metadata: NONE,
+    name,
+    dims: [...tensor.shape],
+    dataType: onnxOfDtype(tensor.dtype) ?? 0,
+    data: new Map(),
+    external: undefined,
+    segmented: false,
+    docString: "",
+    metadata: NONE,
   };
 }

@@ -1,6 +1,6 @@
 /** Ops with a counterpart in ONNX, by the name of the functional op: what keeps open sizes open. */
 
-import type { Handler } from "./dispatch.ts";
+import type { Handler } from "./meaning.ts";
 import { counting } from "./aten/counting.ts";
 import { creation } from "./aten/creation.ts";
 import { indexing } from "./aten/indexing.ts";
@@ -12,4 +12,15 @@ import { recurrent } from "./aten/recurrent.ts";
 import { reductions } from "./aten/reductions.ts";
 import { views } from "./aten/views.ts";
 
-export const HANDLERS: Readonly<Record<string, Handler>> = { ...counting, ...creation, ...indexing, ...joins, ...layers, ...pooling, ...products, ...recurrent, ...reductions, ...views };
+export const HANDLERS: Readonly<Record<string, Handler>> = {
+  ...counting,
+  ...creation,
+  ...indexing,
+  ...joins,
+  ...layers,
+  ...pooling,
+  ...products,
+  ...recurrent,
+  ...reductions,
+  ...views,
+};

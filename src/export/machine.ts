@@ -7,12 +7,14 @@ import type { CodeBlock, Instruction, LinkedFunction, Operand } from "../run/cod
 import { whereOf } from "../run/machine.ts";
 import { isOpwiseError, OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { addCheck, runOp } from "./dispatch.ts";
+import { addCheck } from "./meaning.ts";
+import { runOp } from "./dispatch.ts";
 import type { Exporter } from "./exporter.ts";
 import { type Frozen, freeze, joined, leafValues, open, type Pattern } from "./frozen.ts";
 import { attributesOf, graphProto, infoOf, type OnnxValue, Scope } from "./graph.ts";
-import { type Place, setState, type Touched } from "./trail.ts";
-import { isSym, isSymTensor, openItems, openOf, refuse, Sym, SymList, SymTensor, UNSET } from "./values.ts";
+import { type Place, type Touched } from "./trail.ts";
+import { isSym, isSymTensor, openOf, refuse, Sym, SymList, SymTensor, UNSET } from "./values.ts";
+import { freezePlace, keyOf, own, placesOf, samePattern, setPlace, sumOfChecks } from "./places.ts";
 
 /** What the model raises; the exporter makes a check of it where it hangs on data. */
 class Raised extends Error {
@@ -140,12 +142,25 @@ export class AbstractMachine {
       }
       case "wait": {
         const [future] = args();
-        if (typeof future !== "object" || future === null || !("kind" in future) || future.kind !== "future" || !future.state.done || !("value" in future.state)) return unreachable("a wait for no future");
+        if (
+          typeof future !== "object" ||
+          future === null ||
+          !("kind" in future) ||
+          future.kind !== "future" ||
+          !future.state.done ||
+          !("value" in future.state)
+        )
+          return unreachable("a wait for no future");
         return [future.state.value];
       }
       case "raise": {
         const [message, raised] = args();
-        throw new Raised(new OpwiseError("model-raised", typeof message === "string" ? message : "an exception without a text", { ...(typeof raised === "string" ? { raisedClass: raised } : {}), where: whereOf(instruction.node) }));
+        throw new Raised(
+          new OpwiseError("model-raised", typeof message === "string" ? message : "an exception without a text", {
+            ...(typeof raised === "string" ? { raisedClass: raised } : {}),
+            where: whereOf(instruction.node),
+          }),
+        );
       }
       default:
         return instruction satisfies never;
@@ -201,19 +216,33 @@ export class AbstractMachine {
   #splitRest(block: CodeBlock, at: number, { instruction, cond, refusal }: Split, registers: Datum[]): Datum[] {
     if (++this.#splits > MAX_SPLITS) throw refusal;
     const [then, otherwise] = instruction.blocks;
-    const follow = (own: CodeBlock | undefined) => (inner: Datum[]): Datum[] => {
-      const results = this.block(own ?? unreachable("branch"), inner);
-      instruction.results.forEach((r, i) => (inner[r] = results[i] ?? null));
-      return this.#from(block, at + 1, inner);
-    };
-    const done = this.#attempt(() => this.#ways(cond, [follow(then), follow(otherwise)], block.outputs.map(() => T.Any), registers));
+    const follow =
+      (own: CodeBlock | undefined) =>
+      (inner: Datum[]): Datum[] => {
+        const results = this.block(own ?? unreachable("branch"), inner);
+        instruction.results.forEach((r, i) => (inner[r] = results[i] ?? null));
+        return this.#from(block, at + 1, inner);
+      };
+    const done = this.#attempt(() =>
+      this.#ways(
+        cond,
+        [follow(then), follow(otherwise)],
+        block.outputs.map(() => T.Any),
+        registers,
+      ),
+    );
     if (done instanceof OpwiseError) throw refusal;
     return [...done];
   }
   #splits = 0;
 
   #branches(instruction: Instruction & { readonly kind: "if" }, cond: Sym, blocks: readonly [CodeBlock, CodeBlock], registers: Datum[]): readonly Datum[] {
-    return this.#ways(cond, [(own) => this.block(blocks[0], own), (own) => this.block(blocks[1], own)], instruction.node.results.map((r) => r.type), registers);
+    return this.#ways(
+      cond,
+      [(own) => this.block(blocks[0], own), (own) => this.block(blocks[1], own)],
+      instruction.node.results.map((r) => r.type),
+      registers,
+    );
   }
 
   /** An If of two ways to go on. */
@@ -233,7 +262,7 @@ export class AbstractMachine {
     const sides = [first, second] as const;
     const patterns: Pattern[] = types.map((_, i) => this.#joinSides(first.outputs[i], second.outputs[i], cond));
     const placePatterns = places.map((place) => {
-      const [a, b] = sides.map((side) => side.states.get(keyOf(place)) ?? this.#freezePlace(place));
+      const [a, b] = sides.map((side) => side.states.get(keyOf(place)) ?? freezePlace(x, place));
       return this.#joinSides(a, b, cond);
     });
     const all = [...patterns, ...placePatterns];
@@ -241,7 +270,17 @@ export class AbstractMachine {
     for (const side of sides) {
       const values: OnnxValue[] = [];
       x.within(side.scope, () => {
-        all.forEach((p, i) => leafValues(x, p, i < patterns.length ? (side.outputs[i] ?? { kind: "unset" }) : (side.states.get(keyOf(places[i - patterns.length] ?? unreachable("place"))) ?? this.#freezePlace(places[i - patterns.length] ?? unreachable("place"))), values));
+        all.forEach((p, i) =>
+          leafValues(
+            x,
+            p,
+            i < patterns.length
+              ? (side.outputs[i] ?? { kind: "unset" })
+              : (side.states.get(keyOf(places[i - patterns.length] ?? unreachable("place"))) ??
+                  freezePlace(x, places[i - patterns.length] ?? unreachable("place"))),
+            values,
+          ),
+        );
       });
       outputs.push(values);
     }
@@ -251,7 +290,7 @@ export class AbstractMachine {
     let at = 0;
     const next = (): OnnxValue => results[at++] ?? unreachable("a result of If");
     const out = patterns.map((p) => open(x, p, next));
-    placePatterns.forEach((p, i) => this.#setPlace(places[i] ?? unreachable("place"), p, open(x, p, next)));
+    placePatterns.forEach((p, i) => setPlace(x, places[i] ?? unreachable("place"), open(x, p, next), this.onTouch));
     return out;
   }
 
@@ -269,11 +308,24 @@ export class AbstractMachine {
       return g.within(side.scope, () => {
         if (withChecks) outs.push(sumOfChecks(this.x, side.scope));
         const named = outs.map((v) => own(this.x, v));
-        return graphProto(g.fresh(k === 0 ? "then" : "else"), side.scope, [], named.map((v) => infoOf(v)));
+        return graphProto(
+          g.fresh(k === 0 ? "then" : "else"),
+          side.scope,
+          [],
+          named.map((v) => infoOf(v)),
+        );
       });
     });
     const all = withChecks ? [...results, check] : results;
-    g.push("If", [cond], all, attributesOf({ then_branch: { kind: "graph", value: graphs[0] ?? unreachable("graph") }, else_branch: { kind: "graph", value: graphs[1] ?? unreachable("graph") } }));
+    g.push(
+      "If",
+      [cond],
+      all,
+      attributesOf({
+        then_branch: { kind: "graph", value: graphs[0] ?? unreachable("graph") },
+        else_branch: { kind: "graph", value: graphs[1] ?? unreachable("graph") },
+      }),
+    );
     if (withChecks) g.scope.checks.push(check);
   }
 
@@ -287,7 +339,7 @@ export class AbstractMachine {
       return x.within(scope, () => {
         const outputs = way(registers).map((d, i) => freeze(x, d, types[i]));
         const effects = x.trail.effects();
-        const states = new Map(effects.map((t) => [keyOf(t.place), this.#freezePlace(t.place)] as const));
+        const states = new Map(effects.map((t) => [keyOf(t.place), freezePlace(x, t.place)] as const));
         return { scope, outputs, effects, states };
       });
     } catch (error) {
@@ -297,48 +349,6 @@ export class AbstractMachine {
       this.#depth = depth;
       x.trail.undo();
     }
-  }
-
-  #freezePlace(place: Place): Frozen {
-    const { x } = this;
-    switch (place.kind) {
-      case "storage": {
-        const root = x.rootOfStorage(place.target);
-        const frozen = freeze(x, root);
-        return frozen.kind === "tensor" ? { ...frozen, content: place.target.known ?? place.target.value } : frozen;
-      }
-      case "slot": {
-        const value = place.target.slots[place.slot];
-        return value === undefined ? { kind: "unset" } : freeze(x, value, place.target.class.attributes[place.slot]?.type ?? T.Any);
-      }
-      case "list": return freeze(x, place.target);
-      case "dict": return freeze(x, place.target);
-      case "columns": return freeze(x, place.target);
-      case "tensor": return refuse("a tensor's shape is changed in place where that hangs on data");
-      default: return place satisfies never;
-    }
-  }
-
-  #setPlace(place: Place, pattern: Pattern, value: Datum): void {
-    const { x } = this;
-    x.trail.touch(place);
-    if (place.kind === "storage") {
-      if (!(value instanceof SymTensor)) return;
-      const root = x.rootOfStorage(place.target);
-      if (value === root) return;
-      setState(place, { kind: "storage", value: value.storage.value, known: undefined });
-      root.dims = value.dims;
-      place.target.onWrite?.();
-    } else if (place.kind === "slot") {
-      this.onTouch?.(place);
-      place.target.slots[place.slot] = value;
-    } else if (place.kind === "list") {
-      if (value instanceof SymList) place.target.items = openItems(value);
-      else if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list" && value !== place.target) place.target.items = value.items;
-    } else if (place.kind === "dict") {
-      if (typeof value === "object" && value !== null && "kind" in value && value.kind === "dict") place.target.entries = value.entries;
-    } else if (place.kind === "columns" && value instanceof SymList) place.target.columns = value.columns;
-    void pattern;
   }
 
   // ---- loops ---------------------------------------------------------------------------------------------------------------------
@@ -353,7 +363,9 @@ export class AbstractMachine {
     const isWhile = limit !== undefined && limit > 2 ** 40;
     // Known trips first: a short loop, or a while over known numbers.
     if (cond === true && limit !== undefined && (short || isWhile)) {
-      const done = this.#attempt(() => this.#unroll(instruction, limit, carried, registers, isWhile ? 64 : UNROLLED, false) ?? refuse("a loop of trips that hang on data"));
+      const done = this.#attempt(
+        () => this.#unroll(instruction, limit, carried, registers, isWhile ? 64 : UNROLLED, false) ?? refuse("a loop of trips that hang on data"),
+      );
       if (!(done instanceof OpwiseError)) return done;
     }
     const looped = this.#attempt(() => this.#openLoop(instruction, max, cond, carried, registers));
@@ -361,14 +373,23 @@ export class AbstractMachine {
     const unrolled = this.#attempt(() => {
       const trips = isSym(max) ? Number(x.fix(max)) : Number(max);
       const go = isSym(cond) ? x.fix(cond) : cond;
-      return go !== true || trips <= 0 ? carried : (this.#unroll(instruction, trips, carried, registers, MAX_UNROLLED, true) ?? refuse("a loop of more trips than are unrolled"));
+      return go !== true || trips <= 0
+        ? carried
+        : (this.#unroll(instruction, trips, carried, registers, MAX_UNROLLED, true) ?? refuse("a loop of more trips than are unrolled"));
     });
     if (unrolled instanceof OpwiseError) throw looped;
     return unrolled;
   }
 
   /** Trip by trip; undefined where the trips do not end within `most`, or hang on data. */
-  #unroll(instruction: Instruction & { readonly kind: "loop" }, limit: number, start: readonly Datum[], registers: Datum[], most: number, fix: boolean): readonly Datum[] | undefined {
+  #unroll(
+    instruction: Instruction & { readonly kind: "loop" },
+    limit: number,
+    start: readonly Datum[],
+    registers: Datum[],
+    most: number,
+    fix: boolean,
+  ): readonly Datum[] | undefined {
     const { x } = this;
     let carried = start;
     for (let trip = 0; trip < limit; trip++) {
@@ -391,8 +412,8 @@ export class AbstractMachine {
     const types = [T.bool, ...instruction.body.inputs.slice(1).map((_, i) => instruction.node.results[i]?.type ?? T.Any)];
     const initial = carried.map((d, i) => freeze(x, d, types[i + 1]));
     let patterns: Pattern[] = initial.map((frozen) => ({ kind: "same", frozen }));
-    let places: Place[] = [];
-    let initialStates: Frozen[] = [];
+    const places: Place[] = [];
+    const initialStates: Frozen[] = [];
     let placePatterns: Pattern[] = [];
     for (let round = 0; ; round++) {
       if (round > MAX_ROUNDS) return refuse("what a loop carries takes no lasting form");
@@ -417,18 +438,21 @@ export class AbstractMachine {
           const [iterRegister = 0, ...rest] = instruction.body.inputs;
           own[iterRegister] = new Sym("int", iter, 0, undefined);
           rest.forEach((r, i) => (own[r] = open(x, patterns[i] ?? unreachable("carried"), next)));
-          places.forEach((place, i) => this.#setPlace(place, placePatterns[i] ?? unreachable("place"), open(x, placePatterns[i] ?? unreachable("place"), next)));
+          places.forEach((place, i) => setPlace(x, place, open(x, placePatterns[i] ?? unreachable("place"), next), this.onTouch));
           const [goes = true, ...outputs] = this.block(instruction.body, own);
           const effects = x.trail.effects();
           after = {
-            go: freeze(x, goes, T.bool), effects,
+            go: freeze(x, goes, T.bool),
+            effects,
             outputs: outputs.map((d, i) => freeze(x, d, types[i + 1])),
-            states: new Map(placesOf(effects).map((p) => [keyOf(p), this.#freezePlace(p)] as const)),
+            states: new Map(placesOf(effects).map((p) => [keyOf(p), freezePlace(x, p)] as const)),
           };
           // Does what the body leaves fit what it began with?
           const end = after;
           const found = patterns.map((p, i) => joined(p, end.outputs[i] ?? { kind: "unset" }, undefined));
-          const foundPlaces = places.map((place, i) => joined(placePatterns[i] ?? unreachable("place"), end.states.get(keyOf(place)) ?? this.#freezePlace(place), undefined));
+          const foundPlaces = places.map((place, i) =>
+            joined(placePatterns[i] ?? unreachable("place"), end.states.get(keyOf(place)) ?? freezePlace(x, place), undefined),
+          );
           const fresh = placesOf(effects).filter((p) => !places.some((q) => keyOf(q) === keyOf(p)));
           grown = fresh.length > 0 || found.some((p, i) => !samePattern(p, patterns[i])) || foundPlaces.some((p, i) => !samePattern(p, placePatterns[i]));
           if (grown) {
@@ -438,7 +462,9 @@ export class AbstractMachine {
           }
           bodyValues = [];
           patterns.forEach((p, i) => leafValues(x, p, end.outputs[i] ?? { kind: "unset" }, bodyValues));
-          places.forEach((place, i) => leafValues(x, placePatterns[i] ?? unreachable("place"), end.states.get(keyOf(place)) ?? this.#freezePlace(place), bodyValues));
+          places.forEach((place, i) =>
+            leafValues(x, placePatterns[i] ?? unreachable("place"), end.states.get(keyOf(place)) ?? freezePlace(x, place), bodyValues),
+          );
           goValue = end.go.kind === "number" ? (typeof end.go.value === "object" ? end.go.value : g.scalar(end.go.value, "bool")) : g.scalar(true, "bool");
           if (scope.checks.length > 0) {
             const sum = sumOfChecks(x, scope);
@@ -453,10 +479,10 @@ export class AbstractMachine {
       if (grown) {
         const fresh = placesOf(end.effects).filter((p) => !places.some((q) => keyOf(q) === keyOf(p)));
         for (const place of fresh) {
-          const before = this.#freezePlace(place);
-          places = [...places, place];
-          initialStates = [...initialStates, before];
-          placePatterns = [...placePatterns, joined({ kind: "same", frozen: before }, end.states.get(keyOf(place)) ?? { kind: "unset" }, undefined)];
+          const before = freezePlace(x, place);
+          places.push(place);
+          initialStates.push(before);
+          placePatterns.push(joined({ kind: "same", frozen: before }, end.states.get(keyOf(place)) ?? { kind: "unset" }, undefined));
         }
         continue;
       }
@@ -466,7 +492,12 @@ export class AbstractMachine {
       const results = inputs.map((v): OnnxValue => ({ name: g.fresh("loop"), dtype: v.dtype, sequence: v.sequence, scope: g.scope }));
       const body = g.within(scope, () => {
         const outs = [goValue ?? unreachable("a condition"), ...bodyValues].map((v) => own(x, v));
-        return graphProto(g.fresh("body"), scope, [...[iter, go].map((v) => infoOf(v, v.name, [])), ...inputs.map((v) => infoOf(v))], outs.map((v) => infoOf(v)));
+        return graphProto(
+          g.fresh("body"),
+          scope,
+          [...[iter, go].map((v) => infoOf(v, v.name, [])), ...inputs.map((v) => infoOf(v))],
+          outs.map((v) => infoOf(v)),
+        );
       });
       const limit = isSym(max) ? max.onnx : Number(max) > 2 ** 40 ? undefined : g.scalar(Number(max), "int64");
       const start = isSym(cond) ? cond.onnx : undefined;
@@ -474,7 +505,7 @@ export class AbstractMachine {
       let at = 0;
       const take = (): OnnxValue => results[at++] ?? unreachable("a result of Loop");
       const out = patterns.map((p) => open(x, p, take));
-      places.forEach((place, i) => this.#setPlace(place, placePatterns[i] ?? unreachable("place"), open(x, placePatterns[i] ?? unreachable("place"), take)));
+      places.forEach((place, i) => setPlace(x, place, open(x, placePatterns[i] ?? unreachable("place"), take), this.onTouch));
       return out;
     }
   }
@@ -511,46 +542,6 @@ interface Side {
   readonly states: ReadonlyMap<string | object, Frozen>;
 }
 
-const slotKeys = new WeakMap<object, Map<number, object>>();
-/** One key per place. */
-function keyOf(place: Place): object {
-  if (place.kind !== "slot") return place.target;
-  let slots = slotKeys.get(place.target);
-  if (slots === undefined) slotKeys.set(place.target, (slots = new Map()));
-  let key = slots.get(place.slot);
-  if (key === undefined) slots.set(place.slot, (key = {}));
-  return key;
-}
-function placesOf(touched: readonly Touched[]): Place[] {
-  const out = new Map<object, Place>();
-  for (const { place } of touched) out.set(keyOf(place), place);
-  return [...out.values()];
-}
-
-function samePattern(a: Pattern | undefined, b: Pattern | undefined): boolean {
-  if (a === b) return true;
-  if (a === undefined || b === undefined || a.kind !== b.kind) return false;
-  if (a.kind === "same") return a.frozen === (b as typeof a).frozen;
-  if (a.kind === "number") return true;
-  if (a.kind === "tensor" && b.kind === "tensor") return (a.anyRank === true) === (b.anyRank === true) && a.dims.every((d, i) => d === b.dims[i]);
-  if (a.kind === "items" && b.kind === "items") return a.items.every((p, i) => samePattern(p, b.items[i]));
-  if (a.kind === "entries" && b.kind === "entries") return a.values.every((p, i) => samePattern(p, b.values[i]));
-  return a.kind === "columns";
-}
-
-/** A value that the block's own nodes compute, as outputs must be. */
-function own(x: Exporter, v: OnnxValue): OnnxValue {
-  const made: OnnxValue = { name: x.g.fresh("out"), dtype: v.dtype, sequence: v.sequence, scope: x.g.scope };
-  x.g.push("Identity", [v], [made], []);
-  return made;
-}
-export function sumOfChecks(x: Exporter, scope: Scope): OnnxValue {
-  let sum: OnnxValue = x.g.scalar(0, "int64");
-  for (const c of scope.checks) sum = x.op("Add", [sum, c]);
-  scope.checks.length = 0;
-  return x.op("Reshape", [sum, x.g.ints([1])]);
-}
-
 export function isRefusal(error: unknown): boolean {
   return isOpwiseError(error) && error.code !== "internal";
 }
@@ -566,7 +557,10 @@ function instanceOf(value: Datum): Instance {
 const PLAIN_TENSOR = Tensor.zeros([]);
 function withPlainItems(d: Datum): Datum {
   if (typeof d !== "object" || d === null || d instanceof Tensor || !("kind" in d) || d.kind !== "tuple") return d;
-  return { ...d, items: d.items.map((i) => (isSymTensor(i) ? PLAIN_TENSOR : isSym(i) ? ({ kind: i.type === "bool" ? "bool" : i.type, value: i.hint } as Datum) : i)) };
+  return {
+    ...d,
+    items: d.items.map((i) => (isSymTensor(i) ? PLAIN_TENSOR : isSym(i) ? ({ kind: i.type === "bool" ? "bool" : i.type, value: i.hint } as Datum) : i)),
+  };
 }
 
 function metadataOf(node: Node): ReadonlyMap<string, string> {
@@ -581,4 +575,3 @@ function metadataOf(node: Node): ReadonlyMap<string, string> {
   if (names.length > 0) out.set("opwise.results", names.join(","));
   return out;
 }
-

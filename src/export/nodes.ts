@@ -1,10 +1,11 @@
 /** Nodes that several parts of the exporter make: reductions, scatters, sorting, random numbers, constants in attributes. */
 
-import type { TensorProto } from "../bytes/onnx-proto.ts";
+import type { TensorField, TensorProto } from "../bytes/onnx-proto.ts";
 import type { BinaryOp } from "../expr/expr.ts";
 import type { RandomCall, ScatterCall } from "../prims/call.ts";
 import type { Combiner } from "../prims/combiner.ts";
 import { type DType, onnxOfDtype } from "../tensor/dtype.ts";
+import type { Range } from "../tensor/source.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import { whereValue } from "./expressions.ts";
 import { floatAttribute, type GraphBuilder, type OnnxValue } from "./graph.ts";
@@ -17,14 +18,20 @@ export function plainFolds(combiner: Combiner): BinaryOp[] | undefined {
     if (e.op !== "binary" || e.a.op !== "acc" || e.a.part !== i || e.b.op !== "val" || e.b.part !== i) return undefined;
     if (!["add", "mul", "min", "max", "or", "and"].includes(e.fn)) return undefined;
     const init = combiner.init[i];
-    if (init?.op !== "const" || ((e.fn === "add" || e.fn === "or") && Number(init.value) !== 0) || ((e.fn === "mul" || e.fn === "and") && Number(init.value) !== 1)) return undefined;
+    if (
+      init?.op !== "const" ||
+      ((e.fn === "add" || e.fn === "or") && Number(init.value) !== 0) ||
+      ((e.fn === "mul" || e.fn === "and") && Number(init.value) !== 1)
+    )
+      return undefined;
     out.push(e.fn);
   }
   return out;
 }
 export function foldValue(g: GraphBuilder, fn: BinaryOp, v: OnnxValue, axes: readonly number[]): OnnxValue {
   if (axes.length === 0) return v;
-  if (v.dtype === "bool") return g.cast(reduceValue(g, fn === "or" || fn === "max" || fn === "add" ? "ReduceMax" : "ReduceMin", g.cast(v, "int32"), axes, true), "bool");
+  if (v.dtype === "bool")
+    return g.cast(reduceValue(g, fn === "or" || fn === "max" || fn === "add" ? "ReduceMax" : "ReduceMin", g.cast(v, "int32"), axes, true), "bool");
   const name = { add: "ReduceSum", mul: "ReduceProd", min: "ReduceMin", max: "ReduceMax" }[fn as "add"];
   const reduced = reduceValue(g, name, v, axes, true);
   if ((fn !== "min" && fn !== "max") || !v.dtype.startsWith("float")) return reduced;
@@ -36,7 +43,10 @@ export function foldValue(g: GraphBuilder, fn: BinaryOp, v: OnnxValue, axes: rea
 /** A reduction with the axes where the opset wants them. */
 export function reduceValue(g: GraphBuilder, name: string, x: OnnxValue, axes: readonly number[] | undefined, keepdims: boolean, dtype?: DType): OnnxValue {
   const keep = keepdims ? 1 : 0;
-  if (axes !== undefined && axes.length === 0) return name === "ReduceSum" || name === "ReduceMax" || name === "ReduceMin" || name === "ReduceProd" || name === "ReduceMean" ? x : g.op(name, [x, g.ints([])], { keepdims: keep, noop_with_empty_axes: 1 }, dtype);
+  if (axes?.length === 0)
+    return name === "ReduceSum" || name === "ReduceMax" || name === "ReduceMin" || name === "ReduceProd" || name === "ReduceMean"
+      ? x
+      : g.op(name, [x, g.ints([])], { keepdims: keep, noop_with_empty_axes: 1 }, dtype);
   if (name === "ReduceSum" || g.opset >= 18) return g.op(name, [x, axes === undefined ? undefined : g.ints(axes)], { keepdims: keep }, dtype);
   return g.op(name, [x], { keepdims: keep, axes }, dtype);
 }
@@ -62,24 +72,33 @@ export function sortValue(g: GraphBuilder, x: OnnxValue, axis: number, descendin
 }
 
 /** Random numbers of a shape. */
-export function randomValue(g: GraphBuilder, call: Pick<RandomCall, "transform" | "scalars" | "results" | "operands">, shape: OnnxValue, read: (v: View) => OnnxValue): OnnxValue {
+export function randomValue(
+  g: GraphBuilder,
+  call: Pick<RandomCall, "transform" | "scalars" | "results" | "operands">,
+  shape: OnnxValue,
+  read: (v: View) => OnnxValue,
+): OnnxValue {
   const dtype = call.results[0]?.dtype ?? "float32";
   const type: DType = dtype === "float64" ? "float64" : "float32";
   const [a = 0, b = 1] = call.scalars.map(Number);
   const like = g.op("ConstantOfShape", [shape], { value: oneZero(type) }, type);
   const draw = (op: string, attributes: Record<string, number>): OnnxValue => {
-    const [v] = g.node(op, [like], { dtypes: [type], unique: true, attributes: Object.fromEntries([...Object.entries(attributes).map(([k, x]) => [k, floatAttribute(x)] as const), ["dtype", onnxOfDtype(type) ?? 1]]) });
+    const floats = Object.fromEntries(Object.entries(attributes).map(([k, x]) => [k, floatAttribute(x)] as const));
+    const [v] = g.node(op, [like], { dtypes: [type], unique: true, attributes: { ...floats, dtype: onnxOfDtype(type) ?? 1 } });
     return v ?? refuse("a random node has one result");
   };
   switch (call.transform) {
-    case "uniform": return g.cast(draw("RandomUniformLike", { low: a, high: b }), dtype);
-    case "normal": return g.cast(draw("RandomNormalLike", { mean: a, scale: b }), dtype);
+    case "uniform":
+      return g.cast(draw("RandomUniformLike", { low: a, high: b }), dtype);
+    case "normal":
+      return g.cast(draw("RandomNormalLike", { mean: a, scale: b }), dtype);
     case "bernoulli": {
       const [p] = call.operands;
       const limit = p === undefined ? g.scalar(a, type) : g.cast(read(p), type);
       return g.cast(g.op("Less", [draw("RandomUniformLike", { low: 0, high: 1 }), limit], {}, "bool"), dtype);
     }
-    case "exponential": return g.cast(g.op("Div", [g.op("Neg", [g.op("Log", [draw("RandomUniformLike", { low: 1e-7, high: 1 })])]), g.scalar(a, type)]), dtype);
+    case "exponential":
+      return g.cast(g.op("Div", [g.op("Neg", [g.op("Log", [draw("RandomUniformLike", { low: 1e-7, high: 1 })])]), g.scalar(a, type)]), dtype);
     case "integers": {
       if (call.scalars.length < 2) return refuse("random integers of a dtype's whole range");
       const u = draw("RandomUniformLike", { low: 0, high: 1 });
@@ -91,7 +110,8 @@ export function randomValue(g: GraphBuilder, call: Pick<RandomCall, "transform" 
       const u = draw("RandomUniformLike", { low: 0, high: 1 });
       return g.cast(sortValue(g, u, 0, false, shape)[1], dtype);
     }
-    default: return refuse(`random numbers of the kind \`${call.transform}\` have no counterpart in ONNX`);
+    default:
+      return refuse(`random numbers of the kind \`${call.transform}\` have no counterpart in ONNX`);
   }
 }
 
@@ -103,11 +123,17 @@ export function constantAttribute(tensor: Tensor): { readonly kind: "tensor"; re
   const { data } = tensor;
   const text = [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)].map((b) => b.toString(16)).join("");
   const proto = {
-    name: `value_${tensor.dtype}_${text}`, dims: [...tensor.shape], dataType: onnxOfDtype(tensor.dtype) ?? 0, data: new Map(), external: undefined, segmented: false, docString: "", metadata: new Map(),
+    name: `value_${tensor.dtype}_${text}`,
+    dims: [...tensor.shape],
+    dataType: onnxOfDtype(tensor.dtype) ?? 0,
+    data: new Map<TensorField, readonly Range[]>(),
+    external: undefined,
+    segmented: false,
+    docString: "",
+    metadata: new Map<string, string>(),
   };
   ATTRIBUTE_TENSORS.set(proto, tensor);
   return { kind: "tensor", value: proto };
 }
 /** Elements of tensors in attributes, for the writer. */
 export const ATTRIBUTE_TENSORS: WeakMap<object, Tensor> = new WeakMap();
-

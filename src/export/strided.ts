@@ -46,7 +46,12 @@ export function readView(g: GraphBuilder, value: OnnxValue, base: Layout, view: 
     return expand(reshapeTo(g, moved, shape));
   }
   const compactStrides = contiguousStrides(shape);
-  if (base.offset === view.offset && isContiguous(base.shape, base.strides) && numelOf(base.shape) === numelOf(shape) && strides.every((s, i) => shape[i] === 1 || s === compactStrides[i])) {
+  if (
+    base.offset === view.offset &&
+    isContiguous(base.shape, base.strides) &&
+    numelOf(base.shape) === numelOf(shape) &&
+    strides.every((s, i) => shape[i] === 1 || s === compactStrides[i])
+  ) {
     return expand(reshapeTo(g, value, shape));
   }
   const at = positions(base, { shape, strides, offset: view.offset });

@@ -25,16 +25,22 @@ export type State =
 
 export function stateOf(place: Place): State {
   switch (place.kind) {
-    case "storage": return { kind: "storage", value: place.target.value, known: place.target.known };
-    case "slot": return { kind: "slot", value: place.target.slots[place.slot] };
-    case "list": return { kind: "list", items: isOpenItems(place.target.items) ? place.target.items : [...place.target.items] };
-    case "dict": return { kind: "dict", entries: new Map(place.target.entries) };
-    case "columns": return { kind: "columns", columns: place.target.columns };
+    case "storage":
+      return { kind: "storage", value: place.target.value, known: place.target.known };
+    case "slot":
+      return { kind: "slot", value: place.target.slots[place.slot] };
+    case "list":
+      return { kind: "list", items: isOpenItems(place.target.items) ? place.target.items : [...place.target.items] };
+    case "dict":
+      return { kind: "dict", entries: new Map(place.target.entries) };
+    case "columns":
+      return { kind: "columns", columns: place.target.columns };
     case "tensor": {
       const { meta, dims, roots, storage, view } = place.target;
       return { kind: "tensor", fields: { meta, dims, roots, storage, view } };
     }
-    default: return place satisfies never;
+    default:
+      return place satisfies never;
   }
 }
 
@@ -89,7 +95,7 @@ export class Trail {
     const level = this.#levels[this.#levels.length - 1];
     if (level === undefined) return;
     let slots = level.touched.get(place.target);
-    if (slots === undefined) level.touched.set(place.target, (slots = new Map()));
+    if (slots === undefined) level.touched.set(place.target, (slots = new Map<number, Touched>()));
     const slot = place.kind === "slot" ? place.slot : -1;
     if (!slots.has(slot)) slots.set(slot, { place, before: stateOf(place) });
   }
@@ -130,7 +136,7 @@ export class Trail {
     if (level === undefined || outer === undefined) return;
     for (const [target, slots] of level.touched) {
       let own = outer.touched.get(target);
-      if (own === undefined) outer.touched.set(target, (own = new Map()));
+      if (own === undefined) outer.touched.set(target, (own = new Map<number, Touched>()));
       for (const [slot, touched] of slots) if (!own.has(slot)) own.set(slot, touched);
     }
   }

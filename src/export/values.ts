@@ -181,8 +181,9 @@ export function walkDatum(d: Datum, visit: (d: Datum) => void): void {
   visit(d);
   if (typeof d !== "object" || d === null || d instanceof Tensor || !("kind" in d)) return;
   if (d.kind === "list" || d.kind === "tuple") for (const item of d.items) walkDatum(item, visit);
-  else if (d.kind === "dict") for (const [k, v] of d.entries.values()) {
-    walkDatum(k, visit);
-    walkDatum(v, visit);
-  }
+  else if (d.kind === "dict")
+    for (const [k, v] of d.entries.values()) {
+      walkDatum(k, visit);
+      walkDatum(v, visit);
+    }
 }

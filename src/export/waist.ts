@@ -1,7 +1,21 @@
 /** Calls of the waist as nodes, for tensors of known sizes: how an op is spelled out that has no counterpart in ONNX. */
 
 import { cast, type Expr, operandsOf, reachable } from "../expr/expr.ts";
-import type { Call, ComputeCall, ContractCall, ConvolveCall, FftCall, MapCall, RandomCall, ReduceCall, Region, ScanCall, ScatterCall, SortCall, WindowCall } from "../prims/call.ts";
+import type {
+  Call,
+  ComputeCall,
+  ContractCall,
+  ConvolveCall,
+  FftCall,
+  MapCall,
+  RandomCall,
+  ReduceCall,
+  Region,
+  ScanCall,
+  ScatterCall,
+  SortCall,
+  WindowCall,
+} from "../prims/call.ts";
 import type { Combiner } from "../prims/combiner.ts";
 import type { Context } from "../prims/context.ts";
 import { type Output, type Program } from "../prims/program.ts";
@@ -15,6 +29,7 @@ import { type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
 import { foldValue, plainFolds, randomValue, scatterElements, sortValue } from "./nodes.ts";
 import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
 import { refuse } from "./values.ts";
+import { convolveValue } from "./convolutions.ts";
 
 /** A storage's elements as a value of the graph. Complex numbers are pairs along a further last axis. */
 interface Laid {
@@ -101,30 +116,49 @@ export class WaistContext implements Context {
 
   run(call: Call): void {
     switch (call.kind) {
-      case "map": return this.#map(call);
-      case "compute": return this.#compute(call);
-      case "reduce": return this.#reduce(call);
-      case "scan": return this.#scan(call);
-      case "contract": return this.#contract(call);
-      case "convolve": return this.#convolve(call);
-      case "window": return this.#window(call);
-      case "scatter": return this.#scatter(call);
-      case "sort": return this.#sort(call);
-      case "random": return this.#random(call);
-      case "fft": return this.#fft(call);
-      case "linalg": return refuse(`a matrix factorisation (${call.name}) has no counterpart in ONNX`);
-      case "host": return refuse(`\`${call.name}\` runs on the host alone and has no counterpart in ONNX`);
-      default: return call satisfies never;
+      case "map":
+        return this.#map(call);
+      case "compute":
+        return this.#compute(call);
+      case "reduce":
+        return this.#reduce(call);
+      case "scan":
+        return this.#scan(call);
+      case "contract":
+        return this.#contract(call);
+      case "convolve":
+        return this.#convolve(call);
+      case "window":
+        return this.#window(call);
+      case "scatter":
+        return this.#scatter(call);
+      case "sort":
+        return this.#sort(call);
+      case "random":
+        return this.#random(call);
+      case "fft":
+        return this.#fft(call);
+      case "linalg":
+        return refuse(`a matrix factorisation (${call.name}) has no counterpart in ONNX`);
+      case "host":
+        return refuse(`\`${call.name}\` runs on the host alone and has no counterpart in ONNX`);
+      default:
+        return call satisfies never;
     }
   }
 
   /** An emitter over elements at the same position of all operands. */
-  #elements(call: MapCall | ReduceCall | ScanCall | ScatterCall | ComputeCall, shape: readonly number[], positions?: ReadonlyMap<Expr, OnnxValue>): ExprEmitter {
+  #elements(
+    call: MapCall | ReduceCall | ScanCall | ScatterCall | ComputeCall,
+    shape: readonly number[],
+    positions?: ReadonlyMap<Expr, OnnxValue>,
+  ): ExprEmitter {
     const g = this.#g;
     const values = new Map<number, OnnxValue>();
     const rank = shape.length;
     const flats = new Map<number, OnnxValue>();
-    const partOf = (value: OnnxValue, dtype: DType, part: 0 | 1): OnnxValue => (isComplex(dtype) ? g.op("Gather", [value, g.scalar(part, "int64")], { axis: -1 }) : value);
+    const partOf = (value: OnnxValue, dtype: DType, part: 0 | 1): OnnxValue =>
+      isComplex(dtype) ? g.op("Gather", [value, g.scalar(part, "int64")], { axis: -1 }) : value;
     const operand = (i: number): View => call.operands[i] ?? refuse("an operand is missing");
     return new ExprEmitter(g, {
       arg: (i, part) => {
@@ -137,7 +171,12 @@ export class WaistContext implements Context {
       index: (axis) => {
         const n = shape[axis] ?? 1;
         const iota = BigInt64Array.from({ length: n }, (_, i) => BigInt(i));
-        return g.constant(Tensor.from(iota, shape.map((_, i) => (i === axis ? n : 1))));
+        return g.constant(
+          Tensor.from(
+            iota,
+            shape.map((_, i) => (i === axis ? n : 1)),
+          ),
+        );
       },
       load: (i, part, at, inside) => {
         const view = operand(i);
@@ -168,7 +207,7 @@ export class WaistContext implements Context {
   #inBounds(at: OnnxValue, size: number): OnnxValue {
     const g = this.#g;
     const known = g.initializers.get(at.name)?.tensor;
-    if (known !== undefined && known.data.every((n: number | bigint) => Number(n) >= 0 && Number(n) < size)) return at;
+    if (known?.data.every((n: number | bigint) => Number(n) >= 0 && Number(n) < size) === true) return at;
     return g.op("Min", [g.op("Max", [at, g.scalar(0, "int64")]), g.scalar(Math.max(0, size - 1), "int64")]);
   }
 
@@ -207,7 +246,15 @@ export class WaistContext implements Context {
     const open = (e: Expr): boolean => {
       const known = isOpen.get(e);
       if (known !== undefined) return known;
-      const is = e.op === "arg" || e.op === "load" || e.op === "state" || e.op === "trip" || e.op === "check" || e.op === "acc" || e.op === "val" || operandsOf(e).some(open);
+      const is =
+        e.op === "arg" ||
+        e.op === "load" ||
+        e.op === "state" ||
+        e.op === "trip" ||
+        e.op === "check" ||
+        e.op === "acc" ||
+        e.op === "val" ||
+        operandsOf(e).some(open);
       isOpen.set(e, is);
       return is;
     };
@@ -225,7 +272,10 @@ export class WaistContext implements Context {
     const exprs = [...wanted];
     const dtypes = exprs.map((e): DType => (e.type === "bool" ? "bool" : e.type === "f64" ? "float64" : e.type === "f32" ? "float32" : "int64"));
     const program: Program = {
-      name: "positions", operands: [], scalars: call.program.scalars, messages: [],
+      name: "positions",
+      operands: [],
+      scalars: call.program.scalars,
+      messages: [],
       outputs: exprs.map((e, i) => ({ dtype: dtypes[i] ?? "int64", parts: [dtypes[i] === "int64" ? cast(e, "i64") : e] })),
     };
     const results = dtypes.map((d) => Tensor.zeros(shape, d));
@@ -263,11 +313,23 @@ export class WaistContext implements Context {
       const worst = g.scalar(extreme === "ArgMax" ? Infinity : -Infinity, "float32");
       const clean = wide === "float32" || wide === "float64" ? whereValue(g, g.op("IsNaN", [keys], {}, "bool"), g.cast(worst, wide), keys) : keys;
       const at = g.op(extreme, [clean], { axis: 0, keepdims: 1, select_last_index: combiner.name.endsWith("Last") ? 1 : 0 }, "int64");
-      return this.#finish(call, [values, places].map((v) => g.op("GatherElements", [v, at], { axis: 0 }))).map((v) => reshapeTo(g, v, kept));
+      return this.#finish(
+        call,
+        [values, places].map((v) => g.op("GatherElements", [v, at], { axis: 0 })),
+      ).map((v) => reshapeTo(g, v, kept));
     }
-    const state = count <= MAX_UNROLLED
-      ? this.#steps(call, count, (i) => flat.map((v) => g.op("Gather", [v, g.scalar(i, "int64")], { axis: 0 }))).state
-      : loopNode(g, g.scalar(count, "int64"), this.#start(combiner), (trip, before) => ({ go: undefined, state: this.#step(call, before, flat.map((v) => g.op("Gather", [v, trip], { axis: 0 }))), stacked: [] })).state;
+    const state =
+      count <= MAX_UNROLLED
+        ? this.#steps(call, count, (i) => flat.map((v) => g.op("Gather", [v, g.scalar(i, "int64")], { axis: 0 }))).state
+        : loopNode(g, g.scalar(count, "int64"), this.#start(combiner), (trip, before) => ({
+            go: undefined,
+            state: this.#step(
+              call,
+              before,
+              flat.map((v) => g.op("Gather", [v, trip], { axis: 0 })),
+            ),
+            stacked: [],
+          })).state;
     return this.#finish(call, state).map((v) => reshapeTo(g, v, kept));
   }
 
@@ -277,16 +339,27 @@ export class WaistContext implements Context {
   }
   #step(call: ReduceCall | ScanCall, before: readonly OnnxValue[], elements: readonly OnnxValue[]): OnnxValue[] {
     const step = new ExprEmitter(this.#g, {
-      arg: () => refuse("an operand in a fold"), scalar: (slot) => call.scalars[slot] ?? 0, acc: (p) => before[p] ?? refuse("a state"), val: (p) => elements[p] ?? refuse("an element"),
+      arg: () => refuse("an operand in a fold"),
+      scalar: (slot) => call.scalars[slot] ?? 0,
+      acc: (p) => before[p] ?? refuse("a state"),
+      val: (p) => elements[p] ?? refuse("an element"),
     });
     return call.combiner.combine.map((e) => step.emit(e));
   }
   #finish(call: ReduceCall | ScanCall, state: readonly OnnxValue[]): OnnxValue[] {
-    const end = new ExprEmitter(this.#g, { arg: () => refuse("an operand in a fold"), scalar: (slot) => call.scalars[slot] ?? 0, acc: (p) => state[p] ?? refuse("a state") });
+    const end = new ExprEmitter(this.#g, {
+      arg: () => refuse("an operand in a fold"),
+      scalar: (slot) => call.scalars[slot] ?? 0,
+      acc: (p) => state[p] ?? refuse("a state"),
+    });
     return call.combiner.finish.map((e) => end.emit(e));
   }
   /** The fold's states, one after another. */
-  #steps(call: ReduceCall | ScanCall, count: number, elementsAt: (i: number) => readonly OnnxValue[]): { readonly finished: readonly OnnxValue[][]; readonly state: readonly OnnxValue[] } {
+  #steps(
+    call: ReduceCall | ScanCall,
+    count: number,
+    elementsAt: (i: number) => readonly OnnxValue[],
+  ): { readonly finished: readonly OnnxValue[][]; readonly state: readonly OnnxValue[] } {
     let state = this.#start(call.combiner);
     const finished: OnnxValue[][] = [];
     for (let i = 0; i < count; i++) {
@@ -304,7 +377,13 @@ export class WaistContext implements Context {
     const [first] = elements;
     if (first === undefined) return refuse("a scan of nothing");
     const [result] = call.results;
-    if (shape.length > 0 && plainFolds(call.combiner)?.every((f) => f === "add") === true && call.combiner.name === "sum" && result !== undefined && !isComplex(result.dtype)) {
+    if (
+      shape.length > 0 &&
+      plainFolds(call.combiner)?.every((f) => f === "add") === true &&
+      call.combiner.name === "sum" &&
+      result !== undefined &&
+      !isComplex(result.dtype)
+    ) {
       this.#write(result, g.op("CumSum", [first, g.scalar(call.axis, "int64")], { exclusive: call.exclusive ? 1 : 0, reverse: call.reverse ? 1 : 0 }));
       return;
     }
@@ -324,11 +403,20 @@ export class WaistContext implements Context {
     const back = perm.map((_, i) => perm.indexOf(i));
     const first0 = elements.map((v) => g.op("Transpose", [v], { perm }));
     const rest = g.ints(perm.slice(1).map((i) => shape[i] ?? 1));
-    const { stacked } = loopNode(g, g.scalar(count, "int64"), this.#start(call.combiner).map((v) => g.op("Expand", [v, rest])), (trip, before) => {
-      const place = call.reverse ? g.op("Sub", [g.scalar(count - 1, "int64"), trip]) : trip;
-      const state = this.#step(call, before, first0.map((v) => g.op("Gather", [v, place], { axis: 0 })));
-      return { go: undefined, state, stacked: this.#finish(call, state).map((v) => g.op("Expand", [v, rest])) };
-    });
+    const { stacked } = loopNode(
+      g,
+      g.scalar(count, "int64"),
+      this.#start(call.combiner).map((v) => g.op("Expand", [v, rest])),
+      (trip, before) => {
+        const place = call.reverse ? g.op("Sub", [g.scalar(count - 1, "int64"), trip]) : trip;
+        const state = this.#step(
+          call,
+          before,
+          first0.map((v) => g.op("Gather", [v, place], { axis: 0 })),
+        );
+        return { go: undefined, state, stacked: this.#finish(call, state).map((v) => g.op("Expand", [v, rest])) };
+      },
+    );
     call.results.forEach((view, k) => {
       const all = stacked[k] ?? refuse("a state");
       const ordered = call.reverse ? g.op("Slice", [all, g.ints([-1]), g.ints([-9223372036854775807n]), g.ints([0]), g.ints([-1])]) : all;
@@ -346,89 +434,21 @@ export class WaistContext implements Context {
     if (call.epilogue === undefined) return this.#write(out, product);
     const epilogue = call.epilogue;
     const rounded = g.cast(product, epilogue.operands[0] ?? out.dtype);
-    const emitter = new ExprEmitter(g, { arg: (i) => (i === 0 ? rounded : this.read(call.operands[i + 1] ?? refuse("an operand"), true)), scalar: (slot) => call.scalars[slot] ?? 0 });
+    const emitter = new ExprEmitter(g, {
+      arg: (i) => (i === 0 ? rounded : this.read(call.operands[i + 1] ?? refuse("an operand"), true)),
+      scalar: (slot) => call.scalars[slot] ?? 0,
+    });
     const [output] = epilogue.outputs;
     if (output !== undefined) this.#write(out, this.#output(emitter, output, out.shape));
   }
 
   #convolve(call: ConvolveCall): void {
-    const g = this.#g;
-    const [x, w, bias] = call.operands;
     const [out] = call.results;
-    if (x === undefined || w === undefined || out === undefined) return refuse("a convolution of nothing");
-    if (call.accumulate !== "f32") return this.#write(out, this.#convolveProducts(call, x, w, bias, out));
-    if ([...call.padBegin, ...call.padEnd].some((p) => p < 0)) return refuse("a convolution with negative padding");
-    const f = (v: View): OnnxValue => g.cast(this.read(v), "float32");
-    const attributes = { strides: call.stride, dilations: call.dilation, group: call.groups, pads: [...call.padBegin, ...call.padEnd] };
-    const inputs = [f(x), f(w), ...(bias === undefined ? [] : [f(bias)])];
-    if (!call.transposed) return this.#write(out, g.op("Conv", inputs, attributes));
-    const extra = out.shape.slice(2).map((size, i) => {
-      const natural = ((x.shape[i + 2] ?? 1) - 1) * (call.stride[i] ?? 1) - (call.padBegin[i] ?? 0) - (call.padEnd[i] ?? 0) + (call.dilation[i] ?? 1) * ((w.shape[i + 2] ?? 1) - 1) + 1;
-      return size - natural;
-    });
-    if (extra.some((e) => e < 0)) return refuse("a transposed convolution that is cropped");
-    this.#write(out, g.op("ConvTranspose", inputs, { ...attributes, output_padding: extra }));
-  }
-
-  /** Integers and doubles, which kernels do not convolve: one product for each place of the window. */
-  #convolveProducts(call: ConvolveCall, x: View, w: View, bias: View | undefined, out: View): OnnxValue {
-    const g = this.#g;
-    const type = ({ f32: "float32", f64: "float64", i32: "int32", i64: "int64" } as const)[call.accumulate];
-    const n = call.stride.length;
-    const [batch = 1, channels = 1] = x.shape;
-    const { groups } = call;
-    const kernel = w.shape.slice(2);
-    const places = numelOf(kernel);
-    if (places > 256) return refuse(`a convolution of ${x.dtype} by a window of ${places} would be unrolled`);
-    const outSpatial = out.shape.slice(2);
-    const outChannels = out.shape[1] ?? 1;
-    let value = g.cast(this.read(x), type);
-    let weight = g.cast(this.read(w), type);
-    let size = x.shape.slice(2);
-    let [begin, end, stride] = [call.padBegin, call.padEnd, call.stride];
-    if (call.transposed) {
-      // Zeros between the elements, and the window turned around.
-      for (let i = 0; i < n; i++) {
-        const axis = i + 2;
-        const step = call.stride[i] ?? 1;
-        if (step === 1) continue;
-        const own = [batch, channels, ...size];
-        const wide = g.op("Unsqueeze", [value, g.ints([axis + 1])]);
-        const padded = g.op("Pad", [wide, g.ints([...own.slice(0, axis + 1).map(() => 0), 0, ...own.slice(axis + 1).map(() => 0), ...own.slice(0, axis + 1).map(() => 0), step - 1, ...own.slice(axis + 1).map(() => 0)])]);
-        size = size.map((s, k) => (k === i ? s * step : s));
-        const full = reshapeTo(g, padded, [batch, channels, ...size]);
-        size = size.map((s, k) => (k === i ? s - step + 1 : s));
-        value = g.op("Slice", [full, g.ints([0]), g.ints([size[i] ?? 1]), g.ints([axis])]);
-      }
-      begin = kernel.map((k, i) => (call.dilation[i] ?? 1) * (k - 1) - (call.padBegin[i] ?? 0));
-      end = kernel.map((k, i) => (outSpatial[i] ?? 1) - 1 + (call.dilation[i] ?? 1) * (k - 1) + 1 - (size[i] ?? 1) - (begin[i] ?? 0));
-      stride = kernel.map(() => 1);
-      // [C, O/G, …] to [O, C/G, …], turned around.
-      const per = outChannels / groups;
-      const grouped = reshapeTo(g, weight, [groups, channels / groups, per, ...kernel]);
-      const swapped = g.op("Transpose", [grouped], { perm: [0, 2, 1, ...kernel.map((_, i) => i + 3)] });
-      const flat = reshapeTo(g, swapped, [outChannels, channels / groups, ...kernel]);
-      weight = g.op("Slice", [flat, g.ints(kernel.map(() => -1)), g.ints(kernel.map(() => -9223372036854775807n)), g.ints(kernel.map((_, i) => i + 2)), g.ints(kernel.map(() => -1))]);
-    }
-    if ([...begin, ...end].some((p) => p !== 0)) value = g.op("Pad", [value, g.ints([0, 0, ...begin, 0, 0, ...end])]);
-    const [inside, outside] = [channels / groups, outChannels / groups];
-    const area = numelOf(outSpatial);
-    const weights = reshapeTo(g, weight, [groups, outside, inside, places]);
-    let sum: OnnxValue | undefined;
-    for (let place = 0; place < places; place++) {
-      const at: number[] = [];
-      for (let i = n - 1, left = place; i >= 0; i--) {
-        at[i] = left % (kernel[i] ?? 1);
-        left = Math.floor(left / (kernel[i] ?? 1));
-      }
-      const starts = at.map((a, i) => a * (call.dilation[i] ?? 1));
-      const ends = starts.map((s, i) => s + ((outSpatial[i] ?? 1) - 1) * (stride[i] ?? 1) + 1);
-      const cut = g.op("Slice", [value, g.ints(starts), g.ints(ends), g.ints(at.map((_, i) => i + 2)), g.ints(stride)]);
-      const product = g.op("MatMul", [g.op("Gather", [weights, g.scalar(place, "int64")], { axis: 3 }), reshapeTo(g, cut, [batch, groups, inside, area])]);
-      sum = sum === undefined ? product : g.op("Add", [sum, product]);
-    }
-    const all = reshapeTo(g, sum ?? value, out.shape);
-    return bias === undefined ? all : g.op("Add", [all, reshapeTo(g, g.cast(this.read(bias), type), [1, outChannels, ...outSpatial.map(() => 1)])]);
+    if (out !== undefined)
+      this.#write(
+        out,
+        convolveValue(this.#g, call, (view) => this.read(view)),
+      );
   }
 
   #window(call: WindowCall): void {
@@ -458,11 +478,20 @@ export class WaistContext implements Context {
       const scaled = call.divisor === "inside" ? pooled : g.op("Mul", [pooled, g.scalar(size / call.divisor, "float32")]);
       return this.#write(out, reshapeTo(g, scaled, out.shape));
     }
-    const wide = x.dtype === "float32" || x.dtype === "float64" ? x.dtype : x.dtype === "float16" || x.dtype === "bfloat16" ? "float32" : refuse(`max pooling of ${x.dtype} has no kernel in onnxruntime`);
-    const results = g.node("MaxPool", [as(g.cast(value, wide))], { dtypes: indices === undefined ? [wide] : [wide, "int64"], attributes: { ...attributes, dilations: call.dilation } });
+    const wide =
+      x.dtype === "float32" || x.dtype === "float64"
+        ? x.dtype
+        : x.dtype === "float16" || x.dtype === "bfloat16"
+          ? "float32"
+          : refuse(`max pooling of ${x.dtype} has no kernel in onnxruntime`);
+    const results = g.node("MaxPool", [as(g.cast(value, wide))], {
+      dtypes: indices === undefined ? [wide] : [wide, "int64"],
+      attributes: { ...attributes, dilations: call.dilation },
+    });
     const [pooled, places] = results;
     if (pooled !== undefined) this.#write(out, reshapeTo(g, pooled, out.shape));
-    if (indices !== undefined && places !== undefined) this.#write(indices, reshapeTo(g, g.op("Mod", [places, g.scalar(Math.max(1, numelOf(spatial)), "int64")]), indices.shape));
+    if (indices !== undefined && places !== undefined)
+      this.#write(indices, reshapeTo(g, g.op("Mod", [places, g.scalar(Math.max(1, numelOf(spatial)), "int64")]), indices.shape));
   }
 
   #scatter(call: ScatterCall): void {
@@ -498,7 +527,10 @@ export class WaistContext implements Context {
   #random(call: RandomCall): void {
     const [out] = call.results;
     if (out === undefined) return;
-    this.#write(out, randomValue(this.#g, call, this.#g.ints(out.shape), (v) => this.read(v)));
+    this.#write(
+      out,
+      randomValue(this.#g, call, this.#g.ints(out.shape), (v) => this.read(v)),
+    );
   }
 
   #fft(call: FftCall): void {
@@ -510,11 +542,15 @@ export class WaistContext implements Context {
     const rest = x.shape.slice(call.axis + 1);
     const n = x.shape[call.axis] ?? 1;
     // The transformed axis first of two: kernels take one batch axis, the signal, and the pair.
-    const moved = rest.length === 0 ? this.read(x) : g.op("Transpose", [this.read(x)], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, x.shape.length] });
+    const moved =
+      rest.length === 0
+        ? this.read(x)
+        : g.op("Transpose", [this.read(x)], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, x.shape.length] });
     const batch = g.cast(reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]), "float64");
-    const transformed = g.opset >= 20
-      ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
-      : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
+    const transformed =
+      g.opset >= 20
+        ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
+        : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
     const scale = call.inverse ? n * call.scale : call.scale;
     const scaled = scale === 1 ? transformed : g.op("Mul", [transformed, g.scalar(scale, transformed.dtype)]);
     const back = reshapeTo(g, scaled, [...lead, ...rest, n, 2]);
@@ -548,7 +584,8 @@ function shrunk(t: Tensor): Tensor {
     const inner = numelOf(out.shape.slice(axis + 1));
     const outer = numelOf(out.shape.slice(0, axis));
     let same = true;
-    for (let o = 0; o < outer && same; o++) for (let i = 1; i < n && same; i++) for (let k = 0; k < inner && same; k++) same = Object.is(data[(o * n + i) * inner + k], data[o * n * inner + k]);
+    for (let o = 0; o < outer && same; o++)
+      for (let i = 1; i < n && same; i++) for (let k = 0; k < inner && same; k++) same = Object.is(data[(o * n + i) * inner + k], data[o * n * inner + k]);
     if (!same) continue;
     const shape = out.shape.map((s, i) => (i === axis ? 1 : s));
     const cut = new Tensor(out.storage, out.dtype, shape, out.strides, out.offset);

@@ -6,7 +6,14 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type GraphBuilder, type Initializer, tensorProto } from "./graph.ts";
 import { ATTRIBUTE_TENSORS } from "./nodes.ts";
 
-const IR_VERSIONS: readonly (readonly [number, number])[] = [[25, 13], [24, 12], [23, 11], [21, 10], [19, 9], [15, 8]];
+const IR_VERSIONS: readonly (readonly [number, number])[] = [
+  [25, 13],
+  [24, 12],
+  [23, 11],
+  [21, 10],
+  [19, 9],
+  [15, 8],
+];
 /** Protobuf messages end at 2 GB; a margin is left for what is not data. */
 const LARGEST_FILE = 2 ** 31 - 2 ** 26;
 const LEAST_EXTERNAL = 1024;
@@ -37,7 +44,10 @@ function pruned(graph: GraphProto): GraphProto {
     const node = graph.nodes[i];
     if (node === undefined || !node.outputs.some((o) => needed.has(o))) continue;
     const own = node.attributes.some((a) => a.value?.kind === "graph")
-      ? { ...node, attributes: node.attributes.map((a) => (a.value?.kind === "graph" ? { ...a, value: { kind: "graph" as const, value: pruned(a.value.value) } } : a)) }
+      ? {
+          ...node,
+          attributes: node.attributes.map((a) => (a.value?.kind === "graph" ? { ...a, value: { kind: "graph" as const, value: pruned(a.value.value) } } : a)),
+        }
       : node;
     usesOf(own, needed);
     kept.push(own);
@@ -61,10 +71,22 @@ export function writeModel(whole: GraphProto, g: GraphBuilder, opset: number, me
   namesIn(graph, used);
   const initializers = [...g.initializers.values()].filter((i) => used.has(i.name));
   const nbytes = initializers.reduce((n, i) => n + i.tensor.nbytes, 0);
-  return { opset, nodes: countNodes(graph), nbytes, files: (name, externalData) => filesOf(graph, initializers, opset, metadata, name, externalData ?? nbytes > LARGEST_FILE) };
+  return {
+    opset,
+    nodes: countNodes(graph),
+    nbytes,
+    files: (name, externalData) => filesOf(graph, initializers, opset, metadata, name, externalData ?? nbytes > LARGEST_FILE),
+  };
 }
 
-function filesOf(graph: GraphProto, initializers: readonly Initializer[], opset: number, metadata: ReadonlyMap<string, string>, name: string, apart: boolean): Map<string, Uint8Array> {
+function filesOf(
+  graph: GraphProto,
+  initializers: readonly Initializer[],
+  opset: number,
+  metadata: ReadonlyMap<string, string>,
+  name: string,
+  apart: boolean,
+): Map<string, Uint8Array> {
   const data = new Map<TensorProto, TensorData>();
   const location = `${name.slice(name.lastIndexOf("/") + 1)}.data`;
   const beside: { readonly tensor: Tensor; readonly at: number }[] = [];
@@ -75,13 +97,29 @@ function filesOf(graph: GraphProto, initializers: readonly Initializer[], opset:
       const at = Math.ceil(end / PAGE) * PAGE;
       end = at + i.tensor.nbytes;
       beside.push({ tensor: i.tensor, at });
-      data.set(proto, new Map([["location", location], ["offset", `${at}`], ["length", `${i.tensor.nbytes}`]]));
+      data.set(
+        proto,
+        new Map([
+          ["location", location],
+          ["offset", `${at}`],
+          ["length", `${i.tensor.nbytes}`],
+        ]),
+      );
     } else data.set(proto, bytesOf(i.tensor));
     return proto;
   });
   const model: ModelProto = {
-    irVersion: IR_VERSIONS.find(([from]) => opset >= from)?.[1] ?? 8, opsetImport: [{ domain: "", version: opset }], producerName: "opwise", producerVersion: "", domain: "", modelVersion: 0, docString: "",
-    graph: { ...graph, initializers: protos }, functions: [], metadata, training: [],
+    irVersion: IR_VERSIONS.find(([from]) => opset >= from)?.[1] ?? 8,
+    opsetImport: [{ domain: "", version: opset }],
+    producerName: "opwise",
+    producerVersion: "",
+    domain: "",
+    modelVersion: 0,
+    docString: "",
+    graph: { ...graph, initializers: protos },
+    functions: [],
+    metadata,
+    training: [],
   };
   const lookUp = (t: TensorProto): TensorData | undefined => {
     const own = data.get(t);

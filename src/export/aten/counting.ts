@@ -1,6 +1,6 @@
 /** Ops whose results are as long as their data say: counts, repeats, samples. */
 
-import { type Handler, STAND_IN } from "../dispatch.ts";
+import { type Handler, STAND_IN } from "../meaning.ts";
 import type { OnnxValue } from "../graph.ts";
 import { whereValue } from "../expressions.ts";
 import { reduceValue, sortValue } from "../nodes.ts";
@@ -34,7 +34,8 @@ const repeatInterleave: Handler = (call) => {
   const axis = t === undefined || flat ? 0 : axisArg(call, 2, t.rank);
   const value = t === undefined ? undefined : flat ? x.op("Reshape", [x.valueOf(t), x.g.ints([-1])]) : x.valueOf(t);
   const given = x.g.cast(x.valueOf(counts), "int64");
-  const n = value === undefined ? x.op("Shape", [given], {}, "int64") : x.op("Slice", [x.op("Shape", [value], {}, "int64"), x.g.ints([axis]), x.g.ints([axis + 1])]);
+  const n =
+    value === undefined ? x.op("Shape", [given], {}, "int64") : x.op("Slice", [x.op("Shape", [value], {}, "int64"), x.g.ints([axis]), x.g.ints([axis + 1])]);
   const each = x.op("Expand", [given, n]);
   // Result k comes from the first item whose running sum of counts exceeds k.
   const ends = x.op("CumSum", [each, x.g.scalar(0, "int64")]);
@@ -44,7 +45,12 @@ const repeatInterleave: Handler = (call) => {
   const from = reduceValue(x.g, "ReduceSum", passed, [1], false);
   if (value === undefined || t === undefined) return x.tensor(from, metaTensor([STAND_IN], "int64"), [undefined], undefined);
   const shape = flat ? [STAND_IN] : t.meta.shape.map((s, i) => (i === axis ? STAND_IN : s));
-  return x.tensor(x.op("Gather", [value, from], { axis }), metaTensor(shape, t.dtype), flat ? [undefined] : t.dims.map((d, i) => (i === axis ? undefined : d)), undefined);
+  return x.tensor(
+    x.op("Gather", [value, from], { axis }),
+    metaTensor(shape, t.dtype),
+    flat ? [undefined] : t.dims.map((d, i) => (i === axis ? undefined : d)),
+    undefined,
+  );
 };
 /** Samples by the largest of `log(weight)` and Gumbel noise. */
 const multinomial: Handler = (call) => {
@@ -55,13 +61,25 @@ const multinomial: Handler = (call) => {
   const type = wideFloat(t.dtype);
   const logs = x.op("Log", [x.g.cast(x.valueOf(t), type)]);
   const draw = (like: OnnxValue): OnnxValue => {
-    const [u] = x.g.node("RandomUniformLike", [like], { dtypes: [type], unique: true, attributes: { low: { kind: "float", value: 1e-7 }, high: { kind: "float", value: 1 }, dtype: type === "float64" ? 11 : 1 } });
+    const [u] = x.g.node("RandomUniformLike", [like], {
+      dtypes: [type],
+      unique: true,
+      attributes: { low: { kind: "float", value: 1e-7 }, high: { kind: "float", value: 1 }, dtype: type === "float64" ? 11 : 1 },
+    });
     return x.op("Neg", [x.op("Log", [x.op("Neg", [x.op("Log", [u ?? like])])])]);
   };
   let places: OnnxValue;
   if (!replaced) places = sortValue(x.g, x.op("Add", [logs, draw(logs)]), t.rank - 1, true, x.g.ints([k]))[1];
   else {
-    const shape = x.op("Concat", [...(t.rank === 2 ? [x.op("Slice", [x.shapeValue(t), x.g.ints([0]), x.g.ints([1])])] : []), x.g.ints([k]), x.op("Slice", [x.shapeValue(t), x.g.ints([t.rank - 1]), x.g.ints([t.rank])])], { axis: 0 });
+    const shape = x.op(
+      "Concat",
+      [
+        ...(t.rank === 2 ? [x.op("Slice", [x.shapeValue(t), x.g.ints([0]), x.g.ints([1])])] : []),
+        x.g.ints([k]),
+        x.op("Slice", [x.shapeValue(t), x.g.ints([t.rank - 1]), x.g.ints([t.rank])]),
+      ],
+      { axis: 0 },
+    );
     const many = x.op("Expand", [x.op("Unsqueeze", [logs, x.g.ints([t.rank - 1])]), shape]);
     places = x.op("ArgMax", [x.op("Add", [many, draw(many)])], { axis: t.rank, keepdims: 0 }, "int64");
   }
@@ -135,6 +153,12 @@ const bucketize: Handler = (call) => {
 };
 
 export const counting: Readonly<Record<string, Handler>> = {
-  "aten::bincount": bincount, "aten::repeat_interleave.self_Tensor": repeatInterleave, "aten::repeat_interleave.Tensor": repeatInterleave, "aten::multinomial": multinomial, "aten::one_hot": oneHot,
-  "aten::unique_consecutive": uniqueConsecutive, "aten::nonzero_static": nonzeroStatic, "aten::bucketize.Tensor": bucketize,
+  "aten::bincount": bincount,
+  "aten::repeat_interleave.self_Tensor": repeatInterleave,
+  "aten::repeat_interleave.Tensor": repeatInterleave,
+  "aten::multinomial": multinomial,
+  "aten::one_hot": oneHot,
+  "aten::unique_consecutive": uniqueConsecutive,
+  "aten::nonzero_static": nonzeroStatic,
+  "aten::bucketize.Tensor": bucketize,
 };

@@ -3,7 +3,7 @@
 import type { Datum } from "../../ir/datum.ts";
 import { type DType, dtypeInfo, dtypeOfTorch } from "../../tensor/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import { type Exporter, leavesOf, plainNumber } from "../exporter.ts";
 import type { OnnxValue } from "../graph.ts";
 import { type DimSize, isSym, joinRoots, metaTensor, type SymTensor } from "../values.ts";
@@ -14,21 +14,34 @@ function filled(call: OpCall, sizes: readonly Datum[], value: Datum, dtype: DTyp
   const { x } = call;
   const fill = x.scalarValue(value, dtype);
   const dims = sizes.map((d): DimSize => (isSym(d) ? undefined : Number(d)));
-  const meta = metaTensor(sizes.map((d) => Number(isSym(d) ? d.hint : d)), dtype);
+  const meta = metaTensor(
+    sizes.map((d) => Number(isSym(d) ? d.hint : d)),
+    dtype,
+  );
   const roots = joinRoots(leavesOf(sizes).map((l) => l.roots));
   return x.tensor(x.op("Expand", [fill, x.intsValue(sizes)]), meta, dims, roots);
 }
 function filledLike(call: OpCall, t: SymTensor, value: Datum, dtype: DType): SymTensor {
   const { x } = call;
   if (t.isStatic && !isSym(value)) {
-    const known = runHostFill(x, t.dims.map((d) => d ?? 0), value, dtype);
+    const known = runHostFill(
+      x,
+      t.dims.map((d) => d ?? 0),
+      value,
+      dtype,
+    );
     if (known !== undefined) return x.knownTensor(known);
   }
-  return x.tensor(x.op("Expand", [x.scalarValue(value, dtype), x.shapeValue(t)]), metaTensor(t.meta.shape, dtype, t.meta.strides.some((s, i) => s === 0 && (t.meta.shape[i] ?? 1) > 1) ? undefined : t.meta.strides), t.dims, t.roots);
+  return x.tensor(
+    x.op("Expand", [x.scalarValue(value, dtype), x.shapeValue(t)]),
+    metaTensor(t.meta.shape, dtype, t.meta.strides.some((s, i) => s === 0 && (t.meta.shape[i] ?? 1) > 1) ? undefined : t.meta.strides),
+    t.dims,
+    t.roots,
+  );
 }
 function runHostFill(x: Exporter, shape: readonly number[], value: Datum, dtype: DType): Tensor | undefined {
   const info = dtypeInfo(dtype);
-  if (info.class === "complex" || info.itemsize < 4 && info.class === "float") return undefined;
+  if (info.class === "complex" || (info.itemsize < 4 && info.class === "float")) return undefined;
   const plain = plainNumber(value);
   if (plain === undefined) return undefined;
   void x;
@@ -48,24 +61,30 @@ function kindOf(x: Exporter, d: Datum): DType {
 }
 
 /** `args`: sizes, [value], dtype. */
-const full = (value: number | undefined): Handler => (call) => {
-  const sizes = itemsOf(call.args[0] ?? null) ?? [];
-  if (value !== undefined) return filled(call, sizes, value, dtypeOr(call.args[1], call.x.context.defaultDtype));
-  const fill = call.args[1] ?? 0;
-  return filled(call, sizes, fill, dtypeOr(call.args[2], kindOf(call.x, fill)));
-};
-const newFull = (value: number | undefined): Handler => (call) => {
-  const t = tensorArg(call, 0);
-  const sizes = itemsOf(call.args[1] ?? null) ?? [];
-  if (value !== undefined) return filled(call, sizes, value, dtypeOr(call.args[2], t.dtype));
-  return filled(call, sizes, call.args[2] ?? 0, dtypeOr(call.args[3], t.dtype));
-};
-const like = (value: number | undefined): Handler => (call) => {
-  const t = tensorArg(call, 0);
-  if (dtypeInfo(t.dtype).class === "complex") return undefined;
-  if (value !== undefined) return filledLike(call, t, value, dtypeOr(call.args[1], t.dtype));
-  return filledLike(call, t, call.args[1] ?? 0, dtypeOr(call.args[2], t.dtype));
-};
+const full =
+  (value: number | undefined): Handler =>
+  (call) => {
+    const sizes = itemsOf(call.args[0] ?? null) ?? [];
+    if (value !== undefined) return filled(call, sizes, value, dtypeOr(call.args[1], call.x.context.defaultDtype));
+    const fill = call.args[1] ?? 0;
+    return filled(call, sizes, fill, dtypeOr(call.args[2], kindOf(call.x, fill)));
+  };
+const newFull =
+  (value: number | undefined): Handler =>
+  (call) => {
+    const t = tensorArg(call, 0);
+    const sizes = itemsOf(call.args[1] ?? null) ?? [];
+    if (value !== undefined) return filled(call, sizes, value, dtypeOr(call.args[2], t.dtype));
+    return filled(call, sizes, call.args[2] ?? 0, dtypeOr(call.args[3], t.dtype));
+  };
+const like =
+  (value: number | undefined): Handler =>
+  (call) => {
+    const t = tensorArg(call, 0);
+    if (dtypeInfo(t.dtype).class === "complex") return undefined;
+    if (value !== undefined) return filledLike(call, t, value, dtypeOr(call.args[1], t.dtype));
+    return filledLike(call, t, call.args[1] ?? 0, dtypeOr(call.args[2], t.dtype));
+  };
 
 /** `args`: [start], end, [step], dtype. */
 function arange(form: "end" | "start" | "step"): Handler {
@@ -139,26 +158,59 @@ const meshgrid: Handler = (call) => {
   return { kind: "list", elem: { kind: "Tensor" }, items };
 };
 /** What is random: sizes of the graph are kept. */
-const random = (kind: "uniform" | "normal", from: "sizes" | "like"): Handler => (call) => {
-  const { x } = call;
-  const t = from === "like" ? tensorArg(call, 0) : undefined;
-  const sizes = t === undefined ? (itemsOf(call.args[0] ?? null) ?? []) : [];
-  const dtype = dtypeOr(call.args[1], t?.dtype ?? x.context.defaultDtype);
-  const type: DType = dtype === "float64" ? "float64" : "float32";
-  const shape = t === undefined ? x.intsValue(sizes) : x.shapeValue(t);
-  const base = x.op("Expand", [x.g.scalar(0, type), shape]);
-  const [v] = x.g.node(kind === "uniform" ? "RandomUniformLike" : "RandomNormalLike", [base], { dtypes: [type], unique: true, attributes: { dtype: type === "float64" ? 11 : 1 } });
-  if (v === undefined) return undefined;
-  const dims = t?.dims ?? sizes.map((d): DimSize => (isSym(d) ? undefined : Number(d)));
-  return x.tensor(x.g.cast(v, dtype), metaTensor(t?.meta.shape ?? sizes.map((d) => Number(isSym(d) ? d.hint : d)), dtype), dims, t?.roots ?? joinRoots(leavesOf(sizes).map((l) => l.roots)));
-};
+const random =
+  (kind: "uniform" | "normal", from: "sizes" | "like"): Handler =>
+  (call) => {
+    const { x } = call;
+    const t = from === "like" ? tensorArg(call, 0) : undefined;
+    const sizes = t === undefined ? (itemsOf(call.args[0] ?? null) ?? []) : [];
+    const dtype = dtypeOr(call.args[1], t?.dtype ?? x.context.defaultDtype);
+    const type: DType = dtype === "float64" ? "float64" : "float32";
+    const shape = t === undefined ? x.intsValue(sizes) : x.shapeValue(t);
+    const base = x.op("Expand", [x.g.scalar(0, type), shape]);
+    const [v] = x.g.node(kind === "uniform" ? "RandomUniformLike" : "RandomNormalLike", [base], {
+      dtypes: [type],
+      unique: true,
+      attributes: { dtype: type === "float64" ? 11 : 1 },
+    });
+    if (v === undefined) return undefined;
+    const dims = t?.dims ?? sizes.map((d): DimSize => (isSym(d) ? undefined : Number(d)));
+    return x.tensor(
+      x.g.cast(v, dtype),
+      metaTensor(t?.meta.shape ?? sizes.map((d) => Number(isSym(d) ? d.hint : d)), dtype),
+      dims,
+      t?.roots ?? joinRoots(leavesOf(sizes).map((l) => l.roots)),
+    );
+  };
 
 export const creation: Readonly<Record<string, Handler>> = {
-  "aten::zeros": full(0), "aten::ones": full(1), "aten::full": full(undefined), "aten::empty.memory_format": full(0),
-  "aten::new_zeros": newFull(0), "aten::new_ones": newFull(1), "aten::new_full": newFull(undefined), "aten::new_empty": newFull(0),
-  "aten::zeros_like": like(0), "aten::ones_like": like(1), "aten::full_like": like(undefined), "aten::empty_like": like(0),
-  "aten::arange": arange("end"), "aten::arange.start": arange("start"), "aten::arange.start_step": arange("step"),
-  "aten::tensor": tensorOf, "aten::tensor.int": tensorOf, "aten::tensor.float": tensorOf, "aten::tensor.bool": tensorOf, "aten::as_tensor.list": tensorOf,
-  "prim::NumToTensor.Scalar": numberTensor, "prim::NumToTensor.bool": numberTensor, "aten::scalar_tensor": numberTensor, "aten::meshgrid": meshgrid, "aten::meshgrid.indexing": meshgrid,
-  "aten::rand": random("uniform", "sizes"), "aten::randn": random("normal", "sizes"), "aten::rand_like": random("uniform", "like"), "aten::randn_like": random("normal", "like"),
+  "aten::zeros": full(0),
+  "aten::ones": full(1),
+  "aten::full": full(undefined),
+  "aten::empty.memory_format": full(0),
+  "aten::new_zeros": newFull(0),
+  "aten::new_ones": newFull(1),
+  "aten::new_full": newFull(undefined),
+  "aten::new_empty": newFull(0),
+  "aten::zeros_like": like(0),
+  "aten::ones_like": like(1),
+  "aten::full_like": like(undefined),
+  "aten::empty_like": like(0),
+  "aten::arange": arange("end"),
+  "aten::arange.start": arange("start"),
+  "aten::arange.start_step": arange("step"),
+  "aten::tensor": tensorOf,
+  "aten::tensor.int": tensorOf,
+  "aten::tensor.float": tensorOf,
+  "aten::tensor.bool": tensorOf,
+  "aten::as_tensor.list": tensorOf,
+  "prim::NumToTensor.Scalar": numberTensor,
+  "prim::NumToTensor.bool": numberTensor,
+  "aten::scalar_tensor": numberTensor,
+  "aten::meshgrid": meshgrid,
+  "aten::meshgrid.indexing": meshgrid,
+  "aten::rand": random("uniform", "sizes"),
+  "aten::randn": random("normal", "sizes"),
+  "aten::rand_like": random("uniform", "like"),
+  "aten::randn_like": random("normal", "like"),
 };

@@ -2,11 +2,11 @@
 
 import type { Datum } from "../../ir/datum.ts";
 import { broadcastShapes } from "../../tensor/shape.ts";
-import { STAND_IN, type Handler, type OpCall } from "../dispatch.ts";
+import { STAND_IN, type Handler, type OpCall } from "../meaning.ts";
 import type { OnnxValue } from "../graph.ts";
 import { whereValue } from "../expressions.ts";
 import { scatterElements } from "../nodes.ts";
-import { type DimSize, metaTensor, SymTensor } from "../values.ts";
+import { type DimSize, metaTensor, type SymTensor } from "../values.ts";
 import { axisArg, boolArg, isSymTensor, itemsOf, metaOf, numberArg, refuse, tensorArg } from "./tools.ts";
 
 const embedding: Handler = (call) => {
@@ -21,7 +21,12 @@ const indexSelect: Handler = (call) => {
   if (t.rank === 0) return undefined;
   const axis = axisArg(call, 1, t.rank);
   const places = at.rank === 0 ? x.op("Unsqueeze", [x.valueOf(at), x.g.ints([0])]) : x.valueOf(at);
-  return x.result(x.op("Gather", [x.valueOf(t), places], { axis }), metaOf(call), call.args, t.dims.map((d, i) => (i === axis ? (at.rank === 0 ? 1 : at.dims[0]) : d)));
+  return x.result(
+    x.op("Gather", [x.valueOf(t), places], { axis }),
+    metaOf(call),
+    call.args,
+    t.dims.map((d, i) => (i === axis ? (at.rank === 0 ? 1 : at.dims[0]) : d)),
+  );
 };
 const gather: Handler = (call) => {
   const t = tensorArg(call, 0);
@@ -46,7 +51,8 @@ function scatter(combine: "set" | "add" | "mul" | "min" | "max" | "named", nameA
     const { x } = call;
     if (t.rank === 0 || at.rank === 0) return undefined;
     const names: Readonly<Record<string, "add" | "mul" | "min" | "max">> = { add: "add", sum: "add", multiply: "mul", prod: "mul", amin: "min", amax: "max" };
-    const how = combine === "named" ? names[String(call.args[nameAt ?? 4])] : combine;
+    const named = call.args[nameAt ?? 4];
+    const how = combine !== "named" ? combine : typeof named === "string" ? names[named] : undefined;
     if (how === undefined || (call.name.includes("scatter_reduce") && !boolArg(call, 5))) return undefined;
     const out = scatterElements(x.g, x.valueOf(t), x.valueOf(at), updatesOf(call, call.args[3] ?? 0, at, t.dtype), axisArg(call, 1, t.rank), how);
     return x.result(out, t.meta, call.args, t.dims);
@@ -133,8 +139,17 @@ const index: Handler = (call) => {
   const [first = 0] = at.axes;
   const lead = at.inPlace ? first : 0;
   const place = <X>(own: readonly X[], others: readonly X[]): X[] => [...others.slice(0, lead), ...own, ...others.slice(lead)];
-  const dims = place(at.dims, rest.map((i) => t.dims[i]));
-  const meta = metaTensor(place(at.shape, rest.map((i) => t.meta.shape[i] ?? 1)), t.dtype);
+  const dims = place(
+    at.dims,
+    rest.map((i) => t.dims[i]),
+  );
+  const meta = metaTensor(
+    place(
+      at.shape,
+      rest.map((i) => t.meta.shape[i] ?? 1),
+    ),
+    t.dtype,
+  );
   const openSize = call.args.some((d) => itemsOf(d)?.some((i) => isSymTensor(i) && (i.dtype === "bool" || i.dtype === "uint8")) === true);
   const finish = (v: OnnxValue): SymTensor => (openSize ? x.tensor(v, meta, dims, undefined) : x.result(v, meta, call.args, dims));
   const [only] = at.values;
@@ -142,7 +157,11 @@ const index: Handler = (call) => {
   const moved = move(call, x.valueOf(t), frontPerm(t, at.axes));
   const picked = x.op("GatherND", [moved, joinedIndices(call, at).value]);
   if (lead === 0) return finish(picked);
-  const perm = [...Array.from({ length: lead }, (_, i) => at.rank + i), ...Array.from({ length: at.rank }, (_, i) => i), ...Array.from({ length: rest.length - lead }, (_, i) => at.rank + lead + i)];
+  const perm = [
+    ...Array.from({ length: lead }, (_, i) => at.rank + i),
+    ...Array.from({ length: at.rank }, (_, i) => i),
+    ...Array.from({ length: rest.length - lead }, (_, i) => at.rank + lead + i),
+  ];
   return finish(move(call, picked, perm));
 };
 const indexPut: Handler = (call) => {
@@ -175,7 +194,11 @@ const indexPut: Handler = (call) => {
   else {
     const parts = [x.op("Slice", [restShape, x.g.ints([0]), x.g.ints([lead])]), shape, x.op("Slice", [restShape, x.g.ints([lead]), x.g.ints([rest.length])])];
     const full = x.op("Expand", [value, x.op("Concat", parts, { axis: 0 })]);
-    update = move(call, full, [...Array.from({ length: at.rank }, (_, i) => lead + i), ...Array.from({ length: lead }, (_, i) => i), ...Array.from({ length: rest.length - lead }, (_, i) => lead + at.rank + i)]);
+    update = move(call, full, [
+      ...Array.from({ length: at.rank }, (_, i) => lead + i),
+      ...Array.from({ length: lead }, (_, i) => i),
+      ...Array.from({ length: rest.length - lead }, (_, i) => lead + at.rank + i),
+    ]);
   }
   const wide = accumulate && t.dtype === "bool" ? "int32" : accumulate && (t.dtype === "float16" || t.dtype === "bfloat16") ? "float32" : t.dtype;
   const out = x.op("ScatterND", [x.g.cast(base, wide), places, x.g.cast(update, wide)], accumulate ? { reduction: "add" } : {});
@@ -198,13 +221,21 @@ function indexSlices(how: "set" | "add" | "fill"): Handler {
     if (isSymTensor(source) && source.rank === t.rank) update = move(call, x.g.cast(x.valueOf(source), t.dtype), perm);
     else {
       const one = isSymTensor(source) ? x.g.cast(x.valueOf(source), t.dtype) : x.scalarValue(source, t.dtype);
-      const shape = x.op("Concat", [x.op("Shape", [places], {}, "int64"), x.op("Slice", [x.op("Shape", [base], {}, "int64"), x.g.ints([1]), x.g.ints([t.rank])])], { axis: 0 });
+      const shape = x.op(
+        "Concat",
+        [x.op("Shape", [places], {}, "int64"), x.op("Slice", [x.op("Shape", [base], {}, "int64"), x.g.ints([1]), x.g.ints([t.rank])])],
+        { axis: 0 },
+      );
       update = x.op("Expand", [one, shape]);
     }
     if (how === "add" && isSymTensor(call.args[4])) return undefined;
     if (how === "add" && numberArg(call, 4) !== 1) update = x.op("Mul", [update, x.scalarValue(call.args[4] ?? 1, t.dtype)]);
     const wide = t.dtype === "bool" && how === "add" ? "int32" : t.dtype;
-    const out = x.op("ScatterND", [x.g.cast(base, wide), x.op("Unsqueeze", [places, x.g.ints([1])]), x.g.cast(update, wide)], how === "add" ? { reduction: "add" } : {});
+    const out = x.op(
+      "ScatterND",
+      [x.g.cast(base, wide), x.op("Unsqueeze", [places, x.g.ints([1])]), x.g.cast(update, wide)],
+      how === "add" ? { reduction: "add" } : {},
+    );
     return x.result(move(call, x.g.cast(out, t.dtype), back), t.meta, [t], t.dims);
   };
 }
@@ -229,15 +260,28 @@ const maskedFill: Handler = (call) => {
   const fill = isSymTensor(value) ? x.g.cast(x.valueOf(value), t.dtype) : x.scalarValue(value, t.dtype);
   const out = whereValue(x.g, x.g.cast(x.valueOf(mask), "bool"), fill, x.valueOf(t));
   const meta = metaOf(call);
-  return x.result(out, meta, [t, mask], meta.rank === t.rank ? t.dims.map((d, i) => (d === 1 && mask.dims[i - (t.rank - mask.rank)] !== 1 ? mask.dims[i - (t.rank - mask.rank)] : d)) : "open");
+  return x.result(
+    out,
+    meta,
+    [t, mask],
+    meta.rank === t.rank ? t.dims.map((d, i) => (d === 1 && mask.dims[i - (t.rank - mask.rank)] !== 1 ? mask.dims[i - (t.rank - mask.rank)] : d)) : "open",
+  );
 };
 const unique: Handler = (call) => {
   const { x } = call;
   const t = tensorArg(call, 0);
   const byAxis = call.name === "aten::unique_dim";
-  const type = t.dtype === "int64" || t.dtype === "float32" || t.dtype === "float64" || t.dtype === "int8" ? t.dtype : t.dtype.startsWith("float") || t.dtype === "bfloat16" ? "float32" : "int64";
+  const type =
+    t.dtype === "int64" || t.dtype === "float32" || t.dtype === "float64" || t.dtype === "int8"
+      ? t.dtype
+      : t.dtype.startsWith("float") || t.dtype === "bfloat16"
+        ? "float32"
+        : "int64";
   const axis = byAxis ? axisArg(call, 1, t.rank) : undefined;
-  const [values, , inverse, counts] = x.g.node("Unique", [x.g.cast(x.valueOf(t), type)], { dtypes: [type, "int64", "int64", "int64"], attributes: { sorted: 1, axis } });
+  const [values, , inverse, counts] = x.g.node("Unique", [x.g.cast(x.valueOf(t), type)], {
+    dtypes: [type, "int64", "int64", "int64"],
+    attributes: { sorted: 1, axis },
+  });
   if (values === undefined || inverse === undefined || counts === undefined) return undefined;
   const shape = byAxis ? t.meta.shape.map((s, i) => (i === axis ? STAND_IN : s)) : [STAND_IN];
   const dims = byAxis ? t.dims.map((d, i) => (i === axis ? undefined : d)) : [undefined];
@@ -260,10 +304,30 @@ const nms: Handler = (call) => {
 };
 
 export const indexing: Readonly<Record<string, Handler>> = {
-  "aten::embedding": embedding, "aten::index_select": indexSelect, "aten::gather": gather,
-  "aten::scatter.src": scatter("set"), "aten::scatter.value": scatter("set"), "aten::scatter_add": scatter("add"), "aten::scatter.reduce": scatter("named"), "aten::scatter.value_reduce": scatter("named"), "aten::scatter_reduce.two": scatter("named"),
-  "aten::index.Tensor": index, "aten::index.Tensor_hacked_twin": index, "aten::index_put": indexPut, "aten::index_put.hacked_twin": indexPut, "aten::_unsafe_index.Tensor": index,
-  "aten::index_copy": indexSlices("set"), "aten::index_add": indexSlices("add"), "aten::index_fill.int_Scalar": indexSlices("fill"), "aten::index_fill.int_Tensor": indexSlices("fill"),
-  "aten::masked_select": maskedSelect, "aten::nonzero": nonzero, "aten::argwhere": nonzero, "aten::masked_fill.Scalar": maskedFill, "aten::masked_fill.Tensor": maskedFill,
-  "aten::_unique2": unique, "aten::unique_dim": unique, "torchvision::nms": nms,
+  "aten::embedding": embedding,
+  "aten::index_select": indexSelect,
+  "aten::gather": gather,
+  "aten::scatter.src": scatter("set"),
+  "aten::scatter.value": scatter("set"),
+  "aten::scatter_add": scatter("add"),
+  "aten::scatter.reduce": scatter("named"),
+  "aten::scatter.value_reduce": scatter("named"),
+  "aten::scatter_reduce.two": scatter("named"),
+  "aten::index.Tensor": index,
+  "aten::index.Tensor_hacked_twin": index,
+  "aten::index_put": indexPut,
+  "aten::index_put.hacked_twin": indexPut,
+  "aten::_unsafe_index.Tensor": index,
+  "aten::index_copy": indexSlices("set"),
+  "aten::index_add": indexSlices("add"),
+  "aten::index_fill.int_Scalar": indexSlices("fill"),
+  "aten::index_fill.int_Tensor": indexSlices("fill"),
+  "aten::masked_select": maskedSelect,
+  "aten::nonzero": nonzero,
+  "aten::argwhere": nonzero,
+  "aten::masked_fill.Scalar": maskedFill,
+  "aten::masked_fill.Tensor": maskedFill,
+  "aten::_unique2": unique,
+  "aten::unique_dim": unique,
+  "torchvision::nms": nms,
 };

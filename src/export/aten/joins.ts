@@ -2,9 +2,9 @@
 
 import type { Datum } from "../../ir/datum.ts";
 import { isComplex } from "../../tensor/dtype.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import type { OnnxValue } from "../graph.ts";
-import { type DimSize, isSym, SymTensor } from "../values.ts";
+import { type DimSize, isSym, type SymTensor } from "../values.ts";
 import { axisArg, isSymTensor, itemsOf, knownInts, metaOf, numberArg, refuse, tensorArg, wrapAxis } from "./tools.ts";
 
 function tensorsOf(call: OpCall, i: number): SymTensor[] {
@@ -24,7 +24,16 @@ const cat: Handler = (call) => {
     if (i !== axis) return sizes.find((s) => s !== undefined);
     return sizes.includes(undefined) ? undefined : sizes.reduce((n: number, s) => n + (s ?? 0), 0);
   });
-  return x.result(x.op("Concat", used.map((t) => x.g.cast(x.valueOf(t), meta.dtype)), { axis }), meta, call.args, dims);
+  return x.result(
+    x.op(
+      "Concat",
+      used.map((t) => x.g.cast(x.valueOf(t), meta.dtype)),
+      { axis },
+    ),
+    meta,
+    call.args,
+    dims,
+  );
 };
 const stack: Handler = (call) => {
   const { x } = call;
@@ -33,7 +42,16 @@ const stack: Handler = (call) => {
   if (isComplex(meta.dtype)) return undefined;
   const axis = axisArg(call, 1, meta.rank);
   const dims = meta.shape.map((_, i): DimSize => (i === axis ? all.length : all.map((t) => t.dims[i > axis ? i - 1 : i]).find((s) => s !== undefined)));
-  return x.result(x.op("Concat", all.map((t) => x.op("Unsqueeze", [x.g.cast(x.valueOf(t), meta.dtype), x.g.ints([axis])])), { axis }), meta, call.args, dims);
+  return x.result(
+    x.op(
+      "Concat",
+      all.map((t) => x.op("Unsqueeze", [x.g.cast(x.valueOf(t), meta.dtype), x.g.ints([axis])])),
+      { axis },
+    ),
+    meta,
+    call.args,
+    dims,
+  );
 };
 
 const repeat: Handler = (call) => {
@@ -104,13 +122,16 @@ function padBy(call: OpCall, t: SymTensor, pads: readonly Datum[], mode: string,
   const { x } = call;
   const meta = metaOf(call);
   const n = pads.length / 2;
-  const side = (k: 0 | 1): Datum[] => Array.from({ length: t.rank }, (_, axis): Datum => {
-    const at = t.rank - 1 - axis;
-    return at < n ? (pads[2 * at + k] ?? 0) : 0;
-  });
+  const side = (k: 0 | 1): Datum[] =>
+    Array.from({ length: t.rank }, (_, axis): Datum => {
+      const at = t.rank - 1 - axis;
+      return at < n ? (pads[2 * at + k] ?? 0) : 0;
+    });
   const [before, after] = [side(0), side(1)];
   const known = pads.every((p) => !isSym(p));
-  const dims = t.dims.map((d, i): DimSize => (d === undefined || isSym(before[i] ?? 0) || isSym(after[i] ?? 0) ? undefined : d + Number(before[i]) + Number(after[i])));
+  const dims = t.dims.map((d, i): DimSize =>
+    d === undefined || isSym(before[i] ?? 0) || isSym(after[i] ?? 0) ? undefined : d + Number(before[i]) + Number(after[i]),
+  );
   const onnxMode = { constant: "constant", reflect: "reflect", replicate: "edge", circular: "wrap" }[mode];
   if (onnxMode === undefined || isComplex(t.dtype)) return undefined;
   if (mode !== "constant" && (!known || pads.some((p) => Number(p) < 0))) return undefined;
@@ -137,7 +158,10 @@ const pad: Handler = (call) => {
   return padBy(call, t, pads, typeof mode === "string" ? mode : "constant", call.args[3] ?? 0);
 };
 const constantPad: Handler = (call) => padBy(call, tensorArg(call, 0), itemsOf(call.args[1] ?? null) ?? [], "constant", call.args[2] ?? 0);
-const fixedPad = (mode: string): Handler => (call) => padBy(call, tensorArg(call, 0), itemsOf(call.args[1] ?? null) ?? [], mode, 0);
+const fixedPad =
+  (mode: string): Handler =>
+  (call) =>
+    padBy(call, tensorArg(call, 0), itemsOf(call.args[1] ?? null) ?? [], mode, 0);
 
 function triangle(upper: boolean): Handler {
   return (call) => {
@@ -153,13 +177,33 @@ const pixelShuffle: Handler = (call) => {
   const r = numberArg(call, 1);
   if (t.rank !== 4 || t.dtype !== "float32") return undefined;
   const size = (d: DimSize, f: number): DimSize => (d === undefined ? undefined : d * f);
-  return x.result(x.op("DepthToSpace", [x.valueOf(t)], { blocksize: r, mode: "CRD" }), metaOf(call), [t], [t.dims[0], size(t.dims[1], 1 / (r * r)), size(t.dims[2], r), size(t.dims[3], r)]);
+  return x.result(
+    x.op("DepthToSpace", [x.valueOf(t)], { blocksize: r, mode: "CRD" }),
+    metaOf(call),
+    [t],
+    [t.dims[0], size(t.dims[1], 1 / (r * r)), size(t.dims[2], r), size(t.dims[3], r)],
+  );
 };
 
 export const joins: Readonly<Record<string, Handler>> = {
-  "aten::cat": cat, "aten::concat": cat, "aten::concatenate": cat, "aten::stack": stack, "aten::repeat": repeat, "aten::tile": repeat, "aten::repeat_interleave.self_int": repeatInterleave,
-  "aten::flip": flip, "aten::roll": roll, "aten::pad": pad, "aten::constant_pad_nd": constantPad,
-  "aten::reflection_pad1d": fixedPad("reflect"), "aten::reflection_pad2d": fixedPad("reflect"), "aten::reflection_pad3d": fixedPad("reflect"),
-  "aten::replication_pad1d": fixedPad("replicate"), "aten::replication_pad2d": fixedPad("replicate"), "aten::replication_pad3d": fixedPad("replicate"),
-  "aten::triu": triangle(true), "aten::tril": triangle(false), "aten::pixel_shuffle": pixelShuffle,
+  "aten::cat": cat,
+  "aten::concat": cat,
+  "aten::concatenate": cat,
+  "aten::stack": stack,
+  "aten::repeat": repeat,
+  "aten::tile": repeat,
+  "aten::repeat_interleave.self_int": repeatInterleave,
+  "aten::flip": flip,
+  "aten::roll": roll,
+  "aten::pad": pad,
+  "aten::constant_pad_nd": constantPad,
+  "aten::reflection_pad1d": fixedPad("reflect"),
+  "aten::reflection_pad2d": fixedPad("reflect"),
+  "aten::reflection_pad3d": fixedPad("reflect"),
+  "aten::replication_pad1d": fixedPad("replicate"),
+  "aten::replication_pad2d": fixedPad("replicate"),
+  "aten::replication_pad3d": fixedPad("replicate"),
+  "aten::triu": triangle(true),
+  "aten::tril": triangle(false),
+  "aten::pixel_shuffle": pixelShuffle,
 };

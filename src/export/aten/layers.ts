@@ -2,7 +2,7 @@
 
 import type { Datum } from "../../ir/datum.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import { floatAttribute, type OnnxValue } from "../graph.ts";
 import { oneZero, reduceValue } from "../nodes.ts";
 import { type DimSize, isSym, type SymTensor } from "../values.ts";
@@ -36,7 +36,9 @@ function convolve(call: OpCall, how: Convolution): SymTensor | undefined {
   } else pads = [...perAxis(how.padding, n), ...perAxis(how.padding, n)];
   const attributes = { strides: perAxis(how.stride, n), dilations, group: how.groups, pads, kernel_shape: kernel };
   const inputs = [value, f(weight), bias === undefined ? undefined : f(bias)];
-  const out = how.transposed ? x.op("ConvTranspose", inputs, { ...attributes, output_padding: perAxis(how.outputPadding, n) }) : x.op("Conv", inputs, attributes);
+  const out = how.transposed
+    ? x.op("ConvTranspose", inputs, { ...attributes, output_padding: perAxis(how.outputPadding, n) })
+    : x.op("Conv", inputs, attributes);
   const channels = how.transposed ? (weight.dims[1] === undefined ? undefined : weight.dims[1] * how.groups) : weight.dims[0];
   const spatial = input.dims.slice(batched ? 2 : 1).map((d, i): DimSize => (d === undefined ? undefined : meta.shape[(batched ? 2 : 1) + i]));
   const dims = [...(batched ? [input.dims[0]] : []), channels, ...spatial];
@@ -45,20 +47,43 @@ function convolve(call: OpCall, how: Convolution): SymTensor | undefined {
 const plainConvolution: Handler = (call) => {
   const padding = call.args[4] ?? null;
   return convolve(call, {
-    stride: knownInts(call, call.args[3] ?? 1), padding: typeof padding === "string" ? padding : knownInts(call, padding), dilation: knownInts(call, call.args[5] ?? 1),
-    transposed: false, outputPadding: [0], groups: numberArg(call, 6),
+    stride: knownInts(call, call.args[3] ?? 1),
+    padding: typeof padding === "string" ? padding : knownInts(call, padding),
+    dilation: knownInts(call, call.args[5] ?? 1),
+    transposed: false,
+    outputPadding: [0],
+    groups: numberArg(call, 6),
   });
 };
 const transposedConvolution: Handler = (call) =>
   convolve(call, {
-    stride: knownInts(call, call.args[3] ?? 1), padding: knownInts(call, call.args[4] ?? 0), outputPadding: knownInts(call, call.args[5] ?? 0), groups: numberArg(call, 6), dilation: knownInts(call, call.args[7] ?? 1), transposed: true,
+    stride: knownInts(call, call.args[3] ?? 1),
+    padding: knownInts(call, call.args[4] ?? 0),
+    outputPadding: knownInts(call, call.args[5] ?? 0),
+    groups: numberArg(call, 6),
+    dilation: knownInts(call, call.args[7] ?? 1),
+    transposed: true,
   });
 const anyConvolution: Handler = (call) =>
   convolve(call, {
-    stride: knownInts(call, call.args[3] ?? 1), padding: knownInts(call, call.args[4] ?? 0), dilation: knownInts(call, call.args[5] ?? 1), transposed: boolArg(call, 6), outputPadding: knownInts(call, call.args[7] ?? 0), groups: numberArg(call, 8),
+    stride: knownInts(call, call.args[3] ?? 1),
+    padding: knownInts(call, call.args[4] ?? 0),
+    dilation: knownInts(call, call.args[5] ?? 1),
+    transposed: boolArg(call, 6),
+    outputPadding: knownInts(call, call.args[7] ?? 0),
+    groups: numberArg(call, 8),
   });
 const namedConvolution: Handler = (call) =>
-  typeof call.args[4] === "string" ? convolve(call, { stride: knownInts(call, call.args[3] ?? 1), padding: call.args[4], dilation: knownInts(call, call.args[5] ?? 1), transposed: false, outputPadding: [0], groups: numberArg(call, 6) }) : undefined;
+  typeof call.args[4] === "string"
+    ? convolve(call, {
+        stride: knownInts(call, call.args[3] ?? 1),
+        padding: call.args[4],
+        dilation: knownInts(call, call.args[5] ?? 1),
+        transposed: false,
+        outputPadding: [0],
+        groups: numberArg(call, 6),
+      })
+    : undefined;
 
 // ---- norms -------------------------------------------------------------------------------------------------------------------------
 
@@ -94,7 +119,13 @@ const rmsNorm: Handler = (call) => {
   const type = wideFloat(meta.dtype);
   const eps = (call.args[3] ?? null) === null ? (t.dtype === "float64" ? 2.220446049250313e-16 : 1.1920928955078125e-7) : numberArg(call, 3);
   const value = x.g.cast(x.valueOf(t), type);
-  const mean = reduceValue(x.g, "ReduceMean", x.op("Mul", [value, value]), Array.from({ length: n }, (_, i) => t.rank - n + i), true);
+  const mean = reduceValue(
+    x.g,
+    "ReduceMean",
+    x.op("Mul", [value, value]),
+    Array.from({ length: n }, (_, i) => t.rank - n + i),
+    true,
+  );
   const out = x.op("Mul", [value, x.op("Reciprocal", [x.op("Sqrt", [x.op("Add", [mean, x.g.scalar(eps, type)])])])]);
   return x.result(weight === undefined ? out : x.op("Mul", [out, x.g.cast(x.valueOf(weight), type)]), meta, call.args, t.dims);
 };
@@ -117,7 +148,8 @@ const batchNorm: Handler = (call) => {
   const eps1 = x.g.scalar(eps, type);
   if (!training && mean !== undefined && variance !== undefined) {
     const meta = metaOf(call);
-    if (weight !== undefined && bias !== undefined) return x.result(x.op("BatchNormalization", [value, f(weight), f(bias), f(mean), f(variance)], { epsilon: floatAttribute(eps) }), meta, [t], t.dims);
+    if (weight !== undefined && bias !== undefined)
+      return x.result(x.op("BatchNormalization", [value, f(weight), f(bias), f(mean), f(variance)], { epsilon: floatAttribute(eps) }), meta, [t], t.dims);
     let out = x.op("Div", [x.op("Sub", [value, at(f(mean))]), at(x.op("Sqrt", [x.op("Add", [f(variance), eps1])]))]);
     if (weight !== undefined) out = x.op("Mul", [out, at(f(weight))]);
     if (bias !== undefined) out = x.op("Add", [out, at(f(bias))]);
@@ -132,7 +164,8 @@ const batchNorm: Handler = (call) => {
   if (weight !== undefined) out = x.op("Mul", [out, at(f(weight))]);
   if (bias !== undefined) out = x.op("Add", [out, at(f(bias))]);
   const result = x.result(out, meta, [t], t.dims);
-  const mix = (into: SymTensor, v: OnnxValue): void => x.write(into, x.g.cast(x.op("Add", [x.op("Mul", [f(into), x.g.scalar(1 - momentum, type)]), x.op("Mul", [v, x.g.scalar(momentum, type)])]), into.dtype));
+  const mix = (into: SymTensor, v: OnnxValue): void =>
+    x.write(into, x.g.cast(x.op("Add", [x.op("Mul", [f(into), x.g.scalar(1 - momentum, type)]), x.op("Mul", [v, x.g.scalar(momentum, type)])]), into.dtype));
   if (training && mean !== undefined) mix(mean, own);
   if (training && variance !== undefined) {
     const n = x.g.cast(x.op("ReduceProd", [x.op("Gather", [x.shapeValue(t), x.g.ints(axes)], { axis: 0 })], { keepdims: 0 }), type);
@@ -152,7 +185,9 @@ const instanceNorm: Handler = (call) => {
   const filled = (v: number): OnnxValue => x.g.constant(Tensor.from(new Float32Array(channels).fill(v), [channels]));
   if (wideFloat(t.dtype) !== "float32") return undefined;
   const f = (v: SymTensor): OnnxValue => x.g.cast(x.valueOf(v), "float32");
-  const out = x.op("InstanceNormalization", [f(t), weight === undefined ? filled(1) : f(weight), bias === undefined ? filled(0) : f(bias)], { epsilon: floatAttribute(numberArg(call, 7)) });
+  const out = x.op("InstanceNormalization", [f(t), weight === undefined ? filled(1) : f(weight), bias === undefined ? filled(0) : f(bias)], {
+    epsilon: floatAttribute(numberArg(call, 7)),
+  });
   return x.result(out, meta, [t], t.dims);
 };
 const groupNorm: Handler = (call) => {
@@ -198,14 +233,16 @@ const gelu = activation((call, v) => {
   const inner = x.op("Mul", [x.op("Add", [v, x.op("Mul", [cube, c(0.044715)])]), c(Math.sqrt(2 / Math.PI))]);
   return x.op("Mul", [half, x.op("Add", [x.op("Tanh", [inner]), c(1)])]);
 });
-const softmax = (op: "Softmax" | "LogSoftmax"): Handler => (call) => {
-  const { x } = call;
-  const t = tensorArg(call, 0);
-  const meta = metaOf(call);
-  if (t.rank === 0) return undefined;
-  const value = x.g.cast(x.g.cast(x.valueOf(t), meta.dtype), wideFloat(meta.dtype));
-  return x.result(x.op(op, [value], { axis: axisArg(call, 1, t.rank) }), meta, [t], t.dims);
-};
+const softmax =
+  (op: "Softmax" | "LogSoftmax"): Handler =>
+  (call) => {
+    const { x } = call;
+    const t = tensorArg(call, 0);
+    const meta = metaOf(call);
+    if (t.rank === 0) return undefined;
+    const value = x.g.cast(x.g.cast(x.valueOf(t), meta.dtype), wideFloat(meta.dtype));
+    return x.result(x.op(op, [value], { axis: axisArg(call, 1, t.rank) }), meta, [t], t.dims);
+  };
 const prelu: Handler = (call) => {
   const { x } = call;
   const [t, w] = [tensorArg(call, 0), tensorArg(call, 1)];
@@ -222,7 +259,11 @@ const dropout: Handler = (call) => {
   if (!training || p === 0) return t;
   const feature = call.name.includes("feature");
   if (call.name.includes("alpha")) return undefined;
-  const shape = feature ? x.op("Concat", [x.op("Slice", [x.shapeValue(t), x.g.ints([0]), x.g.ints([2])]), x.g.ints(Array.from({ length: Math.max(0, t.rank - 2) }, () => 1))], { axis: 0 }) : x.shapeValue(t);
+  const shape = feature
+    ? x.op("Concat", [x.op("Slice", [x.shapeValue(t), x.g.ints([0]), x.g.ints([2])]), x.g.ints(Array.from({ length: Math.max(0, t.rank - 2) }, () => 1))], {
+        axis: 0,
+      })
+    : x.shapeValue(t);
   const type = wideFloat(t.dtype);
   const like = x.op("ConstantOfShape", [shape], { value: oneZero("float32") }, "float32");
   const [u] = x.g.node("RandomUniformLike", [like], { dtypes: ["float32"], unique: true, attributes: { dtype: 1 } });
@@ -250,19 +291,30 @@ function resize(mode: "nearest" | "linear" | "cubic", aligned: boolean, exact: b
     const value = x.g.cast(x.valueOf(t), "float32");
     const coordinates = mode === "nearest" ? (exact ? "half_pixel" : "asymmetric") : align ? "align_corners" : "half_pixel";
     const attributes = {
-      mode, coordinate_transformation_mode: mode === "linear" && coordinates === "half_pixel" ? "pytorch_half_pixel" : coordinates,
-      ...(mode === "nearest" ? { nearest_mode: exact ? "round_prefer_ceil" : "floor" } : {}), ...(mode === "cubic" ? { cubic_coeff_a: floatAttribute(-0.75) } : {}),
+      mode,
+      coordinate_transformation_mode: mode === "linear" && coordinates === "half_pixel" ? "pytorch_half_pixel" : coordinates,
+      ...(mode === "nearest" ? { nearest_mode: exact ? "round_prefer_ceil" : "floor" } : {}),
+      ...(mode === "cubic" ? { cubic_coeff_a: floatAttribute(-0.75) } : {}),
     };
     const isStatic = t.isStatic && sizes?.some(isSym) !== true && factors?.some(isSym) !== true;
     if (isStatic) return undefined; // the op's own meaning is exact there, whatever the scale
     if (factors !== undefined && !align) {
       const scales = factors.map((d) => (isSym(d) ? Number(x.fix(d)) : Number(d)));
-      return x.result(x.op("Resize", [value, undefined, x.g.constant(Tensor.from(Float32Array.from([1, 1, ...scales]), [n + 2]))], attributes), meta, call.args, [t.dims[0], t.dims[1], ...scales.map(() => undefined)]);
+      return x.result(
+        x.op("Resize", [value, undefined, x.g.constant(Tensor.from(Float32Array.from([1, 1, ...scales]), [n + 2]))], attributes),
+        meta,
+        call.args,
+        [t.dims[0], t.dims[1], ...scales.map(() => undefined)],
+      );
     }
     const given = sizes ?? (factors === undefined ? undefined : undefined);
     if (given === undefined) return undefined;
     const shape = x.op("Concat", [x.op("Slice", [x.shapeValue(t), x.g.ints([0]), x.g.ints([2])]), x.intsValue(given)], { axis: 0 });
-    return x.result(x.op("Resize", [value, undefined, undefined, shape], attributes), meta, call.args, [t.dims[0], t.dims[1], ...given.map((d): DimSize => (isSym(d) ? undefined : Number(d)))]);
+    return x.result(x.op("Resize", [value, undefined, undefined, shape], attributes), meta, call.args, [
+      t.dims[0],
+      t.dims[1],
+      ...given.map((d): DimSize => (isSym(d) ? undefined : Number(d))),
+    ]);
   };
 }
 const gridSample: Handler = (call) => {
@@ -272,7 +324,11 @@ const gridSample: Handler = (call) => {
   const later = x.g.opset >= 20;
   const mode = (later ? ["linear", "nearest", "cubic"] : ["bilinear", "nearest", "bicubic"])[numberArg(call, 2)];
   const padding = ["zeros", "border", "reflection"][numberArg(call, 3)];
-  const out = x.op("GridSample", [x.g.cast(x.valueOf(t), "float32"), x.g.cast(x.valueOf(grid), "float32")], { mode, padding_mode: padding, align_corners: boolArg(call, 4) ? 1 : 0 });
+  const out = x.op("GridSample", [x.g.cast(x.valueOf(t), "float32"), x.g.cast(x.valueOf(grid), "float32")], {
+    mode,
+    padding_mode: padding,
+    align_corners: boolArg(call, 4) ? 1 : 0,
+  });
   return x.result(out, metaOf(call), call.args, [t.dims[0], t.dims[1], grid.dims[1], grid.dims[2]]);
 };
 const clampTo = (call: OpCall, lo: Datum | undefined, hi: Datum | undefined): SymTensor | undefined => {
@@ -285,22 +341,57 @@ const clampTo = (call: OpCall, lo: Datum | undefined, hi: Datum | undefined): Sy
 };
 
 export const layers: Readonly<Record<string, Handler>> = {
-  "aten::conv1d": plainConvolution, "aten::conv2d": plainConvolution, "aten::conv3d": plainConvolution, "aten::conv1d.padding": plainConvolution, "aten::conv2d.padding": plainConvolution, "aten::conv3d.padding": plainConvolution,
-  "aten::_convolution": anyConvolution, "aten::_convolution.deprecated": anyConvolution, "aten::convolution": anyConvolution, "aten::_convolution_mode": namedConvolution,
-  "aten::conv_transpose1d": transposedConvolution, "aten::conv_transpose2d.input": transposedConvolution, "aten::conv_transpose3d.input": transposedConvolution,
-  "aten::layer_norm": layerNorm, "aten::rms_norm": rmsNorm, "aten::batch_norm": batchNorm, "aten::instance_norm": instanceNorm, "aten::group_norm": groupNorm,
-  "aten::relu": activation((call, v) => call.x.op("Relu", [v]), both), "aten::sigmoid": activation((call, v) => call.x.op("Sigmoid", [v]), both), "aten::tanh": activation((call, v) => call.x.op("Tanh", [v]), both),
+  "aten::conv1d": plainConvolution,
+  "aten::conv2d": plainConvolution,
+  "aten::conv3d": plainConvolution,
+  "aten::conv1d.padding": plainConvolution,
+  "aten::conv2d.padding": plainConvolution,
+  "aten::conv3d.padding": plainConvolution,
+  "aten::_convolution": anyConvolution,
+  "aten::_convolution.deprecated": anyConvolution,
+  "aten::convolution": anyConvolution,
+  "aten::_convolution_mode": namedConvolution,
+  "aten::conv_transpose1d": transposedConvolution,
+  "aten::conv_transpose2d.input": transposedConvolution,
+  "aten::conv_transpose3d.input": transposedConvolution,
+  "aten::layer_norm": layerNorm,
+  "aten::rms_norm": rmsNorm,
+  "aten::batch_norm": batchNorm,
+  "aten::instance_norm": instanceNorm,
+  "aten::group_norm": groupNorm,
+  "aten::relu": activation((call, v) => call.x.op("Relu", [v]), both),
+  "aten::sigmoid": activation((call, v) => call.x.op("Sigmoid", [v]), both),
+  "aten::tanh": activation((call, v) => call.x.op("Tanh", [v]), both),
   "aten::silu": activation((call, v) => call.x.op("Mul", [v, call.x.op("Sigmoid", [v])]), both),
   "aten::leaky_relu": activation((call, v) => (isSym(call.args[1]) ? undefined : call.x.op("LeakyRelu", [v], { alpha: floatAttribute(numberArg(call, 1)) }))),
-  "aten::elu": activation((call, v) => (numberArg(call, 2) === 1 && numberArg(call, 3) === 1 ? call.x.op("Elu", [v], { alpha: floatAttribute(numberArg(call, 1)) }) : undefined)),
+  "aten::elu": activation((call, v) =>
+    numberArg(call, 2) === 1 && numberArg(call, 3) === 1 ? call.x.op("Elu", [v], { alpha: floatAttribute(numberArg(call, 1)) }) : undefined,
+  ),
   "aten::selu": activation((call, v) => call.x.op("Selu", [v])),
   "aten::hardsigmoid": activation((call, v) => call.x.op("HardSigmoid", [v], { alpha: floatAttribute(1 / 6), beta: floatAttribute(0.5) })),
   "aten::hardswish": activation((call, v) => call.x.op("Mul", [v, call.x.op("HardSigmoid", [v], { alpha: floatAttribute(1 / 6), beta: floatAttribute(0.5) })])),
-  "aten::gelu": gelu, "aten::softmax.int": softmax("Softmax"), "aten::_softmax": softmax("Softmax"), "aten::log_softmax.int": softmax("LogSoftmax"), "aten::_log_softmax": softmax("LogSoftmax"), "aten::special_softmax": softmax("Softmax"),
-  "aten::prelu": prelu, "aten::_prelu_kernel": prelu, "aten::dropout": dropout, "aten::feature_dropout": dropout,
-  "aten::hardtanh": (call) => clampTo(call, call.args[1], call.args[2]), "aten::relu6": (call) => clampTo(call, 0, 6),
-  "aten::upsample_nearest1d.vec": resize("nearest", false, false), "aten::upsample_nearest2d.vec": resize("nearest", false, false), "aten::upsample_nearest3d.vec": resize("nearest", false, false),
-  "aten::_upsample_nearest_exact1d.vec": resize("nearest", false, true), "aten::_upsample_nearest_exact2d.vec": resize("nearest", false, true), "aten::_upsample_nearest_exact3d.vec": resize("nearest", false, true),
-  "aten::upsample_linear1d.vec": resize("linear", true, false), "aten::upsample_bilinear2d.vec": resize("linear", true, false), "aten::upsample_trilinear3d.vec": resize("linear", true, false), "aten::upsample_bicubic2d.vec": resize("cubic", true, false),
-  "aten::grid_sampler": gridSample, "aten::grid_sampler_2d": gridSample,
+  "aten::gelu": gelu,
+  "aten::softmax.int": softmax("Softmax"),
+  "aten::_softmax": softmax("Softmax"),
+  "aten::log_softmax.int": softmax("LogSoftmax"),
+  "aten::_log_softmax": softmax("LogSoftmax"),
+  "aten::special_softmax": softmax("Softmax"),
+  "aten::prelu": prelu,
+  "aten::_prelu_kernel": prelu,
+  "aten::dropout": dropout,
+  "aten::feature_dropout": dropout,
+  "aten::hardtanh": (call) => clampTo(call, call.args[1], call.args[2]),
+  "aten::relu6": (call) => clampTo(call, 0, 6),
+  "aten::upsample_nearest1d.vec": resize("nearest", false, false),
+  "aten::upsample_nearest2d.vec": resize("nearest", false, false),
+  "aten::upsample_nearest3d.vec": resize("nearest", false, false),
+  "aten::_upsample_nearest_exact1d.vec": resize("nearest", false, true),
+  "aten::_upsample_nearest_exact2d.vec": resize("nearest", false, true),
+  "aten::_upsample_nearest_exact3d.vec": resize("nearest", false, true),
+  "aten::upsample_linear1d.vec": resize("linear", true, false),
+  "aten::upsample_bilinear2d.vec": resize("linear", true, false),
+  "aten::upsample_trilinear3d.vec": resize("linear", true, false),
+  "aten::upsample_bicubic2d.vec": resize("cubic", true, false),
+  "aten::grid_sampler": gridSample,
+  "aten::grid_sampler_2d": gridSample,
 };

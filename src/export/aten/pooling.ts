@@ -1,7 +1,7 @@
 /** Pooling. */
 
 import { numelOf } from "../../tensor/shape.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import type { OnnxValue } from "../graph.ts";
 import { reduceValue } from "../nodes.ts";
 import type { DimSize, SymTensor } from "../values.ts";
@@ -31,7 +31,10 @@ function maxPool(n: number, withIndices: boolean): Handler {
     const dilations = perAxis(knownInts(call, call.args[4] ?? 1), n);
     if (withIndices && boolArg(call, 5)) return undefined;
     const { value, back } = batched(call, t, n);
-    const [out, places] = x.g.node("MaxPool", [value], { dtypes: withIndices ? ["float32", "int64"] : ["float32"], attributes: { kernel_shape: kernel, strides, pads: [...pads, ...pads], dilations, ceil_mode: boolArg(call, 5) ? 1 : 0 } });
+    const [out, places] = x.g.node("MaxPool", [value], {
+      dtypes: withIndices ? ["float32", "int64"] : ["float32"],
+      attributes: { kernel_shape: kernel, strides, pads: [...pads, ...pads], dilations, ceil_mode: boolArg(call, 5) ? 1 : 0 },
+    });
     if (out === undefined) return undefined;
     const dims = pooledDims(call, t, n);
     const [meta, indices] = call.meta();
@@ -56,7 +59,12 @@ function averagePool(n: number): Handler {
     const include = boolArg(call, 5);
     const divisor = (call.args[6] ?? null) === null ? undefined : numberArg(call, 6);
     const { value, back } = batched(call, t, n);
-    let out = x.op("AveragePool", [value], { kernel_shape: kernel, strides, pads: [...pads, ...pads], count_include_pad: include || divisor !== undefined ? 1 : 0 });
+    let out = x.op("AveragePool", [value], {
+      kernel_shape: kernel,
+      strides,
+      pads: [...pads, ...pads],
+      count_include_pad: include || divisor !== undefined ? 1 : 0,
+    });
     if (divisor !== undefined) out = x.op("Mul", [out, x.g.scalar(numelOf(kernel) / divisor, "float32")]);
     return x.result(back(out), metaOf(call), [t], pooledDims(call, t, n));
   };
@@ -68,7 +76,10 @@ function adaptive(n: number, op: "ReduceMean" | "ReduceMax"): Handler {
     const t = tensorArg(call, 0);
     const type = wideFloat(t.dtype);
     const wanted = itemsOf(call.args[1] ?? null) ?? [call.args[1] ?? 1];
-    const sizes = perAxis(wanted.map((d) => (d === null ? -1 : Number(knownInts(call, d)[0]))), n);
+    const sizes = perAxis(
+      wanted.map((d) => (d === null ? -1 : Number(knownInts(call, d)[0]))),
+      n,
+    );
     if (op === "ReduceMax") return undefined;
     const axes = Array.from({ length: n }, (_, i) => t.rank - n + i);
     const meta = metaOf(call);
@@ -82,8 +93,17 @@ function adaptive(n: number, op: "ReduceMean" | "ReduceMax"): Handler {
   };
 }
 export const pooling: Readonly<Record<string, Handler>> = {
-  "aten::max_pool1d": maxPool(1, false), "aten::max_pool2d": maxPool(2, false), "aten::max_pool3d": maxPool(3, false),
-  "aten::max_pool1d_with_indices": maxPool(1, true), "aten::max_pool2d_with_indices": maxPool(2, true), "aten::max_pool3d_with_indices": maxPool(3, true),
-  "aten::avg_pool1d": averagePool(1), "aten::avg_pool2d": averagePool(2), "aten::avg_pool3d": averagePool(3),
-  "aten::adaptive_avg_pool1d": adaptive(1, "ReduceMean"), "aten::adaptive_avg_pool2d": adaptive(2, "ReduceMean"), "aten::adaptive_avg_pool3d": adaptive(3, "ReduceMean"), "aten::_adaptive_avg_pool2d": adaptive(2, "ReduceMean"),
+  "aten::max_pool1d": maxPool(1, false),
+  "aten::max_pool2d": maxPool(2, false),
+  "aten::max_pool3d": maxPool(3, false),
+  "aten::max_pool1d_with_indices": maxPool(1, true),
+  "aten::max_pool2d_with_indices": maxPool(2, true),
+  "aten::max_pool3d_with_indices": maxPool(3, true),
+  "aten::avg_pool1d": averagePool(1),
+  "aten::avg_pool2d": averagePool(2),
+  "aten::avg_pool3d": averagePool(3),
+  "aten::adaptive_avg_pool1d": adaptive(1, "ReduceMean"),
+  "aten::adaptive_avg_pool2d": adaptive(2, "ReduceMean"),
+  "aten::adaptive_avg_pool3d": adaptive(3, "ReduceMean"),
+  "aten::_adaptive_avg_pool2d": adaptive(2, "ReduceMean"),
 };

@@ -3,7 +3,7 @@
 import type { DType } from "../../tensor/dtype.ts";
 import { isComplex } from "../../tensor/dtype.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { broadcastDims, type Handler, type OpCall } from "../dispatch.ts";
+import { broadcastDims, type Handler, type OpCall } from "../meaning.ts";
 import { whereValue } from "../expressions.ts";
 import type { OnnxValue } from "../graph.ts";
 import { reduceValue } from "../nodes.ts";
@@ -20,7 +20,13 @@ export function transposed(call: OpCall, t: SymTensor, dtype: DType): OnnxValue 
     if (flipped === undefined) {
       const axes = [...known.shape.keys()];
       axes.reverse();
-      const view = new Tensor(known.storage, known.dtype, axes.map((a) => known.shape[a] ?? 1), axes.map((a) => known.strides[a] ?? 1), known.offset);
+      const view = new Tensor(
+        known.storage,
+        known.dtype,
+        axes.map((a) => known.shape[a] ?? 1),
+        axes.map((a) => known.strides[a] ?? 1),
+        known.offset,
+      );
       flipped = Tensor.from(view.data, view.shape, known.dtype);
       transposes.set(known, flipped);
     }
@@ -70,7 +76,8 @@ const addProduct: Handler = (call) => {
   const type = productType(meta.dtype);
   const product = scaled(call, x.op("MatMul", [x.g.cast(x.valueOf(a), type), x.g.cast(x.valueOf(b), type)]), call.args[4]);
   const zero = call.args[3];
-  if (!isSym(zero) && Number(typeof zero === "object" && zero !== null && "value" in zero ? zero.value : zero) === 0) return x.result(product, meta, call.args, matmulDims(a, b));
+  if (!isSym(zero) && Number(typeof zero === "object" && zero !== null && "value" in zero ? zero.value : zero) === 0)
+    return x.result(product, meta, call.args, matmulDims(a, b));
   return x.result(x.op("Add", [scaled(call, x.g.cast(x.valueOf(self), type), call.args[3]), product]), meta, call.args, matmulDims(a, b));
 };
 const linear: Handler = (call) => {
@@ -83,7 +90,12 @@ const linear: Handler = (call) => {
   const dims = weight.rank === 1 ? input.dims.slice(0, -1) : [...input.dims.slice(0, -1), weight.dims[0]];
   const value = x.g.cast(x.valueOf(input), type);
   if (input.rank === 2 && weight.rank === 2 && (type === "float32" || type === "float64")) {
-    return x.result(x.op("Gemm", [value, x.g.cast(x.valueOf(weight), type), bias === undefined ? undefined : x.g.cast(x.valueOf(bias), type)], { transB: 1 }), meta, call.args, dims);
+    return x.result(
+      x.op("Gemm", [value, x.g.cast(x.valueOf(weight), type), bias === undefined ? undefined : x.g.cast(x.valueOf(bias), type)], { transB: 1 }),
+      meta,
+      call.args,
+      dims,
+    );
   }
   const w = weight.rank === 1 ? x.g.cast(x.valueOf(weight), type) : transposed(call, weight, type);
   const product = x.op("MatMul", [value, w]);
@@ -104,12 +116,24 @@ const attention: Handler = (call) => {
   const type = wideFloat(meta.dtype);
   const f = (t: SymTensor): OnnxValue => x.g.cast(x.valueOf(t), type);
   const e = q.dims[q.rank - 1];
-  const factor = scale !== null ? x.scalarValue(scale, type) : e !== undefined ? x.g.scalar(1 / Math.sqrt(e), type) : x.op("Reciprocal", [x.op("Sqrt", [x.scalarValue(x.size(q, q.rank - 1), type)])]);
+  const factor =
+    scale !== null
+      ? x.scalarValue(scale, type)
+      : e !== undefined
+        ? x.g.scalar(1 / Math.sqrt(e), type)
+        : x.op("Reciprocal", [x.op("Sqrt", [x.scalarValue(x.size(q, q.rank - 1), type)])]);
   const perm = [...Array.from({ length: k.rank - 2 }, (_, i) => i), k.rank - 1, k.rank - 2];
   let scores = x.op("MatMul", [x.op("Mul", [f(q), factor]), x.op("Transpose", [f(k)], { perm })]);
   let blocked: OnnxValue | undefined;
   if (causal) {
-    const sizes = x.op("Concat", [x.op("Reshape", [x.scalarValue(x.size(q, q.rank - 2), "int64"), x.g.ints([1])]), x.op("Reshape", [x.scalarValue(x.size(k, k.rank - 2), "int64"), x.g.ints([1])])], { axis: 0 });
+    const sizes = x.op(
+      "Concat",
+      [
+        x.op("Reshape", [x.scalarValue(x.size(q, q.rank - 2), "int64"), x.g.ints([1])]),
+        x.op("Reshape", [x.scalarValue(x.size(k, k.rank - 2), "int64"), x.g.ints([1])]),
+      ],
+      { axis: 0 },
+    );
     const ones = x.op("Expand", [x.g.scalar(1, "float32"), sizes]);
     blocked = x.op("Not", [x.g.cast(x.op("Trilu", [ones], { upper: 0 }), "bool")]);
   }
@@ -152,23 +176,45 @@ const einsum: Handler = (call) => {
   const [left = "", right] = clean.split("->");
   // Only products without diagonals and ellipses: kernels agree on those.
   const terms = left.split(",");
-  if (clean.includes(".") || terms.some((t) => new Set(t).size !== t.length) || [...clean.replace(/[,>-]/g, "")].some((c) => !ALPHA.includes(c))) return undefined;
+  if (clean.includes(".") || terms.some((t) => new Set(t).size !== t.length) || [...clean.replace(/[,>-]/g, "")].some((c) => !ALPHA.includes(c)))
+    return undefined;
   const meta = metaOf(call);
   if (isComplex(meta.dtype) || tensors.length > 2) return undefined;
   const counts = new Map<string, number>();
   for (const c of left.replace(/,/g, "")) counts.set(c, (counts.get(c) ?? 0) + 1);
-  const out = right ?? [...counts].filter(([, n]) => n === 1).map(([c]) => c).sort().join("");
+  const out =
+    right ??
+    [...counts]
+      .filter(([, n]) => n === 1)
+      .map(([c]) => c)
+      .sort()
+      .join("");
   const type = productType(meta.dtype);
   const sizeOf = (c: string): DimSize => {
     for (const [i, term] of terms.entries()) if (term.includes(c)) return tensors[i]?.dims[term.indexOf(c)];
     return undefined;
   };
-  const value = x.op("Einsum", tensors.map((t) => x.g.cast(x.valueOf(t), type)), { equation: `${left}->${out}` });
+  const value = x.op(
+    "Einsum",
+    tensors.map((t) => x.g.cast(x.valueOf(t), type)),
+    { equation: `${left}->${out}` },
+  );
   return x.result(value, meta, tensors, [...out].map(sizeOf));
 };
 
 export const products: Readonly<Record<string, Handler>> = {
-  "aten::matmul": matmul, "aten::mm": matmul, "aten::bmm": matmul, "aten::mv": matmul, "aten::dot": matmul, "aten::linalg_matmul": matmul,
-  "aten::addmm": addProduct, "aten::baddbmm": addProduct, "aten::addmv": addProduct, "aten::linear": linear,
-  "aten::scaled_dot_product_attention": attention, "aten::outer": outer, "aten::ger": outer, "aten::einsum": einsum,
+  "aten::matmul": matmul,
+  "aten::mm": matmul,
+  "aten::bmm": matmul,
+  "aten::mv": matmul,
+  "aten::dot": matmul,
+  "aten::linalg_matmul": matmul,
+  "aten::addmm": addProduct,
+  "aten::baddbmm": addProduct,
+  "aten::addmv": addProduct,
+  "aten::linear": linear,
+  "aten::scaled_dot_product_attention": attention,
+  "aten::outer": outer,
+  "aten::ger": outer,
+  "aten::einsum": einsum,
 };

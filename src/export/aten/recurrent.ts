@@ -1,7 +1,7 @@
 /** LSTM, GRU and plain recurrent layers. */
 
 import { Tensor } from "../../tensor/tensor.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import type { OnnxValue } from "../graph.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { SymTensor } from "../values.ts";
@@ -14,7 +14,10 @@ interface Cell {
   readonly activation?: string;
 }
 const CELLS: Readonly<Record<string, Cell>> = {
-  lstm: { op: "LSTM", gates: [0, 3, 1, 2] }, gru: { op: "GRU", gates: [1, 0, 2] }, rnn_tanh: { op: "RNN", gates: [0], activation: "Tanh" }, rnn_relu: { op: "RNN", gates: [0], activation: "Relu" },
+  lstm: { op: "LSTM", gates: [0, 3, 1, 2] },
+  gru: { op: "GRU", gates: [1, 0, 2] },
+  rnn_tanh: { op: "RNN", gates: [0], activation: "Tanh" },
+  rnn_relu: { op: "RNN", gates: [0], activation: "Relu" },
 };
 
 /** A weight with its gates in ONNX's order. */
@@ -23,7 +26,7 @@ function ordered(call: OpCall, t: SymTensor, cell: Cell, dtype: DType): OnnxValu
   if (cell.gates.length === 1) return x.g.cast(x.valueOf(t), dtype);
   const n = (t.dims[0] ?? 0) / cell.gates.length;
   const known = x.knownOf(t);
-  if (known !== undefined && known.dtype === dtype) {
+  if (known?.dtype === dtype) {
     const { data } = known;
     const row = known.numel / cell.gates.length;
     const out = Tensor.zeros(known.shape, known.dtype);
@@ -35,7 +38,11 @@ function ordered(call: OpCall, t: SymTensor, cell: Cell, dtype: DType): OnnxValu
     return x.constantOf(out, t.storage.label);
   }
   const value = x.g.cast(x.valueOf(t), dtype);
-  return x.op("Concat", cell.gates.map((g) => x.op("Slice", [value, x.g.ints([g * n]), x.g.ints([(g + 1) * n]), x.g.ints([0])])), { axis: 0 });
+  return x.op(
+    "Concat",
+    cell.gates.map((g) => x.op("Slice", [value, x.g.ints([g * n]), x.g.ints([(g + 1) * n]), x.g.ints([0])])),
+    { axis: 0 },
+  );
 }
 
 /** `x.input(input, hx, params, has_biases, layers, dropout, train, bidirectional, batch_first)` */
@@ -68,15 +75,25 @@ function layersOf(name: string): Handler {
     for (let layer = 0; layer < count; layer++) {
       const own = params.slice(layer * ways * each, (layer + 1) * ways * each);
       const pack = (at: number): OnnxValue => {
-        const parts = Array.from({ length: ways }, (_, d) => own[d * each + at]).map((p) => x.op("Unsqueeze", [p === undefined ? value : ordered(call, p, cell, type), one]));
+        const parts = Array.from({ length: ways }, (_, d) => own[d * each + at]).map((p) =>
+          x.op("Unsqueeze", [p === undefined ? value : ordered(call, p, cell, type), one]),
+        );
         return parts.length === 1 ? (parts[0] ?? value) : x.op("Concat", parts, { axis: 0 });
       };
       const bias = biases ? x.op("Concat", [pack(2), pack(3)], { axis: 1 }) : undefined;
       const initial = hx.map((s) => x.op("Slice", [f(s), x.g.ints([layer * ways]), x.g.ints([(layer + 1) * ways]), x.g.ints([0])]));
-      const strings = cell.activation === undefined ? undefined : { kind: "strings" as const, value: Array.from({ length: ways }, () => new TextEncoder().encode(cell.activation)) };
+      const strings =
+        cell.activation === undefined
+          ? undefined
+          : { kind: "strings" as const, value: Array.from({ length: ways }, () => new TextEncoder().encode(cell.activation)) };
       const outputs = x.g.node(cell.op, [value, pack(0), pack(1), bias, undefined, ...initial], {
         dtypes: isLstm ? [type, type, type] : [type, type],
-        attributes: { hidden_size: hidden, direction: both ? "bidirectional" : "forward", ...(cell.op === "GRU" ? { linear_before_reset: 1 } : {}), activations: strings },
+        attributes: {
+          hidden_size: hidden,
+          direction: both ? "bidirectional" : "forward",
+          ...(cell.op === "GRU" ? { linear_before_reset: 1 } : {}),
+          activations: strings,
+        },
       });
       const [all, ...ends] = outputs;
       if (all === undefined) return undefined;
@@ -90,7 +107,9 @@ function layersOf(name: string): Handler {
     const out = batchFirst ? x.op("Transpose", [value], { perm: [1, 0, 2] }) : value;
     const batch = input.dims[batchFirst ? 0 : 1];
     const results = [out, ...hx.map((_, i) => join(lasts[i] ?? []))];
-    return results.map((v, i) => x.result(v, metas[i] ?? input.meta, call.args, i === 0 ? [input.dims[0], input.dims[1], ways * hidden] : [ways * count, batch, hidden]));
+    return results.map((v, i) =>
+      x.result(v, metas[i] ?? input.meta, call.args, i === 0 ? [input.dims[0], input.dims[1], ways * hidden] : [ways * count, batch, hidden]),
+    );
   };
 }
 /** One step of a cell, as arithmetic. */
@@ -131,6 +150,12 @@ function cellOf(name: string): Handler {
   };
 }
 export const recurrent: Readonly<Record<string, Handler>> = {
-  "aten::lstm.input": layersOf("lstm"), "aten::gru.input": layersOf("gru"), "aten::rnn_tanh.input": layersOf("rnn_tanh"), "aten::rnn_relu.input": layersOf("rnn_relu"),
-  "aten::lstm_cell": cellOf("lstm"), "aten::gru_cell": cellOf("gru"), "aten::rnn_tanh_cell": cellOf("rnn_tanh"), "aten::rnn_relu_cell": cellOf("rnn_relu"),
+  "aten::lstm.input": layersOf("lstm"),
+  "aten::gru.input": layersOf("gru"),
+  "aten::rnn_tanh.input": layersOf("rnn_tanh"),
+  "aten::rnn_relu.input": layersOf("rnn_relu"),
+  "aten::lstm_cell": cellOf("lstm"),
+  "aten::gru_cell": cellOf("gru"),
+  "aten::rnn_tanh_cell": cellOf("rnn_tanh"),
+  "aten::rnn_relu_cell": cellOf("rnn_relu"),
 };

@@ -1,7 +1,7 @@
 /** Sums, extremes, moments and running sums. */
 
 import { isFloat } from "../../tensor/dtype.ts";
-import type { Handler, OpCall } from "../dispatch.ts";
+import type { Handler, OpCall } from "../meaning.ts";
 import { whereValue } from "../expressions.ts";
 import { loopNode, type OnnxValue } from "../graph.ts";
 import { reduceValue, sortValue } from "../nodes.ts";
@@ -37,7 +37,11 @@ function wrappingProduct(call: OpCall, t: SymTensor, value: OnnxValue, axes: rea
   const moved = x.op("Transpose", [value], { perm: [...axes, ...rest] });
   const lines = x.op("Reshape", [moved, x.op("Concat", [x.g.ints([-1]), sizes], { axis: 0 })]);
   const count = x.op("ReduceProd", [x.op("Gather", [shape, x.g.ints(axes)], { axis: 0 })], { keepdims: 0 });
-  const { state } = loopNode(x.g, count, [x.op("Expand", [x.g.scalar(1, "int64"), sizes])], (trip, [so]) => ({ go: undefined, state: [x.op("Mul", [so ?? value, x.op("Gather", [lines, trip], { axis: 0 })])], stacked: [] }));
+  const { state } = loopNode(x.g, count, [x.op("Expand", [x.g.scalar(1, "int64"), sizes])], (trip, [so]) => ({
+    go: undefined,
+    state: [x.op("Mul", [so ?? value, x.op("Gather", [lines, trip], { axis: 0 })])],
+    stacked: [],
+  }));
   const out = state[0] ?? value;
   return keep ? x.op("Unsqueeze", [out, x.g.ints(axes)]) : out;
 }
@@ -115,7 +119,8 @@ function truth(op: "ReduceMax" | "ReduceMin", at: { readonly axes?: number; read
     const meta = metaOf(call);
     const value = x.g.cast(x.g.cast(x.valueOf(t), "bool"), "int32");
     // An empty reduction has an identity: sums and products have, extremes may not.
-    const out = t.rank === 0 ? value : op === "ReduceMax" ? reduceValue(x.g, "ReduceSum", value, axes, keep) : reduceValue(x.g, "ReduceProd", value, axes, keep);
+    const out =
+      t.rank === 0 ? value : op === "ReduceMax" ? reduceValue(x.g, "ReduceSum", value, axes, keep) : reduceValue(x.g, "ReduceProd", value, axes, keep);
     return x.result(x.g.cast(x.g.cast(out, "bool"), meta.dtype), meta, [t], withoutAxes(t.dims, axes, keep));
   };
 }
@@ -123,14 +128,27 @@ function truth(op: "ReduceMax" | "ReduceMin", at: { readonly axes?: number; read
 /** How many elements the axes have, in a dtype. */
 export function countOf(call: OpCall, t: SymTensor, axes: readonly number[], dtype: OnnxValue["dtype"]): OnnxValue {
   const { x } = call;
-  if (axes.every((a) => t.dims[a] !== undefined)) return x.g.scalar(axes.reduce((n, a) => n * (t.dims[a] ?? 1), 1), dtype);
+  if (axes.every((a) => t.dims[a] !== undefined))
+    return x.g.scalar(
+      axes.reduce((n, a) => n * (t.dims[a] ?? 1), 1),
+      dtype,
+    );
   return x.g.cast(x.op("ReduceProd", [x.op("Gather", [x.shapeValue(t), x.g.ints(axes)], { axis: 0 })], { keepdims: 0 }), dtype);
 }
-function momentsOf(call: OpCall, t: SymTensor, axes: readonly number[], correction: number, keep: boolean): { readonly variance: OnnxValue; readonly mean: OnnxValue } {
+function momentsOf(
+  call: OpCall,
+  t: SymTensor,
+  axes: readonly number[],
+  correction: number,
+  keep: boolean,
+): { readonly variance: OnnxValue; readonly mean: OnnxValue } {
   const { x } = call;
   const dtype = wideFloat(t.dtype);
   const value = x.g.cast(x.valueOf(t), dtype);
-  const mean = t.meta.numel === 0 ? x.op("Div", [reduceValue(x.g, "ReduceSum", value, axes, true), countOf(call, t, axes, dtype)]) : reduceValue(x.g, "ReduceMean", value, axes, true);
+  const mean =
+    t.meta.numel === 0
+      ? x.op("Div", [reduceValue(x.g, "ReduceSum", value, axes, true), countOf(call, t, axes, dtype)])
+      : reduceValue(x.g, "ReduceMean", value, axes, true);
   const d = x.op("Sub", [value, mean]);
   const sum = reduceValue(x.g, "ReduceSum", x.op("Mul", [d, d]), axes, keep);
   const n = countOf(call, t, axes, dtype);
@@ -145,7 +163,14 @@ function variance(root: boolean, withMean: boolean, form: "all" | "dim" | "corre
     const axes = form === "all" ? t.dims.map((_, i) => i) : axesArg(call, 1, t.rank);
     if (t.rank === 0) return undefined;
     const given = form === "all" ? call.args[1] : call.args[2];
-    const correction = given === null || given === undefined ? 1 : typeof given === "boolean" ? Number(given) : form === "correction" ? numberArg(call, 2) : Number(boolArg(call, form === "all" ? 1 : 2));
+    const correction =
+      given === null || given === undefined
+        ? 1
+        : typeof given === "boolean"
+          ? Number(given)
+          : form === "correction"
+            ? numberArg(call, 2)
+            : Number(boolArg(call, form === "all" ? 1 : 2));
     const keep = form !== "all" && boolArg(call, 3);
     const { variance: v, mean } = momentsOf(call, t, axes, correction, keep);
     const dims = withoutAxes(t.dims, axes, keep);
@@ -192,7 +217,13 @@ function norm(at: { readonly order: number | undefined; readonly axes: number | 
     const value = x.op("Abs", [x.g.cast(x.valueOf(t), dtype)]);
     let out: OnnxValue;
     if (t.rank === 0 || order === 0) return undefined;
-    if (order === Infinity || order === -Infinity) out = whereValue(x.g, nanAlong(call, value, axes, keep), x.g.scalar(NaN, dtype), reduceValue(x.g, order > 0 ? "ReduceMax" : "ReduceMin", value, axes, keep));
+    if (order === Infinity || order === -Infinity)
+      out = whereValue(
+        x.g,
+        nanAlong(call, value, axes, keep),
+        x.g.scalar(NaN, dtype),
+        reduceValue(x.g, order > 0 ? "ReduceMax" : "ReduceMin", value, axes, keep),
+      );
     else if (order === 1) out = reduceValue(x.g, "ReduceSum", value, axes, keep);
     else if (order === 2) out = x.op("Sqrt", [reduceValue(x.g, "ReduceSum", x.op("Mul", [value, value]), axes, keep)]);
     else out = x.op("Pow", [reduceValue(x.g, "ReduceSum", x.op("Pow", [value, x.g.scalar(order, dtype)]), axes, keep), x.g.scalar(1 / order, dtype)]);
@@ -228,19 +259,46 @@ function sort(at: { readonly axis: number; readonly descending: number }, only: 
 }
 
 export const reductions: Readonly<Record<string, Handler>> = {
-  "aten::sum": reduction("ReduceSum", {}), "aten::sum.dim_IntList": reduction("ReduceSum", { axes: 1, keep: 2 }),
-  "aten::mean": reduction("ReduceMean", {}), "aten::mean.dim": reduction("ReduceMean", { axes: 1, keep: 2 }),
-  "aten::prod": reduction("ReduceProd", {}), "aten::prod.dim_int": reduction("ReduceProd", { axes: 1, keep: 2 }),
-  "aten::amax": extreme("ReduceMax", { axes: 1, keep: 2 }), "aten::amin": extreme("ReduceMin", { axes: 1, keep: 2 }), "aten::max": extreme("ReduceMax", {}), "aten::min": extreme("ReduceMin", {}),
-  "aten::argmax": position("ArgMax"), "aten::argmin": position("ArgMin"), "aten::max.dim": extremeAlong("ArgMax"), "aten::min.dim": extremeAlong("ArgMin"),
-  "aten::any": truth("ReduceMax", {}), "aten::any.dim": truth("ReduceMax", { axes: 1, keep: 2 }), "aten::any.dims": truth("ReduceMax", { axes: 1, keep: 2 }),
-  "aten::all": truth("ReduceMin", {}), "aten::all.dim": truth("ReduceMin", { axes: 1, keep: 2 }), "aten::all.dims": truth("ReduceMin", { axes: 1, keep: 2 }),
-  "aten::var": variance(false, false, "all"), "aten::var.dim": variance(false, false, "dim"), "aten::var.correction": variance(false, false, "correction"),
-  "aten::std": variance(true, false, "all"), "aten::std.dim": variance(true, false, "dim"), "aten::std.correction": variance(true, false, "correction"),
-  "aten::var_mean": variance(false, true, "all"), "aten::var_mean.dim": variance(false, true, "dim"), "aten::var_mean.correction": variance(false, true, "correction"),
-  "aten::std_mean": variance(true, true, "all"), "aten::std_mean.dim": variance(true, true, "dim"), "aten::std_mean.correction": variance(true, true, "correction"),
-  "aten::cumsum": cumsum, "aten::logsumexp": logsumexp,
-  "aten::norm.Scalar": norm({ order: 1, axes: undefined, keep: undefined }), "aten::norm.ScalarOpt_dim": norm({ order: 1, axes: 2, keep: 3 }), "aten::linalg_vector_norm": norm({ order: 1, axes: 2, keep: 3 }),
-  "aten::topk": topk, "aten::sort": sort({ axis: 1, descending: 2 }, false), "aten::sort.stable": sort({ axis: 2, descending: 3 }, false),
-  "aten::argsort": sort({ axis: 1, descending: 2 }, true), "aten::argsort.stable": sort({ axis: 2, descending: 3 }, true),
+  "aten::sum": reduction("ReduceSum", {}),
+  "aten::sum.dim_IntList": reduction("ReduceSum", { axes: 1, keep: 2 }),
+  "aten::mean": reduction("ReduceMean", {}),
+  "aten::mean.dim": reduction("ReduceMean", { axes: 1, keep: 2 }),
+  "aten::prod": reduction("ReduceProd", {}),
+  "aten::prod.dim_int": reduction("ReduceProd", { axes: 1, keep: 2 }),
+  "aten::amax": extreme("ReduceMax", { axes: 1, keep: 2 }),
+  "aten::amin": extreme("ReduceMin", { axes: 1, keep: 2 }),
+  "aten::max": extreme("ReduceMax", {}),
+  "aten::min": extreme("ReduceMin", {}),
+  "aten::argmax": position("ArgMax"),
+  "aten::argmin": position("ArgMin"),
+  "aten::max.dim": extremeAlong("ArgMax"),
+  "aten::min.dim": extremeAlong("ArgMin"),
+  "aten::any": truth("ReduceMax", {}),
+  "aten::any.dim": truth("ReduceMax", { axes: 1, keep: 2 }),
+  "aten::any.dims": truth("ReduceMax", { axes: 1, keep: 2 }),
+  "aten::all": truth("ReduceMin", {}),
+  "aten::all.dim": truth("ReduceMin", { axes: 1, keep: 2 }),
+  "aten::all.dims": truth("ReduceMin", { axes: 1, keep: 2 }),
+  "aten::var": variance(false, false, "all"),
+  "aten::var.dim": variance(false, false, "dim"),
+  "aten::var.correction": variance(false, false, "correction"),
+  "aten::std": variance(true, false, "all"),
+  "aten::std.dim": variance(true, false, "dim"),
+  "aten::std.correction": variance(true, false, "correction"),
+  "aten::var_mean": variance(false, true, "all"),
+  "aten::var_mean.dim": variance(false, true, "dim"),
+  "aten::var_mean.correction": variance(false, true, "correction"),
+  "aten::std_mean": variance(true, true, "all"),
+  "aten::std_mean.dim": variance(true, true, "dim"),
+  "aten::std_mean.correction": variance(true, true, "correction"),
+  "aten::cumsum": cumsum,
+  "aten::logsumexp": logsumexp,
+  "aten::norm.Scalar": norm({ order: 1, axes: undefined, keep: undefined }),
+  "aten::norm.ScalarOpt_dim": norm({ order: 1, axes: 2, keep: 3 }),
+  "aten::linalg_vector_norm": norm({ order: 1, axes: 2, keep: 3 }),
+  "aten::topk": topk,
+  "aten::sort": sort({ axis: 1, descending: 2 }, false),
+  "aten::sort.stable": sort({ axis: 2, descending: 3 }, false),
+  "aten::argsort": sort({ axis: 1, descending: 2 }, true),
+  "aten::argsort.stable": sort({ axis: 2, descending: 3 }, true),
 };

@@ -3,7 +3,7 @@
 import type { Datum } from "../../ir/datum.ts";
 import { dtypeInfo, type DType } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { OpCall } from "../dispatch.ts";
+import type { OpCall } from "../meaning.ts";
 import { intOf, leavesOf, plainNumber } from "../exporter.ts";
 import type { OnnxValue } from "../graph.ts";
 import { type DimSize, isSym, isSymTensor, itemsOf, joinRoots, metaTensor, NO_ROOTS, refuse, type Roots, SymTensor } from "../values.ts";
@@ -53,7 +53,14 @@ export function metaOf(call: OpCall, i = 0): Tensor {
 }
 
 /** A result that is a view of `t` where the op's meaning says so, else a fresh tensor. */
-export function viewResult(call: OpCall, t: SymTensor, read: (v: OnnxValue) => OnnxValue, write: ((parent: OnnxValue, update: OnnxValue) => OnnxValue) | undefined, dims: readonly DimSize[], meta: Tensor = metaOf(call)): SymTensor {
+export function viewResult(
+  call: OpCall,
+  t: SymTensor,
+  read: (v: OnnxValue) => OnnxValue,
+  write: ((parent: OnnxValue, update: OnnxValue) => OnnxValue) | undefined,
+  dims: readonly DimSize[],
+  meta: Tensor = metaOf(call),
+): SymTensor {
   const { x } = call;
   if (meta.storage !== t.meta.storage) return x.result(read(x.valueOf(t)), meta, call.args, dims);
   const made = new SymTensor(meta, dims, rootsOf(call, dims), t.storage, { parent: t, read, write });
