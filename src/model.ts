@@ -214,10 +214,10 @@ export class Model {
     if (this.format === "onnx") throw new OpwiseError("unsupported-format", "the model is an ONNX model already", { hint: "`opwise save` writes it again" });
     const { opset, method = "forward", dynamic = true } = options;
     if (opset !== undefined && (!Number.isInteger(opset) || opset < 17 || opset > NEWEST_OPSET)) throw new OpwiseError("bad-argument", `opset ${opset} is not written`, { wanted: `17 to ${NEWEST_OPSET}` });
+    // The exporter is fetched when a model is converted.
     const [{ exportMethod }, { withGuessedArguments }] = await Promise.all([import("./export/export.ts"), import("./export/guess.ts")]);
     const session = options.session ?? (await this.session());
     for (const { tensor } of session.tensors()) await session.executor.sync(tensor);
-    // The exporter is fetched when a model is converted.
     const attempt = (args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Exported => exportMethod(session, { opset, method, args, kwargs, dynamic, ops: this.#ops });
     if (options.args !== undefined || options.kwargs !== undefined) return attempt(options.args ?? [], options.kwargs ?? {});
     const sample = await this.sampleInputs();

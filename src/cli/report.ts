@@ -28,7 +28,8 @@ export async function report(args: FileArguments): Promise<number> {
     const isWhole = options.values !== true && options.weights !== true && options.paths !== true;
     traces.push({ name: basename(file), bytes: isWhole ? read(file) : await rewriteTrace(trace, options) });
   }
-  const html = await reportHtml(pageText(), traces);
+  const compare = args.options.get("compare");
+  const html = await reportHtml(pageText(), traces, compare === undefined ? undefined : new TextDecoder().decode(read(compare)));
   writeFileSync(output, html);
   console.log(`${output}: ${(Buffer.byteLength(html) / 1e6).toFixed(2)} MB, ${traces.length} ${traces.length === 1 ? "trace" : "traces"}`);
   return 0;

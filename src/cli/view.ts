@@ -24,9 +24,13 @@ export interface View {
 }
 
 /** Starts a server for this machine alone. Without files the page waits for some to be dropped. @throws missing-file */
-export async function startView(files: readonly string[], options: { readonly port?: number; readonly page?: string } = {}): Promise<View> {
+export async function startView(
+  files: readonly string[],
+  options: { readonly port?: number; readonly page?: string; readonly compare?: string } = {},
+): Promise<View> {
   const page = options.page ?? pageFolder();
-  for (const file of files) {
+  const { compare } = options;
+  for (const file of compare === undefined ? files : [...files, compare]) {
     // Read once now, so that a wrong name is an error here and not in the page.
     try {
       const fd = openSync(file, "r");
@@ -37,14 +41,17 @@ export async function startView(files: readonly string[], options: { readonly po
     }
   }
   const names = files.map((file, i) => `trace/${i}/${encodeURIComponent(basename(file))}`);
-  const server = createServer((request, response) => answer(request, response, page, new Map(names.map((name, i) => [`/${name}`, files[i] ?? ""]))));
+  const served = new Map(names.map((name, i) => [`/${name}`, files[i] ?? ""]));
+  if (compare !== undefined) served.set("/compare.json", compare);
+  const server = createServer((request, response) => answer(request, response, page, served));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(options.port ?? 0, "127.0.0.1", resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new OpwiseError("internal", "the server has no port");
-  const query = names.map((name, i) => `${i === 0 ? "a" : "b"}=${encodeURIComponent(name)}`).join("&");
+  const parts = names.map((name, i) => `${i === 0 ? "a" : "b"}=${encodeURIComponent(name)}`);
+  const query = [...parts, ...(compare === undefined ? [] : ["c=compare.json"])].join("&");
   return { server, address: `http://127.0.0.1:${address.port}/${query === "" ? "" : `?${query}`}` };
 }
 
@@ -111,7 +118,8 @@ export async function view(args: FileArguments): Promise<number> {
   if (files.length > 2) throw new UsageError(`at most two traces are wanted, got ${files.length}`);
   const port = args.options.get("port");
   if (port !== undefined && !/^\d{1,5}$/.test(port)) throw new UsageError(`\`--port ${port}\` is no port`);
-  const { server, address } = await startView(files, port === undefined ? {} : { port: Number(port) });
+  const compare = args.options.get("compare");
+  const { server, address } = await startView(files, { ...(port === undefined ? {} : { port: Number(port) }), ...(compare === undefined ? {} : { compare }) });
   console.log(address);
   console.error("serving this machine only; Ctrl-C ends it");
   if (args.flags.has("open")) {

@@ -20,6 +20,11 @@ function inScript(text: string): string {
   return text.replaceAll(/<\/script/gi, String.raw`<\/script`).replaceAll("<!--", String.raw`<\!--`);
 }
 
+/** JSON that ends no element: its strings say `<` by number. */
+function inJson(text: string): string {
+  return text.replaceAll("<", String.raw`\u003c`);
+}
+
 function inAttribute(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
@@ -37,13 +42,14 @@ async function hashOf(text: string): Promise<string> {
 }
 
 /**
- * One HTML file with the page and up to two traces in it. Its policy allows exactly the script and style that it holds, workers made of them, and no
+ * One HTML file with the page and up to two traces in it, and the JSON of `opwise compare` where there is one. Its policy allows exactly the script and style that it holds, workers made of them, and no
  * connection of any kind.
  */
-export async function reportHtml(page: PageText, traces: readonly ReportTrace[]): Promise<string> {
+export async function reportHtml(page: PageText, traces: readonly ReportTrace[], comparison?: string): Promise<string> {
   const script = inScript(page.script);
   const policy = `default-src 'none'; script-src ${await hashOf(script)}; style-src ${await hashOf(page.style)}; img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'`;
   const data = traces.map(({ name, bytes }) => `<script type="application/octet-stream" data-trace="${inAttribute(name)}">${base64(bytes)}</script>`);
+  if (comparison !== undefined) data.push(`<script type="application/json" id="comparison">${inJson(comparison)}</script>`);
   // Functions as replacements: `$` in the bundle is no pattern.
   return page.html
     .replace(/<meta http-equiv="Content-Security-Policy"[^>]*>/, () => `<meta http-equiv="Content-Security-Policy" content="${policy}" />`)

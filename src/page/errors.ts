@@ -4,7 +4,8 @@ import { effect } from "@preact/signals";
 import { numelOf } from "./format.ts";
 import { numbersOf } from "./numbers.ts";
 import { KIND, mainOutput, type Run, type ValueFact } from "./run.ts";
-import { errors, runs, tree } from "./state.ts";
+import { verdictsOf } from "./comparison.ts";
+import { comparison, errors, runs, tree, verdicts } from "./state.ts";
 import type { Tree } from "./tree.ts";
 
 /** Relative distance that float dtypes are allowed after a chain of ops; what is no float has to be equal. */
@@ -81,9 +82,18 @@ export function keepErrors(): void {
   effect(() => {
     const t = tree.value;
     const [a, b] = runs.value;
-    errors.value = undefined;
+    const file = comparison.value;
     const mine = ++current;
-    if (t === undefined || a === undefined || b === undefined) return;
+    verdicts.value = new Map();
+    errors.value = undefined;
+    if (t === undefined || a === undefined) return;
+    if (file !== undefined) {
+      const found = verdictsOf(file, a, t);
+      errors.value = found.errors;
+      verdicts.value = found.verdicts;
+      return;
+    }
+    if (b === undefined) return;
     compare(t, a, b, () => mine === current).catch(() => undefined); // a file that can no longer be read: no error column
   });
 }

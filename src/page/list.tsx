@@ -9,7 +9,7 @@ import { shapeText, short, statsText } from "./format.ts";
 import { Twisty } from "./icons.tsx";
 import { ink } from "./ink.ts";
 import { KIND, mainOutput, type Run } from "./run.ts";
-import { column, lanes, laneValues, position, rowOf, rows, runs, selected, shownAt, stepOf, stops, tree } from "./state.ts";
+import { column, lanes, laneValues, position, rowOf, rows, runs, selected, shownAt, stepOf, stops, tree, verdicts } from "./state.ts";
 import type { Tree } from "./tree.ts";
 
 export const ROW = 24;
@@ -60,7 +60,7 @@ export function List(): JSX.Element {
   });
 
   const t = tree.value;
-  const isPair = runs.value.length > 1;
+  const isPair = runs.value.length > 1 || verdicts.value.size > 0;
   if (t === undefined) return <div class="empty">nothing is open</div>;
   const shown = rows.value.subarray(first.value, last.value);
   const isRendered = (entry: number): boolean => {
@@ -256,8 +256,12 @@ export function Meter({ entry, tree: t }: { readonly entry: number; readonly tre
   );
 }
 
+const VERDICT_TONES: Readonly<Record<string, string>> = { ok: "good", source: "bad", victim: "warn", amplifier: "warn", masked: "warn" };
+
 function PairMark({ entry, tree: t }: { readonly entry: number; readonly tree: Tree }): JSX.Element {
   const [inA, inB] = [t.a[entry] ?? -1, t.b[entry] ?? -1];
+  const verdict = verdicts.value.get(entry);
+  if (verdict !== undefined) return <span class={VERDICT_TONES[verdict] ?? "muted"}>{verdict === "source" ? "SOURCE" : verdict}</span>;
   if (inB < 0) return <span class="mark-a">A only</span>;
   if (inA < 0) return <span class="mark-b">B only</span>;
   const [a, b] = runs.value;

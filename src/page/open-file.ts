@@ -1,21 +1,22 @@
 /** Opens what is dropped, what the address names, or what stands in the report. */
 
 import { batch } from "@preact/signals";
-import type { SourceLike } from "../bytes/source.ts";
+import { openSource, readAll, type SourceLike } from "../bytes/source.ts";
 import { openTrace } from "../debug/file/reader.ts";
 import type { Trace } from "../debug/trace.ts";
+import { isComparison, parseComparison } from "./comparison.ts";
 import { openData } from "./data-overlay.ts";
 import { stateOfHash } from "./hash.ts";
 import { runOfTrace } from "./open-trace.ts";
 import { openModel } from "./runtime-client.ts";
 import type { Run } from "./run.ts";
-import { busy, chosen, failure, open, pane, partners, position, query, runs, selected, side, slice, span } from "./state.ts";
+import { busy, chosen, comparison, failure, open, overlay, pane, position, query, runs, selected, side, slice, span } from "./state.ts";
 
 /** Puts one or two runs on show. */
 export function show(list: readonly Run[]): void {
   batch(() => {
     runs.value = list.slice(0, 2);
-    partners.value = undefined;
+    comparison.value = undefined;
     open.value = new Set([0]);
     selected.value = 0;
     position.value = 0;
@@ -92,7 +93,7 @@ export function openFiles(files: readonly File[]): void {
   if (model === undefined && data !== undefined && runs.value.length > 0) {
     data
       .text()
-      .then((text) => openData(data.name, text))
+      .then((text) => openNumbers(data.name, text))
       .catch(failed);
     return;
   }
@@ -111,12 +112,31 @@ export function openFiles(files: readonly File[]): void {
   );
 }
 
+/** A comparison's result, or numbers of the user's own. @throws where the text is neither */
+function openNumbers(name: string, text: string): void {
+  const json = /\.json$/i.test(name) ? (JSON.parse(text) as unknown) : undefined;
+  if (!isComparison(json)) {
+    openData(name, text);
+    return;
+  }
+  comparison.value = parseComparison(name, json);
+  overlay.value = "error";
+}
+
 /** Bytes of base64, which a report holds a trace as. */
 function decode(text: string): Uint8Array {
   const binary = atob(text.trim());
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
+}
+
+/** The comparison that came with the traces: in the report, or at `c=` of the address. */
+async function openStartComparison(): Promise<void> {
+  const inside = document.getElementById("comparison")?.textContent;
+  const url = new URLSearchParams(location.search).get("c");
+  if (inside !== undefined && inside !== null) openNumbers("comparison.json", inside);
+  else if (url !== null) openNumbers("comparison.json", new TextDecoder().decode(await readAll(await openSource(new URL(url, location.href).href))));
 }
 
 /** Opens what a report holds, or what the address names: `?a=run.opwtrace&b=other.opwtrace`, on the page's own server. */
@@ -128,5 +148,5 @@ export function openStart(): void {
     inside.length > 0
       ? inside.map((script) => [script.dataset["trace"] ?? "trace", decode(script.textContent ?? "")])
       : urls.map((url) => [decodeURIComponent(url.split("/").at(-1) ?? url), new URL(url, location.href).href]);
-  if (files.length > 0) openAll(files).catch(failed);
+  if (files.length > 0) openAll(files).then(openStartComparison).catch(failed);
 }

@@ -4,7 +4,7 @@ import { computed, type ReadonlySignal } from "@preact/signals";
 import { bytes, milliseconds, numelOf, short } from "./format.ts";
 import { FATE, fateAt, headroomOf } from "./overlays.ts";
 import { entryName, FLAG, KIND, type Run } from "./run.ts";
-import { errors, runs, tree } from "./state.ts";
+import { errors, runs, tree, verdicts } from "./state.ts";
 import type { Tree } from "./tree.ts";
 import { itemBytes } from "./run-builder.ts";
 
@@ -16,7 +16,7 @@ export interface Problem {
 }
 
 export interface ProblemGroup {
-  readonly kind: "source" | "victim" | "error" | "nan" | "nan-b" | "headroom" | "fallback" | "slow" | "dead";
+  readonly kind: "source" | "victim" | "masked" | "amplifier" | "error" | "nan" | "nan-b" | "headroom" | "fallback" | "slow" | "dead";
   readonly title: string;
   readonly glyph: string;
   readonly tone: "bad" | "warn" | "plain";
@@ -30,7 +30,12 @@ function titleOf(run: Run, entry: number): string {
 }
 
 /** Groups of a tree; `errors` as in `overlays.ts`. */
-export function findProblems(t: Tree, all: readonly Run[], errorOf: Float64Array | undefined): readonly ProblemGroup[] {
+export function findProblems(
+  t: Tree,
+  all: readonly Run[],
+  errorOf: Float64Array | undefined,
+  verdictOf: ReadonlyMap<number, string> = new Map(),
+): readonly ProblemGroup[] {
   const [run] = all;
   if (run === undefined) return [];
   const groups: ProblemGroup[] = [];
@@ -44,7 +49,15 @@ export function findProblems(t: Tree, all: readonly Run[], errorOf: Float64Array
   const problem = (entry: number, detail: string): Problem => ({ entry, title: titleOf(run, inA(entry)), detail });
 
   let victims: readonly number[] = [];
-  if (errorOf !== undefined) {
+  const times = (entry: number): string => `${errorOf?.[entry] === Infinity ? "∞" : short(errorOf?.[entry] ?? 0)}× ${run.path[inA(entry)] ?? ""}`;
+  if (verdictOf.size > 0) {
+    const of = (verdict: string): number[] => [...verdictOf].filter(([, own]) => own === verdict).map(([entry]) => entry);
+    const items = (verdict: string): Problem[] => of(verdict).map((entry) => problem(entry, times(entry)));
+    add("source", "Sources: wrong by themselves", "✗", "bad", items("source"));
+    add("masked", "Masked: wrong, but no output shows it", "✗", "warn", items("masked"));
+    add("amplifier", "Amplifiers: small differences grew", "↗", "warn", items("amplifier"));
+    victims = of("victim");
+  } else if (errorOf !== undefined) {
     const over = ops.filter((entry) => (errorOf[entry] ?? 0) > 1);
     // The first to differ of each chain: nothing that it took differs already.
     const isOver = new Set(over);
@@ -125,7 +138,7 @@ export function findProblems(t: Tree, all: readonly Run[], errorOf: Float64Array
     "Differ after that",
     "↳",
     "warn",
-    victims.map((entry) => problem(entry, `${short(errorOf?.[entry] ?? 0)}× ${run.path[inA(entry)] ?? ""}`)),
+    victims.map((entry) => problem(entry, times(entry))),
   );
   const total = run.ms[0] ?? Number.NaN;
   const slow = Number.isNaN(total)
@@ -153,7 +166,7 @@ export function findProblems(t: Tree, all: readonly Run[], errorOf: Float64Array
 
 export const problems: ReadonlySignal<readonly ProblemGroup[]> = computed(() => {
   const t = tree.value;
-  return t === undefined ? [] : findProblems(t, runs.value, errors.value);
+  return t === undefined ? [] : findProblems(t, runs.value, errors.value, verdicts.value);
 });
 
 /** Ops that change what they are given, or the world: lists and attributes do not say in the graph who sees the change. */

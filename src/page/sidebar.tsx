@@ -6,6 +6,7 @@ import { goTo } from "./actions.ts";
 import { milliseconds } from "./format.ts";
 import { Twisty } from "./icons.tsx";
 import { problems } from "./problems.ts";
+import type { Column } from "./overlays.ts";
 import { KIND } from "./run.ts";
 import { column, runs, selected, shownAt, tree } from "./state.ts";
 import type { Tree } from "./tree.ts";
@@ -19,6 +20,36 @@ interface ModuleNode {
   /** Its calls, by tree entry. */
   readonly entries: number[];
   readonly children: Map<string, ModuleNode>;
+  /** Alike siblings, `layers.0` to `layers.11`, that stand as one until it is opened. */
+  readonly isSeries?: boolean;
+}
+
+/** Siblings of one class and one name with numbers: as many as this are folded into one row. */
+const SERIES = 4;
+
+/** The children with runs of alike ones folded. */
+function withSeries(children: readonly ModuleNode[], level: number): ModuleNode[] {
+  const out: ModuleNode[] = [];
+  for (let i = 0; i < children.length;) {
+    const first = children[i];
+    const stem = first === undefined ? undefined : /^(.+)\.\d+$/.exec(first.label)?.[1];
+    let end = i + 1;
+    while (stem !== undefined && children[end]?.detail === first?.detail && children[end]?.label.replace(/\.\d+$/, "") === stem) end++;
+    const run = children.slice(i, end);
+    if (first !== undefined && end - i >= SERIES) {
+      out.push({
+        key: `${first.key}…`,
+        label: `${stem ?? ""}.${first.label.split(".").at(-1) ?? ""}…${run.at(-1)?.label.split(".").at(-1) ?? ""}`,
+        detail: `${run.length} ${first.detail}`,
+        level,
+        entries: run.flatMap((node) => node.entries),
+        children: new Map(run.map((node) => [node.key, node])),
+        isSeries: true,
+      });
+    } else out.push(...run);
+    i = end;
+  }
+  return out;
 }
 
 /** The modules that were called, nested as the calls are; a module that is called in a loop is there once. */
@@ -48,14 +79,30 @@ const modules: ReadonlySignal<ModuleNode | undefined> = computed(() => {
   return root;
 });
 
+const folded = new WeakMap<ModuleNode, ModuleNode[]>();
+function series(node: ModuleNode, children: readonly ModuleNode[], level: number): ModuleNode[] {
+  let known = folded.get(node);
+  if (known === undefined) folded.set(node, (known = withSeries(children, level)));
+  return known;
+}
+const atLevel = new WeakMap<ModuleNode, ModuleNode>();
+/** A module one level deeper, where a series stands between it and its parent. */
+function shifted(node: ModuleNode, level: number): ModuleNode {
+  let known = atLevel.get(node);
+  if (known?.level !== level) atLevel.set(node, (known = { ...node, level }));
+  return known;
+}
+
 /** Modules in view: those whose ancestors are open here. */
 function moduleRows(root: ModuleNode, isOpen: (node: ModuleNode) => boolean): ModuleNode[] {
   const rows: ModuleNode[] = [];
-  const visit = (node: ModuleNode): void => {
-    rows.push(node);
-    if (isOpen(node)) for (const child of node.children.values()) visit(child);
+  const visit = (node: ModuleNode, level: number): void => {
+    rows.push(node.level === level ? node : shifted(node, level));
+    if (!isOpen(node)) return;
+    const children = [...node.children.values()];
+    for (const child of node.isSeries === true ? children : series(node, children, level + 1)) visit(child, level + 1);
   };
-  visit(root);
+  visit(root, 0);
   return rows;
 }
 
@@ -148,7 +195,7 @@ function Modules(): JSX.Element {
           key={row.key}
           node={row}
           at={at}
-          isCurrent={row.entries.includes(current)}
+          isCurrent={row.entries.includes(current) && !(row.isSeries === true && isOpen(row))}
           isFocusable={at === focusable}
           isOpen={isOpen(row)}
           go={go}
@@ -203,9 +250,9 @@ class ModuleRow extends Component<ModuleRowProps> {
           >
             {node.children.size > 0 && <Twisty isOpen={isOpen} />}
           </span>
-          {node.label} <span class="muted">{node.entries.length > 1 ? `×${node.entries.length}` : node.detail}</span>
+          {node.label} <span class="muted">{node.entries.length > 1 && node.isSeries !== true ? `×${node.entries.length}` : node.detail}</span>
         </span>
-        <Total entries={node.entries} />
+        {node.isSeries === true ? <Spark nodes={[...node.children.values()]} /> : <Total entries={node.entries} />}
       </div>
     );
   }
@@ -218,13 +265,69 @@ function currentModule(t: Tree): number {
   return entry;
 }
 
+/** What the overlay says of all calls of a module together; NaN where it says nothing. */
+function totalOf(c: Column, entries: readonly number[]): number {
+  const known = entries.map((entry) => c.values[entry] ?? Number.NaN).filter((value) => !Number.isNaN(value));
+  if (known.length === 0) return Number.NaN;
+  return c.name === "time" || c.name === "memory"
+    ? known.reduce((a, b) => a + b, 0)
+    : known.reduce((a, b) => (c.name === "headroom" ? Math.min(a, b) : Math.max(a, b)));
+}
+
+function timeOf(entries: readonly number[]): number {
+  return entries.reduce((sum, entry) => {
+    const own = shownAt(entry);
+    return sum + (own === undefined ? Number.NaN : (own.run.ms[own.entry] ?? Number.NaN));
+  }, 0);
+}
+
+/** Width and height of a bar chart that stands for a series of modules. */
+const SPARK = { width: 66, height: 15 };
+
+/** One bar for each module of a series: the overlay over depth, or the time. */
+function Spark({ nodes }: { readonly nodes: readonly ModuleNode[] }): JSX.Element {
+  const c = column.value;
+  const values = nodes.map((node) => (c === undefined ? timeOf(node.entries) : totalOf(c, node.entries)));
+  const most = values.reduce((a, b) => (b > a ? b : a), 0);
+  const share = (value: number): number =>
+    Number.isNaN(value) ? 0 : c !== undefined && c.name !== "time" && c.name !== "memory" ? c.share(value) : most === 0 ? 0 : value / most;
+  const step = SPARK.width / nodes.length;
+  const worst = values.reduce((at, value, i) => (share(value) > share(values[at] ?? Number.NaN) ? i : at), 0);
+  const text = c === undefined ? milliseconds(values[worst] ?? Number.NaN) : c.text(values[worst] ?? Number.NaN);
+  return (
+    <>
+      <svg
+        class="spark"
+        width={SPARK.width}
+        height={SPARK.height}
+        role="img"
+        aria-label={Number.isNaN(values[worst] ?? Number.NaN) ? "not known" : `most: ${nodes[worst]?.label ?? ""}, ${text}`}
+      >
+        {values.map((value, i) => {
+          const height = Math.max(1, share(value) * SPARK.height);
+          return (
+            <rect
+              key={i}
+              class={c === undefined || Number.isNaN(value) ? "plain" : c.tone(value)}
+              x={i * step}
+              y={SPARK.height - height}
+              width={Math.max(0.6, step - (step > 3 ? 1 : 0))}
+              height={height}
+            />
+          );
+        })}
+      </svg>
+      <span />
+    </>
+  );
+}
+
 /** What the overlay says of all calls of a module; without one, their time. */
 function Total({ entries }: { readonly entries: readonly number[] }): JSX.Element {
   const c = column.value;
   if (c !== undefined) {
-    const known = entries.map((entry) => c.values[entry] ?? Number.NaN).filter((value) => !Number.isNaN(value));
-    if (known.length === 0) return <></>;
-    const value = c.name === "time" || c.name === "memory" ? known.reduce((a, b) => a + b, 0) : c.name === "headroom" ? Math.min(...known) : Math.max(...known);
+    const value = totalOf(c, entries);
+    if (Number.isNaN(value)) return <></>;
     return (
       <>
         <span class={`num ${c.tone(value)}`}>{c.text(value)}</span>
@@ -232,10 +335,7 @@ function Total({ entries }: { readonly entries: readonly number[] }): JSX.Elemen
       </>
     );
   }
-  const ms = entries.reduce((sum, entry) => {
-    const own = shownAt(entry);
-    return sum + (own === undefined ? Number.NaN : (own.run.ms[own.entry] ?? Number.NaN));
-  }, 0);
+  const ms = timeOf(entries);
   const total = runs.value[0]?.ms[0] ?? Number.NaN;
   if (Number.isNaN(ms)) return <></>;
   return (

@@ -2,6 +2,7 @@
 
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { LaneIndex } from "./lanes.ts";
+import { partnersOf, type ComparisonFile } from "./comparison.ts";
 import { columnOf, type Column, type OverlayName } from "./overlays.ts";
 import type { Place, Run, ValueFact } from "./run.ts";
 import { KIND, mainOutput } from "./run.ts";
@@ -21,13 +22,15 @@ export const failure: Signal<string | undefined> = signal(undefined);
 /** What the live region says. */
 export const spoken: Signal<string> = signal("");
 
-/** Entry of B by entry of A; a comparison may bring a better one than the page's own. */
-export const partners: Signal<Int32Array | undefined> = signal(undefined);
+/** What `opwise compare` found of the two runs, where its result was opened with them. */
+export const comparison: Signal<ComparisonFile | undefined> = signal(undefined);
 
 export const tree: ReadonlySignal<Tree | undefined> = computed(() => {
   const [a, b] = runs.value;
   if (a === undefined) return undefined;
-  return b === undefined ? treeOf(a) : mergeRuns(a, b, partners.value ?? alignRuns(a, b));
+  if (b === undefined) return treeOf(a);
+  const own = alignRuns(a, b);
+  return mergeRuns(a, b, comparison.value === undefined ? own : partnersOf(comparison.value, a, b, own));
 });
 
 /** Entries whose children are shown. */
@@ -62,6 +65,8 @@ export const slice: Signal<{ readonly text: string; readonly entries: Uint8Array
 export const stops: Signal<Uint8Array | undefined> = signal(undefined);
 /** Numbers of the user's own, by tree entry. */
 export const ownNumbers: Signal<Float64Array | undefined> = signal(undefined);
+/** What a comparison says of tree entries: `source`, `victim`, … */
+export const verdicts: Signal<ReadonlyMap<number, string>> = signal(new Map());
 /** Multiples of what is allowed, by tree entry. */
 export const errors: Signal<Float64Array | undefined> = signal(undefined);
 

@@ -8,7 +8,25 @@ import { openFiles } from "./open-file.ts";
 import { hasModel, runAgain } from "./runtime-client.ts";
 import { OVERLAY_LABELS, OVERLAYS } from "./overlays.ts";
 import { FLAG } from "./run.ts";
-import { busy, centre, column, found, helpOpen, overlay, position, query, ownNumbers, queryFault, runs, slice, span, stepOf, theme, tree } from "./state.ts";
+import {
+  busy,
+  centre,
+  column,
+  comparison,
+  found,
+  helpOpen,
+  overlay,
+  position,
+  query,
+  ownNumbers,
+  queryFault,
+  runs,
+  slice,
+  span,
+  stepOf,
+  theme,
+  tree,
+} from "./state.ts";
 
 export function Toolbar(): JSX.Element {
   const [a, b] = runs.value;
@@ -167,7 +185,11 @@ function Controls(): JSX.Element {
           }}
         >
           {OVERLAYS.map((name) => (
-            <option key={name} value={name} disabled={(name === "error" && runs.value.length < 2) || (name === "data" && ownNumbers.value === undefined)}>
+            <option
+              key={name}
+              value={name}
+              disabled={(name === "error" && runs.value.length < 2 && comparison.value === undefined) || (name === "data" && ownNumbers.value === undefined)}
+            >
               {OVERLAY_LABELS[name]}
             </option>
           ))}

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { load, Tensor } from "../../src/index.ts";
-import type { TraceEvent } from "../../src/debug/events.ts";
-import { openTrace } from "../../src/debug/file/reader.ts";
-import { recordBytes } from "../../src/debug/file/writer.ts";
-import { rewriteTrace } from "../../src/debug/strip.ts";
-import type { Trace } from "../../src/debug/trace.ts";
+import { load, Tensor } from "../src/index.ts";
+import type { TraceEvent } from "../src/debug/events.ts";
+import { openTrace } from "../src/debug/file/reader.ts";
+import { recordBytes } from "../src/debug/file/writer.ts";
+import { rewriteTrace } from "../src/debug/strip.ts";
+import type { Trace } from "../src/debug/trace.ts";
 
 /** A trace of a small model with all its numbers. */
 async function recorded(): Promise<Trace> {
