@@ -37,6 +37,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "@preact/signals": ["page/"],
   uplot: ["page/timeline.tsx"],
   "@dagrejs/dagre": ["page/graph-layout.ts"],
+  "@vscode/debugprotocol": ["debug/dap/"], // types alone
 };
 
 const LINES = 600;

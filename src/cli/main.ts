@@ -40,6 +40,17 @@ const USAGE = `usage:
                                    the module tree, or lines of the archive and the author with their nodes
   opwise select MODEL|TRACE SELECTOR [--json]
                                    what a selector matches
+  opwise debug MODEL[@BACKEND] -i FILE... [--break SELECTOR]... [--catch WHAT]... [--init FILE] [--ex COMMAND]... [--batch]
+               [--history 512MB] [--json]
+                                   steps a run forward and back; \`help\` there lists its commands
+  opwise why MODEL[@BACKEND] 'output[0,5]'|'%y1[0,5]' -i FILE... [--depth N] [--json]
+                                   the elements that one number was made from, with their shares
+  opwise whatif MODEL[@BACKEND] -i FILE... [--set '%h[:,3]=0'] [--dtype 'encoder.**=bf16'] [--backend '#37=wasm'] [--attr '#112.eps=0.1'] [--skip '#50']
+               [--sweep dtype=f16,bf16,int8 --over SELECTOR] [--json]
+                                   what the outputs are with that changed; or each node in each precision, the most damage first
+  opwise dap [--stdio|--port N]    the same for editors: the debug adapter protocol
+  opwise nan MODEL[@BACKEND] -i FILE... [--kind nan,inf,overflow:f16,subnormal] [--all] [--json]
+                                   where NaN and infinities are born, why, and whether they reach an output
   opwise save MODEL --output FILE [--external-data]
                                    an ONNX model written again; --external-data: large tensors beside it, in FILE.data
   opwise convert MODEL FILE.onnx [--opset N] [--method NAME] [--input [NAME=]FILE|float32[1,3,224,224]]... [--static]
@@ -124,6 +135,16 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import("./select.ts")).select(parseArguments(rest, { flags: ["json"], options: ["program"], repeated: [], words: 1 }));
     case "trace":
       return (await import("./trace.ts")).trace(parseArguments(rest, { flags: [...RUN_FLAGS, "no-timing", "prims", "hashes"], options: [...RUN_OPTIONS, "output", "values", "max-bytes"], repeated: ["input", "select"], words: 1 }));
+    case "debug":
+      return (await import("./debug.ts")).debug(parseArguments(rest, { flags: [...RUN_FLAGS, "batch"], options: [...RUN_OPTIONS, "init", "history"], repeated: ["input", "break", "catch", "ex"] }));
+    case "why":
+      return (await import("./why.ts")).why(parseArguments(rest, { flags: RUN_FLAGS, options: [...RUN_OPTIONS, "depth"], repeated: ["input"], words: 1 }));
+    case "whatif":
+      return (await import("./whatif.ts")).whatif(parseArguments(rest, { flags: RUN_FLAGS, options: ["method", "program", "seed", "sweep", "over"], repeated: ["input", "set", "backend", "dtype", "attr", "skip"] }));
+    case "dap":
+      return (await import("./dap.ts")).dap(parseArguments(rest, { flags: ["stdio"], options: ["port"], repeated: [], model: "none" }));
+    case "nan":
+      return (await import("./nan.ts")).nan(parseArguments(rest, { flags: [...RUN_FLAGS, "all"], options: [...RUN_OPTIONS, "kind"], repeated: ["input"] }));
     case "bench":
       return bench(
         parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),

@@ -32,7 +32,7 @@ const OPTIONS: Readonly<Record<string, string>> = { noplan: "runs instruction by
  * Opens the model of a run spec and reads its inputs (`--input`, `--sample`). A .npz gives a model that is no ONNX file its arguments in order, where
  * the names are not its own. @throws UsageError
  */
-export async function openTarget(args: Arguments, text: string = args.model): Promise<Target> {
+export async function openTarget(args: Arguments, text: string = args.model, print: (line: string) => void = (line) => console.error(line)): Promise<Target> {
   const spec = parseRunSpec(text);
   if (spec.kind !== "model") throw new UsageError(`\`${text}\` is no model to run`);
   for (const name of spec.options.keys())
@@ -45,7 +45,7 @@ export async function openTarget(args: Arguments, text: string = args.model): Pr
     model.session({
       backend: await makeBackend(backend),
       plan: !spec.options.has("noplan"),
-      print: (line) => console.error(line),
+      print,
       ...(seed === undefined ? {} : { seed: BigInt(seed) }),
     });
   const session = await again();

@@ -36,6 +36,16 @@ interface Waiting {
   readonly what: Call;
 }
 
+/** Looks into ops: each call before and after it runs. */
+export interface CallInspector {
+  /** A call, or a region that the backend claims, is about to run: its operands still hold what it will read. */
+  before(what: Call | Region): void;
+  /** It has run on `backend`. `refusal`: why not on the session's own. */
+  after(what: Call | Region, backend: string, refusal: string | undefined): void;
+  /** The body of a region that no backend claims begins or ends. */
+  body(region: Region, phase: "enter" | "exit"): void;
+}
+
 /** A context over one backend with the cpu behind it. */
 export class Executor implements Context {
   readonly backend: Backend;
@@ -44,11 +54,16 @@ export class Executor implements Context {
   defaultDtype: DType = "float32";
   readonly #print: (text: string) => void;
   readonly print = (text: string): void => {
+    if (this.quiet) return;
     this.recorder?.stop("a print");
     this.observer?.printed(text);
     this.#print(text);
   };
   observer: ExecutorObserver | undefined;
+  /** Set while somebody looks into ops. */
+  inspector: CallInspector | undefined;
+  /** Set while a run is repeated that has printed already. */
+  quiet = false;
   /** Bytes that this run may still allocate. */
   budget: number = Infinity;
   /** Elements that this run's calls may still visit. */
@@ -69,6 +84,11 @@ export class Executor implements Context {
     this.#cpu = options.cpu;
     this.generator = options.generator;
     this.#print = options.print ?? (() => undefined);
+  }
+
+  /** The cpu that stands behind the backend. */
+  get host(): Backend {
+    return this.#cpu;
   }
 
   allocate(nbytes: number): Storage {
@@ -151,22 +171,32 @@ export class Executor implements Context {
   }
 
   region(region: Region, body: () => void): void {
-    if (this.backend.onHost || this.#draining !== undefined) return body();
+    if (this.backend.onHost || this.#draining !== undefined) return this.#body(region, body);
     const refusal = this.backend.refuses(region);
-    if (refusal !== undefined) return body();
+    if (refusal !== undefined) return this.#body(region, body);
     this.#bring(region);
+    this.inspector?.before(region);
     this.backend.run(region, this.#cpu);
     this.launches++;
     this.recorder?.ran(region, true);
     this.placements.add(region, this.backend.name, 0, undefined);
     this.observer?.placed(region, this.backend.name, 0, undefined);
+    this.inspector?.after(region, this.backend.name, undefined);
+  }
+
+  #body(region: Region, body: () => void): void {
+    this.inspector?.body(region, "enter");
+    body();
+    this.inspector?.body(region, "exit");
   }
 
   /** Runs the call where it belongs; a promise, and nothing run, where bytes have to be waited for first. */
   #place(call: Call): Promise<void> | undefined {
     if (this.backend.onHost) {
+      this.inspector?.before(call);
       this.backend.run(call, this.backend);
       this.observer?.placed(call, this.backend.name, 0, undefined);
+      this.inspector?.after(call, this.backend.name, undefined);
       return undefined;
     }
     const refusal = this.backend.refuses(call);
@@ -181,6 +211,7 @@ export class Executor implements Context {
     for (const view of call.operands) if (refusal !== undefined || this.backend.readsOnHost(call, view)) fetch(view);
     if (refusal !== undefined) for (const view of call.results) if (keepsOld(call, view)) fetch(view);
     if (waits.length > 0) return Promise.all(waits).then(() => undefined);
+    this.inspector?.before(call);
     if (refusal === undefined) {
       this.#bring(call);
       this.backend.run(call, this.#cpu);
@@ -194,6 +225,7 @@ export class Executor implements Context {
       this.placements.add(call, "cpu", moved, refusal);
       this.observer?.placed(call, "cpu", moved, refusal);
     }
+    this.inspector?.after(call, refusal === undefined ? this.backend.name : "cpu", refusal);
     return undefined;
   }
 

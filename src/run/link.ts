@@ -61,6 +61,12 @@ export class Linker {
     return linked;
   }
 
+  /** What a node of a format whose attributes are bound with it (ONNX) means with other ones; undefined for ops with a schema. */
+  withAttributes(node: Node, attributes: Node["attributes"]): BoundOp | undefined {
+    if ((node.schema ?? this.#ownSchema(node.op)) !== undefined) return undefined;
+    return bindOnnx(this.#env.onnx, { ...node, attributes }, (t) => this.#env.constant(t));
+  }
+
   /** The op names of a function's graph that have no meaning, with how often they occur. */
   method(cls: ClassType, name: string): LinkedFunction {
     const decl = cls.methods.get(name);

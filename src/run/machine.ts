@@ -4,7 +4,7 @@
  */
 
 import type { Datum, Future, Instance } from "../ir/datum.ts";
-import type { Node } from "../ir/graph.ts";
+import type { FunctionDecl, Node } from "../ir/graph.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { OpSteps } from "../ops/registry.ts";
 import type { TraceFrame } from "../tensor/traceback.ts";
@@ -15,7 +15,7 @@ import type { Planner } from "./plan/planner.ts";
 
 /** Why a block runs, and what its end means. */
 export type Role =
-  | { readonly kind: "function"; readonly name: string }
+  | { readonly kind: "function"; readonly name: string; readonly decl: FunctionDecl }
   | { readonly kind: "branch" }
   | { readonly kind: "loop"; trip: number; readonly limit: number }
   | { readonly kind: "fork" };
@@ -293,6 +293,45 @@ export class Machine {
     }
   }
 
+  /** The instruction that `advance` runs next; undefined where it ends a block, goes on with a waiting op, or has nothing left to do. */
+  get next(): Instruction | undefined {
+    if (this.#pending !== undefined) return undefined;
+    const frame = this.tasks.at(-1)?.frames.at(-1);
+    return frame?.block.instructions[frame.position];
+  }
+
+  /** Ends blocks until an instruction is next: the one state that a time names. @throws as `advance` does */
+  settle(): Status {
+    while (this.#pending === undefined && this.next === undefined) {
+      const status = this.advance();
+      if (status !== "more") return status;
+    }
+    return this.#pending === undefined ? "more" : "waiting";
+  }
+
+  /** Goes on as though the next instruction had run and had given `outputs`. @throws bad-argument unless they are as many as its results */
+  skip(outputs: readonly Datum[]): void {
+    const frame = this.tasks.at(-1)?.frames.at(-1);
+    const instruction = this.next;
+    if (frame === undefined || instruction === undefined) throw new OpwiseError("bad-argument", "no instruction is next");
+    if (instruction.results.length !== outputs.length) {
+      throw new OpwiseError("bad-argument", `\`${instruction.node.op}\` has ${instruction.results.length} results`, { got: `${outputs.length} values for them` });
+    }
+    const inputs = this.nextInputs();
+    frame.position++;
+    this.time++;
+    store(frame.registers, instruction.results, outputs);
+    kill(frame.registers, instruction.kills);
+    if (this.listener !== undefined) this.#emitOp(instruction, inputs, outputs);
+  }
+
+  /** What the next instruction's operands are now. */
+  nextInputs(): readonly Datum[] {
+    const frame = this.tasks.at(-1)?.frames.at(-1);
+    const instruction = this.next;
+    return frame === undefined || instruction === undefined ? [] : gather(instruction.operands, frame.registers);
+  }
+
   /** Whether an op waits in the middle; its state is in a generator, which a snapshot cannot hold. */
   get inRead(): boolean {
     return this.#pending !== undefined;
@@ -301,7 +340,7 @@ export class Machine {
   #enter(fn: LinkedFunction, args: readonly Datum[], owner: Instruction | undefined, returnTo: Datum[] | undefined): void {
     const registers = new Array<Datum>(fn.registers).fill(null);
     store(registers, fn.body.inputs, args);
-    this.#open({ block: fn.body, position: 0, registers, role: { kind: "function", name: fn.decl.name }, owner, returnTo }, "call", fn.decl.name, fn);
+    this.#open({ block: fn.body, position: 0, registers, role: { kind: "function", name: fn.decl.name, decl: fn.decl }, owner, returnTo }, "call", fn.decl.name, fn);
   }
 
   #open(frame: Frame, what: BlockKind, name: string, fn?: LinkedFunction): void {

@@ -1,10 +1,10 @@
 /** A session: one instance of a model on one backend. */
 
 import type { Datum, Instance } from "../ir/datum.ts";
-import { allFunctions, type FunctionDecl, isForeign, type Param, type Program } from "../ir/graph.ts";
+import { allFunctions, type FunctionDecl, isForeign, type Node, type Param, type Program } from "../ir/graph.ts";
 import { T, type Type } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
-import type { OpTable, Registry } from "../ops/registry.ts";
+import type { BoundOp, OpTable, Registry } from "../ops/registry.ts";
 import { copyInto } from "../prims/calls.ts";
 import type { Backend } from "../prims/backend.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
@@ -305,10 +305,18 @@ export class Session {
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */
   machine(method: string, args: readonly Input[], options: RunOptions = {}): Machine {
-    const job = this.#prepare(method, args, {});
+    return this.begin(method, args, {}, options).machine;
+  }
+  /** As `invoke`, for who drives the machine himself. ONNX: `kwargs` are the feeds. */
+  begin(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): SteppedCall {
+    const job = this.#prepare(method, args, this.#checkFeeds(kwargs));
     const machine = this.#newMachine(options);
     machine.start(job.fn, job.args);
-    return machine;
+    return { machine, finish: () => job.finish(machine.result ?? unreachable("a call that has not ended")), placed: (error) => this.#placed(error) };
+  }
+  /** What a node means with other attributes, for who runs it by itself; undefined for ops whose arguments are operands. */
+  withAttributes(node: Node, attributes: Node["attributes"]): BoundOp | undefined {
+    return this.#linker.withAttributes(node, attributes);
   }
   /** The session's own objects: what a snapshot must cover besides the machine. */
   get roots(): readonly Datum[] {
@@ -565,6 +573,15 @@ export class Session {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** A call that its caller steps. */
+export interface SteppedCall {
+  readonly machine: Machine;
+  /** The call's result once the machine is done. */
+  readonly finish: () => Returned;
+  /** An error that `machine.advance` threw, with its place in the file. */
+  readonly placed: (error: unknown) => unknown;
 }
 
 interface Job {

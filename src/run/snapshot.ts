@@ -17,6 +17,16 @@ export interface Snapshot {
   restore(): void;
   /** Lets go of what the snapshot keeps. */
   dispose(): void;
+  /** The storages that the data at this time lies in: kept alive by the snapshot. */
+  readonly storages: ReadonlySet<Storage>;
+  /** Old contents of storages that were written since. */
+  readonly saved: ReadonlySet<Uint8Array>;
+  /** How many records (tensors, containers, objects, storages) it can put back. */
+  readonly records: number;
+}
+
+function copyOfState(state: GeneratorState): GeneratorState {
+  return { ...state, words: state.words.slice() };
 }
 
 function copyTasks(tasks: readonly Task[], registersOf: (r: Datum[]) => Datum[]): Task[] {
@@ -47,6 +57,7 @@ export function takeSnapshot(machine: Machine, roots: readonly Datum[]): Snapsho
   const undo: (() => void)[] = [];
   const release: (() => void)[] = [];
   const storages = new Set<Storage>();
+  const kept = new Set<Uint8Array>();
   walkData([...roots, ...machineRoots(machine)], (value) => {
     if (value instanceof Tensor) {
       const { storage, dtype, shape, strides, offset, conj, neg, quantizer, lengths, requiresGrad } = value;
@@ -64,6 +75,9 @@ export function takeSnapshot(machine: Machine, roots: readonly Datum[]): Snapsho
     } else if (value.kind === "future") {
       const { state } = value;
       undo.push(() => void (value.state = state));
+    } else if (value.kind === "generator") {
+      const state = copyOfState(value.state);
+      undo.push(() => void Object.assign(value.state, copyOfState(state)));
     }
   });
   for (const storage of storages) {
@@ -71,31 +85,39 @@ export function takeSnapshot(machine: Machine, roots: readonly Datum[]): Snapsho
     let saved: Uint8Array | undefined;
     const saver = (bytes: Uint8Array): void => {
       saved = bytes;
+      kept.add(bytes);
     };
     storage.saveBeforeWrite(saver);
     release.push(() => storage.forgetSaver(saver));
     undo.push(() => {
       if (saved === undefined) return;
       storage.restore(saved, version);
+      kept.delete(saved);
       saved = undefined;
       storage.saveBeforeWrite(saver);
     });
   }
-  const generator = machine.executor.generator;
-  const state: GeneratorState = { ...generator, words: generator.words.slice() };
+  const { executor } = machine;
+  const state = copyOfState(executor.generator);
+  const { budget, work } = executor;
   const tasks = copyTasks(machine.tasks, copier());
   const { time, result } = machine;
   return {
     time,
     restore: () => {
       for (const step of undo) step();
-      Object.assign(generator, { ...state, words: state.words.slice() });
+      Object.assign(executor.generator, copyOfState(state));
+      Object.assign(executor, { budget, work });
       machine.tasks = copyTasks(tasks, copier());
       machine.time = time;
       machine.result = result;
     },
     dispose: () => {
       for (const step of release) step();
+      kept.clear();
     },
+    storages,
+    saved: kept,
+    records: undo.length,
   };
 }

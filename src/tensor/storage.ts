@@ -227,13 +227,14 @@ export class Storage {
     const savers = this.#savers;
     this.#savers = undefined;
     if (savers === undefined) return;
-    const copy = new Uint8Array(this.bytes().subarray(0, this.#nbytes));
-    for (const saver of savers) saver(copy);
+    const bytes = this.bytes().subarray(0, this.#nbytes);
+    const kept = this.#borrowed ? bytes : new Uint8Array(bytes); // borrowed bytes are never written
+    for (const saver of savers) saver(kept);
   }
 
-  /** Calls `saver` once with a copy of the bytes as they are now, just before they next change. */
+  /** Calls `saver` once with the bytes as they are now, just before they next change. The bytes it gets are never written. */
   saveBeforeWrite(saver: (bytes: Uint8Array) => void): void {
-    this.#savers = [...(this.#savers ?? []), saver];
+    (this.#savers ??= []).push(saver);
   }
   /** Withdraws a saver. */
   forgetSaver(saver: (bytes: Uint8Array) => void): void {
@@ -241,13 +242,14 @@ export class Storage {
     this.#savers = left !== undefined && left.length > 0 ? left : undefined;
   }
 
-  /** Puts back saved bytes. */
+  /** Puts back saved bytes, which stay the saver's: they are copied before the next write. Whoever else wants today's bytes gets them first. */
   restore(bytes: Uint8Array, version: number): void {
+    if (this.#savers !== undefined) this.#save();
     this.#dropDevice();
-    this.#bytes = new Uint8Array(bytes);
+    this.#bytes = bytes;
     this.#nbytes = bytes.byteLength;
     this.#views = [];
-    this.#borrowed = false;
+    this.#borrowed = true;
     this.#load = undefined;
     this.version = version;
   }
