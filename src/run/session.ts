@@ -279,8 +279,8 @@ export class Session {
   }
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */
-  machine(method: string, args: readonly Input[], options: RunOptions = {}): Machine {
-    const job = this.#prepare(method, args, {});
+  machine(method: string, args: readonly Input[], options: RunOptions = {}, kwargs: Readonly<Record<string, Input>> = {}): Machine {
+    const job = this.#prepare(method, args, kwargs);
     const machine = this.#newMachine(options);
     machine.start(job.fn, job.args);
     return machine;

@@ -3,9 +3,9 @@
  * and isolated (side B gets side A's inputs), and the pair gives the verdict. A is the reference.
  */
 
-import type { Node } from "../../ir/graph.ts";
 import type { Backend } from "../../prims/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { type Numbering, numberingOf, placeOf as sourcePlace, sourceOf } from "../graph.ts";
 import { HOPELESS, Judge, type Judgement, type Override, type Profile } from "./budget.ts";
 import { lookAlikes } from "./hypotheses.ts";
 import { metricsOf, placeOf, relativeError } from "./metrics.ts";
@@ -13,7 +13,7 @@ import { sameBits } from "./numbers.ts";
 import { classOf } from "./op-class.ts";
 import { type Pairing, type Pair, samePairs } from "./pairs.ts";
 import { Replay, rerun } from "./replay.ts";
-import { type Execution, numberNodes, type Tape, tensorsIn } from "./tape.ts";
+import { type Execution, type Tape, tensorsIn } from "./tape.ts";
 import { type Detail, LEAST_RELATIVE, MAX_GAIN, type Place, type Row, type Verdict } from "./verdict.ts";
 
 export interface CompareOptions {
@@ -57,17 +57,20 @@ export interface Comparison {
 /** Numbers and names of a tape's executions. */
 export class Places {
   readonly #tape: Tape;
-  readonly #numbers: ReadonlyMap<Node, number>;
+  readonly #numbers: Numbering;
   constructor(tape: Tape) {
     this.#tape = tape;
-    this.#numbers = numberNodes(tape.program);
+    this.#numbers = numberingOf(tape.program);
   }
   of(index: number): Place {
     const e = this.#tape.executions[index];
-    if (e === undefined) return { t: index, node: -1, nth: 0, op: "", module: "", source: undefined, name: undefined };
-    const { location } = e.node;
-    const archive = location === undefined || location.line === 0 ? undefined : `${location.record}:${location.line}`;
-    return { t: index, node: this.#numbers.get(e.node) ?? -1, nth: e.nth, op: e.node.op, module: e.module, source: location?.python?.() ?? archive, name: e.node.name ?? e.node.results[0]?.name };
+    if (e === undefined) return { t: index, node: -1, nth: 0, op: "", module: "", source: undefined, text: undefined, name: undefined };
+    const at = sourcePlace(sourceOf(e.node.location));
+    const id = this.#numbers.nodeId(e.node);
+    return {
+      t: index, node: id, nth: e.nth, op: e.node.op, module: e.module, source: at === undefined ? undefined : `${at.file}:${at.line}`, text: at?.text,
+      name: e.node.name ?? this.#numbers.graph.values[this.#numbers.graph.nodes[id - 1]?.results[0] ?? -1]?.name,
+    };
   }
 }
 

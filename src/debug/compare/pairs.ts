@@ -3,7 +3,7 @@
 import type { Backend } from "../../prims/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Replay } from "./replay.ts";
-import { type Execution, type Tape, tensorsIn } from "./tape.ts";
+import { type Execution, mapTensors, type Tape, tensorsIn } from "./tape.ts";
 
 /** Two executions that are one, by some of their results. */
 export interface Pair {
@@ -80,11 +80,15 @@ export function samePairs(a: Tape, b: Tape): Pairing {
       if (x === undefined || y === undefined) return [];
       const replay = new Replay(b, { backend: options.backendB, cpu: options.cpu });
       const given = tensorsIn(x.args);
-      tensorsIn(y.args).forEach((t, i) => {
+      const own = tensorsIn(y.args);
+      own.forEach((t, i) => {
         const value = given[i];
         if (value !== undefined && !isWeight(b, t)) replay.substitute(t, value);
       });
-      const outs = tensorsIn((await replay.run(withGenerator(y, x))).outs);
+      // Numbers that the run worked out (sizes, counts) are inputs too; those of another program may be what is wrong with it.
+      let at = 0;
+      const args = a.program === b.program && given.length === own.length ? x.args.map((arg) => mapTensors(arg, (t) => own[at++] ?? t)) : y.args;
+      const outs = tensorsIn((await replay.run({ ...withGenerator(y, x), args })).outs);
       replay.dispose();
       return pair.outputs.map(([, j]) => outs[j]);
     },

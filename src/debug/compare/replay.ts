@@ -59,6 +59,8 @@ export class Replay {
   readonly executor: Executor;
   readonly #options: ReplayOptions;
   readonly #memory = new Map<number, Memory>();
+  /** Records of what came out: a slice may begin elsewhere this time. */
+  readonly #records = new Map<Tensor, Tensor>();
   readonly #freezer = new Freezer();
   readonly #generator: GeneratorState = { seed: 0n, words: new Uint32Array(624), position: 0, nextFloat: undefined, nextDouble: undefined };
 
@@ -68,10 +70,18 @@ export class Replay {
     this.executor = new Executor({ backend: options.backend, cpu: options.cpu, generator: this.#generator });
   }
 
-  /** Puts a value in a recorded tensor's place, for what is run from here on; converted to the recorded dtype, shape and strides. */
+  /** Puts a value in a recorded tensor's place, for what is run from here on; converted to the recorded dtype and strides. A value of another shape keeps it. */
   substitute(recorded: Tensor, value: Tensor): void {
     const origin = this.#originOf(recorded);
     const memory = this.#memory.get(origin.storage);
+    if (recorded.shape.length !== value.shape.length || recorded.shape.some((n, i) => n !== value.shape[i])) {
+      const own = Tensor.zeros(value.shape, this.#options.wide === true ? widened(recorded.dtype) : recorded.dtype);
+      own.quantizer = recorded.quantizer;
+      writeNumbers(own, numbersOf(value));
+      this.#memory.set(origin.storage, { storage: own.storage, version: origin.version });
+      this.#records.set(recorded, own);
+      return;
+    }
     if (memory?.version !== origin.version && !this.#isWide(recorded) && sameLayout(recorded, value)) {
       this.#memory.set(origin.storage, { storage: Storage.wrap(value.storage.bytes(), true), version: origin.version });
       return;
@@ -116,6 +126,8 @@ export class Replay {
     const origin = this.tape.origin(recorded);
     if (origin === undefined) return recorded; // a caller's own
     const memory = this.#memory.get(origin.storage);
+    const own = this.#records.get(recorded);
+    if (own !== undefined && own.storage === memory?.storage && memory.version === origin.version) return recordOver(own, own.storage);
     if (memory?.version === origin.version) return this.#over(recorded, memory.storage);
     const storage = this.#fresh(recorded);
     this.#memory.set(origin.storage, { storage, version: origin.version });
@@ -137,7 +149,7 @@ export class Replay {
     }
     if (this.#options.wide === true) outs = outs.map((o) => mapTensors(o, widenTensor));
     const writes = this.#settle(execution, tensorsIn(args), tensorsIn(outs));
-    return { ...execution, bound, args: frozen, outs: outs.map((o) => this.#freezer.datum(o)), writes };
+    return { ...execution, bound, args: frozen, outs: outs.map((o) => this.#freezer.datum(o, execution.index)), writes };
   }
 
   /** Pairs what came out with what was recorded; gives the written arguments. */
@@ -149,7 +161,9 @@ export class Replay {
     };
     recorded.forEach((tensor, i) => {
       const out = outs[i];
-      if (out !== undefined) note(tensor, out.storage);
+      if (out === undefined) return;
+      note(tensor, out.storage);
+      this.#records.set(tensor, recordOver(out, out.storage));
     });
     const given = tensorsIn(execution.args);
     return execution.writes.map((after) => {
@@ -222,11 +236,19 @@ export async function rerun(tape: Tape, options: Rerun): Promise<Tape> {
       executions.push({ ...execution, outs: execution.outs.map((o) => mapTensors(o, (t) => values.get(t) ?? t)) });
     } else if (again || dirty) {
       const ran = await replay.run(execution);
-      const pairs: (readonly [readonly Tensor[], readonly Tensor[]])[] = [[tensorsIn(execution.args), tensorsIn(ran.args)]];
-      for (const [from, to] of pairs) from.forEach((t, i) => void (to[i] !== undefined && tape.origin(t) !== undefined && origins.set(to[i], tape.origin(t) as Origin)));
+      // What an earlier execution gave is the same object among its results and among the arguments here, as on the first tape.
+      const given = tensorsIn(execution.args);
+      let at = 0;
+      const args = ran.args.map((a) => mapTensors(a, (t) => {
+        const recordedArg = given[at++];
+        const origin = recordedArg === undefined ? undefined : tape.origin(recordedArg);
+        const known = recordedArg === undefined ? undefined : values.get(recordedArg);
+        if (origin !== undefined) origins.set(known ?? t, origin);
+        return known ?? t;
+      }));
       tensorsIn(ran.outs).forEach((value, i) => void (recorded[i] !== undefined && put(recorded[i], value)));
       ran.writes.forEach((value, i) => void (execution.writes[i] !== undefined && put(execution.writes[i], value)));
-      executions.push(ran);
+      executions.push({ ...ran, args });
     } else executions.push(execution);
   }
   const outputs = tape.outputs.map((o) => mapTensors(o, (t) => {

@@ -6,7 +6,7 @@
  */
 
 import { type Datum, type Instance, makeDict, makeList, makeTuple } from "../../ir/datum.ts";
-import { type Node, type Program, walkNodes } from "../../ir/graph.ts";
+import type { Node, Program } from "../../ir/graph.ts";
 import type { BoundOp } from "../../ops/registry.ts";
 import type { Input } from "../../run/convert.ts";
 import type { Frame, Machine } from "../../run/machine.ts";
@@ -62,6 +62,8 @@ export interface Origin {
 
 export interface TapeOptions {
   readonly method?: string | undefined;
+  /** Inputs by name, besides those by position. */
+  readonly named?: Readonly<Record<string, Input>> | undefined;
   /** Bytes that a tape may hold, else `out-of-memory`; default 4 GiB. */
   readonly maxBytes?: number | undefined;
   readonly maxSteps?: number | undefined;
@@ -189,7 +191,7 @@ export function modulePaths(roots: readonly Datum[]): Map<Instance, string> {
 
 /** Runs a method of the session and records it. @throws out-of-memory beyond `maxBytes`; what the model raises */
 export async function record(session: Session, inputs: readonly Input[], options: TapeOptions = {}): Promise<Tape> {
-  const machine = session.machine(options.method ?? "forward", inputs, { maxSteps: options.maxSteps });
+  const machine = session.machine(options.method ?? "forward", inputs, { maxSteps: options.maxSteps }, options.named);
   const freezer = new Freezer(options.maxBytes);
   const paths = modulePaths(session.roots);
   const modules = new WeakMap<Frame, string>();
@@ -214,7 +216,7 @@ export async function record(session: Session, inputs: readonly Input[], options
         await syncAll(next.args);
         const tensors = reachableTensors(next.args);
         pending = {
-          execution: { index: executions.length, node, nth, module: next.module, bound: next.instruction.bound, args: next.args.map((a) => freezer.datum(a)), generator: copyOfGenerator(machine.executor.generator) },
+          execution: { index: executions.length, node, nth, module: node.location?.module?.() ?? next.module, bound: next.instruction.bound, args: next.args.map((a) => freezer.datum(a)), generator: copyOfGenerator(machine.executor.generator) },
           live: next.args, versions: tensors.map((t) => t.storage.version), tensors,
         };
       }
@@ -288,17 +290,3 @@ export function copyOfGenerator(state: GeneratorState): GeneratorState {
 function sameGenerator(a: GeneratorState | undefined, b: GeneratorState): boolean {
   return a !== undefined && a.seed === b.seed && a.position === b.position && a.nextFloat === b.nextFloat && a.nextDouble === b.nextDouble && a.words.every((w, i) => w === b.words[i]);
 }
-
-/** Numbers of a program's nodes in the order of its functions: `#412` in all faces. */
-export function numberNodes(program: Program): Map<Node, number> {
-  const numbers = new Map<Node, number>();
-  const add = (graph: () => Parameters<typeof walkNodes>[0]): void => walkNodes(graph(), (node) => void (numbers.has(node) || numbers.set(node, numbers.size)));
-  if (program.main !== undefined) add(program.main.graph);
-  for (const cls of program.classes.values()) {
-    if (cls.kind !== "Class" || cls.name.startsWith("__torch__.torch.classes.")) continue;
-    for (const method of cls.methods.values()) add(method.graph);
-  }
-  for (const fn of program.functions.values()) add(fn.graph);
-  return numbers;
-}
-

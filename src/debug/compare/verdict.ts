@@ -22,6 +22,8 @@ export interface Place {
   readonly module: string;
   /** The author's line, where one is known, else the archive's. */
   readonly source: string | undefined;
+  /** Its text. */
+  readonly text: string | undefined;
   /** Name of the node or its first result, where the format has one. */
   readonly name: string | undefined;
 }

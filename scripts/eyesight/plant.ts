@@ -1,0 +1,70 @@
+/** Plants faults into recorded runs and asks `compare` for them. */
+
+import { compareTapes, type Comparison } from "../../src/debug/compare/compare.ts";
+import { relativeError } from "../../src/debug/compare/metrics.ts";
+import { sameBits } from "../../src/debug/compare/numbers.ts";
+import { Replay, rerun } from "../../src/debug/compare/replay.ts";
+import { type Execution, type Tape, tensorsIn } from "../../src/debug/compare/tape.ts";
+import type { BoundOp } from "../../src/ops/registry.ts";
+import type { Backend } from "../../src/prims/backend.ts";
+import { isOpwiseError } from "../../src/tensor/error.ts";
+import { type Fault, FAULTS, faultsOf } from "./faults.ts";
+
+/** Less than this is no fault but another rounding: a fault that cannot be told from one is not planted there. */
+const VISIBLE = 1e-6;
+
+export interface Planting {
+  readonly fault: Fault;
+  readonly execution: Execution;
+  readonly bound: BoundOp;
+  /** The run with the fault in it. */
+  readonly spoiled: Tape;
+}
+
+/** Where a fault shows in a run: the middle one of the executions that can have it, whose results it changes, and whose results reach an output. */
+export async function plantingOf(tape: Tape, fault: Fault, host: Backend): Promise<Planting | undefined> {
+  const candidates = tape.executions.filter((e) => faultsOf(e).includes(fault));
+  const middle = Math.floor(candidates.length / 2);
+  for (const execution of [...candidates.slice(middle), ...candidates.slice(0, middle)].slice(0, 6)) {
+    const bound = fault.plant(execution);
+    if (bound === undefined) continue;
+    try {
+      const replay = new Replay(tape, { backend: host, cpu: host, boundOf: () => bound });
+      const [got, want] = [tensorsIn((await replay.run(execution)).outs), tensorsIn(execution.outs)];
+      if (!want.some((t, i) => relativeError(t, got[i]) > VISIBLE)) continue;
+      const spoiled = await rerun(tape, { backend: host, cpu: host, again: (e) => e === execution, boundOf: (e) => (e === execution ? bound : e.bound) });
+      const [before, after] = [tensorsIn(tape.outputs), tensorsIn(spoiled.outputs)];
+      if (before.some((t, i) => after[i] === undefined || !sameBits(t, after[i]))) return { fault, execution, bound, spoiled };
+    } catch (error) {
+      if (!isOpwiseError(error)) throw error; // with the fault in it the model raises: there is nothing to compare
+    }
+  }
+  return undefined;
+}
+
+/** Every fault that shows in the run. */
+export async function plantingsOf(tape: Tape, host: Backend): Promise<Planting[]> {
+  const out: Planting[] = [];
+  for (const fault of FAULTS) {
+    const planting = await plantingOf(tape, fault, host);
+    if (planting !== undefined) out.push(planting);
+  }
+  return out;
+}
+
+export interface Sighting {
+  readonly comparison: Comparison;
+  /** What compare says instead of naming the planted execution as the only source; undefined where it is right. */
+  readonly problem: string | undefined;
+}
+
+/** Compares the run with the spoiled one: the planted execution has to be the source, and the only one. */
+export async function sighted(tape: Tape, planting: Planting, host: Backend): Promise<Sighting> {
+  const comparison = await compareTapes(tape, planting.spoiled, { backendA: host, backendB: host, cpu: host, hypotheses: false });
+  const sources = comparison.sources.map((i) => comparison.rows[i]);
+  const at = planting.execution.index;
+  const named = sources.map((row) => `${row?.a.op ?? ""} at ${row?.a.t ?? -1}`).join(", ");
+  const row = comparison.rows.find((r) => r.a.t === at);
+  if (sources.length === 1 && sources[0]?.a.t === at) return { comparison, problem: undefined };
+  return { comparison, problem: `wanted ${planting.execution.node.op} at ${at} (it is ${row?.verdict ?? "not there"}, isolated ${row?.isolated?.toPrecision(3) ?? "–"}×), got ${named || "nothing"}` };
+}
