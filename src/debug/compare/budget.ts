@@ -337,7 +337,7 @@ interface Allowance {
   readonly at: (i: number) => number;
 }
 
-/** Norms' `|γ| (|x| + |μ|) / σ + |β|`, row-major like x. */
+/** Norms' `|γ| (|x| + μ) / σ + |β|`, row-major like x; μ is the mean of |x|, which is what its error comes from. */
 const NORMS: Readonly<Record<string, (region: SeenRegion) => Float64Array>> = {
   layer_norm: (r) => rowNorm(r, innerSize(r), (i, n) => i % n, false),
   rms_norm: (r) => rowNorm(r, innerSize(r), (i, n) => i % n, true),
@@ -381,14 +381,19 @@ function rowNorm(r: SeenRegion, n: number, channelOf: (i: number, n: number) => 
   const numbers = x?.numbers ?? [];
   const out = new Float64Array(numbers.length);
   for (let row = 0; row < numbers.length; row += n) {
-    let [sum, squares] = [0, 0];
-    for (let i = row; i < row + n; i++) sum += numbers[i] ?? 0;
+    let [sum, sizes, squares] = [0, 0, 0];
+    for (let i = row; i < row + n; i++) {
+      sum += numbers[i] ?? 0;
+      sizes += Math.abs(numbers[i] ?? 0);
+    }
     const mean = centred ? 0 : sum / n;
+    // The mean is off by what its terms are worth, however much they cancel.
+    const offset = centred ? 0 : sizes / n;
     for (let i = row; i < row + n; i++) squares += ((numbers[i] ?? 0) - mean) ** 2;
     const deviation = Math.sqrt(squares / n + eps);
     for (let i = row; i < row + n; i++) {
       const c = channelOf(i, n);
-      out[i] = (Math.abs(weight?.[c] ?? 1) * (Math.abs(numbers[i] ?? 0) + Math.abs(mean))) / deviation + Math.abs(bias?.[c] ?? 0);
+      out[i] = (Math.abs(weight?.[c] ?? 1) * (Math.abs(numbers[i] ?? 0) + offset)) / deviation + Math.abs(bias?.[c] ?? 0);
     }
   }
   return out;
