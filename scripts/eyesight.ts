@@ -21,7 +21,9 @@ function option(name: string): string | undefined {
 }
 const [dir] = words;
 if (dir === undefined || dir.startsWith("--") || !existsSync(dir)) {
-  console.error("usage: npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends wasm,tfjs] [--models 50] [--seconds PER_MODEL]");
+  console.error(
+    "usage: npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends wasm,tfjs] [--models 50] [--seconds PER_MODEL]",
+  );
   process.exit(2);
 }
 const corpus = option("corpus");
@@ -30,10 +32,23 @@ const only = option("only");
 const backends = (option("backends") ?? "wasm,tfjs").split(",");
 const most = Number(option("models") ?? 50);
 /** Corpus models that faults are planted in. */
-const PLANTED = ["bert_tiny", "vit_tiny", "yolo_head_nms", "vae", "whisper_tiny", "unet_interpolate", "t5_tiny", "wav2vec2_tiny", "mobilenet_inverted_residual", "transformer_encoder_scripted"];
+const PLANTED = [
+  "bert_tiny",
+  "vit_tiny",
+  "yolo_head_nms",
+  "vae",
+  "whisper_tiny",
+  "unet_interpolate",
+  "t5_tiny",
+  "wav2vec2_tiny",
+  "mobilenet_inverted_residual",
+  "transformer_encoder_scripted",
+];
 
 const host = cpu();
-const benchmarks = foldersWith(dir, "model.json").flatMap((folder) => ["model.pt", "model.onnx"].filter((file) => existsSync(join(folder, file))).map((file) => ({ folder, file })));
+const benchmarks = foldersWith(dir, "model.json").flatMap((folder) =>
+  ["model.pt", "model.onnx"].filter((file) => existsSync(join(folder, file))).map((file) => ({ folder, file })),
+);
 const cases = corpus === undefined ? [] : foldersWith(corpus, "case.json");
 
 async function* subjects(folders: readonly string[]): AsyncGenerator<Subject> {
@@ -60,15 +75,24 @@ async function plantedPart(): Promise<void> {
     const plantings = await plantingsOf(tape, host);
     const problems: string[] = [];
     for (const planting of plantings) {
-      const { problem } = await sighted(tape, planting, host);
+      const { problem } = await sighted(planting, host);
       count++;
       seen.add(planting.fault.name);
       if (problem !== undefined) problems.push(`${planting.fault.name}: ${problem}`);
     }
-    say(problems.length === 0, `planted ${subject.name}: ${plantings.length - problems.length} of ${plantings.length} faults named as the only source, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    say(
+      problems.length === 0,
+      `planted ${subject.name}: ${plantings.length - problems.length} of ${plantings.length} faults named as the only source, ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
     for (const problem of problems) console.log(`     ${problem}`);
   }
-  console.log(`planted: ${count} faults of ${seen.size} kinds; never shown: ${FAULTS.filter((f) => !seen.has(f.name)).map((f) => f.name).join(", ") || "none"}`);
+  console.log(
+    `planted: ${count} faults of ${seen.size} kinds; never shown: ${
+      FAULTS.filter((f) => !seen.has(f.name))
+        .map((f) => f.name)
+        .join(", ") || "none"
+    }`,
+  );
 }
 
 async function cleanPart(): Promise<void> {
@@ -80,16 +104,30 @@ async function cleanPart(): Promise<void> {
       try {
         const a = await taped(subject, host);
         const b = await taped(subject, backend);
-        const c = await compareTapes(a, b, { backendA: host, backendB: backend, cpu: host, profile: name.startsWith("tfjs") ? "portable" : "strict", hypotheses: false });
+        const c = await compareTapes(a, b, {
+          backendA: host,
+          backendB: backend,
+          cpu: host,
+          profile: name.startsWith("tfjs") ? "portable" : "strict",
+          hypotheses: false,
+        });
         if (c.rows.length === 0) continue;
         models++;
         values += c.rows.length;
         const worst = c.rows.reduce((x, row) => Math.max(x, row.isolated ?? 0), 0);
         largest = Math.max(largest, worst > 1 ? 0 : worst);
         if (c.sources.length > 0) alarms++;
-        const named = c.sources.slice(0, 4).map((i) => `${c.rows[i]?.a.op ?? ""} ${c.rows[i]?.shape.join("x") ?? ""} ${c.rows[i]?.isolated?.toPrecision(3) ?? ""}×`).join(", ");
-        const odd = c.rows.filter((row) => row.verdict !== "ok" && row.verdict !== "source").map((row) => `${row.verdict} ${row.a.op} ${row.isolated?.toPrecision(2) ?? ""}`);
-        say(c.sources.length === 0, `clean ${name} ${subject.name}: ${c.rows.length} values, worst ${worst.toPrecision(2)}×${named === "" ? "" : `: ${named}`}${odd.length === 0 ? "" : ` (${[...new Set(odd)].slice(0, 4).join(", ")})`}${c.diverged === undefined ? "" : " runs part ways"}`);
+        const named = c.sources
+          .slice(0, 4)
+          .map((i) => `${c.rows[i]?.a.op ?? ""} ${c.rows[i]?.shape.join("x") ?? ""} ${c.rows[i]?.isolated?.toPrecision(3) ?? ""}×`)
+          .join(", ");
+        const odd = c.rows
+          .filter((row) => row.verdict !== "ok" && row.verdict !== "source")
+          .map((row) => `${row.verdict} ${row.a.op} ${row.isolated?.toPrecision(2) ?? ""}`);
+        say(
+          c.sources.length === 0,
+          `clean ${name} ${subject.name}: ${c.rows.length} values, worst ${worst.toPrecision(2)}×${named === "" ? "" : `: ${named}`}${odd.length === 0 ? "" : ` (${[...new Set(odd)].slice(0, 4).join(", ")})`}${c.diverged === undefined ? "" : " runs part ways"}`,
+        );
       } catch (error) {
         if (!isOpwiseError(error)) throw error;
         console.log(`     ${subject.name}: ${error.code} ${error.message.split("\n")[0] ?? ""}`);

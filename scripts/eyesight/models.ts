@@ -48,7 +48,10 @@ export async function corpusCase(folder: string): Promise<Subject | undefined> {
   if (file === undefined || call === undefined || "raises" in call) return undefined;
   const arrays = existsSync(join(folder, "data.npz")) ? await readNpz(await openSource(join(folder, "data.npz"))) : new Map<string, NpyArray>();
   return {
-    name: basename(folder), model: await load(file), method: String(call["method"]), args: array(call["args"]).map((a) => inputOf(a, arrays)),
+    name: basename(folder),
+    model: await load(file),
+    method: String(call["method"]),
+    args: array(call["args"]).map((a) => inputOf(a, arrays)),
     named: Object.fromEntries(Object.entries(object(call["kwargs"] ?? {})).map(([k, v]) => [k, inputOf(v, arrays)])),
   };
 }
@@ -66,5 +69,8 @@ export async function taped(subject: Subject, backend: Backend): Promise<Tape> {
 
 /** Folders below `dir` that hold the file. */
 export function foldersWith(dir: string, file: string): string[] {
-  return readdirSync(dir).sort().map((f) => join(dir, f)).filter((f) => existsSync(join(f, file)));
+  return readdirSync(dir)
+    .sort()
+    .map((f) => join(dir, f))
+    .filter((f) => existsSync(join(f, file)));
 }

@@ -2,11 +2,12 @@
 
 import { compareTapes, type Comparison } from "../../src/debug/compare/compare.ts";
 import { relativeError } from "../../src/debug/compare/metrics.ts";
-import { sameBits } from "../../src/debug/compare/numbers.ts";
+import { numbersOf, sameBits, writeNumbers } from "../../src/debug/compare/numbers.ts";
 import { Replay, rerun } from "../../src/debug/compare/replay.ts";
 import { type Execution, type Tape, tensorsIn } from "../../src/debug/compare/tape.ts";
 import type { BoundOp } from "../../src/ops/registry.ts";
 import type { Backend } from "../../src/prims/backend.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
 import { isOpwiseError } from "../../src/tensor/error.ts";
 import { type Fault, FAULTS, faultsOf } from "./faults.ts";
 
@@ -17,7 +18,8 @@ export interface Planting {
   readonly fault: Fault;
   readonly execution: Execution;
   readonly bound: BoundOp;
-  /** The run with the fault in it. */
+  /** The run without the fault, and with it. */
+  readonly sound: Tape;
   readonly spoiled: Tape;
 }
 
@@ -25,21 +27,41 @@ export interface Planting {
 export async function plantingOf(tape: Tape, fault: Fault, host: Backend): Promise<Planting | undefined> {
   const candidates = tape.executions.filter((e) => faultsOf(e).includes(fault));
   const middle = Math.floor(candidates.length / 2);
-  for (const execution of [...candidates.slice(middle), ...candidates.slice(0, middle)].slice(0, 6)) {
-    const bound = fault.plant(execution);
+  for (const candidate of [...candidates.slice(middle), ...candidates.slice(0, middle)].slice(0, 6)) {
+    const bound = fault.plant(candidate);
     if (bound === undefined) continue;
     try {
-      const replay = new Replay(tape, { backend: host, cpu: host, boundOf: () => bound });
+      const sound = fault.raise === undefined ? tape : await raised(tape, candidate, fault.raise, host);
+      const execution = sound?.executions[candidate.index];
+      if (sound === undefined || execution === undefined) continue;
+      const replay = new Replay(sound, { backend: host, cpu: host, boundOf: () => bound });
       const [got, want] = [tensorsIn((await replay.run(execution)).outs), tensorsIn(execution.outs)];
       if (!want.some((t, i) => relativeError(t, got[i]) > VISIBLE)) continue;
-      const spoiled = await rerun(tape, { backend: host, cpu: host, again: (e) => e === execution, boundOf: (e) => (e === execution ? bound : e.bound) });
-      const [before, after] = [tensorsIn(tape.outputs), tensorsIn(spoiled.outputs)];
-      if (before.some((t, i) => after[i] === undefined || !sameBits(t, after[i]))) return { fault, execution, bound, spoiled };
+      const spoiled = await rerun(sound, { backend: host, cpu: host, again: (e) => e === execution, boundOf: (e) => (e === execution ? bound : e.bound) });
+      const [before, after] = [tensorsIn(sound.outputs), tensorsIn(spoiled.outputs)];
+      if (before.some((t, i) => after[i] === undefined || !sameBits(t, after[i]))) return { fault, execution, bound, sound, spoiled };
     } catch (error) {
       if (!isOpwiseError(error)) throw error; // with the fault in it the model raises: there is nothing to compare
     }
   }
   return undefined;
+}
+
+/** The run with the execution's first operand raised by `by`, where another execution gives it. */
+async function raised(tape: Tape, execution: Execution, by: number, host: Backend): Promise<Tape | undefined> {
+  const [x] = tensorsIn(execution.args);
+  const producer = x === undefined ? undefined : tape.executions[tape.origin(x)?.producer ?? -1];
+  const outs = tensorsIn(producer?.outs ?? []);
+  if (producer === undefined || outs.length !== 1) return undefined;
+  const pins = outs.map((t) => {
+    const out = Tensor.zeros(t.shape, t.dtype);
+    writeNumbers(
+      out,
+      Float64Array.from(numbersOf(t), (v) => v + by),
+    );
+    return out;
+  });
+  return rerun(tape, { backend: host, cpu: host, again: () => false, pins: new Map([[producer.index, pins]]) });
 }
 
 /** Every fault that shows in the run. */
@@ -59,12 +81,15 @@ export interface Sighting {
 }
 
 /** Compares the run with the spoiled one: the planted execution has to be the source, and the only one. */
-export async function sighted(tape: Tape, planting: Planting, host: Backend): Promise<Sighting> {
-  const comparison = await compareTapes(tape, planting.spoiled, { backendA: host, backendB: host, cpu: host, hypotheses: false });
+export async function sighted(planting: Planting, host: Backend): Promise<Sighting> {
+  const comparison = await compareTapes(planting.sound, planting.spoiled, { backendA: host, backendB: host, cpu: host, hypotheses: false });
   const sources = comparison.sources.map((i) => comparison.rows[i]);
   const at = planting.execution.index;
   const named = sources.map((row) => `${row?.a.op ?? ""} at ${row?.a.t ?? -1}`).join(", ");
   const row = comparison.rows.find((r) => r.a.t === at);
   if (sources.length === 1 && sources[0]?.a.t === at) return { comparison, problem: undefined };
-  return { comparison, problem: `wanted ${planting.execution.node.op} at ${at} (it is ${row?.verdict ?? "not there"}, isolated ${row?.isolated?.toPrecision(3) ?? "–"}×), got ${named || "nothing"}` };
+  return {
+    comparison,
+    problem: `wanted ${planting.execution.node.op} at ${at} (it is ${row?.verdict ?? "not there"}, isolated ${row?.isolated?.toPrecision(3) ?? "–"}×), got ${named || "nothing"}`,
+  };
 }

@@ -2,6 +2,7 @@
 /** `opwise`: inspect, run and print models from the terminal. */
 
 import { isOpwiseError } from "../index.ts";
+import { compare } from "./compare.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
@@ -48,6 +49,9 @@ const USAGE = `usage:
                                    files, else those it was exported with, else made up from declared shapes
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
+  opwise compare A B [-i FILE]... [--mode both|isolated|propagated] [--stop-at first|source|end] [--only SELECTOR]
+             [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE]
+                                   two runs (MODEL[@BACKEND][:OPTION,…]), value by value: the first op that is wrong by itself
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
 
@@ -118,6 +122,15 @@ async function main(argv: readonly string[]): Promise<number> {
     case "bench":
       return bench(
         parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),
+      );
+    case "compare":
+      return compare(
+        parseArguments(rest, {
+          flags: ["json", "all", "sample"],
+          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md"],
+          repeated: ["input", "map"],
+          words: 1,
+        }),
       );
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));

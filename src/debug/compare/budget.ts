@@ -66,7 +66,14 @@ function formatOf(dtype: DType): Format {
 }
 
 const cleared = (name: OpClass): Judgement => ({ times: 0, class: name, problem: undefined, over: [], count: 0, tie: false, share: 0, override: undefined });
-const hopeless = (name: OpClass, problem: NonNullable<Judgement["problem"]>, over: readonly number[] = [], count = 0): Judgement => ({ ...cleared(name), times: HOPELESS, problem, over, count, share: 0 });
+const hopeless = (name: OpClass, problem: NonNullable<Judgement["problem"]>, over: readonly number[] = [], count = 0): Judgement => ({
+  ...cleared(name),
+  times: HOPELESS,
+  problem,
+  over,
+  count,
+  share: 0,
+});
 
 export interface JudgeOptions {
   readonly tape: Tape;
@@ -114,7 +121,10 @@ export class Judge {
     // Between formats (float16 against float32) the coarser one's rounding counts.
     const coarse = formatOf(reference.dtype).bits <= formatOf(value.dtype).bits ? reference.dtype : value.dtype;
     if (name === "factorisations") {
-      const residual = residualOf(execution, values.filter((v) => v !== undefined));
+      const residual = residualOf(
+        execution,
+        values.filter((v) => v !== undefined),
+      );
       if (residual !== undefined) return { ...cleared(name), times: residual };
     }
     const given = this.#options.overrides?.find((o) => o.matches(execution));
@@ -369,7 +379,10 @@ function innerSize(r: SeenRegion): number {
   return shape.slice(shape.length - axes).reduce((a, b) => a * b, 1);
 }
 
-function affineOf(r: SeenRegion, operands: SeenRegion["operands"]): { readonly weight: ArrayLike<number> | undefined; readonly bias: ArrayLike<number> | undefined; readonly eps: number } {
+function affineOf(
+  r: SeenRegion,
+  operands: SeenRegion["operands"],
+): { readonly weight: ArrayLike<number> | undefined; readonly bias: ArrayLike<number> | undefined; readonly eps: number } {
   const weight = r.params["weight"] === true ? operands[0]?.numbers : undefined;
   const bias = r.params["bias"] === true ? operands[r.params["weight"] === true ? 1 : 0]?.numbers : undefined;
   return { weight, bias, eps: typeof r.params["eps"] === "number" ? r.params["eps"] : 0 };
@@ -447,7 +460,11 @@ function nonFinite(ref: ArrayLike<number>, got: ArrayLike<number>): { readonly o
   return { over, count };
 }
 
-function judgeBy(ref: ArrayLike<number>, got: ArrayLike<number>, allowed: (i: number) => number): { readonly times: number; readonly over: readonly number[]; readonly count: number; readonly share: number } {
+function judgeBy(
+  ref: ArrayLike<number>,
+  got: ArrayLike<number>,
+  allowed: (i: number) => number,
+): { readonly times: number; readonly over: readonly number[]; readonly count: number; readonly share: number } {
   const over: number[] = [];
   let [times, count, budget, size] = [0, 0, 0, 0];
   for (let i = 0; i < ref.length; i++) {

@@ -12,14 +12,18 @@ export interface ComparisonText {
   readonly inputs?: string;
   /** Every row; else sources, the rows around them and the first victims. */
   readonly all?: boolean;
-  readonly rank?: "err" | "time";
+  readonly rank?: "err" | "time" | undefined;
 }
 
 const VICTIMS = 3;
 
 /** `f32[1,64,56,56]`. */
 export function shapeText(dtype: string, shape: readonly number[]): string {
-  const short = dtype.replace(/^float(\d)/, "f$1").replace(/^bfloat/, "bf").replace(/^u?int(\d)/, (m) => (m.startsWith("u") ? m.replace("uint", "u") : m.replace("int", "i"))).replace(/^complex/, "c");
+  const short = dtype
+    .replace(/^float(\d)/, "f$1")
+    .replace(/^bfloat/, "bf")
+    .replace(/^u?int(\d)/, (m) => (m.startsWith("u") ? m.replace("uint", "u") : m.replace("int", "i")))
+    .replace(/^complex/, "c");
   return `${short}[${shape.join(",")}]`;
 }
 
@@ -48,12 +52,24 @@ function opText(op: string): string {
 
 function tableOf(lines: readonly (readonly string[])[], right: ReadonlySet<number>): string[] {
   const widths = (lines[0] ?? []).map((_, k) => Math.max(...lines.map((line) => (line[k] ?? "").length)));
-  return lines.map((line) => line.map((cell, k) => (right.has(k) ? cell.padStart(widths[k] ?? 0) : cell.padEnd(widths[k] ?? 0))).join("  ").trimEnd());
+  return lines.map((line) =>
+    line
+      .map((cell, k) => (right.has(k) ? cell.padStart(widths[k] ?? 0) : cell.padEnd(widths[k] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
 }
 
 function cells(row: Row): string[] {
   return [
-    String(row.a.t), nodeText(row.a), opText(row.a.op), row.a.module || (row.a.name ?? ""), shapeText(row.dtype, row.shape), timesText(row.isolated), timesText(row.propagated), gainText(row.gain),
+    String(row.a.t),
+    nodeText(row.a),
+    opText(row.a.op),
+    row.a.module || (row.a.name ?? ""),
+    shapeText(row.dtype, row.shape),
+    timesText(row.isolated),
+    timesText(row.propagated),
+    gainText(row.gain),
     `${row.verdict === "source" ? "SOURCE" : row.verdict}${row.verdict === "source" && row.a.source !== undefined ? `  ${row.a.source}` : ""}`,
   ];
 }
@@ -81,10 +97,13 @@ export function detailLines(row: Row, detail: Detail): string[] {
   if (row.problem === "shape") lines.push("the shapes differ");
   if (row.problem === "dtype") lines.push("the dtypes differ");
   if (row.problem === "missing") lines.push("the other side gives nothing");
-  if (row.problem === "non-finite") lines.push(`${detail.violations} elements are NaN or infinite on one side only${detail.place === undefined ? "" : `, ${detail.place}`}`);
+  if (row.problem === "non-finite")
+    lines.push(`${detail.violations} elements are NaN or infinite on one side only${detail.place === undefined ? "" : `, ${detail.place}`}`);
   if (metrics !== undefined && row.problem === undefined) {
     const agree = metrics.top1 === undefined ? "" : ` · top-1 ${Math.round(metrics.top1 * 100)} %`;
-    lines.push(`max|e| ${number(metrics.maxError)} at [${metrics.at.join(",")}] · relL2 ${number(metrics.relL2)} · SQNR ${metrics.sqnr === undefined ? "∞" : Math.round(metrics.sqnr)} dB · cos ${Number(metrics.cosine.toFixed(7))} · ULP p50 ${number(metrics.ulp.p50)} max ${number(metrics.ulp.max)}${agree}`);
+    lines.push(
+      `max|e| ${number(metrics.maxError)} at [${metrics.at.join(",")}] · relL2 ${number(metrics.relL2)} · SQNR ${metrics.sqnr === undefined ? "∞" : Math.round(metrics.sqnr)} dB · cos ${Number(metrics.cosine.toFixed(7))} · ULP p50 ${number(metrics.ulp.p50)} max ${number(metrics.ulp.max)}${agree}`,
+    );
     lines.push(`${detail.violations} of ${detail.elements} over budget${detail.place === undefined ? "" : `, ${detail.place}`}`);
   }
   if (detail.looksLike.length > 0) lines.push(`looks like: ${detail.looksLike.map((h) => `${h.what} (${timesText(h.times)})`).join(", ")}`);
@@ -92,7 +111,9 @@ export function detailLines(row: Row, detail: Detail): string[] {
 }
 
 function alignmentLine(c: Comparison): string {
-  const by = Object.entries(c.by).map(([name, count]) => `${count} ${name}`).join(", ");
+  const by = Object.entries(c.by)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ");
   const only = [c.onlyA.length > 0 ? `${c.onlyA.length} only in A` : "", c.onlyB.length > 0 ? `${c.onlyB.length} only in B` : ""].filter((text) => text !== "");
   return `aligned ${c.aligned} of ${c.of} values (${by})${only.length > 0 ? `; ${only.join(", ")}` : ""}`;
 }
@@ -104,32 +125,52 @@ export function comparisonText(c: Comparison, text: ComparisonText): string {
   const rows = text.rank === "err" ? shown.rows.toSorted((x, y) => (y.isolated ?? 0) - (x.isolated ?? 0)) : shown.rows;
   const hasJudge = rows.some((row) => row.judge !== undefined);
   if (rows.length > 0) {
-    const table = tableOf([
-      ["t", "node", "op", "module", "shape", "isolated", "propagated", "gain", ...(hasJudge ? ["A f64", "B f64"] : []), "verdict"],
-      ...rows.map((row) => {
-        const line = cells(row);
-        return hasJudge ? [...line.slice(0, 8), timesText(row.judge?.a), timesText(row.judge?.b), ...line.slice(8)] : line;
-      }),
-    ], new Set([0, 5, 6, 7, ...(hasJudge ? [8, 9] : [])]));
+    const table = tableOf(
+      [
+        ["t", "node", "op", "module", "shape", "isolated", "propagated", "gain", ...(hasJudge ? ["A f64", "B f64"] : []), "verdict"],
+        ...rows.map((row) => {
+          const line = cells(row);
+          return hasJudge ? [...line.slice(0, 8), timesText(row.judge?.a), timesText(row.judge?.b), ...line.slice(8)] : line;
+        }),
+      ],
+      new Set([0, 5, 6, 7, ...(hasJudge ? [8, 9] : [])]),
+    );
     lines.push(...table.map((line) => `  ${line}`));
     if (shown.victims > 0) lines.push(`     … ${shown.victims} more victims (--all)`);
   }
   if (c.diverged !== undefined) {
-    const side = (place: Place | undefined): string => (place === undefined || place.op === "" ? "the end" : `${nodeText(place)} ${place.op}${place.source === undefined ? "" : ` ${place.source}`}`);
+    const side = (place: Place | undefined): string =>
+      place === undefined || place.op === "" ? "the end" : `${nodeText(place)} ${place.op}${place.source === undefined ? "" : ` ${place.source}`}`;
     lines.push(`the runs part ways at t ${c.diverged.a?.t ?? 0}: A goes to ${side(c.diverged.a)}, B to ${side(c.diverged.b)}; a decision before it differs`);
   }
   const [first, ...others] = c.sources.map((i) => c.rows[i]).filter((row) => row !== undefined);
   if (first !== undefined) {
-    lines.push(`first cause  ${nodeText(first.a)} ${first.a.op}${first.a.module === "" ? "" : `  ${first.a.module}`}${first.a.source === undefined ? "" : `  ${first.a.source}`}`);
+    lines.push(
+      `first cause  ${nodeText(first.a)} ${first.a.op}${first.a.module === "" ? "" : `  ${first.a.module}`}${first.a.source === undefined ? "" : `  ${first.a.source}`}`,
+    );
     if (first.detail !== undefined) lines.push(...detailLines(first, first.detail).map((line) => `  ${line}`));
-    lines.push(`also bad by itself: ${others.length === 0 ? "none" : others.slice(0, 10).map((row) => `${nodeText(row.a)} ${opText(row.a.op)}`).join(", ")}.${causeText(c, first)}`);
+    lines.push(
+      `also bad by itself: ${
+        others.length === 0
+          ? "none"
+          : others
+              .slice(0, 10)
+              .map((row) => `${nodeText(row.a)} ${opText(row.a.op)}`)
+              .join(", ")
+      }.${causeText(c, first)}`,
+    );
     const i = text.inputs === undefined ? "" : ` ${text.inputs}`;
-    lines.push(`reproduce: opwise compare ${text.a} ${text.b}${i} --only '${nodeText(first.a)}' ; make a case: … --save ${first.a.op.replace(/^.*::|[.@].*$/g, "")}.opwcase`);
+    lines.push(
+      `reproduce: opwise compare ${text.a} ${text.b}${i} --only '${nodeText(first.a)}' ; make a case: … --save ${first.a.op.replace(/^.*::|[.@].*$/g, "")}.opwcase`,
+    );
   } else {
     const largest = Math.max(0, ...c.rows.map((row) => row.isolated ?? 0));
     lines.push(`nothing is wrong by itself: at most ${timesText(largest)} of a budget`);
   }
-  for (const output of c.outputs) lines.push(`output ${output.index}: ${output.same ? "same bits" : `relL2 ${number(output.relL2)}${output.top1 === undefined ? "" : ` · top-1 ${Math.round(output.top1 * 100)} %`}`}`);
+  for (const output of c.outputs)
+    lines.push(
+      `output ${output.index}: ${output.same ? "same bits" : `relL2 ${number(output.relL2)}${output.top1 === undefined ? "" : ` · top-1 ${Math.round(output.top1 * 100)} %`}`}`,
+    );
   for (const override of c.overrides) lines.push(`tolerance override used: ${override}`);
   return lines.join("\n");
 }

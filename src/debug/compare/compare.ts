@@ -68,7 +68,13 @@ export class Places {
     const at = sourcePlace(sourceOf(e.node.location));
     const id = this.#numbers.nodeId(e.node);
     return {
-      t: index, node: id, nth: e.nth, op: e.node.op, module: e.module, source: at === undefined ? undefined : `${at.file}:${at.line}`, text: at?.text,
+      t: index,
+      node: id,
+      nth: e.nth,
+      op: e.node.op,
+      module: e.module,
+      source: at === undefined ? undefined : `${at.file}:${at.line}`,
+      text: at?.text,
       name: e.node.name ?? this.#numbers.graph.values[this.#numbers.graph.nodes[id - 1]?.results[0] ?? -1]?.name,
     };
   }
@@ -106,11 +112,15 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
     const [outsA, outsB] = [tensorsIn(execution.outs), tensorsIn(other.outs)];
     const references = pair.outputs.map(([i]) => outsA[i]).filter((t) => t !== undefined);
     const own = pair.outputs.map(([i, j]) => (outsA[i] === undefined ? undefined : pair.view(outsB[j], outsA[i])));
-    const upstream = pairing.inputsOf(pair).map((index) => errorsOf.get(index)).filter((e) => e !== undefined);
+    const upstream = pairing
+      .inputsOf(pair)
+      .map((index) => errorsOf.get(index))
+      .filter((e) => e !== undefined);
     const same = references.every((r, i) => own[i] !== undefined && sameBits(r, own[i]));
     const inputsSame = upstream.every((e) => e.error === 0);
     let isolatedValues: readonly (Tensor | undefined)[] | undefined;
-    if (wanted && mode !== "propagated") isolatedValues = inputsSame && pairing.sharesInputs ? own : same && inputsSame ? own : await pairing.isolate(pair, options);
+    if (wanted && mode !== "propagated")
+      isolatedValues = inputsSame && pairing.sharesInputs ? own : same && inputsSame ? own : await pairing.isolate(pair, options);
     const judge = new Judge({ tape: a, execution, cpu: options.cpu, profile: options.profile ?? "strict", overrides: options.overrides });
     const isolated = isolatedValues === undefined ? undefined : await worst(judge, references, isolatedValues, pairing.slackOf(pair));
     if (isolated?.override !== undefined) used.add(isolated.override);
@@ -124,26 +134,53 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
     // What is wrong by itself is bad for all behind it, however small it looks in the norm.
     errorsOf.set(pair.key, { error, allowed, bad: propagated > 1 || (isolated?.times ?? 0) > 1 });
     const one: Judged = {
-      pair, execution, references, own, isolatedValues, isolated, error, allowed, gain, inputsBad,
+      pair,
+      execution,
+      references,
+      own,
+      isolatedValues,
+      isolated,
+      error,
+      allowed,
+      gain,
+      inputsBad,
       judge: options.judge === "f64" && wanted ? await againstDouble(a, execution, references, isolatedValues, judge, options) : undefined,
     };
     judged.push(one);
     if (!wanted) continue;
     const verdict = await verdictOf(a, one, propagated, options);
     rows.push({
-      a: placesA.of(pair.a), b: placesB.of(pair.b), by: pair.by, dtype: references[0]?.dtype ?? "", shape: references[0]?.shape ?? [], class: isolated?.class ?? classOf(execution.node.op),
-      isolated: isolated?.times, propagated: mode === "isolated" ? undefined : propagated, gain, verdict, problem: isolated?.problem,
-      detail: verdict === "source" || verdict === "masked" ? await detailOf(a, one, isolated, options) : undefined, judge: one.judge, override: isolated?.override,
+      a: placesA.of(pair.a),
+      b: placesB.of(pair.b),
+      by: pair.by,
+      dtype: references[0]?.dtype ?? "",
+      shape: references[0]?.shape ?? [],
+      class: isolated?.class ?? classOf(execution.node.op),
+      isolated: isolated?.times,
+      propagated: mode === "isolated" ? undefined : propagated,
+      gain,
+      verdict,
+      problem: isolated?.problem,
+      detail: verdict === "source" || verdict === "masked" ? await detailOf(a, one, isolated, options) : undefined,
+      judge: one.judge,
+      override: isolated?.override,
     });
     if (options.stopAt === "source" && verdict === "source") break;
     if (options.stopAt === "first" && ((isolated?.times ?? 0) > 1 || propagated > 1)) break;
   }
   const sources = rows.flatMap((row, i) => (row.verdict === "source" ? [i] : []));
   return {
-    rows, aligned: pairing.pairs.length, of: pairing.of, by: pairing.by,
-    onlyA: pairing.onlyA.map((i) => placesA.of(i)), onlyB: pairing.onlyB.map((i) => placesB.of(i)),
+    rows,
+    aligned: pairing.pairs.length,
+    of: pairing.of,
+    by: pairing.by,
+    onlyA: pairing.onlyA.map((i) => placesA.of(i)),
+    onlyB: pairing.onlyB.map((i) => placesB.of(i)),
     diverged: pairing.diverged === undefined ? undefined : { a: placesA.of(pairing.diverged), b: placesB.of(pairing.diverged) },
-    sources, cause: await explained(b, rows, judged, sources, pairing, options), outputs: outputsOf(a, b), overrides: [...used],
+    sources,
+    cause: await explained(b, rows, judged, sources, pairing, options),
+    outputs: outputsOf(a, b),
+    overrides: [...used],
   };
 }
 
@@ -196,18 +233,32 @@ async function reachesOutput(a: Tape, one: Judged, options: CompareOptions): Pro
 }
 
 async function detailOf(a: Tape, one: Judged, isolated: Judgement | undefined, options: CompareOptions): Promise<Detail> {
-  const at = Math.max(0, one.references.findIndex((r, i) => one.isolatedValues?.[i] === undefined || !sameBits(r, one.isolatedValues[i])));
+  const at = Math.max(
+    0,
+    one.references.findIndex((r, i) => one.isolatedValues?.[i] === undefined || !sameBits(r, one.isolatedValues[i])),
+  );
   const [reference, value] = [one.references[at], one.isolatedValues?.[at]];
   const shape = reference?.shape ?? [];
-  const looksLike = options.hypotheses === false || reference === undefined || value === undefined ? [] : await lookAlikes(a, one.execution, at, value, options);
+  const looksLike =
+    options.hypotheses === false || reference === undefined || value === undefined ? [] : await lookAlikes(a, one.execution, at, value, options);
   return {
     metrics: reference === undefined || value === undefined ? undefined : metricsOf(reference, value),
-    violations: isolated?.count ?? 0, elements: reference?.numel ?? 0, place: placeOf(isolated?.over ?? [], isolated?.count ?? 0, shape), looksLike,
+    violations: isolated?.count ?? 0,
+    elements: reference?.numel ?? 0,
+    place: placeOf(isolated?.over ?? [], isolated?.count ?? 0, shape),
+    looksLike,
   };
 }
 
 /** Both sides against the same op in double precision, with A's inputs. */
-async function againstDouble(a: Tape, execution: Execution, references: readonly Tensor[], values: readonly (Tensor | undefined)[] | undefined, judge: Judge, options: CompareOptions): Promise<Row["judge"]> {
+async function againstDouble(
+  a: Tape,
+  execution: Execution,
+  references: readonly Tensor[],
+  values: readonly (Tensor | undefined)[] | undefined,
+  judge: Judge,
+  options: CompareOptions,
+): Promise<Row["judge"]> {
   try {
     const wide = new Replay(a, { backend: options.cpu, cpu: options.cpu, wide: true });
     const exact = tensorsIn((await wide.run(execution)).outs);
@@ -225,7 +276,14 @@ async function againstDouble(a: Tape, execution: Execution, references: readonly
 }
 
 /** What is left of the failures when B's first source gives A's value. */
-async function explained(b: Tape, rows: readonly Row[], judged: readonly Judged[], sources: readonly number[], pairing: Pairing, options: CompareOptions): Promise<Comparison["cause"]> {
+async function explained(
+  b: Tape,
+  rows: readonly Row[],
+  judged: readonly Judged[],
+  sources: readonly number[],
+  pairing: Pairing,
+  options: CompareOptions,
+): Promise<Comparison["cause"]> {
   const first = rows[sources[0] ?? -1];
   if (first === undefined || options.mode === "isolated") return undefined;
   const failing = judged.filter((one) => one.error / one.allowed > 1 || one.pair.a === first.a.t);
@@ -236,10 +294,13 @@ async function explained(b: Tape, rows: readonly Row[], judged: readonly Judged[
   let [left, worstTimes] = [0, 0];
   for (const one of failing) {
     const outs = tensorsIn(mended.executions[one.pair.b]?.outs ?? []);
-    const error = Math.max(0, ...one.pair.outputs.map(([, j], k) => {
-      const reference = one.references[k];
-      return reference === undefined ? 0 : relativeError(reference, one.pair.view(outs[j], reference));
-    }));
+    const error = Math.max(
+      0,
+      ...one.pair.outputs.map(([, j], k) => {
+        const reference = one.references[k];
+        return reference === undefined ? 0 : relativeError(reference, one.pair.view(outs[j], reference));
+      }),
+    );
     const times = Math.min(HOPELESS, error / one.allowed);
     worstTimes = Math.max(worstTimes, times);
     if (times > 1) left++;

@@ -61,7 +61,15 @@ class Spy implements Context {
 }
 
 /** Regions whose operands the budgets look at. */
-const KEPT: Readonly<Record<string, true>> = { layer_norm: true, group_norm: true, batch_norm: true, rms_norm: true, attention: true, softmax: true, log_softmax: true };
+const KEPT: Readonly<Record<string, true>> = {
+  layer_norm: true,
+  group_norm: true,
+  batch_norm: true,
+  rms_norm: true,
+  attention: true,
+  softmax: true,
+  log_softmax: true,
+};
 
 function numbersOfView(view: View): ArrayLike<number> {
   return numbersOf(new Tensor(view.storage, view.dtype, view.shape, view.strides, view.offset)).slice();
@@ -75,7 +83,7 @@ function termsOf(call: Call): number {
     case "convolve": {
       const [, w] = call.operands;
       if (w === undefined) return 1;
-      return call.transposed ? (numelOf(w.shape) / Math.max(1, w.shape[1] ?? 1)) / Math.max(1, call.groups) : numelOf(w.shape) / Math.max(1, w.shape[0] ?? 1);
+      return call.transposed ? numelOf(w.shape) / Math.max(1, w.shape[1] ?? 1) / Math.max(1, call.groups) : numelOf(w.shape) / Math.max(1, w.shape[0] ?? 1);
     }
     case "reduce":
       return numelOf(call.shape) / Math.max(1, numelOf(call.results[0]?.shape ?? []));
@@ -96,7 +104,8 @@ function termsOf(call: Call): number {
 export async function factsOf(tape: Tape, execution: Execution, cpu: Backend): Promise<Facts> {
   const spies: Spy[] = [];
   const options: ReplayOptions = {
-    backend: cpu, cpu,
+    backend: cpu,
+    cpu,
     contextOf: (_, ctx) => {
       if (!(ctx instanceof Executor)) return ctx;
       const spy = new Spy(ctx);
@@ -114,7 +123,11 @@ const FACTORS: ReadonlySet<string> = new Set(["alpha", "beta", "value", "weight"
 
 /** The results of the op on the absolute values of its operands: for sums and products, the sum of what was summed up, whatever its sign. */
 export async function magnitudesOf(execution: Execution, cpu: Backend): Promise<readonly ArrayLike<number>[]> {
-  const executor = new Executor({ backend: cpu, cpu, generator: { seed: 0n, words: new Uint32Array(624), position: 0, nextFloat: undefined, nextDouble: undefined } });
+  const executor = new Executor({
+    backend: cpu,
+    cpu,
+    generator: { seed: 0n, words: new Uint32Array(624), position: 0, nextFloat: undefined, nextDouble: undefined },
+  });
   const args = execution.args.map((arg, i): Datum => {
     const name = execution.node.schema?.args[i]?.name;
     const positive = name !== undefined && FACTORS.has(name) ? withoutSign(arg) : arg;
@@ -126,7 +139,8 @@ export async function magnitudesOf(execution: Execution, cpu: Backend): Promise<
 
 function withoutSign(value: Datum): Datum {
   if (typeof value === "number") return Math.abs(value);
-  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float") && typeof value.value === "number") return { ...value, value: Math.abs(value.value) };
+  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float") && typeof value.value === "number")
+    return { ...value, value: Math.abs(value.value) };
   return value;
 }
 

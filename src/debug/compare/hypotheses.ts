@@ -42,9 +42,24 @@ const TEXTS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Numbers that implementations differ in. */
 const NUMBERS: Readonly<Record<string, readonly number[]>> = {
-  eps: EPSILONS, epsilon: EPSILONS, momentum: [], negative_slope: [0.01, 0.1, 0.2, 0], cubic_coeff_a: [-0.75, -0.5], correction: [0, 1],
+  eps: EPSILONS,
+  epsilon: EPSILONS,
+  momentum: [],
+  negative_slope: [0.01, 0.1, 0.2, 0],
+  cubic_coeff_a: [-0.75, -0.5],
+  correction: [0, 1],
 };
-const FLAGS: Readonly<Record<string, readonly number[]>> = { align_corners: [0, 1], count_include_pad: [0, 1], ceil_mode: [0, 1], transA: [0, 1], transB: [0, 1], exclusive: [0, 1], reverse: [0, 1], linear_before_reset: [0, 1], exclude_outside: [0, 1] };
+const FLAGS: Readonly<Record<string, readonly number[]>> = {
+  align_corners: [0, 1],
+  count_include_pad: [0, 1],
+  ceil_mode: [0, 1],
+  transA: [0, 1],
+  transB: [0, 1],
+  exclusive: [0, 1],
+  reverse: [0, 1],
+  linear_before_reset: [0, 1],
+  exclude_outside: [0, 1],
+};
 const ALIAS: Readonly<Record<string, string>> = { unbiased: "unbiased variance" };
 
 /** Variants by other arguments of a TorchScript op. */
@@ -56,7 +71,8 @@ function* ofArguments(execution: Execution): Generator<Variant> {
     if (value === undefined) continue;
     const other = (datum: Datum, what: string): Variant => ({ what, args: execution.args.map((a, k) => (k === i ? datum : a)) });
     const named = ALIAS[formal.name] ?? formal.name;
-    if (typeof value === "boolean" && !["training", "cudnn_enabled", "inplace", "non_blocking", "copy"].includes(formal.name)) yield other(!value, `${named}=${value ? "False" : "True"}`);
+    if (typeof value === "boolean" && !["training", "cudnn_enabled", "inplace", "non_blocking", "copy"].includes(formal.name))
+      yield other(!value, `${named}=${value ? "False" : "True"}`);
     else if (typeof value === "string") for (const text of TEXTS[formal.name] ?? []) if (text !== value) yield other(text, `${named}="${text}"`);
     if (typeof value === "number") for (const x of NUMBERS[formal.name] ?? []) if (x !== value) yield other(x, `${named}=${x}`);
     if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "float" || value.kind === "int")) {
@@ -77,14 +93,19 @@ function* ofAttributes(execution: Execution): Generator<Variant> {
     return bound === undefined ? { what } : { what, bound };
   };
   for (const [name, template] of Object.entries(given)) {
-    if (template.kind === "str") for (const value of TEXTS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "str", value }, `${name}="${value}"`);
-    if (template.kind === "float") for (const value of NUMBERS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "float", value }, `${name}=${value}`);
-    if (template.kind === "int") for (const value of FLAGS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "int", value }, `${name}=${value}`);
-    if (template.kind === "int" && name === "axis") yield variant(name, { kind: "int", value: Number(template.value) - 1 }, `axis=${Number(template.value) - 1}`);
+    if (template.kind === "str")
+      for (const value of TEXTS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "str", value }, `${name}="${value}"`);
+    if (template.kind === "float")
+      for (const value of NUMBERS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "float", value }, `${name}=${value}`);
+    if (template.kind === "int")
+      for (const value of FLAGS[name] ?? []) if (value !== template.value) yield variant(name, { kind: "int", value }, `${name}=${value}`);
+    if (template.kind === "int" && name === "axis")
+      yield variant(name, { kind: "int", value: Number(template.value) - 1 }, `axis=${Number(template.value) - 1}`);
   }
   const op = node.op.replace(/@.*/, "");
   if (op === "onnx::Gelu" && given["approximate"] === undefined) yield variant("approximate", { kind: "str", value: "tanh" }, 'approximate="tanh"');
-  if (/Normalization$/.test(op) && given["epsilon"] === undefined) for (const value of EPSILONS) yield variant("epsilon", { kind: "float", value }, `epsilon=${value}`);
+  if (op.endsWith("Normalization") && given["epsilon"] === undefined)
+    for (const value of EPSILONS) yield variant("epsilon", { kind: "float", value }, `epsilon=${value}`);
 }
 
 /** Variants by other operands: none, one by one; rounded to half precision. */
@@ -94,7 +115,10 @@ function* ofOperands(execution: Execution): Generator<Variant> {
   if (isProduct && execution.args.filter((a) => a instanceof Tensor).length > 2 && last >= 2) {
     yield { what: "a dropped bias", args: execution.args.map((a, i) => (i === last && a instanceof Tensor ? Tensor.zeros(a.shape, a.dtype) : a)) };
   }
-  const rounded = (what: string, round: (x: number) => number): Variant => ({ what, args: execution.args.map((a) => mapTensors(a, (t) => (t.dtype === "float32" ? Tensor.from(Float32Array.from(numbersOf(t), round), t.shape) : t))) });
+  const rounded = (what: string, round: (x: number) => number): Variant => ({
+    what,
+    args: execution.args.map((a) => mapTensors(a, (t) => (t.dtype === "float32" ? Tensor.from(Float32Array.from(numbersOf(t), round), t.shape) : t))),
+  });
   yield rounded("operands in float16", (x) => decodeHalf(encodeHalf(x)));
   yield rounded("operands in bfloat16", (x) => decodeBfloat16(encodeBfloat16(x)));
   yield rounded("operands in tf32", (x) => roundBits(x, 11));
@@ -103,7 +127,18 @@ function* ofOperands(execution: Execution): Generator<Variant> {
     const { numel, shape } = weight;
     const [n = 0] = shape;
     const numbers = numbersOf(weight);
-    if (weight.dtype === "float32") yield { what: "a transposed weight", args: execution.args.map((a, i) => (i === 1 ? Tensor.from(Float32Array.from({ length: numel }, (_, k) => numbers[(k % n) * n + Math.floor(k / n)] ?? 0), shape) : a)) };
+    if (weight.dtype === "float32")
+      yield {
+        what: "a transposed weight",
+        args: execution.args.map((a, i) =>
+          i === 1
+            ? Tensor.from(
+                Float32Array.from({ length: numel }, (_, k) => numbers[(k % n) * n + Math.floor(k / n)] ?? 0),
+                shape,
+              )
+            : a,
+        ),
+      };
   }
 }
 
@@ -118,12 +153,17 @@ function* ofResult(execution: Execution, reference: Tensor, wrong: Tensor): Gene
   const ref = numbersOf(reference);
   const got = numbersOf(wrong);
   if (reference.dtype !== "float32" || ref.length !== got.length || ref.length === 0) return;
-  const made = (change: (i: number) => number): Tensor => Tensor.from(Float32Array.from({ length: ref.length }, (_, i) => change(i)), reference.shape);
+  const made = (change: (i: number) => number): Tensor =>
+    Tensor.from(
+      Float32Array.from({ length: ref.length }, (_, i) => change(i)),
+      reference.shape,
+    );
   const at = (i: number): number => ref[i] ?? 0;
   yield { what: "results in float16", value: made((i) => decodeHalf(encodeHalf(at(i)))) };
   yield { what: "results in bfloat16", value: made((i) => decodeBfloat16(encodeBfloat16(at(i)))) };
   const input = tensorsIn(execution.args)[0];
-  if (input !== undefined && input.numel === ref.length && input.dtype === "float32") yield { what: "a missing activation: the operand itself", value: Tensor.from(Float32Array.from(numbersOf(input)), reference.shape) };
+  if (input !== undefined && input.numel === ref.length && input.dtype === "float32")
+    yield { what: "a missing activation: the operand itself", value: Tensor.from(Float32Array.from(numbersOf(input)), reference.shape) };
   yield { what: "a ReLU behind it", value: made((i) => Math.max(0, at(i))) };
   yield { what: "the negative", value: made((i) => -at(i)) };
   const { shape } = reference;
@@ -137,7 +177,10 @@ function* ofResult(execution: Execution, reference: Tensor, wrong: Tensor): Gene
     const step = inner;
     if (size > 1 && axis >= shape.length - 3) {
       for (const by of [1, -1]) {
-        yield { what: `a shift by ${by} along axis ${axis}`, value: made((i) => (Math.floor(i / step) % size === (by > 0 ? size - 1 : 0) ? (got[i] ?? 0) : at(i + by * step))) };
+        yield {
+          what: `a shift by ${by} along axis ${axis}`,
+          value: made((i) => (Math.floor(i / step) % size === (by > 0 ? size - 1 : 0) ? (got[i] ?? 0) : at(i + by * step))),
+        };
       }
       yield { what: `axis ${axis} reversed`, value: made((i) => at(i + (size - 1 - 2 * (Math.floor(i / step) % size)) * step)) };
     }
@@ -147,7 +190,12 @@ function* ofResult(execution: Execution, reference: Tensor, wrong: Tensor): Gene
 }
 
 /** A constant factor or offset, of the whole or of each channel, found by least squares. */
-function* fitted(ref: ArrayLike<number>, got: ArrayLike<number>, shape: readonly number[], made: (change: (i: number) => number) => Tensor): Generator<{ readonly what: string; readonly value: Tensor }> {
+function* fitted(
+  ref: ArrayLike<number>,
+  got: ArrayLike<number>,
+  shape: readonly number[],
+  made: (change: (i: number) => number) => Tensor,
+): Generator<{ readonly what: string; readonly value: Tensor }> {
   const fit = (positions: (i: number) => boolean): { readonly factor: number; readonly offset: number } => {
     let [rr, rg, e, n] = [0, 0, 0, 0];
     for (let i = 0; i < ref.length; i++) {
@@ -177,12 +225,21 @@ function* fitted(ref: ArrayLike<number>, got: ArrayLike<number>, shape: readonly
     e[c] = (e[c] ?? 0) + g - r;
     n[c] = (n[c] ?? 0) + 1;
   }
-  yield { what: "a constant factor per channel", value: made((i) => ((ref[i] ?? 0) * (rg[channelOf(i)] ?? 0)) / (rr[channelOf(i)] || 1)) };
-  yield { what: "a constant offset per channel", value: made((i) => (ref[i] ?? 0) + (e[channelOf(i)] ?? 0) / (n[channelOf(i)] || 1)) };
+  yield {
+    what: "a constant factor per channel",
+    value: made((i) => ((ref[i] ?? 0) * (rg[channelOf(i)] ?? 0)) / Math.max(rr[channelOf(i)] ?? 1, Number.MIN_VALUE)),
+  };
+  yield { what: "a constant offset per channel", value: made((i) => (ref[i] ?? 0) + (e[channelOf(i)] ?? 0) / Math.max(n[channelOf(i)] ?? 1, 1)) };
 }
 
 /** The variants of an execution that agree with a wrong value of its output `at`, the nearest first. */
-export async function lookAlikes(tape: Tape, execution: Execution, at: number, wrong: Tensor, options: { readonly cpu: Backend; readonly profile?: Profile | undefined }): Promise<Hypothesis[]> {
+export async function lookAlikes(
+  tape: Tape,
+  execution: Execution,
+  at: number,
+  wrong: Tensor,
+  options: { readonly cpu: Backend; readonly profile?: Profile | undefined },
+): Promise<Hypothesis[]> {
   const { cpu } = options;
   const judge = new Judge({ tape, execution, cpu, profile: options.profile ?? "strict" });
   const found: Hypothesis[] = [];

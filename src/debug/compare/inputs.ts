@@ -21,7 +21,8 @@ export function ownInputs(inputs: readonly Input[]): Input[] {
     }
     if (Array.isArray(value)) return value.map((item: Input) => copy(item));
     if (value instanceof Map) return new Map([...(value as ReadonlyMap<Input, Input>)].map(([k, v]) => [copy(k), copy(v)] as const));
-    if (typeof value === "object" && value !== null && !("kind" in value)) return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, copy(v as Input)] as const));
+    if (typeof value === "object" && value !== null && !("kind" in value))
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, copy(v as Input)] as const));
     return value;
   };
   return inputs.map(copy);

@@ -72,16 +72,25 @@ export function metricsOf(reference: Tensor, value: Tensor): Metrics | undefined
   const classes = reference.shape.at(-1) ?? 1;
   const isLogits = kind === "float" && reference.rank <= 2 && reference.rank > 0 && classes >= 10;
   return {
-    maxError: most, at: indexOf(at, reference.shape), relativeToMax: top === 0 ? most : most / top, relL2,
-    sqnr: relL2 === 0 ? undefined : -20 * Math.log10(relL2), cosine: size === 0 || other === 0 ? (size === other ? 1 : 0) : dot / Math.sqrt(size * other),
+    maxError: most,
+    at: indexOf(at, reference.shape),
+    relativeToMax: top === 0 ? most : most / top,
+    relL2,
+    sqnr: relL2 === 0 ? undefined : -20 * Math.log10(relL2),
+    cosine: size === 0 || other === 0 ? (size === other ? 1 : 0) : dot / Math.sqrt(size * other),
     ulp: { p50: quantile(0.5), p999: quantile(0.999), max: ulps.at(-1) ?? 0 },
-    top1: isLogits ? agreement(ref, got, classes, 1) : undefined, top5: isLogits ? agreement(ref, got, classes, 5) : undefined,
+    top1: isLogits ? agreement(ref, got, classes, 1) : undefined,
+    top5: isLogits ? agreement(ref, got, classes, 5) : undefined,
   };
 }
 
 function agreement(ref: ArrayLike<number>, got: ArrayLike<number>, classes: number, count: number): number {
   const best = (numbers: ArrayLike<number>, row: number): string =>
-    Array.from({ length: classes }, (_, i) => i).sort((a, b) => (numbers[row + b] ?? 0) - (numbers[row + a] ?? 0)).slice(0, count).sort((a, b) => a - b).join();
+    Array.from({ length: classes }, (_, i) => i)
+      .sort((a, b) => (numbers[row + b] ?? 0) - (numbers[row + a] ?? 0))
+      .slice(0, count)
+      .sort((a, b) => a - b)
+      .join();
   let [same, rows] = [0, 0];
   for (let row = 0; row < ref.length; row += classes, rows++) if (best(ref, row) === best(got, row)) same++;
   return rows === 0 ? 1 : same / rows;
@@ -94,7 +103,10 @@ export function placeOf(over: readonly number[], count: number, shape: readonly 
   if (count === total) return "everywhere";
   const hit = shape.map(() => new Set<number>());
   let border = true;
-  const spatial = shape.map((_, axis) => axis).slice(shape.length >= 3 ? 2 : 0).filter((axis) => (shape[axis] ?? 1) > 4);
+  const spatial = shape
+    .map((_, axis) => axis)
+    .slice(shape.length >= 3 ? 2 : 0)
+    .filter((axis) => (shape[axis] ?? 1) > 4);
   for (const position of over) {
     const index = indexOf(position, shape);
     index.forEach((at, axis) => hit[axis]?.add(at));

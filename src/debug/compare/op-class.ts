@@ -1,8 +1,25 @@
 /** Which class of error an op's results have: the rows of the table of budgets. Data by op name; in-place forms, overloads and versions share their op's class. */
 
 export type OpClass =
-  | "exact" | "rounded" | "elementary" | "bounded" | "gated" | "sums" | "products" | "softmax" | "log-softmax" | "norm" | "attention"
-  | "resample" | "recurrent" | "quantised" | "transforms" | "factorisations" | "choices" | "random" | "general";
+  | "exact"
+  | "rounded"
+  | "elementary"
+  | "bounded"
+  | "gated"
+  | "sums"
+  | "products"
+  | "softmax"
+  | "log-softmax"
+  | "norm"
+  | "attention"
+  | "resample"
+  | "recurrent"
+  | "quantised"
+  | "transforms"
+  | "factorisations"
+  | "choices"
+  | "random"
+  | "general";
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
@@ -88,16 +105,20 @@ export function classOf(op: string): OpClass {
 }
 
 /** Ops that are rounded once more than add and multiply: one unit in the last place. */
-export const DIVIDES: ReadonlySet<string> = new Set(words(`
+export const DIVIDES: ReadonlySet<string> = new Set(
+  words(`
   div true_divide divide sqrt rsqrt reciprocal remainder fmod leaky_relu prelu hardsigmoid hardswish linspace deg2rad rad2deg frac hypot softsign rsub lerp ldexp arange rrelu
-  Div Sqrt Reciprocal LeakyRelu PRelu HardSigmoid HardSwish Softsign`));
+  Div Sqrt Reciprocal LeakyRelu PRelu HardSigmoid HardSwish Softsign`),
+);
 /** What the portable column gives more to. */
 export const SIGMOIDS: ReadonlySet<string> = new Set(words("sigmoid sigmoid_ log_sigmoid Sigmoid special_expit"));
 export const LOGARITHMS: ReadonlySet<string> = new Set(words("log log2 log10 log1p logit lgamma Log"));
 export const SOFT: ReadonlySet<string> = new Set(words("softplus elu selu celu Softplus Elu Selu Celu"));
 /** Sums of terms of one sign, whose result is its own measure of them. */
-export const POSITIVE_SUMS: ReadonlySet<string> = new Set(words(`
+export const POSITIVE_SUMS: ReadonlySet<string> = new Set(
+  words(`
   norm linalg_vector_norm frobenius_norm linalg_norm linalg_matrix_norm prod cumprod var std lp_pool1d lp_pool2d dist cdist pairwise_distance mse_loss l1_loss smooth_l1_loss huber_loss
-  ReduceL1 ReduceL2 ReduceSumSquare ReduceProd LpPool GlobalLpPool LpNormalization`));
+  ReduceL1 ReduceL2 ReduceSumSquare ReduceProd LpPool GlobalLpPool LpNormalization`),
+);
 /** Classes whose terms cancel: in half precision they may be off by two units of the output. */
 export const CANCELS: ReadonlySet<OpClass> = new Set<OpClass>(["sums", "products", "norm", "attention", "resample", "recurrent", "general"]);

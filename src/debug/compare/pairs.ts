@@ -2,6 +2,7 @@
 
 import type { Backend } from "../../prims/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { sameBits } from "./numbers.ts";
 import { Replay } from "./replay.ts";
 import { type Execution, mapTensors, type Tape, tensorsIn } from "./tape.ts";
 
@@ -66,29 +67,38 @@ export function samePairs(a: Tape, b: Tape): Pairing {
     if (outs.length === 0) continue;
     pairs.push({ key: i, a: i, b: i, outputs: outs.map((_, k) => [k, k] as const), by: "node", view: (value) => value });
   }
-  const rest = (tape: Tape): number[] => (diverged === undefined ? [] : tape.executions.slice(diverged).filter((e) => tensorsIn(e.outs).length > 0).map((e) => e.index));
+  const rest = (tape: Tape): number[] =>
+    diverged === undefined
+      ? []
+      : tape.executions
+          .slice(diverged)
+          .filter((e) => tensorsIn(e.outs).length > 0)
+          .map((e) => e.index);
+  const writers = writersOf(b);
   const isWeight = (tape: Tape, t: Tensor): boolean => producerOf(tape, t) === undefined && !tape.inputs.includes(t);
   return {
-    pairs, of: a.executions.filter((e) => tensorsIn(e.outs).length > 0).length, by: { node: pairs.length }, onlyA: rest(a), onlyB: rest(b), diverged,
+    pairs,
+    of: a.executions.filter((e) => tensorsIn(e.outs).length > 0).length,
+    by: { node: pairs.length },
+    onlyA: rest(a),
+    onlyB: rest(b),
+    diverged,
     sharesInputs: true,
-    inputsOf: (pair) => {
-      const args = tensorsIn(b.executions[pair.b]?.args ?? []);
-      return [...new Set(args.map((t) => producerOf(b, t)).filter((i) => i !== undefined))];
-    },
+    inputsOf: (pair) => writers(b.executions[pair.b]),
     isolate: async (pair, options) => {
       const [x, y] = [a.executions[pair.a], b.executions[pair.b]];
       if (x === undefined || y === undefined) return [];
-      const replay = new Replay(b, { backend: options.backendB, cpu: options.cpu });
-      const given = tensorsIn(x.args);
-      const own = tensorsIn(y.args);
-      own.forEach((t, i) => {
-        const value = given[i];
-        if (value !== undefined && !isWeight(b, t)) replay.substitute(t, value);
+      const [given, own] = [tensorsIn(x.args), tensorsIn(y.args)];
+      // A's arguments where they lie, for views of one storage belong together; the weights are B's.
+      const replay = new Replay(a, { backend: options.backendB, cpu: options.cpu });
+      given.forEach((t, i) => {
+        const weight = own[i];
+        if (weight !== undefined && isWeight(b, weight) && !sameBits(t, weight)) replay.substitute(t, weight);
       });
       // Numbers that the run worked out (sizes, counts) are inputs too; those of another program may be what is wrong with it.
       let at = 0;
-      const args = a.program === b.program && given.length === own.length ? x.args.map((arg) => mapTensors(arg, (t) => own[at++] ?? t)) : y.args;
-      const outs = tensorsIn((await replay.run({ ...withGenerator(y, x), args })).outs);
+      const args = a.program === b.program ? x.args : y.args.map((arg) => mapTensors(arg, (t) => given[at++] ?? t));
+      const outs = tensorsIn((await replay.run({ ...x, bound: y.bound, args })).outs);
       replay.dispose();
       return pair.outputs.map(([, j]) => outs[j]);
     },
@@ -97,7 +107,26 @@ export function samePairs(a: Tape, b: Tape): Pairing {
   };
 }
 
-/** B's execution with the state of A's random generator. */
-function withGenerator(execution: Execution, from: Execution): Execution {
-  return from.generator === undefined ? execution : { ...execution, generator: from.generator };
+/** What an execution's tensors come from: who gave them out or, where they were written since, everyone who had their memory in hand. */
+function writersOf(tape: Tape): (execution: Execution | undefined) => number[] {
+  const holders = new Map<number, number[]>();
+  for (const e of tape.executions) {
+    for (const t of tensorsIn(e.outs)) {
+      const id = tape.origin(t)?.storage;
+      if (id === undefined) continue;
+      const known = holders.get(id);
+      if (known === undefined) holders.set(id, [e.index]);
+      else known.push(e.index);
+    }
+  }
+  return (execution) => {
+    const found = new Set<number>();
+    for (const t of tensorsIn(execution?.args ?? [])) {
+      const origin = tape.origin(t);
+      if (origin === undefined) continue;
+      if (origin.producer !== undefined) found.add(origin.producer);
+      else for (const index of holders.get(origin.storage) ?? []) if (index < (execution?.index ?? 0)) found.add(index);
+    }
+    return [...found];
+  };
 }

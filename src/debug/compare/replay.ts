@@ -82,8 +82,11 @@ export class Replay {
       this.#records.set(recorded, own);
       return;
     }
-    if (memory?.version !== origin.version && !this.#isWide(recorded) && sameLayout(recorded, value)) {
-      this.#memory.set(origin.storage, { storage: Storage.wrap(value.storage.bytes(), true), version: origin.version });
+    if (memory?.version !== origin.version && !this.#isWide(recorded) && recorded.dtype === value.dtype && recorded.storage.nbytes === value.storage.nbytes) {
+      // The value's own memory: where it is a view, that of what it is a view of.
+      const storage = Storage.wrap(value.storage.bytes(), true);
+      this.#memory.set(origin.storage, { storage, version: origin.version });
+      this.#records.set(recorded, recordOver(value, storage));
       return;
     }
     const storage = memory?.version === origin.version ? memory.storage : this.#fresh(recorded);
@@ -182,11 +185,6 @@ export class Replay {
   }
 }
 
-function sameLayout(a: Tensor, b: Tensor): boolean {
-  const same = (x: readonly number[], y: readonly number[]): boolean => x.length === y.length && x.every((n, i) => n === y[i]);
-  return a.dtype === b.dtype && a.offset === b.offset && a.conj === b.conj && a.neg === b.neg && a.storage.nbytes === b.storage.nbytes && same(a.shape, b.shape) && same(a.strides, b.strides);
-}
-
 function widenTensor(t: Tensor): Tensor {
   const wide = widened(t.dtype);
   if (wide === t.dtype) return t;
@@ -239,24 +237,28 @@ export async function rerun(tape: Tape, options: Rerun): Promise<Tape> {
       // What an earlier execution gave is the same object among its results and among the arguments here, as on the first tape.
       const given = tensorsIn(execution.args);
       let at = 0;
-      const args = ran.args.map((a) => mapTensors(a, (t) => {
-        const recordedArg = given[at++];
-        const origin = recordedArg === undefined ? undefined : tape.origin(recordedArg);
-        const known = recordedArg === undefined ? undefined : values.get(recordedArg);
-        if (origin !== undefined) origins.set(known ?? t, origin);
-        return known ?? t;
-      }));
+      const args = ran.args.map((a) =>
+        mapTensors(a, (t) => {
+          const recordedArg = given[at++];
+          const origin = recordedArg === undefined ? undefined : tape.origin(recordedArg);
+          const known = recordedArg === undefined ? undefined : values.get(recordedArg);
+          if (origin !== undefined) origins.set(known ?? t, origin);
+          return known ?? t;
+        }),
+      );
       tensorsIn(ran.outs).forEach((value, i) => void (recorded[i] !== undefined && put(recorded[i], value)));
       ran.writes.forEach((value, i) => void (execution.writes[i] !== undefined && put(execution.writes[i], value)));
       executions.push({ ...ran, args });
     } else executions.push(execution);
   }
-  const outputs = tape.outputs.map((o) => mapTensors(o, (t) => {
-    const known = values.get(t) ?? (changed.has(id(t)) ? new Freezer().tensor(replay.tensor(t)) : t);
-    const origin = tape.origin(t);
-    if (origin !== undefined) origins.set(known, origin);
-    return known;
-  }));
+  const outputs = tape.outputs.map((o) =>
+    mapTensors(o, (t) => {
+      const known = values.get(t) ?? (changed.has(id(t)) ? new Freezer().tensor(replay.tensor(t)) : t);
+      const origin = tape.origin(t);
+      if (origin !== undefined) origins.set(known, origin);
+      return known;
+    }),
+  );
   replay.dispose();
   return { ...tape, executions, outputs, origin: (t) => origins.get(t) ?? tape.origin(t) };
 }

@@ -52,14 +52,31 @@ const scaled = (m: Matrix, by: Matrix): Matrix => ({ rows: m.rows, columns: by.c
 
 const qr: Residual = ([a], [q, r]) => (a === undefined || q === undefined || r === undefined ? undefined : against(product(q, r), a));
 const cholesky: Residual = ([a], [l]) => (a === undefined || l === undefined ? undefined : against(product(l, transposed(l)), a));
-const inverse: Residual = ([a], [x]) => (a === undefined || x === undefined ? undefined : { error: distance(product(a, x), identity(a.rows)), scale: norm(a) * norm(x) });
-const solve: Residual = ([a, b], [x]) => (a === undefined || b === undefined || x === undefined ? undefined : { error: distance(product(a, x), b), scale: norm(a) * norm(x) });
+const inverse: Residual = ([a], [x]) =>
+  a === undefined || x === undefined ? undefined : { error: distance(product(a, x), identity(a.rows)), scale: norm(a) * norm(x) };
+const solve: Residual = ([a, b], [x]) =>
+  a === undefined || b === undefined || x === undefined ? undefined : { error: distance(product(a, x), b), scale: norm(a) * norm(x) };
 const eigh: Residual = ([a], [w, v]) => (a === undefined || w === undefined || v === undefined ? undefined : against(product(scaled(v, w), transposed(v)), a));
-const svd = (v: (m: Matrix) => Matrix): Residual => ([a], [u, s, w]) => (a === undefined || u === undefined || s === undefined || w === undefined ? undefined : against(product(scaled(u, s), v(w)), a));
+const svd =
+  (v: (m: Matrix) => Matrix): Residual =>
+  ([a], [u, s, w]) =>
+    a === undefined || u === undefined || s === undefined || w === undefined ? undefined : against(product(scaled(u, s), v(w)), a);
 
 const RESIDUALS: Readonly<Record<string, Residual>> = {
-  qr, linalg_qr: qr, cholesky, linalg_cholesky: cholesky, linalg_cholesky_ex: cholesky, inverse, linalg_inv: inverse, linalg_inv_ex: inverse,
-  linalg_solve: solve, linalg_eigh: eigh, _linalg_eigh: eigh, svd: svd(transposed), linalg_svd: svd((m) => m), _linalg_svd: svd((m) => m),
+  qr,
+  linalg_qr: qr,
+  cholesky,
+  linalg_cholesky: cholesky,
+  linalg_cholesky_ex: cholesky,
+  inverse,
+  linalg_inv: inverse,
+  linalg_inv_ex: inverse,
+  linalg_solve: solve,
+  linalg_eigh: eigh,
+  _linalg_eigh: eigh,
+  svd: svd(transposed),
+  linalg_svd: svd((m) => m),
+  _linalg_svd: svd((m) => m),
 };
 
 /**
@@ -70,12 +87,16 @@ export function residualOf(execution: Execution, outs: readonly Tensor[]): numbe
   const residual = RESIDUALS[plainName(execution.node.op)];
   const args = tensorsIn(execution.args);
   const [first] = args;
-  if (residual === undefined || first === undefined || first.rank < 2 || [...args, ...outs].some((t) => dtypeInfo(t.dtype).class === "complex")) return undefined;
+  if (residual === undefined || first === undefined || first.rank < 2 || [...args, ...outs].some((t) => dtypeInfo(t.dtype).class === "complex"))
+    return undefined;
   const batches = first.shape.slice(0, -2).reduce((a, b) => a * b, 1);
   const u = first.dtype === "float64" ? 2 ** -53 : 2 ** -24;
   let most = 0;
   for (let b = 0; b < batches; b++) {
-    const found = residual(args.map((t) => matrixOf(t, b)), outs.map((t) => matrixOf(t, b)));
+    const found = residual(
+      args.map((t) => matrixOf(t, b)),
+      outs.map((t) => matrixOf(t, b)),
+    );
     if (found === undefined) return undefined;
     const allowed = 64 * Math.max(first.shape.at(-1) ?? 1, first.shape.at(-2) ?? 1) * u * found.scale;
     if (found.error > 0) most = Math.max(most, allowed > 0 ? found.error / allowed : 1e9);

@@ -90,11 +90,21 @@ export function mapTensors(value: Datum, change: (tensor: Tensor) => Tensor): Da
   if (typeof value !== "object" || value === null) return value;
   switch (value.kind) {
     case "list":
-      return makeList(value.elem, value.items.map((item) => mapTensors(item, change)));
+      return makeList(
+        value.elem,
+        value.items.map((item) => mapTensors(item, change)),
+      );
     case "tuple":
-      return makeTuple(value.items.map((item) => mapTensors(item, change)), value.type);
+      return makeTuple(
+        value.items.map((item) => mapTensors(item, change)),
+        value.type,
+      );
     case "dict":
-      return makeDict(value.key, value.value, [...value.entries.values()].map(([k, v]) => [mapTensors(k, change), mapTensors(v, change)] as const));
+      return makeDict(
+        value.key,
+        value.value,
+        [...value.entries.values()].map(([k, v]) => [mapTensors(k, change), mapTensors(v, change)] as const),
+      );
     default:
       return value;
   }
@@ -141,7 +151,8 @@ export class Freezer {
     this.bytes += storage.borrowed ? 0 : storage.nbytes; // a file's own bytes are no memory of the tape
     if (this.bytes > this.#limit) {
       throw new OpwiseError("out-of-memory", "the values of the run take more than the recording may hold", {
-        wanted: `at most ${this.#limit} bytes`, hint: "raise `maxBytes`, or compare a part of the model (`--only`)",
+        wanted: `at most ${this.#limit} bytes`,
+        hint: "raise `maxBytes`, or compare a part of the model (`--only`)",
       });
     }
     const frozen = Storage.wrap(storage.bytes().subarray(0, storage.nbytes), true);
@@ -174,7 +185,15 @@ export class Freezer {
 
 function sameRecord(a: Tensor, b: Tensor, storage: Storage): boolean {
   const same = (x: readonly number[], y: readonly number[]): boolean => x.length === y.length && x.every((n, i) => n === y[i]);
-  return a.storage === storage && a.dtype === b.dtype && a.offset === b.offset && a.conj === b.conj && a.neg === b.neg && same(a.shape, b.shape) && same(a.strides, b.strides);
+  return (
+    a.storage === storage &&
+    a.dtype === b.dtype &&
+    a.offset === b.offset &&
+    a.conj === b.conj &&
+    a.neg === b.neg &&
+    same(a.shape, b.shape) &&
+    same(a.strides, b.strides)
+  );
 }
 
 /** Dotted paths of the modules that a root holds; a shared one has its first. */
@@ -200,7 +219,14 @@ export async function record(session: Session, inputs: readonly Input[], options
   const args0 = machine.tasks[0]?.frames[0]?.registers ?? [];
   await syncAll([...args0]);
   const given = tensorsIn([...args0]).map((t) => freezer.tensor(t));
-  let pending: { readonly execution: Omit<Execution, "outs" | "writes">; readonly live: readonly Datum[]; readonly versions: readonly number[]; readonly tensors: readonly Tensor[] } | undefined;
+  let pending:
+    | {
+        readonly execution: Omit<Execution, "outs" | "writes">;
+        readonly live: readonly Datum[];
+        readonly versions: readonly number[];
+        readonly tensors: readonly Tensor[];
+      }
+    | undefined;
   machine.listener = (event) => {
     if (event.kind !== "op" || pending === undefined || event.node !== pending.execution.node) return;
     done = event.outputs;
@@ -216,8 +242,18 @@ export async function record(session: Session, inputs: readonly Input[], options
         await syncAll(next.args);
         const tensors = reachableTensors(next.args);
         pending = {
-          execution: { index: executions.length, node, nth, module: node.location?.module?.() ?? next.module, bound: next.instruction.bound, args: next.args.map((a) => freezer.datum(a)), generator: copyOfGenerator(machine.executor.generator) },
-          live: next.args, versions: tensors.map((t) => t.storage.version), tensors,
+          execution: {
+            index: executions.length,
+            node,
+            nth,
+            module: node.location?.module?.() ?? next.module,
+            bound: next.instruction.bound,
+            args: next.args.map((a) => freezer.datum(a)),
+            generator: copyOfGenerator(machine.executor.generator),
+          },
+          live: next.args,
+          versions: tensors.map((t) => t.storage.version),
+          tensors,
         };
       }
     }
@@ -248,11 +284,22 @@ export async function record(session: Session, inputs: readonly Input[], options
   }
   const result = machine.result ?? [];
   await syncAll(result);
-  return { program: session.program, executions, inputs: given, outputs: result.map((value) => freezer.datum(value)), bytes: freezer.bytes, origin: freezer.origin };
+  return {
+    program: session.program,
+    executions,
+    inputs: given,
+    outputs: result.map((value) => freezer.datum(value)),
+    bytes: freezer.bytes,
+    origin: freezer.origin,
+  };
 }
 
 /** The next instruction where it is an op: what it will get, and whose code it is. */
-function peek(machine: Machine, paths: ReadonlyMap<Instance, string>, modules: WeakMap<Frame, string>): { readonly instruction: Extract<Frame["block"]["instructions"][number], { kind: "op" }>; readonly args: Datum[]; readonly module: string } | undefined {
+function peek(
+  machine: Machine,
+  paths: ReadonlyMap<Instance, string>,
+  modules: WeakMap<Frame, string>,
+): { readonly instruction: Extract<Frame["block"]["instructions"][number], { kind: "op" }>; readonly args: Datum[]; readonly module: string } | undefined {
   const frames = machine.tasks.at(-1)?.frames ?? [];
   const frame = frames.at(-1);
   if (frame === undefined) return undefined;
@@ -288,5 +335,12 @@ export function copyOfGenerator(state: GeneratorState): GeneratorState {
   return { ...state, words: state.words.slice() };
 }
 function sameGenerator(a: GeneratorState | undefined, b: GeneratorState): boolean {
-  return a !== undefined && a.seed === b.seed && a.position === b.position && a.nextFloat === b.nextFloat && a.nextDouble === b.nextDouble && a.words.every((w, i) => w === b.words[i]);
+  return (
+    a !== undefined &&
+    a.seed === b.seed &&
+    a.position === b.position &&
+    a.nextFloat === b.nextFloat &&
+    a.nextDouble === b.nextDouble &&
+    a.words.every((w, i) => w === b.words[i])
+  );
 }

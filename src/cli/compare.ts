@@ -1,0 +1,57 @@
+/** `opwise compare A B`: which op first, and is it the cause or a victim. */
+
+import { writeFileSync } from "node:fs";
+import { cpu } from "../index.ts";
+import { compareTapes, comparisonJson, comparisonText, executionsOf, exitOf, parseTolerances } from "../debug/index.ts";
+import { type Arguments, UsageError } from "./arguments.ts";
+import { openSide, textOf } from "./sides.ts";
+
+function oneOf<W extends string>(args: Arguments, option: string, words: readonly W[]): W | undefined {
+  const word = args.options.get(option);
+  if (word === undefined) return undefined;
+  const found = words.find((w) => w === word);
+  if (found === undefined) throw new UsageError(`\`--${option}\` is one of ${words.join(", ")}, got \`${word}\``);
+  return found;
+}
+
+/** Engines with their own arithmetic have the wider column of the budgets. */
+function profileOf(backend: string): "strict" | "portable" {
+  return backend === "cpu" || backend === "wasm" ? "strict" : "portable";
+}
+
+export async function compare(args: Arguments): Promise<number> {
+  const [specA, specB] = [args.model, args.words[0]];
+  if (specB === undefined) throw new UsageError("two runs are compared: MODEL[@BACKEND] MODEL[@BACKEND]");
+  const a = await openSide(specA, args);
+  const b = await openSide(specB, args, a.values);
+  const only = args.options.get("only");
+  const tolerance = args.options.get("tolerance");
+  const wanted = only === undefined ? undefined : executionsOf(a.tape, only);
+  if (wanted !== undefined && !a.tape.executions.some(wanted)) {
+    console.error(`nothing matches \`${only ?? ""}\``);
+    return 7;
+  }
+  const comparison = await compareTapes(a.tape, b.tape, {
+    backendA: a.backend,
+    backendB: b.backend,
+    cpu: cpu(),
+    only: wanted,
+    profile: [a, b].some((side) => profileOf(side.spec.backend) === "portable") ? "portable" : "strict",
+    mode: oneOf(args, "mode", ["both", "isolated", "propagated"]),
+    stopAt: oneOf(args, "stop-at", ["first", "source", "end"]),
+    judge: oneOf(args, "judge", ["f64"]),
+    overrides: tolerance === undefined ? undefined : parseTolerances(textOf(tolerance), (selector) => executionsOf(a.tape, selector), tolerance),
+  });
+  const inputs = (args.repeated.get("input") ?? []).map((word) => `-i ${word}`).join(" ");
+  const text = comparisonText(comparison, {
+    a: specA,
+    b: specB,
+    ...(inputs === "" ? {} : { inputs }),
+    all: args.flags.has("all"),
+    rank: oneOf(args, "rank", ["err", "time"]),
+  });
+  console.log(args.flags.has("json") ? JSON.stringify(comparisonJson(comparison), null, 2) : text);
+  const md = args.options.get("md");
+  if (md !== undefined) writeFileSync(md, `\`\`\`\n${text}\n\`\`\`\n`);
+  return exitOf(comparison);
+}
