@@ -12,6 +12,7 @@ import { metricsOf, placeOf, relativeError } from "./metrics.ts";
 import { sameBits } from "./numbers.ts";
 import { classOf } from "./op-class.ts";
 import { type Pairing, type Pair, samePairs } from "./pairs.ts";
+import { regionPairs } from "./regions.ts";
 import { Replay, rerun } from "./replay.ts";
 import { type Execution, type Tape, tensorsIn } from "./tape.ts";
 import { type Detail, LEAST_RELATIVE, MAX_GAIN, type Place, type Row, type Verdict } from "./verdict.ts";
@@ -21,7 +22,7 @@ export interface CompareOptions {
   readonly backendA: Backend;
   readonly backendB: Backend;
   readonly cpu: Backend;
-  /** Default: by how they were aligned (`samePairs`). */
+  /** Default: node by node for one program, aligned by `align` for two. */
   readonly pairing?: Pairing | undefined;
   readonly mode?: "both" | "isolated" | "propagated" | undefined;
   /** `first`: until the first value that differs beyond its budget, `source`: until the first source. */
@@ -97,7 +98,7 @@ interface Judged {
 
 /** Compares the tapes. Side B's ops run again on its backend; nothing of either tape changes. */
 export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): Promise<Comparison> {
-  const pairing = options.pairing ?? samePairs(a, b);
+  const pairing = options.pairing ?? (a.program === b.program ? samePairs(a, b) : regionPairs(a, b));
   const [placesA, placesB] = [new Places(a), new Places(b)];
   const judged: Judged[] = [];
   const errorsOf = new Map<number, { readonly error: number; readonly allowed: number; readonly bad: boolean }>();
@@ -171,7 +172,7 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
   const sources = rows.flatMap((row, i) => (row.verdict === "source" ? [i] : []));
   return {
     rows,
-    aligned: pairing.pairs.length,
+    aligned: pairing.aligned,
     of: pairing.of,
     by: pairing.by,
     onlyA: pairing.onlyA.map((i) => placesA.of(i)),

@@ -30,6 +30,8 @@ export interface Pairing {
   readonly pairs: readonly Pair[];
   /** Values that could have found a partner. */
   readonly of: number;
+  /** How many of them did, in a pair or inside the region of one. */
+  readonly aligned: number;
   readonly by: Readonly<Record<string, number>>;
   readonly onlyA: readonly number[];
   readonly onlyB: readonly number[];
@@ -78,6 +80,7 @@ export function samePairs(a: Tape, b: Tape): Pairing {
   const isWeight = (tape: Tape, t: Tensor): boolean => producerOf(tape, t) === undefined && !tape.inputs.includes(t);
   return {
     pairs,
+    aligned: pairs.length,
     of: a.executions.filter((e) => tensorsIn(e.outs).length > 0).length,
     by: { node: pairs.length },
     onlyA: rest(a),
@@ -108,7 +111,7 @@ export function samePairs(a: Tape, b: Tape): Pairing {
 }
 
 /** What an execution's tensors come from: who gave them out or, where they were written since, everyone who had their memory in hand. */
-function writersOf(tape: Tape): (execution: Execution | undefined) => number[] {
+export function writersOf(tape: Tape): (execution: Execution | undefined) => number[] {
   const holders = new Map<number, number[]>();
   for (const e of tape.executions) {
     for (const t of tensorsIn(e.outs)) {
