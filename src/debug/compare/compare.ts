@@ -6,6 +6,7 @@
 import type { Backend } from "../../prims/backend.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { type Numbering, numberingOf, placeOf as sourcePlace, sourceOf } from "../graph.ts";
+import { align } from "./align.ts";
 import { HOPELESS, Judge, type Judgement, type Override, type Profile } from "./budget.ts";
 import { lookAlikes } from "./hypotheses.ts";
 import { metricsOf, placeOf, relativeError } from "./metrics.ts";
@@ -24,6 +25,8 @@ export interface CompareOptions {
   readonly cpu: Backend;
   /** Default: node by node for one program, aligned by `align` for two. */
   readonly pairing?: Pairing | undefined;
+  /** Values of two programs that belong together, by hand. */
+  readonly map?: ReadonlyMap<string, string> | undefined;
   readonly mode?: "both" | "isolated" | "propagated" | undefined;
   /** `first`: until the first value that differs beyond its budget, `source`: until the first source. */
   readonly stopAt?: "first" | "source" | "end" | undefined;
@@ -98,7 +101,7 @@ interface Judged {
 
 /** Compares the tapes. Side B's ops run again on its backend; nothing of either tape changes. */
 export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): Promise<Comparison> {
-  const pairing = options.pairing ?? (a.program === b.program ? samePairs(a, b) : regionPairs(a, b));
+  const pairing = options.pairing ?? (a.program === b.program ? samePairs(a, b) : regionPairs(a, b, await align(a, b, { cpu: options.cpu, map: options.map })));
   const [placesA, placesB] = [new Places(a), new Places(b)];
   const judged: Judged[] = [];
   const errorsOf = new Map<number, { readonly error: number; readonly allowed: number; readonly bad: boolean }>();

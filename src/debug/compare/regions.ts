@@ -4,7 +4,7 @@
  */
 
 import type { Tensor } from "../../tensor/tensor.ts";
-import { align, type Alignment, type Match, type Spot } from "./align.ts";
+import type { Alignment, Match, Spot } from "./align.ts";
 import { toA, toB } from "./layout.ts";
 import { classOf, type OpClass } from "./op-class.ts";
 import { type Pair, type Pairing, writersOf } from "./pairs.ts";
@@ -52,7 +52,7 @@ function regionOf(tape: Tape, end: Execution, match: Match, enters: (t: Tensor) 
 }
 
 /** Pairs of two graphs, aligned. */
-export function regionPairs(a: Tape, b: Tape, alignment: Alignment = align(a, b)): Pairing {
+export function regionPairs(a: Tape, b: Tape, alignment: Alignment): Pairing {
   const { matches, valuesA, valuesB } = alignment;
   const [enterA, enterB] = [new Map<Tensor, Match>(), new Map<Tensor, Match>()];
   for (const match of matches) {

@@ -241,8 +241,8 @@ export async function rerun(tape: Tape, options: Rerun): Promise<Tape> {
         mapTensors(a, (t) => {
           const recordedArg = given[at++];
           const origin = recordedArg === undefined ? undefined : tape.origin(recordedArg);
-          const known = recordedArg === undefined ? undefined : values.get(recordedArg);
-          if (origin !== undefined) origins.set(known ?? t, origin);
+          const known = recordedArg === undefined ? undefined : (values.get(recordedArg) ?? (changed.has(id(recordedArg)) ? undefined : recordedArg));
+          if (origin !== undefined && known === undefined) origins.set(t, origin);
           return known ?? t;
         }),
       );
