@@ -2,7 +2,21 @@
 
 import { writeFileSync } from "node:fs";
 import { cpu } from "../index.ts";
-import { compareTapes, comparisonJson, comparisonText, executionsOf, exitOf, parseTolerances } from "../debug/index.ts";
+import {
+  compareTapes,
+  comparisonExit,
+  comparisonFindings,
+  comparisonJson,
+  comparisonMarkdown,
+  comparisonSuite,
+  comparisonText,
+  executionsOf,
+  EXIT,
+  junitXml,
+  parseTolerances,
+  sarif,
+  TOOL,
+} from "../debug/index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import { openSide, textOf } from "./sides.ts";
 
@@ -29,13 +43,14 @@ export async function compare(args: Arguments): Promise<number> {
   const wanted = only === undefined ? undefined : executionsOf(a.tape, only);
   if (wanted !== undefined && !a.tape.executions.some(wanted)) {
     console.error(`nothing matches \`${only ?? ""}\``);
-    return 7;
+    return EXIT.noMatch;
   }
   const comparison = await compareTapes(a.tape, b.tape, {
     backendA: a.backend,
     backendB: b.backend,
     cpu: cpu(),
     only: wanted,
+    map: new Map((args.repeated.get("map") ?? []).map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)] as const)),
     profile: [a, b].some((side) => profileOf(side.spec.backend) === "portable") ? "portable" : "strict",
     mode: oneOf(args, "mode", ["both", "isolated", "propagated"]),
     stopAt: oneOf(args, "stop-at", ["first", "source", "end"]),
@@ -43,15 +58,14 @@ export async function compare(args: Arguments): Promise<number> {
     overrides: tolerance === undefined ? undefined : parseTolerances(textOf(tolerance), (selector) => executionsOf(a.tape, selector), tolerance),
   });
   const inputs = (args.repeated.get("input") ?? []).map((word) => `-i ${word}`).join(" ");
-  const text = comparisonText(comparison, {
-    a: specA,
-    b: specB,
-    ...(inputs === "" ? {} : { inputs }),
-    all: args.flags.has("all"),
-    rank: oneOf(args, "rank", ["err", "time"]),
-  });
-  console.log(args.flags.has("json") ? JSON.stringify(comparisonJson(comparison), null, 2) : text);
-  const md = args.options.get("md");
-  if (md !== undefined) writeFileSync(md, `\`\`\`\n${text}\n\`\`\`\n`);
-  return exitOf(comparison);
+  const words = { a: specA, b: specB, ...(inputs === "" ? {} : { inputs }), all: args.flags.has("all"), rank: oneOf(args, "rank", ["err", "time"]) };
+  console.log(args.flags.has("json") ? JSON.stringify(comparisonJson(comparison), null, 2) : comparisonText(comparison, words));
+  const write = (option: string, text: () => string): void => {
+    const file = args.options.get(option);
+    if (file !== undefined) writeFileSync(file, text());
+  };
+  write("md", () => comparisonMarkdown(comparison, words));
+  write("junit", () => junitXml([comparisonSuite(comparison, `${specA} against ${specB}`)]));
+  write("sarif", () => sarif(comparisonFindings(comparison), TOOL));
+  return comparisonExit(comparison);
 }

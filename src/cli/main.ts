@@ -50,7 +50,7 @@ const USAGE = `usage:
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
   opwise compare A B [-i FILE]... [--mode both|isolated|propagated] [--stop-at first|source|end] [--only SELECTOR]
-             [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE]
+             [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE] [--junit FILE] [--sarif FILE]
                                    two runs (MODEL[@BACKEND][:OPTION,…]), value by value: the first op that is wrong by itself
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
@@ -127,7 +127,7 @@ async function main(argv: readonly string[]): Promise<number> {
       return compare(
         parseArguments(rest, {
           flags: ["json", "all", "sample"],
-          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md"],
+          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md", "junit", "sarif"],
           repeated: ["input", "map"],
           words: 1,
         }),

@@ -29,7 +29,7 @@ export { Recorder } from "./recorder.ts";
 export type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
 export { factsOf } from "./storage-book.ts";
 export { errorJson } from "./error-json.ts";
-export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
+export { manifestOf, MemoryTrace, record, TOOL, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
 export {
   readRun,
   runOf,
@@ -43,7 +43,6 @@ export {
   type ValueRecord,
 } from "./trace.ts";
 export { parseRunSpec, printRunSpec, type RunSpec } from "./run-spec.ts";
-<<<<<<< HEAD
 export { recordBytes, recordTo, type WrittenRecording } from "./file/writer.ts";
 export { openTrace, TRACE_LIMITS, type TraceLimits } from "./file/reader.ts";
 export { repairTrace, type Repaired } from "./file/repair.ts";
@@ -106,13 +105,11 @@ export { batched, copies, firstDifference, repeat, type Difference, type RepeatO
 export { checkRun, checkText, keeps, parseChecks, unmatchedChecks, type Check, type CheckFailure, type CheckReport } from "./checks.ts";
 export { isSampled, on, watchChecks, type ListenOptions } from "./listen.ts";
 export { moduleTree, moduleTreeText, nodeSourceText, sourceFiles, sourceText, type ModuleTree, type SourceFile, type SourceLine } from "./source-view.ts";
-=======
 export { record as recordTape, type Execution as TapeExecution, type Tape, type TapeOptions } from "./compare/tape.ts";
 export { ownInputs } from "./compare/inputs.ts";
 export { compareTapes, type CompareOptions, type Comparison } from "./compare/compare.ts";
-export { comparisonJson, comparisonText, exitOf } from "./compare/compare-text.ts";
-export type { Detail, Place, Row, Verdict } from "./compare/verdict.ts";
-export { Judge, type Judgement, type Override, type Profile } from "./compare/budget.ts";
+export { comparisonExit, comparisonFindings, comparisonJson, comparisonMarkdown, comparisonSuite, comparisonText } from "./compare/compare-text.ts";
+export type { Detail, Place, Row, Verdict as CompareVerdict } from "./compare/verdict.ts";
+export { Judge, type Judgement, type Override, type Profile as BudgetProfile } from "./compare/budget.ts";
 export { parseTolerances } from "./compare/tolerances.ts";
 export { executionsOf } from "./compare/select.ts";
->>>>>>> 0cef60f (Compare two runs of a model: verdicts, one cause, and what a wrong value looks like)

@@ -7,7 +7,18 @@ import { corpusCase, type Subject, taped } from "../../scripts/eyesight/models.t
 import { type Planting, plantingOf, plantingsOf, sighted } from "../../scripts/eyesight/plant.ts";
 import { makeBackend } from "../../scripts/runner/backend.ts";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
-import { compareTapes, comparisonJson, comparisonText, executionsOf, exitOf, parseTolerances, type Tape } from "../../src/debug/index.ts";
+import {
+  compareTapes,
+  comparisonExit,
+  comparisonFindings,
+  comparisonJson,
+  comparisonMarkdown,
+  comparisonSuite,
+  comparisonText,
+  executionsOf,
+  parseTolerances,
+  type Tape,
+} from "../../src/debug/index.ts";
 import { isOpwiseError } from "../../src/tensor/error.ts";
 
 const host = cpu();
@@ -76,7 +87,10 @@ describe("the report", () => {
     expect(text).toContain('looks like: approximate="tanh"');
     expect(text).toContain("One cause explains all");
     expect(text).toMatch(/reproduce: opwise compare m\.pt@cpu m\.pt@wasm -i x\.npz --only '#\d+'/);
-    expect(exitOf(c)).toBe(1);
+    expect(comparisonExit(c)).toBe(1);
+    expect(comparisonSuite(c, "x").cases.filter((one) => one.failure !== undefined)).toHaveLength(1);
+    expect(comparisonFindings(c).map((f) => [f.rule, f.level])).toEqual([["compare/source", "error"]]);
+    expect(comparisonMarkdown(c, { a: "m.pt@cpu", b: "m.pt@wasm" })).toMatch(/^\*\*First cause: #\d+ `aten::gelu`\*\*/);
     const json: unknown = JSON.parse(JSON.stringify(comparisonJson(c)));
     expect(json).toMatchObject({ schema: "opwise.compare/1", found: true, cause: { left: 0 } });
   });

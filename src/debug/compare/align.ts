@@ -60,13 +60,76 @@ const NOTABLE = 1e-4;
 
 /** Ops of both worlds by one name. */
 const KINDS: Readonly<Record<string, string>> = {
-  _convolution: "conv", convolution: "conv", conv1d: "conv", conv2d: "conv", conv3d: "conv", Conv: "conv", ConvTranspose: "conv", conv_transpose2d: "conv", conv_transpose1d: "conv",
-  linear: "linear", addmm: "linear", Gemm: "linear", matmul: "matmul", mm: "matmul", bmm: "matmul", MatMul: "matmul", softmax: "softmax", Softmax: "softmax", layer_norm: "layernorm",
-  LayerNormalization: "layernorm", batch_norm: "batchnorm", BatchNormalization: "batchnorm", relu: "relu", Relu: "relu", sigmoid: "sigmoid", Sigmoid: "sigmoid", tanh: "tanh", Tanh: "tanh", add: "add", Add: "add",
-  mul: "mul", Mul: "mul", div: "div", Div: "div", sub: "sub", Sub: "sub", cat: "concat", Concat: "concat", gelu: "gelu", Gelu: "gelu", lstm: "lstm", LSTM: "lstm", gru: "gru", GRU: "gru",
-  embedding: "gather", Gather: "gather", max_pool2d: "maxpool", MaxPool: "maxpool", avg_pool2d: "avgpool", AveragePool: "avgpool", leaky_relu: "leakyrelu", LeakyRelu: "leakyrelu",
-  adaptive_avg_pool2d: "avgpool", GlobalAveragePool: "avgpool", upsample_nearest2d: "resize", upsample_bilinear2d: "resize", Resize: "resize", hardtanh: "clip", Clip: "clip", clamp: "clip", mean: "mean",
-  ReduceMean: "mean", sum: "sum", ReduceSum: "sum", pow: "pow", Pow: "pow", sqrt: "sqrt", Sqrt: "sqrt", exp: "exp", Exp: "exp",
+  _convolution: "conv",
+  convolution: "conv",
+  conv1d: "conv",
+  conv2d: "conv",
+  conv3d: "conv",
+  Conv: "conv",
+  ConvTranspose: "conv",
+  conv_transpose2d: "conv",
+  conv_transpose1d: "conv",
+  linear: "linear",
+  addmm: "linear",
+  Gemm: "linear",
+  matmul: "matmul",
+  mm: "matmul",
+  bmm: "matmul",
+  MatMul: "matmul",
+  softmax: "softmax",
+  Softmax: "softmax",
+  layer_norm: "layernorm",
+  LayerNormalization: "layernorm",
+  batch_norm: "batchnorm",
+  BatchNormalization: "batchnorm",
+  relu: "relu",
+  Relu: "relu",
+  sigmoid: "sigmoid",
+  Sigmoid: "sigmoid",
+  tanh: "tanh",
+  Tanh: "tanh",
+  add: "add",
+  Add: "add",
+  mul: "mul",
+  Mul: "mul",
+  div: "div",
+  Div: "div",
+  sub: "sub",
+  Sub: "sub",
+  cat: "concat",
+  Concat: "concat",
+  gelu: "gelu",
+  Gelu: "gelu",
+  lstm: "lstm",
+  LSTM: "lstm",
+  gru: "gru",
+  GRU: "gru",
+  embedding: "gather",
+  Gather: "gather",
+  max_pool2d: "maxpool",
+  MaxPool: "maxpool",
+  avg_pool2d: "avgpool",
+  AveragePool: "avgpool",
+  leaky_relu: "leakyrelu",
+  LeakyRelu: "leakyrelu",
+  adaptive_avg_pool2d: "avgpool",
+  GlobalAveragePool: "avgpool",
+  upsample_nearest2d: "resize",
+  upsample_bilinear2d: "resize",
+  Resize: "resize",
+  hardtanh: "clip",
+  Clip: "clip",
+  clamp: "clip",
+  mean: "mean",
+  ReduceMean: "mean",
+  sum: "sum",
+  ReduceSum: "sum",
+  pow: "pow",
+  Pow: "pow",
+  sqrt: "sqrt",
+  Sqrt: "sqrt",
+  exp: "exp",
+  Exp: "exp",
 };
 
 function kindOf(op: string): string {
@@ -95,7 +158,10 @@ function keysOf(tape: Tape, spots: readonly Spot[]): Keys {
     if (name !== undefined) names.set(name, (names.get(name) ?? 0) + 1);
     const kind = kindOf(node.op);
     const place = placeOf(sourceOf(node.location));
-    const line = place?.text === undefined && (node.location?.author?.() ?? []).length === 0 ? undefined : ordinal(`${place?.file.replace(/^.*[\\/]/, "") ?? ""}:${place?.line ?? 0} ${kind}`);
+    const line =
+      place?.text === undefined && (node.location?.author?.() ?? []).length === 0
+        ? undefined
+        : ordinal(`${place?.file.replace(/^.*[\\/]/, "") ?? ""}:${place?.line ?? 0} ${kind}`);
     out.set(spot, { name, path: ordinal(`${execution.module} ${kind} ${output}`), line });
   }
   return out;
@@ -171,7 +237,7 @@ class Aligner {
 
   async run(): Promise<Alignment> {
     for (const match of byHand(this.#a, this.#b, this.#options.map ?? new Map(), this.#valuesA, this.#valuesB)) this.#take(match);
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       await this.#pass(from);
       const entered = await this.#enterAgain();
       if (entered === undefined) break;
@@ -254,7 +320,9 @@ class Aligner {
     let spot = match.a;
     for (let steps = 0; steps < 64; steps++) {
       if (classOf(spot.execution.node.op) !== "exact") break;
-      const inputs = tensorsIn(spot.execution.args).map((t) => this.#spotA.get(t)).filter((s) => s !== undefined);
+      const inputs = tensorsIn(spot.execution.args)
+        .map((t) => this.#spotA.get(t))
+        .filter((s) => s !== undefined);
       const [only] = inputs;
       if (only === undefined || inputs.length > 1 || only.tensor.numel !== spot.tensor.numel) break;
       spot = only;
@@ -277,10 +345,12 @@ class Aligner {
 
   /** The first value of B behind which everything is lost, with the value of A that, in its place, brings back what follows. */
   async #enterAgain(): Promise<Match | undefined> {
-    const through = (spots: ReadonlyMap<Tensor, Spot>, matches: ReadonlyMap<Spot, Match>) => (t: Tensor): Match | undefined => {
-      const spot = spots.get(t);
-      return spot === undefined ? undefined : matches.get(spot);
-    };
+    const through =
+      (spots: ReadonlyMap<Tensor, Spot>, matches: ReadonlyMap<Spot, Match>) =>
+      (t: Tensor): Match | undefined => {
+        const spot = spots.get(t);
+        return spot === undefined ? undefined : matches.get(spot);
+      };
     const [matchedA, matchedB] = [through(this.#spotA, this.#taken), through(this.#spotB, this.#found)];
     const [openA, openB] = [this.#open(this.#a, this.#valuesA, matchedA, this.#writersA), this.#open(this.#b, this.#valuesB, matchedB, this.#writersB)];
     if (openA.length === 0 || openB.length === 0) return undefined;
@@ -331,12 +401,19 @@ class Aligner {
   /** What is still without a partner, by name, path and line, where that is in order. */
   #byKeys(): void {
     for (const by of ["name", "path", "line"] as const) {
-      const index = unique(this.#valuesA.filter((spot) => !this.#taken.has(spot)), (spot) => this.#keysA.get(spot)?.[by]);
-      const own = unique(this.#valuesB.filter((spot) => !this.#found.has(spot)), (spot) => this.#keysB.get(spot)?.[by]);
+      const index = unique(
+        this.#valuesA.filter((spot) => !this.#taken.has(spot)),
+        (spot) => this.#keysA.get(spot)?.[by],
+      );
+      const own = unique(
+        this.#valuesB.filter((spot) => !this.#found.has(spot)),
+        (spot) => this.#keysB.get(spot)?.[by],
+      );
       for (const [text, spot] of own) {
         const other = index.get(text);
         if (other === undefined || !sameShape(other.tensor, spot.tensor) || this.#taken.has(other)) continue;
-        if (kindOf(other.execution.node.op) === kindOf(spot.execution.node.op) && inOrder(this.#found, other, spot)) this.#take({ a: other, b: spot, by, layout: SAME });
+        if (kindOf(other.execution.node.op) === kindOf(spot.execution.node.op) && inOrder(this.#found, other, spot))
+          this.#take({ a: other, b: spot, by, layout: SAME });
       }
     }
   }
@@ -410,6 +487,8 @@ function byHand(a: Tape, b: Tape, map: ReadonlyMap<string, string>, valuesA: rea
   };
   return [...map].flatMap(([left, right]) => {
     const [x, y] = [find(a, valuesA, left), find(b, valuesB, right)];
-    return x === undefined || y === undefined || x.tensor.numel !== y.tensor.numel ? [] : [{ a: x, b: y, by: "map" as const, layout: guessed(x.tensor, y.tensor) }];
+    return x === undefined || y === undefined || x.tensor.numel !== y.tensor.numel
+      ? []
+      : [{ a: x, b: y, by: "map" as const, layout: guessed(x.tensor, y.tensor) }];
   });
 }

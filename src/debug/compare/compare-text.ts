@@ -1,5 +1,7 @@
 /** A comparison as text: the table, the first cause, what explains it, and how to see it again. */
 
+import { EXIT, type Exit, type Finding, markdownTable, type ResultSuite, textTable } from "../results.ts";
+import { typeText } from "../tensor-line.ts";
 import { HOPELESS } from "./budget.ts";
 import type { Comparison } from "./compare.ts";
 import type { Detail, Place, Row } from "./verdict.ts";
@@ -16,16 +18,6 @@ export interface ComparisonText {
 }
 
 const VICTIMS = 3;
-
-/** `f32[1,64,56,56]`. */
-export function shapeText(dtype: string, shape: readonly number[]): string {
-  const short = dtype
-    .replace(/^float(\d)/, "f$1")
-    .replace(/^bfloat/, "bf")
-    .replace(/^u?int(\d)/, (m) => (m.startsWith("u") ? m.replace("uint", "u") : m.replace("int", "i")))
-    .replace(/^complex/, "c");
-  return `${short}[${shape.join(",")}]`;
-}
 
 /** A multiple of the budget: `0.4×`, `5100×`, `∞` where no number says how wrong. */
 export function timesText(times: number | undefined): string {
@@ -50,23 +42,13 @@ function opText(op: string): string {
   return op.replace(/\.(?:Tensor|Scalar|int|dim|default)$/, "");
 }
 
-function tableOf(lines: readonly (readonly string[])[], right: ReadonlySet<number>): string[] {
-  const widths = (lines[0] ?? []).map((_, k) => Math.max(...lines.map((line) => (line[k] ?? "").length)));
-  return lines.map((line) =>
-    line
-      .map((cell, k) => (right.has(k) ? cell.padStart(widths[k] ?? 0) : cell.padEnd(widths[k] ?? 0)))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
 function cells(row: Row): string[] {
   return [
     String(row.a.t),
     nodeText(row.a),
     opText(row.a.op),
     row.a.module || (row.a.name ?? ""),
-    shapeText(row.dtype, row.shape),
+    typeText(row),
     timesText(row.isolated),
     timesText(row.propagated),
     gainText(row.gain),
@@ -125,7 +107,7 @@ export function comparisonText(c: Comparison, text: ComparisonText): string {
   const rows = text.rank === "err" ? shown.rows.toSorted((x, y) => (y.isolated ?? 0) - (x.isolated ?? 0)) : shown.rows;
   const hasJudge = rows.some((row) => row.judge !== undefined);
   if (rows.length > 0) {
-    const table = tableOf(
+    const table = textTable(
       [
         ["t", "node", "op", "module", "shape", "isolated", "propagated", "gain", ...(hasJudge ? ["A f64", "B f64"] : []), "verdict"],
         ...rows.map((row) => {
@@ -133,9 +115,9 @@ export function comparisonText(c: Comparison, text: ComparisonText): string {
           return hasJudge ? [...line.slice(0, 8), timesText(row.judge?.a), timesText(row.judge?.b), ...line.slice(8)] : line;
         }),
       ],
-      new Set([0, 5, 6, 7, ...(hasJudge ? [8, 9] : [])]),
+      [0, 5, 6, 7, ...(hasJudge ? [8, 9] : [])],
     );
-    lines.push(...table.map((line) => `  ${line}`));
+    lines.push(...table.split("\n").map((line) => `  ${line}`));
     if (shown.victims > 0) lines.push(`     … ${shown.victims} more victims (--all)`);
   }
   if (c.diverged !== undefined) {
@@ -189,6 +171,77 @@ export function comparisonJson(c: Comparison): object {
 }
 
 /** 1 where a source is found, 6 where nothing could be compared, else 0. */
-export function exitOf(c: Comparison): 0 | 1 | 6 {
-  return c.sources.length > 0 ? 1 : c.rows.length === 0 || c.diverged !== undefined ? 6 : 0;
+export function comparisonExit(c: Comparison): Exit {
+  return c.sources.length > 0 ? EXIT.found : c.rows.length === 0 || c.diverged !== undefined ? EXIT.undecided : EXIT.held;
+}
+
+function lineOf(place: Place): { readonly file: string; readonly line: number } | undefined {
+  const at = /^(.*):(\d+)$/.exec(place.source ?? "");
+  return at === null ? undefined : { file: at[1] ?? "", line: Number(at[2]) };
+}
+
+/** Suite = comparison, case = aligned op; the failure's text is the block under `first cause`. */
+export function comparisonSuite(c: Comparison, name: string): ResultSuite {
+  return {
+    name,
+    cases: [
+      ...c.rows.map((row) => {
+        const at = lineOf(row.a);
+        const isSource = row.verdict === "source";
+        return {
+          classname: row.a.module,
+          name: `${nodeText(row.a)} ${row.a.op}`,
+          file: at?.file,
+          line: at?.line,
+          failure: isSource
+            ? { message: `${timesText(row.isolated)} of the budget`, text: row.detail === undefined ? "" : detailLines(row, row.detail).join("\n") }
+            : undefined,
+          skipped: row.verdict === "unmatched" ? "nothing to compare with" : undefined,
+        };
+      }),
+      ...c.onlyA.map((place) => ({ classname: place.module, name: `${nodeText(place)} ${place.op}`, skipped: "only in A" })),
+    ],
+  };
+}
+
+/** Sources on the author's lines. */
+export function comparisonFindings(c: Comparison): Finding[] {
+  return c.sources.flatMap((i): Finding[] => {
+    const row = c.rows[i];
+    if (row === undefined) return [];
+    const detail = row.detail === undefined ? "" : `: ${detailLines(row, row.detail).join(" · ")}`;
+    return [
+      {
+        rule: "compare/source",
+        level: "error",
+        message: `${row.a.op} is ${timesText(row.isolated)} of its budget off${detail}`,
+        place: lineOf(row.a),
+        node: `${nodeText(row.a)} ${row.a.op}`,
+        module: row.a.module,
+      },
+    ];
+  });
+}
+
+const MARKDOWN_ROWS = 10;
+
+/** For a comment on a change: first cause, a table of ten, the command. */
+export function comparisonMarkdown(c: Comparison, text: ComparisonText): string {
+  const first = c.rows[c.sources[0] ?? -1];
+  const { rows } = shownRows(c, false);
+  const head = first === undefined ? "**Nothing is wrong by itself.**" : `**First cause: ${nodeText(first.a)} \`${first.a.op}\`** ${first.a.source ?? ""}`;
+  return [
+    head,
+    "",
+    ...(first?.detail === undefined ? [] : [...detailLines(first, first.detail).map((line) => `- ${line}`), ""]),
+    markdownTable(
+      ["node", "op", "module", "shape", "isolated", "propagated", "verdict"],
+      rows
+        .slice(0, MARKDOWN_ROWS)
+        .map((row) => [nodeText(row.a), row.a.op, row.a.module, typeText(row), timesText(row.isolated), timesText(row.propagated), row.verdict]),
+    ),
+    "",
+    `\`opwise compare ${text.a} ${text.b}${text.inputs === undefined ? "" : ` ${text.inputs}`}\``,
+    "",
+  ].join("\n");
 }

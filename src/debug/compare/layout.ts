@@ -52,7 +52,12 @@ function mismatch(a: ArrayLike<number>, b: ArrayLike<number>, shape: readonly nu
 }
 
 function permuted(t: Tensor, axes: readonly number[]): Tensor {
-  return viewOf(t, axes.map((k) => t.shape[k] ?? 1), axes.map((k) => t.strides[k] ?? 0), t.offset);
+  return viewOf(
+    t,
+    axes.map((k) => t.shape[k] ?? 1),
+    axes.map((k) => t.strides[k] ?? 0),
+    t.offset,
+  );
 }
 
 /** The layout in which `b` holds `a`'s elements; undefined where none of them does. */
@@ -64,7 +69,15 @@ export function layoutBetween(a: Tensor, b: Tensor): Layout | undefined {
   const rowMajor = contiguousStrides(b.shape);
   for (const axes of permutations(a.rank)) {
     if (!axes.every((k, i) => a.shape[i] === b.shape[k]) || axes.every((k, i) => k === i)) continue;
-    if (mismatch(ref, got, a.shape, axes.map((k) => rowMajor[k] ?? 0)) < CLOSE) return { axes };
+    if (
+      mismatch(
+        ref,
+        got,
+        a.shape,
+        axes.map((k) => rowMajor[k] ?? 0),
+      ) < CLOSE
+    )
+      return { axes };
   }
   return undefined;
 }

@@ -13,8 +13,25 @@ import { type Execution, type Tape, tensorsIn } from "./tape.ts";
 
 /** What a step inside a region adds to the relative error of its end, in units of 2⁻²⁴. */
 const SHARE: Readonly<Record<OpClass, number>> = {
-  exact: 0, rounded: 2, elementary: 8, bounded: 4, gated: 16, sums: 16, products: 32, softmax: 64, "log-softmax": 32, norm: 64, attention: 256, resample: 256, recurrent: 256, quantised: 0, transforms: 64,
-  factorisations: 1024, choices: 0, random: 0, general: 64,
+  exact: 0,
+  rounded: 2,
+  elementary: 8,
+  bounded: 4,
+  gated: 16,
+  sums: 16,
+  products: 32,
+  softmax: 64,
+  "log-softmax": 32,
+  norm: 64,
+  attention: 256,
+  resample: 256,
+  recurrent: 256,
+  quantised: 0,
+  transforms: 64,
+  factorisations: 1024,
+  choices: 0,
+  random: 0,
+  general: 64,
 };
 
 interface Region {
@@ -27,7 +44,13 @@ interface Region {
 }
 
 /** Steps back from a match's end on one side, as far as `enters` does not say that a value comes in. */
-function regionOf(tape: Tape, end: Execution, match: Match, enters: (t: Tensor) => Match | undefined, writers: (e: Execution | undefined) => number[]): Omit<Region, "match"> {
+function regionOf(
+  tape: Tape,
+  end: Execution,
+  match: Match,
+  enters: (t: Tensor) => Match | undefined,
+  writers: (e: Execution | undefined) => number[],
+): Omit<Region, "match"> {
   const steps = new Map<number, Execution>([[end.index, end]]);
   const border = new Set<Match>();
   const entries: [Tensor, Match][] = [];
@@ -74,11 +97,22 @@ export function regionPairs(a: Tape, b: Tape, alignment: Alignment): Pairing {
   for (const match of matches) by[match.by] = (by[match.by] ?? 0) + 1;
   if (inB.inner.length > 0) by["region"] = inB.inner.length;
   const pairs = regions.map(({ match }, key): Pair => ({
-    key, a: match.a.execution.index, b: match.b.execution.index, outputs: [[match.a.output, match.b.output]], by: match.by,
+    key,
+    a: match.a.execution.index,
+    b: match.b.execution.index,
+    outputs: [[match.a.output, match.b.output]],
+    by: match.by,
     view: (value, reference) => (value === undefined ? undefined : toA(value, reference, match.layout)),
   }));
   return {
-    pairs, aligned: matches.length + inB.inner.length, of: valuesB.length, by, onlyA: inA.only.map((spot) => spot.execution.index), onlyB: inB.only.map((spot) => spot.execution.index), diverged: undefined, sharesInputs: true,
+    pairs,
+    aligned: matches.length + inB.inner.length,
+    of: valuesB.length,
+    by,
+    onlyA: inA.only.map((spot) => spot.execution.index),
+    onlyB: inB.only.map((spot) => spot.execution.index),
+    diverged: undefined,
+    sharesInputs: true,
     inputsOf: (pair) => (regions[pair.key]?.border ?? []).map((match) => keys.get(match)).filter((key) => key !== undefined),
     isolate: async (pair, options) => {
       const region = regions[pair.key];
