@@ -1,5 +1,5 @@
 /**
- * `npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends a,b] [--models N]`: the debugger's eyesight.
+ * `npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends a,b] [--models N] [--faults N]`: the debugger's eyesight.
  * Planted: every fault that shows, one at a time, in each model: `compare` has to name the planted node as the only source. Clean: every model on
  * `cpu` against the other backends: no source may be named.
  */
@@ -11,7 +11,7 @@ import { compareTapes } from "../src/debug/compare/compare.ts";
 import { isOpwiseError } from "../src/tensor/error.ts";
 import { FAULTS } from "./eyesight/faults.ts";
 import { benchmark, corpusCase, foldersWith, type Subject, taped } from "./eyesight/models.ts";
-import { plantingsOf, sighted } from "./eyesight/plant.ts";
+import { plantingsOf, reducedProblem, sighted } from "./eyesight/plant.ts";
 import { makeBackend } from "./runner/backend.ts";
 
 const words = process.argv.slice(2);
@@ -22,7 +22,7 @@ function option(name: string): string | undefined {
 const [dir] = words;
 if (dir === undefined || dir.startsWith("--") || !existsSync(dir)) {
   console.error(
-    "usage: npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends wasm,tfjs] [--models 50] [--seconds PER_MODEL]",
+    "usage: npm run eyesight -- MODELS_DIR [--corpus DIR] [--only planted|clean] [--filter TEXT] [--backends wasm,tfjs] [--models 50] [--faults PER_MODEL]",
   );
   process.exit(2);
 }
@@ -31,6 +31,8 @@ const filter = option("filter");
 const only = option("only");
 const backends = (option("backends") ?? "wasm,tfjs").split(",");
 const most = Number(option("models") ?? 50);
+/** Faults in one model. */
+const perModel = Number(option("faults") ?? Infinity);
 /** Corpus models that faults are planted in. */
 const PLANTED = [
   "bert_tiny",
@@ -67,27 +69,32 @@ function say(ok: boolean, text: string): void {
 }
 
 async function plantedPart(): Promise<void> {
-  const seen = new Set<string>();
-  let count = 0;
+  const seen = new Map<string, number>();
+  let [count, reduced] = [0, 0];
   for await (const subject of subjects(cases.filter((folder) => PLANTED.includes(basename(folder))))) {
     const started = performance.now();
     const tape = await taped(subject, host);
-    const plantings = await plantingsOf(tape, host);
+    // Kinds that no model has shown yet come first.
+    const order = FAULTS.toSorted((x, y) => (seen.get(x.name) ?? 0) - (seen.get(y.name) ?? 0));
+    const plantings = await plantingsOf(tape, host, perModel, order);
     const problems: string[] = [];
     for (const planting of plantings) {
       const { problem } = await sighted(planting, host);
       count++;
-      seen.add(planting.fault.name);
+      seen.set(planting.fault.name, (seen.get(planting.fault.name) ?? 0) + 1);
       if (problem !== undefined) problems.push(`${planting.fault.name}: ${problem}`);
+      const left = await reducedProblem(planting, host);
+      if (left === undefined) reduced++;
+      else problems.push(`${planting.fault.name}: reduce: ${left}`);
     }
     say(
       problems.length === 0,
-      `planted ${subject.name}: ${plantings.length - problems.length} of ${plantings.length} faults named as the only source, ${((performance.now() - started) / 1000).toFixed(1)} s`,
+      `planted ${subject.name}: ${plantings.length} faults, ${problems.length} problems, ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
     for (const problem of problems) console.log(`     ${problem}`);
   }
   console.log(
-    `planted: ${count} faults of ${seen.size} kinds; never shown: ${
+    `planted: ${count} faults of ${seen.size} kinds, ${reduced} reduced to at most three nodes that still show it; never shown: ${
       FAULTS.filter((f) => !seen.has(f.name))
         .map((f) => f.name)
         .join(", ") || "none"

@@ -4,7 +4,10 @@ import { compareTapes, type Comparison } from "../../src/debug/compare/compare.t
 import { relativeError } from "../../src/debug/compare/metrics.ts";
 import { numbersOf, sameBits, writeNumbers } from "../../src/debug/compare/numbers.ts";
 import { Replay, rerun } from "../../src/debug/compare/replay.ts";
-import { type Execution, type Tape, tensorsIn } from "../../src/debug/compare/tape.ts";
+import { type Execution, record, type Tape, tensorsIn } from "../../src/debug/compare/tape.ts";
+import { modelOf } from "../../src/model.ts";
+import { readCase, writeCase } from "../../src/debug/reduce/case-file.ts";
+import { reduce } from "../../src/debug/reduce/reduce.ts";
 import type { BoundOp } from "../../src/ops/registry.ts";
 import type { Backend } from "../../src/prims/backend.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
@@ -64,10 +67,11 @@ async function raised(tape: Tape, execution: Execution, by: number, host: Backen
   return rerun(tape, { backend: host, cpu: host, again: () => false, pins: new Map([[producer.index, pins]]) });
 }
 
-/** Every fault that shows in the run. */
-export async function plantingsOf(tape: Tape, host: Backend): Promise<Planting[]> {
+/** Every fault that shows in the run; of those the first `most`. */
+export async function plantingsOf(tape: Tape, host: Backend, most = Infinity, faults: readonly Fault[] = FAULTS): Promise<Planting[]> {
   const out: Planting[] = [];
-  for (const fault of FAULTS) {
+  for (const fault of faults) {
+    if (out.length >= most) break;
     const planting = await plantingOf(tape, fault, host);
     if (planting !== undefined) out.push(planting);
   }
@@ -92,4 +96,36 @@ export async function sighted(planting: Planting, host: Backend): Promise<Sighti
     comparison,
     problem: `wanted ${planting.execution.node.op} at ${at} (it is ${row?.verdict ?? "not there"}, isolated ${row?.isolated?.toPrecision(3) ?? "–"}×), got ${named || "nothing"}`,
   };
+}
+
+/** Reduces the planted failure, writes the case, reads it back, and looks for the fault in it. Undefined: at most three nodes, and it shows. */
+export async function reducedProblem(planting: Planting, host: Backend): Promise<string | undefined> {
+  const { sound, execution, bound } = planting;
+  const wanted = execution.node;
+  const outs = [tensorsIn(execution.outs), tensorsIn(planting.spoiled.executions[execution.index]?.outs ?? [])];
+  const output = Math.max(0, outs[0]?.findIndex((t, i) => outs[1]?.[i] === undefined || !sameBits(t, outs[1][i])) ?? 0);
+  const reduction = await reduce(sound, execution, output, {
+    backendA: host,
+    backendB: host,
+    cpu: host,
+    boundB: (step) => (step.node === wanted ? bound : step.bound),
+    maxSeconds: 30,
+  });
+  if (reduction === undefined) return "the failure does not come back in a case";
+  if (reduction.nodes.after > 3) return `${reduction.nodes.after} nodes are left`;
+  const file = writeCase(
+    reduction.case,
+    reduction.expected,
+    { op: reduction.op, times: Math.min(1e9, reduction.times), atLeast: reduction.atLeast, a: "cpu", b: "planted" },
+    planting.fault.name,
+  );
+  const again = await readCase(file);
+  const session = await (await modelOf(again.program)).session({ backend: host });
+  const names = again.program.inputs?.map((input) => input.name) ?? [];
+  const tape = await record(session, [], { named: Object.fromEntries(names.map((name, i) => [name, again.inputs[i] ?? null] as const)) });
+  const last = tape.executions.findLast((e) => e.node.op === execution.node.op);
+  if (last === undefined) return "the case that was read has no such op";
+  const spoiled = await rerun(tape, { backend: host, cpu: host, again: (e) => e === last, boundOf: (e) => (e === last ? bound : e.bound) });
+  const comparison = await compareTapes(tape, spoiled, { backendA: host, backendB: host, cpu: host, hypotheses: false });
+  return comparison.rows[comparison.sources[0] ?? -1]?.a.t === last.index ? undefined : "the case that was read does not show it";
 }
