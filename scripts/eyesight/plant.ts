@@ -68,7 +68,7 @@ async function raised(tape: Tape, execution: Execution, by: number, host: Backen
 }
 
 /** Every fault that shows in the run; of those the first `most`. */
-export async function plantingsOf(tape: Tape, host: Backend, most = Infinity, faults: readonly Fault[] = FAULTS): Promise<Planting[]> {
+export async function plantingsOf(tape: Tape, host: Backend, most: number = Infinity, faults: readonly Fault[] = FAULTS): Promise<Planting[]> {
   const out: Planting[] = [];
   for (const fault of faults) {
     if (out.length >= most) break;

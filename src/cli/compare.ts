@@ -18,7 +18,8 @@ import {
   TOOL,
 } from "../debug/index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
-import { openSide, textOf } from "./sides.ts";
+import { saveCase } from "./reduce.ts";
+import { openSide, profileOf, textOf } from "./sides.ts";
 
 function oneOf<W extends string>(args: Arguments, option: string, words: readonly W[]): W | undefined {
   const word = args.options.get(option);
@@ -28,16 +29,12 @@ function oneOf<W extends string>(args: Arguments, option: string, words: readonl
   return found;
 }
 
-/** Engines with their own arithmetic have the wider column of the budgets. */
-function profileOf(backend: string): "strict" | "portable" {
-  return backend === "cpu" || backend === "wasm" ? "strict" : "portable";
-}
-
 export async function compare(args: Arguments): Promise<number> {
   const [specA, specB] = [args.model, args.words[0]];
   if (specB === undefined) throw new UsageError("two runs are compared: MODEL[@BACKEND] MODEL[@BACKEND]");
   const a = await openSide(specA, args);
-  const b = await openSide(specB, args, a.values);
+  if (/\.np[zy]$/.test(specB)) throw new UsageError("goldens are the reference: they come first");
+  const b = await openSide(specB, args, a.tape.recorded === true && args.repeated.has("input") ? undefined : a);
   const only = args.options.get("only");
   const tolerance = args.options.get("tolerance");
   const wanted = only === undefined ? undefined : executionsOf(a.tape, only);
@@ -51,7 +48,7 @@ export async function compare(args: Arguments): Promise<number> {
     cpu: cpu(),
     only: wanted,
     map: new Map((args.repeated.get("map") ?? []).map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)] as const)),
-    profile: [a, b].some((side) => profileOf(side.spec.backend) === "portable") ? "portable" : "strict",
+    profile: profileOf(a, b),
     mode: oneOf(args, "mode", ["both", "isolated", "propagated"]),
     stopAt: oneOf(args, "stop-at", ["first", "source", "end"]),
     judge: oneOf(args, "judge", ["f64"]),
@@ -67,5 +64,7 @@ export async function compare(args: Arguments): Promise<number> {
   write("md", () => comparisonMarkdown(comparison, words));
   write("junit", () => junitXml([comparisonSuite(comparison, `${specA} against ${specB}`)]));
   write("sarif", () => sarif(comparisonFindings(comparison), TOOL));
+  const save = args.options.get("save");
+  if (save !== undefined) return saveCase(a, b, args, save, only);
   return comparisonExit(comparison);
 }

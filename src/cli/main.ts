@@ -2,7 +2,11 @@
 /** `opwise`: inspect, run and print models from the terminal. */
 
 import { isOpwiseError } from "../index.ts";
+import { bisectCommand } from "./bisect.ts";
 import { compare } from "./compare.ts";
+import { checkCaseCommand, reduceCommand } from "./reduce.ts";
+import { goldens } from "./goldens.ts";
+import { diff, instrumentCommand } from "./instrument.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
@@ -51,7 +55,18 @@ const USAGE = `usage:
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
   opwise compare A B [-i FILE]... [--mode both|isolated|propagated] [--stop-at first|source|end] [--only SELECTOR]
              [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE] [--junit FILE] [--sarif FILE]
-                                   two runs (MODEL[@BACKEND][:OPTION,…]), value by value: the first op that is wrong by itself
+             [--save FILE.opwcase]   two runs (MODEL[@BACKEND][:OPTION,…]), value by value: the first op that is wrong by itself
+  opwise reduce MODEL@A MODEL@B [-i FILE]... [-o FILE.opwcase] [--only SELECTOR] [--emit pt-py|test]... [--max-seconds N] [--json]
+                                   the smallest model that still shows it
+  opwise bisect MODEL@BACKEND [-i FILE]... [--over nodes|composites|precision|passes] [--tolerance X] [--check 'COMMAND']
+             [--dtype float16|bfloat16] [--save-replay FILE] [--replay FILE] [--json]
+                                   the smallest set that is guilty of wrong outputs
+  opwise goldens script pytorch > rec.py
+                                   a recorder to run where PyTorch is; compare GOLDEN.npz MODEL then knows every op's value
+  opwise instrument MODEL.onnx --select SELECTOR [-o STEM] [--batch N]
+                                   the same model with chosen values as further outputs, and a script that reads them back
+  opwise diff A B [--json]         what differs as two models are written: nodes, attributes, weights
+  opwise check-case FILE.opwcase   whether a case still shows what it was made for
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
 
@@ -127,11 +142,31 @@ async function main(argv: readonly string[]): Promise<number> {
       return compare(
         parseArguments(rest, {
           flags: ["json", "all", "sample"],
-          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md", "junit", "sarif"],
-          repeated: ["input", "map"],
+          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md", "junit", "sarif", "save", "max-seconds"],
+          repeated: ["input", "map", "emit"],
           words: 1,
         }),
       );
+    case "reduce":
+      return reduceCommand(
+        parseArguments(rest, { flags: ["json", "sample"], options: ["output", "only", "method", "max-seconds"], repeated: ["input", "emit"], words: 1 }),
+      );
+    case "bisect":
+      return bisectCommand(
+        parseArguments(rest, {
+          flags: ["json", "sample"],
+          options: ["over", "tolerance", "check", "dtype", "method", "save-replay", "replay", "max-tests", "program", "backend", "seed"],
+          repeated: ["input"],
+        }),
+      );
+    case "goldens":
+      return goldens(parseArguments(rest, { flags: [], options: [], repeated: [], words: 1 }));
+    case "instrument":
+      return instrumentCommand(parseArguments(rest, { flags: [], options: ["select", "output", "batch"], repeated: [] }));
+    case "diff":
+      return diff(parseArguments(rest, { flags: ["json"], options: [], repeated: [], words: 1 }));
+    case "check-case":
+      return checkCaseCommand(parseArguments(rest, { flags: [], options: [], repeated: [] }));
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":

@@ -113,3 +113,16 @@ export type { Detail, Place, Row, Verdict as CompareVerdict } from "./compare/ve
 export { Judge, type Judgement, type Override, type Profile as BudgetProfile } from "./compare/budget.ts";
 export { parseTolerances } from "./compare/tolerances.ts";
 export { executionsOf } from "./compare/select.ts";
+export { ddmin, type Ddmin } from "./reduce/ddmin.ts";
+export { reduce, reductionText, type ReduceOptions, type Reduction } from "./reduce/reduce.ts";
+export { readCase, writeCase, type CaseFailure, type CaseFile } from "./reduce/case-file.ts";
+export { checkCase, type CaseCheck } from "./reduce/check.ts";
+export { caseAsPython, caseAsTest } from "./reduce/emit.ts";
+export { tensorsIn as tapeTensors } from "./compare/tape.ts";
+export { bisect, bisectComposites, bisectNodes, bisectPrecision, bisectionText, type Bisection, type BisectOptions, type Suspect } from "./reduce/bisect.ts";
+export { PASSES, type PassName } from "../run/plan/passes.ts";
+export { metricsOf, relativeError, type Metrics } from "./compare/metrics.ts";
+export { PYTORCH_RECORDER } from "./goldens/script.ts";
+export { tapeOfGoldens } from "./goldens/goldens.ts";
+export { instrument, type Instrumented, type Probe } from "./goldens/instrument.ts";
+export { diffGraphs, diffText, type GraphDiff } from "./compare/structure.ts";

@@ -84,6 +84,9 @@ export class Places {
   }
 }
 
+/** Sources whose look-alikes are tried. */
+const TRIED = 2;
+
 /** What is known of a pair while the rows are made. */
 interface Judged {
   readonly pair: Pair;
@@ -148,7 +151,7 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
       allowed,
       gain,
       inputsBad,
-      judge: options.judge === "f64" && wanted ? await againstDouble(a, execution, references, isolatedValues, judge, options) : undefined,
+      judge: options.judge === "f64" && wanted && a.recorded !== true ? await againstDouble(a, execution, references, isolatedValues, judge, options) : undefined,
     };
     judged.push(one);
     if (!wanted) continue;
@@ -165,7 +168,7 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
       gain,
       verdict,
       problem: isolated?.problem,
-      detail: verdict === "source" || verdict === "masked" ? await detailOf(a, one, isolated, options) : undefined,
+      detail: verdict === "source" || verdict === "masked" ? await detailOf(a, one, isolated, { ...options, hypotheses: options.hypotheses !== false && rows.filter((row) => row.verdict === "source").length < TRIED }) : undefined,
       judge: one.judge,
       override: isolated?.override,
     });
@@ -221,7 +224,7 @@ async function verdictOf(a: Tape, one: Judged, propagated: number, options: Comp
 /** Whether any output of A has other bits with the isolated value in the reference's place. */
 async function reachesOutput(a: Tape, one: Judged, options: CompareOptions): Promise<boolean> {
   const values = one.isolatedValues?.map((v, i) => v ?? one.references[i]).filter((v) => v !== undefined);
-  if (values === undefined || values.some((v, i) => v.numel !== one.references[i]?.numel)) return true;
+  if (a.recorded === true || values === undefined || values.some((v, i) => v.numel !== one.references[i]?.numel)) return true;
   const all = tensorsIn(one.execution.outs);
   const pins = all.map((t, i) => {
     const at = one.pair.outputs.findIndex(([x]) => x === i);
@@ -244,7 +247,7 @@ async function detailOf(a: Tape, one: Judged, isolated: Judgement | undefined, o
   const [reference, value] = [one.references[at], one.isolatedValues?.[at]];
   const shape = reference?.shape ?? [];
   const looksLike =
-    options.hypotheses === false || reference === undefined || value === undefined ? [] : await lookAlikes(a, one.execution, at, value, options);
+    options.hypotheses === false || a.recorded === true || reference === undefined || value === undefined ? [] : await lookAlikes(a, one.execution, at, value, options);
   return {
     metrics: reference === undefined || value === undefined ? undefined : metricsOf(reference, value),
     violations: isolated?.count ?? 0,

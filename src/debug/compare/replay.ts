@@ -41,6 +41,8 @@ export interface ReplayOptions {
   readonly cpu: Backend;
   /** Floats are float64 throughout. */
   readonly wide?: boolean | undefined;
+  /** Where an execution runs, if not on `backend`. */
+  readonly backendOf?: ((execution: Execution) => Backend) | undefined;
   /** In place of a recorded op. */
   readonly boundOf?: ((execution: Execution) => BoundOp) | undefined;
   /** Changes the context of an execution: one that listens to its calls, say. */
@@ -57,6 +59,7 @@ interface Memory {
 export class Replay {
   readonly tape: Tape;
   readonly executor: Executor;
+  readonly #others = new Map<Backend, Executor>();
   readonly #options: ReplayOptions;
   readonly #memory = new Map<number, Memory>();
   /** Records of what came out: a slice may begin elsewhere this time. */
@@ -68,6 +71,12 @@ export class Replay {
     this.tape = tape;
     this.#options = options;
     this.executor = new Executor({ backend: options.backend, cpu: options.cpu, generator: this.#generator });
+  }
+
+  #executorOn(backend: Backend): Executor {
+    if (backend === this.executor.backend) return this.executor;
+    this.#others.set(backend, this.#others.get(backend) ?? new Executor({ backend, cpu: this.#options.cpu, generator: this.#generator }));
+    return this.#others.get(backend) ?? this.executor;
   }
 
   /** Puts a value in a recorded tensor's place, for what is run from here on; converted to the recorded dtype and strides. A value of another shape keeps it. */
@@ -143,9 +152,10 @@ export class Replay {
     const frozen = args.map((a) => this.#freezer.datum(a));
     if (execution.generator !== undefined) Object.assign(this.#generator, copyOfGenerator(execution.generator));
     const bound = this.#options.boundOf?.(execution) ?? execution.bound;
-    const ctx = this.#options.contextOf?.(execution, this.executor) ?? this.executor;
+    const executor = this.#executorOn(this.#options.backendOf?.(execution) ?? this.#options.backend);
+    const ctx = this.#options.contextOf?.(execution, executor) ?? executor;
     let outs = await runBound(bound, ctx, args);
-    if (this.executor.pending !== undefined) await this.executor.pending;
+    if (executor.pending !== undefined) await executor.pending;
     for (const t of tensorsIn([...outs, ...args])) {
       const wait = t.storage.sync();
       if (wait instanceof Promise) await wait;
@@ -181,7 +191,7 @@ export class Replay {
 
   /** Gives device memory back; what was frozen stays. Nothing may be run afterwards. */
   dispose(): void {
-    if (!this.#options.backend.onHost) sweep(this.executor, new Set());
+    for (const executor of [this.executor, ...this.#others.values()]) if (!executor.backend.onHost) sweep(executor, new Set());
   }
 }
 

@@ -44,6 +44,8 @@ export interface Tape {
   readonly outputs: readonly Datum[];
   /** Bytes of all storages held, each version once. */
   readonly bytes: number;
+  /** Values recorded elsewhere: there is nothing that could run again. */
+  readonly recorded?: boolean;
   /** Where each frozen tensor's memory comes from. */
   readonly origin: (tensor: Tensor) => Origin | undefined;
 }
