@@ -6,7 +6,7 @@
  *     const y = await session.forward(Tensor.from(new Float32Array(150528), [1, 3, 224, 224]));
  */
 
-export { formatOf, load, Model, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary, type ToOnnxOptions } from "./model.ts";
+export { formatOf, load, Model, modelOf, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary, type ToOnnxOptions } from "./model.ts";
 export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, type CheckpointTensor, type CheckpointValue } from "./checkpoint.ts";
 export { operators, type Operator } from "./operators.ts";
 export type { CustomOp } from "./registered-ops.ts";

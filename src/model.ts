@@ -105,6 +105,11 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
   return new Model(program, await typed(tablesFor(program)), ops, limits);
 }
 
+/** A model of a program that is at hand, as a reduced case holds one. */
+export async function modelOf(program: Program): Promise<Model> {
+  return new Model(program, await typed(tablesFor(program)));
+}
+
 /** The promise's value. @throws OpwiseError, whatever it is rejected with */
 async function typed<X>(work: Promise<X>): Promise<X> {
   try {

@@ -5,7 +5,6 @@ import { isOpwiseError } from "../index.ts";
 import { inspect } from "./inspect.ts";
 import { parseArguments, parseFiles, UsageError } from "./arguments.ts";
 import { bench } from "./bench.ts";
-import { convert } from "./convert.ts";
 import { BACKEND_NAMES } from "./backend.ts";
 import { ops } from "./ops.ts";
 import { print } from "./print.ts";
@@ -68,6 +67,20 @@ const USAGE = `usage:
                                    the debugger's page on this machine: traces, two side by side; models by drag and drop
   opwise report TRACE [OTHER] -o FILE.html [--compare FILE.json] [--no-values] [--no-weights] [--no-paths]
                                    the page and the traces as one file that needs no network
+  opwise compare A B [-i FILE]... [--mode both|isolated|propagated] [--stop-at first|source|end] [--only SELECTOR]
+             [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE] [--junit FILE] [--sarif FILE]
+             [--save FILE.opwcase]   two runs (MODEL[@BACKEND][:OPTION,…]), value by value: the first op that is wrong by itself
+  opwise reduce MODEL@A MODEL@B [-i FILE]... [-o FILE.opwcase] [--only SELECTOR] [--emit pt-py|test]... [--max-seconds N] [--json]
+                                   the smallest model that still shows it
+  opwise bisect MODEL@BACKEND [-i FILE]... [--over nodes|composites|precision|passes] [--tolerance X] [--check 'COMMAND']
+             [--dtype float16|bfloat16] [--save-replay FILE] [--replay FILE] [--json]
+                                   the smallest set that is guilty of wrong outputs
+  opwise goldens script pytorch > rec.py
+                                   a recorder to run where PyTorch is; compare GOLDEN.npz MODEL then knows every op's value
+  opwise instrument MODEL.onnx --select SELECTOR [-o STEM] [--batch N]
+                                   the same model with chosen values as further outputs, and a script that reads them back
+  opwise diff A B [--json]         what differs as two models are written: nodes, attributes, weights
+  opwise check-case FILE.opwcase   whether a case still shows what it was made for
 backends: ${BACKEND_NAMES}
 exit codes: 0 fine, 1 diverged or failed, 2 usage, 3 unsupported op, 4 bad file; of the debugger also 5 limit, 6 undecided, 7 nothing matched`;
 
@@ -149,6 +162,35 @@ async function main(argv: readonly string[]): Promise<number> {
       return bench(
         parseArguments(rest, { flags: ["json"], options: ["backend", "concurrency", "seconds", "method", "program"], repeated: ["input", "inputs", "shape"] }),
       );
+    case "compare":
+      return (await import("./compare.ts")).compare(
+        parseArguments(rest, {
+          flags: ["json", "all", "sample"],
+          options: ["mode", "stop-at", "only", "judge", "tolerance", "method", "rank", "md", "junit", "sarif", "save", "max-seconds"],
+          repeated: ["input", "map", "emit"],
+          words: 1,
+        }),
+      );
+    case "reduce":
+      return (await import("./reduce.ts")).reduceCommand(
+        parseArguments(rest, { flags: ["json", "sample"], options: ["output", "only", "method", "max-seconds"], repeated: ["input", "emit"], words: 1 }),
+      );
+    case "bisect":
+      return (await import("./bisect.ts")).bisectCommand(
+        parseArguments(rest, {
+          flags: ["json", "sample"],
+          options: ["over", "tolerance", "check", "dtype", "method", "save-replay", "replay", "max-tests", "program", "backend", "seed"],
+          repeated: ["input"],
+        }),
+      );
+    case "goldens":
+      return (await import("./goldens.ts")).goldens(parseArguments(rest, { flags: [], options: [], repeated: [], words: 1 }));
+    case "instrument":
+      return (await import("./instrument.ts")).instrumentCommand(parseArguments(rest, { flags: [], options: ["select", "output", "batch"], repeated: [] }));
+    case "diff":
+      return (await import("./instrument.ts")).diff(parseArguments(rest, { flags: ["json"], options: [], repeated: [], words: 1 }));
+    case "check-case":
+      return (await import("./reduce.ts")).checkCaseCommand(parseArguments(rest, { flags: [], options: [], repeated: [] }));
     case "ops":
       return ops(parseArguments(rest, { flags: ["json"], options: ["missing"], repeated: [], model: "none" }));
     case "save":
@@ -158,7 +200,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case "report":
       return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output", "compare"] }));
     case "convert":
-      return convert(parseArguments(rest, { flags: ["static", "external-data"], options: ["opset", "method", "check", "program"], repeated: ["input"], words: 1 }));
+      return (await import("./convert.ts")).convert(parseArguments(rest, { flags: ["static", "external-data"], options: ["opset", "method", "check", "program"], repeated: ["input"], words: 1 }));
     case undefined:
     case "help":
     case "--help":

@@ -29,7 +29,7 @@ export { Recorder } from "./recorder.ts";
 export type { KeptStorage, RecorderOptions, Sink } from "./sink.ts";
 export { factsOf } from "./storage-book.ts";
 export { errorJson } from "./error-json.ts";
-export { manifestOf, MemoryTrace, record, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
+export { manifestOf, MemoryTrace, record, TOOL, type Recording, type RecordOptions, type RunInputs } from "./record.ts";
 export {
   placeOfExecution,
   readRun,
@@ -124,3 +124,24 @@ export { sweepText, whatIfText } from "./what-if-text.ts";
 export { Adapter, type AdapterHost, type LaunchArguments, type RunArguments } from "./dap/adapter.ts";
 export { frameMessage, MessageReader } from "./dap/framing.ts";
 export { type PrimitiveCall, primitiveCalls, primitiveText } from "./primitives.ts";
+export { record as recordTape, type Execution as TapeExecution, type Tape, type TapeOptions } from "./compare/tape.ts";
+export { ownInputs } from "./compare/inputs.ts";
+export { compareTapes, type CompareOptions, type Comparison } from "./compare/compare.ts";
+export { comparisonExit, comparisonFindings, comparisonJson, comparisonMarkdown, comparisonSuite, comparisonText } from "./compare/compare-text.ts";
+export type { Detail, Place, Row, Verdict as CompareVerdict } from "./compare/verdict.ts";
+export { Judge, type Judgement, type Override, type Profile as BudgetProfile } from "./compare/budget.ts";
+export { parseTolerances } from "./compare/tolerances.ts";
+export { executionsOf } from "./compare/select.ts";
+export { ddmin, type Ddmin } from "./reduce/ddmin.ts";
+export { reduce, reductionText, type ReduceOptions, type Reduction } from "./reduce/reduce.ts";
+export { readCase, writeCase, type CaseFailure, type CaseFile } from "./reduce/case-file.ts";
+export { checkCase, type CaseCheck } from "./reduce/check.ts";
+export { caseAsPython, caseAsTest } from "./reduce/emit.ts";
+export { tensorsIn as tapeTensors } from "./compare/tape.ts";
+export { bisect, bisectComposites, bisectNodes, bisectPrecision, bisectionText, type Bisection, type BisectOptions, type Suspect } from "./reduce/bisect.ts";
+export { PASSES, type PassName } from "../run/plan/passes.ts";
+export { metricsOf, relativeError, type Metrics } from "./compare/metrics.ts";
+export { PYTORCH_RECORDER } from "./goldens/script.ts";
+export { tapeOfGoldens } from "./goldens/goldens.ts";
+export { instrument, type Instrumented, type Probe } from "./goldens/instrument.ts";
+export { diffGraphs, diffText, type GraphDiff } from "./compare/structure.ts";

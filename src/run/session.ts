@@ -304,8 +304,8 @@ export class Session {
   }
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */
-  machine(method: string, args: readonly Input[], options: RunOptions = {}): Machine {
-    return this.begin(method, args, {}, options).machine;
+  machine(method: string, args: readonly Input[], options: RunOptions = {}, kwargs: Readonly<Record<string, Input>> = {}): Machine {
+    return this.begin(method, args, kwargs, options).machine;
   }
   /** As `invoke`, for who drives the machine himself. ONNX: `kwargs` are the feeds. */
   begin(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): SteppedCall {
