@@ -60,10 +60,11 @@ export function caseAsPython(one: Case, file: string): string {
 
 /** A test that fails as long as the two sides differ. */
 export function caseAsTest(file: string, failure: CaseFailure): string {
-  return `import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
-import { cpu, modelOf } from "opwise";
-import { checkCase } from "opwise/debug";
+  const line = (names: string, from: string): string => `import { ${names} } from "${from}";`;
+  return `${line("readFileSync", `node:${"fs"}`)}
+${line("expect, it", "vitest")}
+${line("cpu, modelOf", "opwise")}
+${line("checkCase", "opwise/debug")}
 
 it("${failure.op} on ${failure.b} agrees with ${failure.a}", async () => {
   const [backendA, backendB] = [cpu(), cpu()]; // put ${failure.b}'s backend in the second place
