@@ -24,9 +24,23 @@ export type MachineEvent =
    * A block is entered: a call's body, a branch, a loop trip, a fork's body. `inputs` are the block's own (a call's arguments; a trip's number and
    * carried values). `node` is what opened it: undefined for the run's entry and for what runs while an error passes; `decl` of a call.
    */
-  | (EventBase & { readonly kind: "enter"; readonly what: BlockKind; readonly node: Node | undefined; readonly name: string; readonly trip: number; readonly inputs: readonly Datum[]; readonly decl: FunctionDecl | undefined })
+  | (EventBase & {
+      readonly kind: "enter";
+      readonly what: BlockKind;
+      readonly node: Node | undefined;
+      readonly name: string;
+      readonly trip: number;
+      readonly inputs: readonly Datum[];
+      readonly decl: FunctionDecl | undefined;
+    })
   /** A block has ended with these values. `last`: they are the results of `node` (of a trip: without the condition before them). */
-  | (EventBase & { readonly kind: "exit"; readonly what: BlockKind; readonly node: Node | undefined; readonly values: readonly Datum[]; readonly last: boolean })
+  | (EventBase & {
+      readonly kind: "exit";
+      readonly what: BlockKind;
+      readonly node: Node | undefined;
+      readonly values: readonly Datum[];
+      readonly last: boolean;
+    })
   /** The machine waits for a value from a device. */
   | (EventBase & { readonly kind: "read wanted"; readonly node: Node })
   /** An op reads the values of a tensor. */

@@ -41,9 +41,11 @@ export function attributeAt(root: Instance, path: string): { readonly value: Dat
   let value: Datum = root;
   let type: Type = T.Any;
   for (const part of path.split(".")) {
-    if (typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "instance") throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``);
+    if (typeof value !== "object" || value === null || !("kind" in value) || value.kind !== "instance")
+      throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``);
     const slot: number | undefined = value.class.slots.get(part);
-    if (slot === undefined) throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``, { wanted: [...value.class.slots.keys()].join(", ") });
+    if (slot === undefined)
+      throw new OpwiseError("bad-argument", `the model has no attribute \`${path}\``, { wanted: [...value.class.slots.keys()].join(", ") });
     type = value.class.attributes[slot]?.type ?? T.Any;
     value = value.slots[slot] ?? null;
   }
