@@ -251,6 +251,8 @@ export class Exporter {
 
   /** A number as it is: one of the graph is fixed at the example's, or refused where it hangs on data. */
   fix(sym: Sym): number | bigint | boolean {
+    const assumed = this.assumed(sym);
+    if (assumed !== undefined) return assumed;
     this.fixRoots(sym.roots, "a number that is computed from data");
     return sym.hint;
   }
@@ -268,6 +270,23 @@ export class Exporter {
     if (t.isStatic) return;
     this.fixRoots(t.roots, "a size that is computed from data");
     t.dims = [...t.meta.shape];
+  }
+  readonly #assumptions = new Map<string, boolean>();
+  /** Runs what is only run where the condition holds, or does not. */
+  assuming<X>(cond: Sym, holds: boolean, body: () => X): X {
+    const { name } = cond.onnx;
+    const before = this.#assumptions.get(name);
+    this.#assumptions.set(name, holds);
+    try {
+      return body();
+    } finally {
+      if (before === undefined) this.#assumptions.delete(name);
+      else this.#assumptions.set(name, before);
+    }
+  }
+  /** A condition's value where it is known from the branch that one is in. */
+  assumed(cond: Sym): boolean | undefined {
+    return this.#assumptions.get(cond.onnx.name);
   }
   /** Whether a number's value may be taken for known. */
   isFixed(roots: Roots | undefined): boolean {

@@ -202,7 +202,8 @@ export class AbstractMachine {
     const { x } = this;
     const [then, otherwise] = [instruction.blocks[0] ?? unreachable("branch"), instruction.blocks[1] ?? unreachable("branch")];
     if (!isSym(cond)) return this.block(cond === true ? then : otherwise, registers);
-    if (x.isFixed(cond.roots)) return this.block(cond.hint === true ? then : otherwise, registers);
+    const assumed = x.assumed(cond) ?? (x.isFixed(cond.roots) ? cond.hint === true : undefined);
+    if (assumed !== undefined) return this.block(assumed ? then : otherwise, registers);
     const done = this.#attempt(() => this.#branches(instruction, cond, [then, otherwise], registers));
     if (!(done instanceof OpwiseError)) return done;
     // No results that both ways have in common: what follows belongs to each way.
@@ -248,19 +249,19 @@ export class AbstractMachine {
   /** An If of two ways to go on. */
   #ways(cond: Sym, ways: readonly [Way, Way], types: readonly Type[], registers: Datum[]): readonly Datum[] {
     const { x } = this;
-    const run = (way: Way): Side | Raised => this.#side(way, [...registers], types);
-    const first = run(ways[0]);
-    const second = run(ways[1]);
+    const run = (way: Way, holds: boolean): Side | Raised => x.assuming(cond, holds, () => this.#side(way, [...registers], types));
+    const first = run(ways[0], true);
+    const second = run(ways[1], false);
     if (first instanceof Raised || second instanceof Raised) {
       if (first instanceof Raised && second instanceof Raised) throw first;
       // The way that raises is never gone on from: a check, and the other way alone.
       const good = first instanceof Raised ? 1 : 0;
       addCheck(x, good === 0 ? cond.onnx : x.op("Not", [cond.onnx]));
-      return ways[good](registers);
+      return x.assuming(cond, good === 0, () => ways[good](registers));
     }
     const places = placesOf([...first.effects, ...second.effects]);
     const sides = [first, second] as const;
-    const patterns: Pattern[] = types.map((_, i) => this.#joinSides(first.outputs[i], second.outputs[i], cond));
+    const patterns: Pattern[] = types.map((_, i) => this.#conditionItself(first.outputs[i], second.outputs[i], cond) ?? this.#joinSides(first.outputs[i], second.outputs[i], cond));
     const placePatterns = places.map((place) => {
       const [a, b] = sides.map((side) => side.states.get(keyOf(place)) ?? freezePlace(x, place));
       return this.#joinSides(a, b, cond);
@@ -292,6 +293,13 @@ export class AbstractMachine {
     const out = patterns.map((p) => open(x, p, next));
     placePatterns.forEach((p, i) => setPlace(x, places[i] ?? unreachable("place"), open(x, p, next), this.onTouch));
     return out;
+  }
+
+  /** `True if cond else False` is the condition, or its opposite. */
+  #conditionItself(a: Frozen | undefined, b: Frozen | undefined, cond: Sym): Pattern | undefined {
+    if (a?.kind !== "number" || b?.kind !== "number" || typeof a.value !== "boolean" || typeof b.value !== "boolean" || a.value === b.value || a.boxed) return undefined;
+    const { x } = this;
+    return { kind: "same", frozen: freeze(x, a.value ? cond : x.number("bool", x.op("Not", [cond.onnx]), cond.hint !== true, cond.roots), T.bool) };
   }
 
   #joinSides(a: Frozen | undefined, b: Frozen | undefined, cond: Sym): Pattern {

@@ -115,7 +115,7 @@ export function metaRun(x: Exporter, bound: BoundOp, args: readonly Datum[], apa
       }
       return meta;
     }
-    return isSym(leaf) ? leaf.hint : leaf;
+    return isSym(leaf) ? (x.assumed(leaf) ?? leaf.hint) : leaf;
   };
   const inputs = args.map((d) => mapDatum(d, stand));
   if (bound.reads) return refuse("the op reads values of a tensor, and goes on by them");

@@ -109,7 +109,9 @@ const attention: Handler = (call) => {
   const mask = optionalTensor(call, 3);
   const dropout = call.args[4];
   if ((isSym(dropout) ? 1 : Number(dropout)) !== 0) return undefined;
-  const causal = boolArg(call, 5);
+  const open = call.args[5] ?? null;
+  const told = isSym(open) && !x.isFixed(open.roots) && x.assumed(open) === undefined ? open.onnx : undefined;
+  const causal = told !== undefined || boolArg(call, 5);
   const scale = call.args[6] ?? null;
   if (boolArg(call, 7)) return undefined;
   const meta = metaOf(call);
@@ -136,6 +138,7 @@ const attention: Handler = (call) => {
     );
     const ones = x.op("Expand", [x.g.scalar(1, "float32"), sizes]);
     blocked = x.op("Not", [x.g.cast(x.op("Trilu", [ones], { upper: 0 }), "bool")]);
+    if (told !== undefined) blocked = x.op("And", [blocked, told]);
   }
   if (mask?.dtype === "bool") {
     const hidden = x.op("Not", [x.valueOf(mask)]);
