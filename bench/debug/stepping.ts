@@ -63,7 +63,9 @@ await timeline.goTo(Infinity);
 const walk: number[] = [];
 for (let i = 0; i < 400; i++) walk.push(await timed(() => timeline.goTo(timeline.time - 1)));
 const { checkpoints, bytes, widest } = timeline.history;
-console.log(`${timeline.length} instructions, of ${WIDTH}x${WIDTH} numbers: plain run ${plainMs.toFixed(0)} ms, stepped with history ${recorded.toFixed(0)} ms`);
+console.log(
+  `${timeline.length} instructions, of ${WIDTH}x${WIDTH} numbers: plain run ${plainMs.toFixed(0)} ms, stepped with history ${recorded.toFixed(0)} ms`,
+);
 console.log(`history: ${checkpoints.length} checkpoints, ${(bytes / 1e6).toFixed(1)} MB, at most ${widest} steps apart`);
 console.log(summary("a step back from random places", scattered));
 console.log(summary("400 steps back, one after another", walk));

@@ -15,7 +15,11 @@ const host: AdapterHost = {
   open: async (launch: RunArguments, print) => {
     const options = new Map<string, string>();
     for (const name of ["method", "backend", "seed"] as const) if (launch[name] !== undefined) options.set(name, String(launch[name]));
-    const target = await openTarget({ model: launch.program, flags: new Set(), options, repeated: new Map([["input", launch.inputs ?? []]]), words: [] }, launch.program, print);
+    const target = await openTarget(
+      { model: launch.program, flags: new Set(), options, repeated: new Map([["input", launch.inputs ?? []]]), words: [] },
+      launch.program,
+      print,
+    );
     return { session: target.session, inputs: target.inputs };
   },
 };
@@ -64,4 +68,3 @@ export async function dap(args: Arguments): Promise<number> {
   await new Promise<void>((closed) => server.on("close", closed));
   return 0;
 }
-

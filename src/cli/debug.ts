@@ -54,7 +54,10 @@ class Terminal {
     } catch (error) {
       if (!isOpwiseError(error)) throw error;
       this.failed = error;
-      this.show([`${error.message}${error.wanted === undefined ? "" : ` (wanted: ${error.wanted})`}${error.hint === undefined ? "" : `\n  ${error.hint}`}`], { command: line, error: { code: error.code, message: error.message, hint: error.hint } });
+      this.show([`${error.message}${error.wanted === undefined ? "" : ` (wanted: ${error.wanted})`}${error.hint === undefined ? "" : `\n  ${error.hint}`}`], {
+        command: line,
+        error: { code: error.code, message: error.message, hint: error.hint },
+      });
       return true;
     }
   }
@@ -69,8 +72,10 @@ export async function debug(args: Arguments): Promise<number> {
   const target = await openTarget(args);
   using session = target.session;
   const debugged = new Debugger(session, target.inputs, {
-    method: target.method, breaks: args.repeated.get("break") ?? [],
-    catches: CATCH_KINDS.filter((kind) => catches.includes(kind)), history: bytesOption(args, "history"),
+    method: target.method,
+    breaks: args.repeated.get("break") ?? [],
+    catches: CATCH_KINDS.filter((kind) => catches.includes(kind)),
+    history: bytesOption(args, "history"),
   });
   const terminal = new Terminal(debugged, asJson);
   debugged.textOf = (value) => lineOf(debugged, value);

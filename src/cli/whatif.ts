@@ -65,7 +65,9 @@ export async function whatif(args: Arguments): Promise<number> {
   if (swept !== undefined) {
     const match = /^dtype=(.+)$/.exec(swept);
     if (match === null) throw new UsageError(`\`--sweep\` wants dtype=f16,bf16,int8, got \`${swept}\``);
-    const rows = await sweep(session, target.inputs, (match[1] ?? "").split(",").map(dtypeOf), args.options.get("over") ?? "kind:contract | kind:convolve", { method: target.method });
+    const rows = await sweep(session, target.inputs, (match[1] ?? "").split(",").map(dtypeOf), args.options.get("over") ?? "kind:contract | kind:convolve", {
+      method: target.method,
+    });
     console.log(asJson ? resultJson({ rows, exit: EXIT.held }) : sweepText(rows).join("\n"));
     return EXIT.held;
   }

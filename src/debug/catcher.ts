@@ -62,9 +62,12 @@ export class Catcher {
     if (this.#counts) {
       const made = this.#count(tensorsOf(step.outputs));
       // The birth, not every sighting: the op's operands had none.
-      if (this.#kinds.has("nan") && made.nan > 0 && this.#given.nan === 0) this.#caught.push({ what: "nan", text: `${step.node.op} gave ${made.nan} NaN from operands without any` });
-      else if (this.#kinds.has("inf") && made.inf > 0 && this.#given.inf === 0) this.#caught.push({ what: "inf", text: `${step.node.op} gave ${made.inf} infinities from operands without any` });
-      else if (this.#kinds.has("overflow") && made.over > 0 && this.#given.over === 0) this.#caught.push({ what: "overflow", text: `${step.node.op} gave numbers that float16 does not hold` });
+      if (this.#kinds.has("nan") && made.nan > 0 && this.#given.nan === 0)
+        this.#caught.push({ what: "nan", text: `${step.node.op} gave ${made.nan} NaN from operands without any` });
+      else if (this.#kinds.has("inf") && made.inf > 0 && this.#given.inf === 0)
+        this.#caught.push({ what: "inf", text: `${step.node.op} gave ${made.inf} infinities from operands without any` });
+      else if (this.#kinds.has("overflow") && made.over > 0 && this.#given.over === 0)
+        this.#caught.push({ what: "overflow", text: `${step.node.op} gave numbers that float16 does not hold` });
     }
     const differs = this.#kinds.has("mismatch") ? this.mismatch?.(step) : undefined;
     if (differs !== undefined) this.#caught.push({ what: "mismatch", text: differs });

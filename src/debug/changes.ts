@@ -29,7 +29,8 @@ export async function assign(executor: Executor, target: Tensor, value: Datum): 
 
 function numberOf(value: Datum): number {
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return Number(value);
-  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float" || value.kind === "bool")) return Number(value.value);
+  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float" || value.kind === "bool"))
+    return Number(value.value);
   throw new OpwiseError("bad-argument", "a tensor's elements are set to a number or a tensor");
 }
 
@@ -37,7 +38,8 @@ function numberOf(value: Datum): number {
 export function passedThrough(instruction: Instruction, inputs: readonly Datum[]): readonly Datum[] {
   const [first] = inputs.flatMap((value) => (value instanceof Tensor ? [value] : tensorsOf([value])));
   return instruction.results.map(() => {
-    if (first === undefined) throw new OpwiseError("bad-argument", `\`${instruction.node.op}\` has no tensor operand to hand on`, { hint: "give a value: skip EXPRESSION" });
+    if (first === undefined)
+      throw new OpwiseError("bad-argument", `\`${instruction.node.op}\` has no tensor operand to hand on`, { hint: "give a value: skip EXPRESSION" });
     return first;
   });
 }
@@ -70,7 +72,8 @@ export function onBackend(time: number, scope: Scope, backend: Backend, machine:
   const { executor } = machine;
   const other = new Executor({ backend, cpu: backend.onHost ? backend : executor.host, generator: executor.generator, print: (text) => executor.print(text) });
   return {
-    time, text: `on ${backend.name}`,
+    time,
+    text: `on ${backend.name}`,
     instead: (now, instruction) => (applies(scope, instruction) ? moved(other, instruction, now.nextInputs()) : undefined),
   };
 }
@@ -92,7 +95,8 @@ async function moved(executor: Executor, instruction: Instruction, args: readonl
  */
 export function inDtype(time: number, scope: Scope, dtype: DType): Action {
   return {
-    time, text: `in ${dtype}`,
+    time,
+    text: `in ${dtype}`,
     instead: (machine, instruction) => (applies(scope, instruction) ? rounded(machine.executor, instruction, machine.nextInputs(), dtype) : undefined),
   };
 }
@@ -108,10 +112,15 @@ async function rounded(executor: Executor, instruction: Instruction, args: reado
       own ??= value.dtype;
       return cast_(executor, value, to);
     }
-    if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list") return { ...value, items: value.items.map((item) => convert(item, to, from)) };
+    if (typeof value === "object" && value !== null && "kind" in value && value.kind === "list")
+      return { ...value, items: value.items.map((item) => convert(item, to, from)) };
     return value;
   };
-  const outputs = await runOp(executor, instruction, args.map((value) => convert(value, dtype)));
+  const outputs = await runOp(
+    executor,
+    instruction,
+    args.map((value) => convert(value, dtype)),
+  );
   if (own === undefined) return outputs;
   const wide: DType = own;
   const back = outputs.map((value) => convert(value, wide, dtype));
@@ -138,8 +147,10 @@ function inSteps(executor: Executor, tensor: Tensor): Tensor {
 /** From `time` on the nodes are passed over: their first tensor operand stands for their results. */
 export function skipping(time: number, scope: Scope): Action {
   return {
-    time, text: "skipped",
-    instead: (machine, instruction) => (applies(scope, instruction) ? Promise.resolve().then(() => passedThrough(instruction, machine.nextInputs())) : undefined),
+    time,
+    text: "skipped",
+    instead: (machine, instruction) =>
+      applies(scope, instruction) ? Promise.resolve().then(() => passedThrough(instruction, machine.nextInputs())) : undefined,
   };
 }
 
@@ -153,7 +164,10 @@ function attributeOf(old: Template | undefined, value: Datum): Template {
   if (old?.kind === "int" && (typeof value === "number" || typeof value === "boolean")) return { kind: "int", value: Math.round(Number(value)) };
   if (old?.kind === "float" && typeof value === "number") return { kind: "float", value };
   if (old?.kind === "str" && typeof value === "string") return { kind: "str", value };
-  throw new OpwiseError("bad-argument", "the attribute takes another kind of value", { wanted: old?.kind ?? "an attribute that the node has", got: typeof value });
+  throw new OpwiseError("bad-argument", "the attribute takes another kind of value", {
+    wanted: old?.kind ?? "an attribute that the node has",
+    got: typeof value,
+  });
 }
 
 /** From `time` on an argument (ONNX: an attribute that the node has) of the nodes has another value. @throws bad-argument where a node has no such argument */
@@ -161,24 +175,33 @@ export function withArgument(time: number, scope: Scope, name: string, value: Da
   const at = new Map<Node, number>();
   const bound = new Map<Node, BoundOp>();
   for (const node of scope.nodes) {
-    const meaning = node.schema === undefined ? session.withAttributes(node, { ...node.attributes, [name]: attributeOf(node.attributes[name], value) }) : undefined;
+    const meaning =
+      node.schema === undefined ? session.withAttributes(node, { ...node.attributes, [name]: attributeOf(node.attributes[name], value) }) : undefined;
     if (meaning !== undefined) {
       bound.set(node, meaning);
       continue;
     }
     const i = node.schema?.args.findIndex((a) => a.name === name) ?? -1;
-    if (i < 0) throw new OpwiseError("bad-argument", `\`${node.op}\` has no argument \`${name}\``, { wanted: node.schema?.args.map((a) => a.name).join(", ") ?? "an op with a schema" });
+    if (i < 0)
+      throw new OpwiseError("bad-argument", `\`${node.op}\` has no argument \`${name}\``, {
+        wanted: node.schema?.args.map((a) => a.name).join(", ") ?? "an op with a schema",
+      });
     at.set(node, i);
   }
   return {
-    time, text: `${name} changed`,
+    time,
+    text: `${name} changed`,
     instead: (machine, instruction) => {
       const i = at.get(instruction.node);
       if (instruction.kind !== "op" || !applies(scope, instruction)) return undefined;
       const meaning = bound.get(instruction.node);
       if (meaning !== undefined) return runOp(machine.executor, { ...instruction, bound: meaning }, machine.nextInputs());
       if (i === undefined) return undefined;
-      return runOp(machine.executor, instruction, machine.nextInputs().map((v, k) => (k === i ? value : v)));
+      return runOp(
+        machine.executor,
+        instruction,
+        machine.nextInputs().map((v, k) => (k === i ? value : v)),
+      );
     },
   };
 }
@@ -197,7 +220,8 @@ export interface Difference {
 export function differenceOf(a: Tensor, b: Tensor, context: Context): Difference {
   const sameShape = a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i]);
   if (!sameShape) return { shape: b.shape, sameShape, max: Infinity, relL2: Infinity, count: numelOf(b.shape) };
-  const wide = (t: Tensor): ArrayLike<number | bigint> => (t.dtype === "float64" || t.dtype === "float32" ? t.data : cast_(context, t, isFloat(t.dtype) ? "float64" : t.dtype).data);
+  const wide = (t: Tensor): ArrayLike<number | bigint> =>
+    t.dtype === "float64" || t.dtype === "float32" ? t.data : cast_(context, t, isFloat(t.dtype) ? "float64" : t.dtype).data;
   const [x, y] = [wide(a), wide(b)];
   let [max, errors, size, count] = [0, 0, 0, 0];
   for (let i = 0; i < x.length; i++) {

@@ -67,8 +67,20 @@ async function times(debug: Debugger, rest: string, go: () => Promise<Stop>): Pr
   return moved(debug, stop ?? debug.stop());
 }
 
-const stepping = (names: readonly string[], kind: StepKind, help: string): Command => ({ names, usage: `${names[0] ?? ""} [N]`, help, repeats: true, run: (debug, rest) => times(debug, rest, () => debug.step(kind)) });
-const backing = (names: readonly string[], kind: StepKind, help: string): Command => ({ names, usage: `${names[0] ?? ""} [N]`, help, repeats: true, run: (debug, rest) => times(debug, rest, () => debug.stepBack(kind)) });
+const stepping = (names: readonly string[], kind: StepKind, help: string): Command => ({
+  names,
+  usage: `${names[0] ?? ""} [N]`,
+  help,
+  repeats: true,
+  run: (debug, rest) => times(debug, rest, () => debug.step(kind)),
+});
+const backing = (names: readonly string[], kind: StepKind, help: string): Command => ({
+  names,
+  usage: `${names[0] ?? ""} [N]`,
+  help,
+  repeats: true,
+  run: (debug, rest) => times(debug, rest, () => debug.stepBack(kind)),
+});
 
 /** `step`: into the call; at an op that makes calls of its own, into those. */
 async function stepIn(debug: Debugger, rest: string): Promise<Answer> {
@@ -83,7 +95,9 @@ function point(debug: Debugger, rest: string, options: { readonly temporary?: bo
   const made = debug.points.add(rest, options);
   const nodes = [...(made.matcher?.nodes ?? [])];
   const places = nodes.slice(0, 4).map((n) => `#${debug.numbering.nodeId(n)}`);
-  return told(`${options.log === undefined ? "breakpoint" : "logpoint"} ${made.id} on ${made.text}: ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"} (${places.join(", ")}${nodes.length > 4 ? ", …" : ""})`);
+  return told(
+    `${options.log === undefined ? "breakpoint" : "logpoint"} ${made.id} on ${made.text}: ${nodes.length} ${nodes.length === 1 ? "node" : "nodes"} (${places.join(", ")}${nodes.length > 4 ? ", …" : ""})`,
+  );
 }
 
 function firstWord(text: string): readonly [string, string] {
@@ -101,7 +115,8 @@ function print(debug: Debugger, rest: string): Promise<Answer> {
   const match = /^\/(\w+)\s*([\s\S]*)$/.exec(rest);
   const text = wanted(match?.[2] ?? rest, "print[/stats|/hist|/img|/hex] EXPRESSION");
   const format = match === null ? undefined : VALUE_FORMATS.find((f) => f.startsWith(match[1] ?? ""));
-  if (match !== null && format === undefined) throw new OpwiseError("bad-argument", `there is no format \`${match[1] ?? ""}\``, { wanted: VALUE_FORMATS.join(", ") });
+  if (match !== null && format === undefined)
+    throw new OpwiseError("bad-argument", `there is no format \`${match[1] ?? ""}\``, { wanted: VALUE_FORMATS.join(", ") });
   return debug.lookup.withPast(text, debug.frame, (value, at) => {
     const when = at === undefined ? [] : [`(as it was @${at}; no longer kept)`];
     if (!(value instanceof Tensor)) return told(lineOf(debug, value), ...when);
@@ -118,9 +133,11 @@ async function set(debug: Debugger, rest: string): Promise<Answer> {
   const value = parseExpression(right.trim());
   const frame = debug.frame;
   const before = evaluate(target, debug.lookup.scope(frame)); // a name that means nothing is told now
-  if (!(before instanceof Tensor) && target.kind !== "name") throw new OpwiseError("bad-argument", "only tensors, their parts, and plain values by name can be set");
+  if (!(before instanceof Tensor) && target.kind !== "name")
+    throw new OpwiseError("bad-argument", "only tensors, their parts, and plain values by name can be set");
   await debug.timeline.act({
-    time: debug.timeline.time, text: `set ${rest}`,
+    time: debug.timeline.time,
+    text: `set ${rest}`,
     change: async (machine) => {
       const old = evaluate(target, debug.lookup.scope(frame));
       const now = evaluate(value, debug.lookup.scope(frame));
@@ -141,8 +158,12 @@ async function skip(debug: Debugger, rest: string): Promise<Answer> {
   const value: Datum | undefined = rest === "" ? undefined : debug.evaluate(rest);
   if (value === undefined) passedThrough(next, timeline.machine.nextInputs()); // what cannot be handed on is told now
   await timeline.act({
-    time, text: `skip #${debug.numbering.nodeId(next.node)}`,
-    instead: (machine, instruction) => (machine.time !== time ? undefined : Promise.resolve(value === undefined ? passedThrough(instruction, machine.nextInputs()) : instruction.results.map(() => value))),
+    time,
+    text: `skip #${debug.numbering.nodeId(next.node)}`,
+    instead: (machine, instruction) =>
+      machine.time !== time
+        ? undefined
+        : Promise.resolve(value === undefined ? passedThrough(instruction, machine.nextInputs()) : instruction.results.map(() => value)),
   });
   return moved(debug, await debug.step("instruction"));
 }
@@ -162,7 +183,8 @@ function diff(debug: Debugger, rest: string): Answer {
   const [a, b] = firstWord(wanted(rest, "diff BRANCH BRANCH"));
   const results = [a, b].map((name) => {
     const end = debug.ends.get(name);
-    if (end?.kind !== "done") throw new OpwiseError("bad-argument", `branch \`${name}\` has not run to its end`, { wanted: [...debug.ends.keys()].join(", ") || "a branch that has" });
+    if (end?.kind !== "done")
+      throw new OpwiseError("bad-argument", `branch \`${name}\` has not run to its end`, { wanted: [...debug.ends.keys()].join(", ") || "a branch that has" });
     return outputsOf(debug.session.program, end.values);
   });
   const [left = [], right = []] = results;
@@ -192,93 +214,207 @@ const COMMANDS: readonly Command[] = [
   stepping(["nextline", "nl"], "line", "to the next source line"),
   stepping(["stepi", "si"], "instruction", "one instruction, constants and lists too"),
   stepping(["finish", "fin"], "out", "out of the call"),
-  { names: ["until", "u"], usage: "until SELECTOR | CONDITION", help: "to where it matches or holds", run: async (debug, rest) => moved(debug, await debug.until(wanted(rest, "until SELECTOR | CONDITION"))) },
-  { names: ["continue", "c"], usage: "continue [N]", help: "to the next breakpoint or the end", repeats: true, run: async (debug, rest) => {
-    let stop = debug.stop();
-    for (let n = count(rest); n > 0 && stop.end === undefined; n--) stop = await debug.resume();
-    return moved(debug, stop);
-  } },
+  {
+    names: ["until", "u"],
+    usage: "until SELECTOR | CONDITION",
+    help: "to where it matches or holds",
+    run: async (debug, rest) => moved(debug, await debug.until(wanted(rest, "until SELECTOR | CONDITION"))),
+  },
+  {
+    names: ["continue", "c"],
+    usage: "continue [N]",
+    help: "to the next breakpoint or the end",
+    repeats: true,
+    run: async (debug, rest) => {
+      let stop = debug.stop();
+      for (let n = count(rest); n > 0 && stop.end === undefined; n--) stop = await debug.resume();
+      return moved(debug, stop);
+    },
+  },
   backing(["reverse-step", "rs"], "in", "back by one, into calls"),
   backing(["reverse-next", "rn", "back"], "over", "back over the op or the call"),
   backing(["reverse-nextline", "rnl"], "line", "back to the line before"),
   backing(["reverse-stepi", "rsi"], "instruction", "back by one instruction"),
   backing(["reverse-finish", "rfin"], "out", "back to where the call was made"),
-  { names: ["reverse-continue", "rc"], usage: "reverse-continue", help: "back to the last breakpoint or the start", repeats: true, run: async (debug) => moved(debug, await debug.resumeBack()) },
-  { names: ["goto"], usage: "goto @T", help: "to a time, in either direction", run: async (debug, rest) => {
-    const time = Number(rest.replace(/^@/, ""));
-    if (!(Number.isInteger(time) && time >= 1)) throw new OpwiseError("bad-argument", "times are @1, @2, …", { got: rest });
-    return moved(debug, await debug.goTo(time));
-  } },
+  {
+    names: ["reverse-continue", "rc"],
+    usage: "reverse-continue",
+    help: "back to the last breakpoint or the start",
+    repeats: true,
+    run: async (debug) => moved(debug, await debug.resumeBack()),
+  },
+  {
+    names: ["goto"],
+    usage: "goto @T",
+    help: "to a time, in either direction",
+    run: async (debug, rest) => {
+      const time = Number(rest.replace(/^@/, ""));
+      if (!(Number.isInteger(time) && time >= 1)) throw new OpwiseError("bad-argument", "times are @1, @2, …", { got: rest });
+      return moved(debug, await debug.goTo(time));
+    },
+  },
   { names: ["run", "restart"], usage: "run", help: "back to the start", run: async (debug) => moved(debug, await debug.goTo(1)) },
-  { names: ["break", "b"], usage: "break SELECTOR [if CONDITION]", help: "stop at nodes", run: (debug, rest) => point(debug, wanted(rest, "break SELECTOR [if CONDITION]"), {}) },
-  { names: ["tbreak", "tb"], usage: "tbreak SELECTOR [if CONDITION]", help: "stop there once", run: (debug, rest) => point(debug, wanted(rest, "tbreak SELECTOR"), { temporary: true }) },
-  { names: ["logpoint"], usage: "logpoint SELECTOR TEXT", help: "print TEXT there, {EXPRESSION} filled in, and go on", run: (debug, rest) => {
-    const [selector, log] = firstWord(wanted(rest, "logpoint SELECTOR TEXT"));
-    return point(debug, selector, { log: wanted(log, "logpoint SELECTOR TEXT") });
-  } },
-  { names: ["condition"], usage: "condition N [EXPRESSION]", help: "stop at breakpoint N only where it holds", run: (debug, rest) => {
-    const found = numbered(debug, rest, "condition N [EXPRESSION]");
-    found.point.condition = found.rest === "" ? undefined : { text: found.rest, expression: parseExpression(found.rest) };
-    return told(`breakpoint ${found.point.id} ${found.rest === "" ? "stops always" : `stops where ${found.rest}`}`);
-  } },
-  { names: ["ignore"], usage: "ignore N COUNT", help: "pass over the next COUNT hits", run: (debug, rest) => {
-    const found = numbered(debug, rest, "ignore N COUNT");
-    found.point.ignore = count(wanted(found.rest, "ignore N COUNT"));
-    return told(`breakpoint ${found.point.id} passes over its next ${found.point.ignore} hits`);
-  } },
-  { names: ["watch"], usage: "watch %VALUE~", help: "stop at what writes its memory", run: (debug, rest) => {
-    const made = debug.watch(wanted(rest, "watch %VALUE~"));
-    return told(`watch ${made.id} on the storage of ${made.text}`);
-  } },
-  { names: ["catch"], usage: `catch ${CATCH_KINDS.join("|")} [TRACE]`, help: "stop where it happens; mismatch: with a recorded run", run: async (debug, rest) => {
-    if (rest.startsWith("mismatch")) {
-      const file = wanted(rest.slice("mismatch".length).trim(), "catch mismatch FILE.opwtrace");
-      debug.catchMismatch(await readRun(await openTrace(file)));
-      return told(`stops at the first op that gives other values than ${file}`);
-    }
-    const kind = CATCH_KINDS.find((k) => k === rest);
-    if (kind === undefined) throw new OpwiseError("bad-argument", `there is nothing \`${rest}\` to catch`, { wanted: CATCH_KINDS.join(", ") });
-    debug.catching(kind);
-    return told(`stops at ${kind}`);
-  } },
-  { names: ["delete"], usage: "delete [N]", help: "a breakpoint, or all", run: (debug, rest) => {
-    if (rest === "") debug.points.list.length = 0;
-    else debug.points.remove(numbered(debug, rest, "delete N").point.id);
-    return told();
-  } },
-  { names: ["enable"], usage: "enable N", help: "a breakpoint that was disabled", run: (debug, rest) => ((numbered(debug, rest, "enable N").point.enabled = true), told()) },
-  { names: ["disable"], usage: "disable N", help: "keep a breakpoint, and pass over it", run: (debug, rest) => ((numbered(debug, rest, "disable N").point.enabled = false), told()) },
+  {
+    names: ["break", "b"],
+    usage: "break SELECTOR [if CONDITION]",
+    help: "stop at nodes",
+    run: (debug, rest) => point(debug, wanted(rest, "break SELECTOR [if CONDITION]"), {}),
+  },
+  {
+    names: ["tbreak", "tb"],
+    usage: "tbreak SELECTOR [if CONDITION]",
+    help: "stop there once",
+    run: (debug, rest) => point(debug, wanted(rest, "tbreak SELECTOR"), { temporary: true }),
+  },
+  {
+    names: ["logpoint"],
+    usage: "logpoint SELECTOR TEXT",
+    help: "print TEXT there, {EXPRESSION} filled in, and go on",
+    run: (debug, rest) => {
+      const [selector, log] = firstWord(wanted(rest, "logpoint SELECTOR TEXT"));
+      return point(debug, selector, { log: wanted(log, "logpoint SELECTOR TEXT") });
+    },
+  },
+  {
+    names: ["condition"],
+    usage: "condition N [EXPRESSION]",
+    help: "stop at breakpoint N only where it holds",
+    run: (debug, rest) => {
+      const found = numbered(debug, rest, "condition N [EXPRESSION]");
+      found.point.condition = found.rest === "" ? undefined : { text: found.rest, expression: parseExpression(found.rest) };
+      return told(`breakpoint ${found.point.id} ${found.rest === "" ? "stops always" : `stops where ${found.rest}`}`);
+    },
+  },
+  {
+    names: ["ignore"],
+    usage: "ignore N COUNT",
+    help: "pass over the next COUNT hits",
+    run: (debug, rest) => {
+      const found = numbered(debug, rest, "ignore N COUNT");
+      found.point.ignore = count(wanted(found.rest, "ignore N COUNT"));
+      return told(`breakpoint ${found.point.id} passes over its next ${found.point.ignore} hits`);
+    },
+  },
+  {
+    names: ["watch"],
+    usage: "watch %VALUE~",
+    help: "stop at what writes its memory",
+    run: (debug, rest) => {
+      const made = debug.watch(wanted(rest, "watch %VALUE~"));
+      return told(`watch ${made.id} on the storage of ${made.text}`);
+    },
+  },
+  {
+    names: ["catch"],
+    usage: `catch ${CATCH_KINDS.join("|")} [TRACE]`,
+    help: "stop where it happens; mismatch: with a recorded run",
+    run: async (debug, rest) => {
+      if (rest.startsWith("mismatch")) {
+        const file = wanted(rest.slice("mismatch".length).trim(), "catch mismatch FILE.opwtrace");
+        debug.catchMismatch(await readRun(await openTrace(file)));
+        return told(`stops at the first op that gives other values than ${file}`);
+      }
+      const kind = CATCH_KINDS.find((k) => k === rest);
+      if (kind === undefined) throw new OpwiseError("bad-argument", `there is nothing \`${rest}\` to catch`, { wanted: CATCH_KINDS.join(", ") });
+      debug.catching(kind);
+      return told(`stops at ${kind}`);
+    },
+  },
+  {
+    names: ["delete"],
+    usage: "delete [N]",
+    help: "a breakpoint, or all",
+    run: (debug, rest) => {
+      if (rest === "") debug.points.list.length = 0;
+      else debug.points.remove(numbered(debug, rest, "delete N").point.id);
+      return told();
+    },
+  },
+  {
+    names: ["enable"],
+    usage: "enable N",
+    help: "a breakpoint that was disabled",
+    run: (debug, rest) => ((numbered(debug, rest, "enable N").point.enabled = true), told()),
+  },
+  {
+    names: ["disable"],
+    usage: "disable N",
+    help: "keep a breakpoint, and pass over it",
+    run: (debug, rest) => ((numbered(debug, rest, "disable N").point.enabled = false), told()),
+  },
   { names: ["backtrace", "bt", "where"], usage: "backtrace", help: "the open calls", run: (debug) => told(...callsText(debug)) },
   { names: ["up"], usage: "up [N]", help: "look from an outer call", run: (debug, rest) => (debug.up(count(rest)), told(...callsText(debug))) },
   { names: ["down"], usage: "down [N]", help: "look from an inner call", run: (debug, rest) => (debug.up(-count(rest)), told(...callsText(debug))) },
   { names: ["list", "l"], usage: "list [N]", help: "the source around the op", run: list },
-  { names: ["ir"], usage: "ir", help: "the node as the graph prints it", run: (debug) => {
-    const node = debug.calls[debug.frame]?.instruction?.node;
-    return told(...(node === undefined ? ["the run has ended"] : printNode(node).map((line, i) => (i === 0 ? `#${debug.numbering.nodeId(node)}  ${line}` : line))));
-  } },
+  {
+    names: ["ir"],
+    usage: "ir",
+    help: "the node as the graph prints it",
+    run: (debug) => {
+      const node = debug.calls[debug.frame]?.instruction?.node;
+      return told(
+        ...(node === undefined ? ["the run has ended"] : printNode(node).map((line, i) => (i === 0 ? `#${debug.numbering.nodeId(node)}  ${line}` : line))),
+      );
+    },
+  },
   { names: ["print", "p"], usage: "print[/stats|/hist|/img|/hex] EXPRESSION", help: "a value, or a part of one", run: print },
-  { names: ["x"], usage: "x EXPRESSION", help: "the bytes of a tensor", run: (debug, rest) => {
-    const value = debug.evaluate(wanted(rest, "x EXPRESSION"));
-    if (!(value instanceof Tensor)) throw new OpwiseError("bad-argument", "only tensors have bytes");
-    return told(...rawText(value));
-  } },
-  { names: ["info", "i"], usage: "info locals|args|views %V|writes %V|users %V|breaks|history|branches|changes", help: "what there is", run: (debug, rest) => told(...info(debug, rest)) },
-  { names: ["calls"], usage: "calls", help: "the primitive calls that the op at hand makes, with their results", run: async (debug) => told(...primitiveText(debug, await primitiveCalls(debug))) },
+  {
+    names: ["x"],
+    usage: "x EXPRESSION",
+    help: "the bytes of a tensor",
+    run: (debug, rest) => {
+      const value = debug.evaluate(wanted(rest, "x EXPRESSION"));
+      if (!(value instanceof Tensor)) throw new OpwiseError("bad-argument", "only tensors have bytes");
+      return told(...rawText(value));
+    },
+  },
+  {
+    names: ["info", "i"],
+    usage: "info locals|args|views %V|writes %V|users %V|breaks|history|branches|changes",
+    help: "what there is",
+    run: (debug, rest) => told(...info(debug, rest)),
+  },
+  {
+    names: ["calls"],
+    usage: "calls",
+    help: "the primitive calls that the op at hand makes, with their results",
+    run: async (debug) => told(...primitiveText(debug, await primitiveCalls(debug))),
+  },
   { names: ["set"], usage: "set %VALUE[INDEX] = EXPRESSION", help: "change a value; done again on every replay", run: set },
   { names: ["skip"], usage: "skip [EXPRESSION]", help: "pass over the op: its first tensor, or a value, stands for its results", run: skip },
   { names: ["backend"], usage: "backend SELECTOR NAME", help: "run nodes on another backend from here on", run: elsewhere },
-  { names: ["fork"], usage: "fork NAME", help: "part from the run here: what follows is a branch of its own", run: (debug, rest) => (debug.fork(wanted(rest, "fork NAME")), told(`on branch ${debug.branch} from @${debug.timeline.time + 1} on`)) },
-  { names: ["switch"], usage: "switch NAME", help: "to another branch", run: async (debug, rest) => moved(debug, await debug.switchTo(wanted(rest, "switch NAME"))) },
+  {
+    names: ["fork"],
+    usage: "fork NAME",
+    help: "part from the run here: what follows is a branch of its own",
+    run: (debug, rest) => (debug.fork(wanted(rest, "fork NAME")), told(`on branch ${debug.branch} from @${debug.timeline.time + 1} on`)),
+  },
+  {
+    names: ["switch"],
+    usage: "switch NAME",
+    help: "to another branch",
+    run: async (debug, rest) => moved(debug, await debug.switchTo(wanted(rest, "switch NAME"))),
+  },
   { names: ["diff"], usage: "diff BRANCH BRANCH", help: "how far the results of two branches lie apart", run: diff },
-  { names: ["why"], usage: "why %VALUE[INDEX]", help: "the elements that one number was made from", run: async (debug, rest) => told(...whyText(await why(debug, wanted(rest, "why %VALUE[INDEX]")))) },
-  { names: ["save"], usage: "save EXPRESSION FILE.npy", help: "write a tensor to a file", run: (debug, rest, around) => {
-    const match = /^(.*\S)\s+(\S+\.npy)$/.exec(rest);
-    const value = match === null ? undefined : debug.evaluate(match[1] ?? "");
-    if (!(value instanceof Tensor)) throw new OpwiseError("bad-argument", "a tensor and a file are wanted", { wanted: "save EXPRESSION FILE.npy" });
-    if (around.writeTensor === undefined) throw new OpwiseError("bad-argument", "no files can be written here");
-    around.writeTensor(match?.[2] ?? "", value);
-    return told(`wrote ${match?.[2] ?? ""}`);
-  } },
+  {
+    names: ["why"],
+    usage: "why %VALUE[INDEX]",
+    help: "the elements that one number was made from",
+    run: async (debug, rest) => told(...whyText(await why(debug, wanted(rest, "why %VALUE[INDEX]")))),
+  },
+  {
+    names: ["save"],
+    usage: "save EXPRESSION FILE.npy",
+    help: "write a tensor to a file",
+    run: (debug, rest, around) => {
+      const match = /^(.*\S)\s+(\S+\.npy)$/.exec(rest);
+      const value = match === null ? undefined : debug.evaluate(match[1] ?? "");
+      if (!(value instanceof Tensor)) throw new OpwiseError("bad-argument", "a tensor and a file are wanted", { wanted: "save EXPRESSION FILE.npy" });
+      if (around.writeTensor === undefined) throw new OpwiseError("bad-argument", "no files can be written here");
+      around.writeTensor(match?.[2] ?? "", value);
+      return told(`wrote ${match?.[2] ?? ""}`);
+    },
+  },
   { names: ["help", "h"], usage: "help [COMMAND]", help: "this", run: (_debug, rest) => told(...helpText(rest)) },
   { names: ["quit", "q"], usage: "quit", help: "leave", run: () => ({ lines: [], quit: true }) },
 ];

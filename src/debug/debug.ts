@@ -47,7 +47,11 @@ export interface DebugStop extends Stop {
  *
  *     for await (const stop of debug(session, { args: [x] }, { breaks: ["aten::softmax"] })) console.log(stop.value("%x").line);
  */
-export async function* debug(session: Session, inputs: RunInputs = {}, options: DebugOptions & { readonly surroundings?: Surroundings } = {}): AsyncGenerator<DebugStop, void, undefined> {
+export async function* debug(
+  session: Session,
+  inputs: RunInputs = {},
+  options: DebugOptions & { readonly surroundings?: Surroundings } = {},
+): AsyncGenerator<DebugStop, void, undefined> {
   const debugged = new Debugger(session, inputs, options);
   try {
     const starts = (options.breaks?.length ?? 0) + (options.catches?.length ?? 0) > 0;
@@ -87,7 +91,8 @@ function handle(debugged: Debugger, stop: Stop, around: Surroundings, go: (next:
     replace: async (expression, source) => {
       value(expression).tensor(); // what cannot be written is told now
       await debugged.timeline.act({
-        time: debugged.timeline.time, text: `replace ${expression}`,
+        time: debugged.timeline.time,
+        text: `replace ${expression}`,
         change: (machine) => assign(machine.executor, value(expression).tensor(), source),
       });
     },

@@ -115,7 +115,8 @@ export class Debugger {
 
   #nameArguments(registers: readonly Datum[], session: Session, method: string): void {
     const root = session.roots.find((r) => typeof r === "object" && r !== null && "kind" in r && r.kind === "instance");
-    const decl = typeof root === "object" && root !== null && "kind" in root && root.kind === "instance" ? root.class.methods.get(method) : session.program.main;
+    const decl =
+      typeof root === "object" && root !== null && "kind" in root && root.kind === "instance" ? root.class.methods.get(method) : session.program.main;
     for (const value of decl?.graph().inputs ?? []) {
       const datum = registers[value.id];
       if (datum instanceof Tensor) this.#base(datum, value);
@@ -234,7 +235,14 @@ export class Debugger {
       loops: (call?.loops ?? []).map(({ node, trip, limit }) => ({ node: numbering.nodeId(node), trip, limit })),
       inputs: next === undefined ? [] : this.operandsOf(next),
       outputs: (next?.node.results ?? []).map((value) => ({ name: names.of(value), writes: target === undefined ? undefined : names.of(target) })),
-      made: made === undefined ? undefined : { node: numbering.nodeId(made.node), op: made.node.op, values: made.node.results.map((value, i): Named => ({ name: names.of(value), value: made.outputs[i] ?? null })) },
+      made:
+        made === undefined
+          ? undefined
+          : {
+              node: numbering.nodeId(made.node),
+              op: made.node.op,
+              values: made.node.results.map((value, i): Named => ({ name: names.of(value), value: made.outputs[i] ?? null })),
+            },
       notDeterministic: diverged === undefined ? undefined : { time: diverged.time, node: numbering.nodeId(diverged.node) },
       end,
     };
@@ -253,7 +261,10 @@ export class Debugger {
     if (reason.kind === "goto" || reason.kind === "start") this.#made = undefined;
     const { end } = this.timeline;
     this.#reason = end === undefined ? reason : end.kind === "done" ? { kind: "end" } : { kind: "raised", error: end.error };
-    if (end !== undefined) this.ends.set(this.branch, end);
+    if (end !== undefined) {
+      this.ends.set(this.branch, end);
+      if (end.kind === "done") this.timeline.kept.push(...end.values);
+    }
     return this.stop();
   }
 
@@ -297,7 +308,11 @@ export class Debugger {
       // Back to the line's first op, where its last one was met first.
       let first = t;
       const back = kind === "line" ? t : 0;
-      for (let k = back; k > 0 && sameLine(this.timeline.instructionAt(k - 1), this.timeline.instructionAt(k)) && this.timeline.depthAt(k - 1) === this.timeline.depthAt(k); k--) {
+      for (
+        let k = back;
+        k > 0 && sameLine(this.timeline.instructionAt(k - 1), this.timeline.instructionAt(k)) && this.timeline.depthAt(k - 1) === this.timeline.depthAt(k);
+        k--
+      ) {
         if (!PASSED.has(this.timeline.instructionAt(k - 1)?.kind ?? "constant")) first = k - 1;
       }
       await this.timeline.goTo(first);
@@ -382,7 +397,16 @@ export class Debugger {
     }
     if (last === undefined || this.points.list.length === 0) return undefined;
     const names = last.node.results.map((value) => this.names.of(value));
-    return this.#told(this.points.after(last, () => this.#coming(last.time - 1), this.#written(last), (i) => names[i] ?? "", this), counts);
+    return this.#told(
+      this.points.after(
+        last,
+        () => this.#coming(last.time - 1),
+        this.#written(last),
+        (i) => names[i] ?? "",
+        this,
+      ),
+      counts,
+    );
   }
 
   /** Storages that a step wrote in place, by the names of values that show them. */
@@ -412,7 +436,10 @@ export class Debugger {
   #hitBefore(counts: boolean): Reason | undefined {
     const { next } = this.timeline;
     if (next === undefined || this.points.list.length === 0) return undefined;
-    return this.#told(this.points.before(next.node, () => this.#coming(this.timeline.time), this), counts);
+    return this.#told(
+      this.points.before(next.node, () => this.#coming(this.timeline.time), this),
+      counts,
+    );
   }
 
   /** Points that matched: those with a text only tell it, the others stop. */
@@ -479,7 +506,8 @@ export class Debugger {
   /** Stops at the first step that gives other values than the same execution of a recorded run. @throws bad-argument for a trace of another model */
   catchMismatch(golden: TraceRun): void {
     const known = golden.graph.nodes.length;
-    if (known !== this.numbering.graph.nodes.length) throw new OpwiseError("bad-argument", "the trace is of another model", { wanted: `${this.numbering.graph.nodes.length} nodes`, got: `${known}` });
+    if (known !== this.numbering.graph.nodes.length)
+      throw new OpwiseError("bad-argument", "the trace is of another model", { wanted: `${this.numbering.graph.nodes.length} nodes`, got: `${known}` });
     this.#catcher.mismatch = (step) => differsFrom(golden, step, this.numbering.nodeId(step.node), this.nthAt(step.time - 1));
     this.catching("mismatch");
   }

@@ -53,7 +53,12 @@ export function forEachNonFinite(view: View, visit: (offset: number, flat: numbe
   const info = dtypeInfo(dtype);
   const array = view.storage.array(info.carrier);
   const n = numelOf(shape);
-  if (isContiguous(shape, view.strides) && (array instanceof Float32Array || array instanceof Float64Array) && !hasNonFinite(array, view.offset * info.lanes, (view.offset + n) * info.lanes)) return;
+  if (
+    isContiguous(shape, view.strides) &&
+    (array instanceof Float32Array || array instanceof Float64Array) &&
+    !hasNonFinite(array, view.offset * info.lanes, (view.offset + n) * info.lanes)
+  )
+    return;
   const isPlain = info.carrier === "f32" || info.carrier === "f64";
   const bad = isPlain ? undefined : nonFiniteCodes(dtype);
   forEachOffset(shape, view.strides, view.offset, (offset, flat) => {
@@ -71,7 +76,9 @@ const codes = new Map<DType, Uint8Array>();
 function nonFiniteCodes(dtype: DType): Uint8Array {
   let table = codes.get(dtype);
   if (table === undefined) {
-    table = Uint8Array.from({ length: dtypeInfo(dtype).carrier === "u16" ? 65_536 : 256 }, (_, code) => (Number.isFinite(decodeSmallFloat(dtype, code)) ? 0 : 1));
+    table = Uint8Array.from({ length: dtypeInfo(dtype).carrier === "u16" ? 65_536 : 256 }, (_, code) =>
+      Number.isFinite(decodeSmallFloat(dtype, code)) ? 0 : 1,
+    );
     codes.set(dtype, table);
   }
   return table;

@@ -79,7 +79,10 @@ export function sourcesOf(host: Backend, what: Call | Region, output: number, in
       const [from, to] = what.reverse ? [at, length] : [0, at + 1];
       const places = Array.from({ length: Math.min(to - from, MAX_TERMS) }, (_, i) => index.map((p, axis) => (axis === what.axis ? from + i : p)));
       const isSum = what.combiner.name === "sum";
-      return kept(places.map((p) => source(x, p, isSum ? elementAt(x, p) : undefined)), isSum ? undefined : what.combiner.name);
+      return kept(
+        places.map((p) => source(x, p, isSum ? elementAt(x, p) : undefined)),
+        isSum ? undefined : what.combiner.name,
+      );
     }
     case "window":
       return ofWindow(what, index);
@@ -109,11 +112,15 @@ function ofMap(host: Backend, call: ProgramCall, output: number, index: readonly
   if (root === undefined) return nothing("no expression");
   const values = new Map(probe(host, call, index, exprs).map((v, i) => [exprs[i], Number(v)] as const));
   const shares = linearShares(root, values);
-  return kept(argsOf(exprs).map((operand) => {
-    const view = call.operands[operand];
-    if (view === undefined) return undefined;
-    return source(view, index, shares.get(operand));
-  }).filter((s) => s !== undefined));
+  return kept(
+    argsOf(exprs)
+      .map((operand) => {
+        const view = call.operands[operand];
+        if (view === undefined) return undefined;
+        return source(view, index, shares.get(operand));
+      })
+      .filter((s) => s !== undefined),
+  );
 }
 
 /**
@@ -247,13 +254,20 @@ function ofReduce(host: Backend, call: Extract<Call, { readonly kind: "reduce" }
   if (picks) {
     const numbers = places.map((p) => elementAt(x, p));
     let best = 0;
-    for (let i = 1; i < numbers.length; i++) if (name.includes("max") ? (numbers[i] ?? 0) > (numbers[best] ?? 0) : (numbers[i] ?? 0) < (numbers[best] ?? 0)) best = i;
+    for (let i = 1; i < numbers.length; i++)
+      if (name.includes("max") ? (numbers[i] ?? 0) > (numbers[best] ?? 0) : (numbers[i] ?? 0) < (numbers[best] ?? 0)) best = i;
     const at = places[best];
-    return at === undefined ? nothing("no elements") : { ...kept([source(x, at, output === 0 ? elementAt(x, at) : undefined)], `the ${name} of ${n} elements`), terms: n };
+    return at === undefined
+      ? nothing("no elements")
+      : { ...kept([source(x, at, output === 0 ? elementAt(x, at) : undefined)], `the ${name} of ${n} elements`), terms: n };
   }
   // Elements that pass through an expression are evaluated one by one: a few of them only.
-  const share = (p: readonly number[]): number | undefined => (!isSum ? undefined : plain ? elementAt(x, p) : n <= 4096 ? Number(probe(host, call, p, [root])[0]) : undefined);
-  return kept(call.operands.flatMap((view, i) => places.map((p) => source(view, p, i === 0 ? share(p) : undefined))), isSum ? undefined : name);
+  const share = (p: readonly number[]): number | undefined =>
+    !isSum ? undefined : plain ? elementAt(x, p) : n <= 4096 ? Number(probe(host, call, p, [root])[0]) : undefined;
+  return kept(
+    call.operands.flatMap((view, i) => places.map((p) => source(view, p, i === 0 ? share(p) : undefined))),
+    isSum ? undefined : name,
+  );
 }
 
 function ofWindow(call: Extract<Call, { readonly kind: "window" }>, index: readonly number[]): Sources {

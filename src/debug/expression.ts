@@ -17,7 +17,9 @@ export type Expression =
   | { readonly kind: "unary"; readonly op: "-" | "!"; readonly a: Expression }
   | { readonly kind: "binary"; readonly op: string; readonly a: Expression; readonly b: Expression };
 
-export type Subscript = { readonly kind: "at"; readonly value: Expression } | { readonly kind: "slice"; readonly from: Expression | undefined; readonly to: Expression | undefined; readonly step: Expression | undefined };
+export type Subscript =
+  | { readonly kind: "at"; readonly value: Expression }
+  | { readonly kind: "slice"; readonly from: Expression | undefined; readonly to: Expression | undefined; readonly step: Expression | undefined };
 
 const TOKEN = /\s*(?:(\d+(?:\.\d+)?(?:e[+-]?\d+)?)|"([^"]*)"|'([^']*)'|(%[\w.$/-]*[\w$])|([A-Za-z_]\w*)|(\|\||&&|==|!=|<=|>=|[-+*/%<>!()[\],:.]))/y;
 const MAX_DEPTH = 64;
@@ -64,7 +66,11 @@ class Parser {
 
   #fail(): never {
     const token = this.#tokens[this.#at];
-    throw new OpwiseError("bad-argument", `\`${this.#text}\` is no expression: ${token === undefined ? "it ends too soon" : `\`${token.text}\` is out of place`}`, { hint: "for example %y1[0,:8], i == 7, %y.absmax > 3 && self.training" });
+    throw new OpwiseError(
+      "bad-argument",
+      `\`${this.#text}\` is no expression: ${token === undefined ? "it ends too soon" : `\`${token.text}\` is out of place`}`,
+      { hint: "for example %y1[0,:8], i == 7, %y.absmax > 3 && self.training" },
+    );
   }
 
   #sign(...texts: readonly string[]): string | undefined {
@@ -203,7 +209,8 @@ export function holds(e: Expression, names: Names): boolean {
 /** A tensor of one element, and a boxed scalar, as the number it is. */
 function plain(value: Datum): Datum {
   if (value instanceof Tensor && value.numel === 1) return elementsOf(value).map((v) => (typeof v === "object" ? v[0] : v))[0] ?? null;
-  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float" || value.kind === "bool")) return value.value;
+  if (typeof value === "object" && value !== null && "kind" in value && (value.kind === "int" || value.kind === "float" || value.kind === "bool"))
+    return value.value;
   return value;
 }
 
@@ -229,17 +236,28 @@ function binary(op: string, a: Datum, b: Datum): Datum {
   const [x, y] = [comparable(a), comparable(b)];
   switch (op) {
     // Bigints and numbers of the same size are equal.
-    case "==": return typeof x === "bigint" || typeof y === "bigint" ? Number(x) === Number(y) : x === y;
-    case "!=": return typeof x === "bigint" || typeof y === "bigint" ? Number(x) !== Number(y) : x !== y;
-    case "<": return number(a) < number(b);
-    case "<=": return number(a) <= number(b);
-    case ">": return number(a) > number(b);
-    case ">=": return number(a) >= number(b);
-    case "+": return number(a) + number(b);
-    case "-": return number(a) - number(b);
-    case "*": return number(a) * number(b);
-    case "/": return number(a) / number(b);
-    default: return number(a) % number(b);
+    case "==":
+      return typeof x === "bigint" || typeof y === "bigint" ? Number(x) === Number(y) : x === y;
+    case "!=":
+      return typeof x === "bigint" || typeof y === "bigint" ? Number(x) !== Number(y) : x !== y;
+    case "<":
+      return number(a) < number(b);
+    case "<=":
+      return number(a) <= number(b);
+    case ">":
+      return number(a) > number(b);
+    case ">=":
+      return number(a) >= number(b);
+    case "+":
+      return number(a) + number(b);
+    case "-":
+      return number(a) - number(b);
+    case "*":
+      return number(a) * number(b);
+    case "/":
+      return number(a) / number(b);
+    default:
+      return number(a) % number(b);
   }
 }
 
@@ -265,7 +283,9 @@ function member(of: Datum, name: string): Datum {
       const slot = of.class.slots.get(name);
       const value = slot === undefined ? undefined : of.slots[slot];
       if (value !== undefined) return value;
-      throw new OpwiseError("bad-argument", `the object has no attribute \`${name}\``, { wanted: [...of.class.slots.keys()].join(", ") || "no attributes at all" });
+      throw new OpwiseError("bad-argument", `the object has no attribute \`${name}\``, {
+        wanted: [...of.class.slots.keys()].join(", ") || "no attributes at all",
+      });
     }
     if (of.kind === "tuple" && of.type?.kind === "NamedTuple") {
       const value = of.items[of.type.fields.indexOf(name)];
@@ -289,7 +309,10 @@ function indexed(of: Datum, at: readonly Subscript[], names: Names): Datum {
     }
     if (of.kind === "dict") {
       const entry = of.entries.get(key);
-      if (entry === undefined) throw new OpwiseError("bad-argument", "the dict has no such key", { wanted: [...of.entries.keys()].map((k) => (typeof k === "string" || typeof k === "number" ? String(k) : "?")).join(", ") });
+      if (entry === undefined)
+        throw new OpwiseError("bad-argument", "the dict has no such key", {
+          wanted: [...of.entries.keys()].map((k) => (typeof k === "string" || typeof k === "number" ? String(k) : "?")).join(", "),
+        });
       return entry[1];
     }
   }

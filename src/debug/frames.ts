@@ -40,8 +40,17 @@ export function activationsOf(machine: Machine): readonly Activation[] {
   groups.forEach((group, i) => {
     const top = group.frames.at(-1);
     if (top === undefined) return;
-    const loops = group.frames.flatMap(({ role, owner }) => (role.kind === "loop" && owner !== undefined ? [{ node: owner.node, trip: role.trip, limit: role.limit }] : []));
-    out.push({ instruction: top.block.instructions[i === 0 ? top.position : top.position - 1], decl: group.decl, name: group.name, registers: top.registers, loops, depth: group.depth });
+    const loops = group.frames.flatMap(({ role, owner }) =>
+      role.kind === "loop" && owner !== undefined ? [{ node: owner.node, trip: role.trip, limit: role.limit }] : [],
+    );
+    out.push({
+      instruction: top.block.instructions[i === 0 ? top.position : top.position - 1],
+      decl: group.decl,
+      name: group.name,
+      registers: top.registers,
+      loops,
+      depth: group.depth,
+    });
   });
   return out;
 }

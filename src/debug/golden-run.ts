@@ -25,7 +25,8 @@ export function differsFrom(run: TraceRun, step: Step, node: number, nth: number
     if (value instanceof Tensor) {
       const found = ofTensor(record, value);
       if (found !== undefined) return `${name} of #${node}: ${found}`;
-    } else if (record.text !== undefined && record.text !== plainText(value) && record.text !== plainText(value, true)) return `${name} of #${node}: ${plainText(value)}, recorded ${record.text}`;
+    } else if (record.text !== undefined && record.text !== plainText(value) && record.text !== plainText(value, true))
+      return `${name} of #${node}: ${plainText(value)}, recorded ${record.text}`;
   }
   return undefined;
 }

@@ -95,6 +95,11 @@ export class History {
     for (let i = this.#points.length - 1; (this.#points[i]?.time ?? time) > time; i--) this.#drop(i);
   }
 
+  /** Storages that checkpoints hold. */
+  *storages(): Generator<Storage> {
+    for (const { snapshot } of this.#points) yield* snapshot.storages;
+  }
+
   dispose(): void {
     while (this.#points.length > 0) this.#drop(this.#points.length - 1);
   }

@@ -23,7 +23,8 @@ const WHAT: Readonly<Record<string, (debug: Debugger, rest: string) => readonly 
     const tensor = tensorOf(debug, rest);
     const out: string[] = [];
     debug.calls.forEach((call, i) => {
-      for (const { name, value } of debug.locals(i)) if (value instanceof Tensor && value.storage === tensor.storage) out.push(`${call.name}: %${name}  ${lineOf(debug, value, name)}`);
+      for (const { name, value } of debug.locals(i))
+        if (value instanceof Tensor && value.storage === tensor.storage) out.push(`${call.name}: %${name}  ${lineOf(debug, value, name)}`);
     });
     return out;
   },
@@ -47,12 +48,17 @@ const WHAT: Readonly<Record<string, (debug: Debugger, rest: string) => readonly 
     return debug.numbering.graph.nodes.filter((n) => n.operands.includes(id)).map((n) => `#${n.id}  ${n.op}  ${sourceOf(debug, n.id)}`);
   },
   breaks: (debug) => [
-    ...debug.points.list.map((p) => `${p.id}  ${p.kind} ${p.text}${p.condition === undefined ? "" : ` if ${p.condition.text}`}  ${p.hits} hits${p.ignore > 0 ? `, ${p.ignore} to ignore` : ""}${p.temporary ? ", once" : ""}${p.log === undefined ? "" : `, prints ${JSON.stringify(p.log)}`}${p.enabled ? "" : ", disabled"}`),
+    ...debug.points.list.map(
+      (p) =>
+        `${p.id}  ${p.kind} ${p.text}${p.condition === undefined ? "" : ` if ${p.condition.text}`}  ${p.hits} hits${p.ignore > 0 ? `, ${p.ignore} to ignore` : ""}${p.temporary ? ", once" : ""}${p.log === undefined ? "" : `, prints ${JSON.stringify(p.log)}`}${p.enabled ? "" : ", disabled"}`,
+    ),
     ...debug.catches.map((kind) => `catch ${kind}`),
   ],
   history: (debug) => {
     const { checkpoints, bytes, budget, widest } = debug.timeline.history;
-    return [`${checkpoints.length} checkpoints, ${(bytes / 1e6).toFixed(1)} of ${(budget / 1e6).toFixed(0)} MB, at most ${widest} steps apart; ${debug.timeline.length} steps known`];
+    return [
+      `${checkpoints.length} checkpoints, ${(bytes / 1e6).toFixed(1)} of ${(budget / 1e6).toFixed(0)} MB, at most ${widest} steps apart; ${debug.timeline.length} steps known`,
+    ];
   },
   branches: (debug) => debug.branches.map((name) => `${name === debug.branch ? "→" : " "} ${name}${debug.ends.has(name) ? "  (has run to its end)" : ""}`),
   changes: (debug) => debug.timeline.actions.map((a) => `@${a.time + 1}  ${a.text}`),

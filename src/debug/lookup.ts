@@ -62,9 +62,16 @@ export class Lookup {
     if (root !== undefined) return root;
     const candidates = exact ? [this.names.in(call.decl).get(name)] : this.names.meant(call.decl, name).map(([, value]) => value);
     const known = candidates.filter((v) => v !== undefined);
-    if (known.length === 0) throw new OpwiseError("bad-argument", `there is no value \`${name}\` in \`${call.name}\``, { hint: "info locals lists them; %NAME is a value of the graph" });
+    if (known.length === 0)
+      throw new OpwiseError("bad-argument", `there is no value \`${name}\` in \`${call.name}\``, {
+        hint: "info locals lists them; %NAME is a value of the graph",
+      });
     const held = this.#heldAt(known, index);
-    throw new OpwiseError("bad-argument", held === undefined ? `%${name} has no value here` : `%${name} is no longer kept: nothing reads it after this`, held === undefined ? {} : { hint: `goto @${held + 1} shows it` });
+    throw new OpwiseError(
+      "bad-argument",
+      held === undefined ? `%${name} has no value here` : `%${name} is no longer kept: nothing reads it after this`,
+      held === undefined ? {} : { hint: `goto @${held + 1} shows it` },
+    );
   }
 
   /** The last time up to now at which one of the values of a call was there: before its last use in that call. */
@@ -103,13 +110,25 @@ export class Lookup {
     const call = this.calls[index];
     if (root === undefined || call?.decl === undefined) throw missing;
     const values = root.exact ? [this.names.in(call.decl).get(root.name)] : this.names.meant(call.decl, root.name).map(([, value]) => value);
-    const at = this.#heldAt(values.filter((v) => v !== undefined), index);
+    const at = this.#heldAt(
+      values.filter((v) => v !== undefined),
+      index,
+    );
     if (at === undefined) throw missing;
     const { time } = this.timeline;
     const { depth } = call;
     try {
       await this.timeline.goTo(at);
-      return look(this.evaluate(text, Math.max(this.calls.findIndex((c) => c.depth === depth), 0)), at + 1);
+      return look(
+        this.evaluate(
+          text,
+          Math.max(
+            this.calls.findIndex((c) => c.depth === depth),
+            0,
+          ),
+        ),
+        at + 1,
+      );
     } catch {
       throw missing;
     } finally {

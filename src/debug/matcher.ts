@@ -13,7 +13,9 @@ import type { Step } from "./timeline.ts";
 
 /** A selector, a breakpoint or a change that matches nothing. */
 export function noMatch(message: string, near: readonly string[] = []): OpwiseError {
-  return new OpwiseError("no-match", message, { hint: near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`opwise select MODEL SELECTOR` prints what a selector matches" });
+  return new OpwiseError("no-match", message, {
+    hint: near.length > 0 ? `did you mean ${near.join(" or ")}?` : "`opwise select MODEL SELECTOR` prints what a selector matches",
+  });
 }
 
 /** What is known of a node that is next. */
@@ -64,9 +66,17 @@ export class Matcher {
     if (own === undefined || this.#selector === undefined) return false;
     const values = step.outputs.flatMap((value, i): Candidate[] => (value instanceof Tensor ? [liveCandidate(own.results[i] ?? -1, name(i), value)] : []));
     const subject: Subject = {
-      node: own, t: coming.time, nth: coming.nth, module: coming.module, values, written,
-      ms: step.ms, prims: step.prims.map((p) => p.text), backend: step.prims[0]?.backend,
-      fallbacks: step.prims.filter((p) => p.reason !== undefined).length, copied: step.prims.reduce((n, p) => n + (p.reason === undefined ? 0 : p.bytes), 0),
+      node: own,
+      t: coming.time,
+      nth: coming.nth,
+      module: coming.module,
+      values,
+      written,
+      ms: step.ms,
+      prims: step.prims.map((p) => p.text),
+      backend: step.prims[0]?.backend,
+      fallbacks: step.prims.filter((p) => p.reason !== undefined).length,
+      copied: step.prims.reduce((n, p) => n + (p.reason === undefined ? 0 : p.bytes), 0),
     };
     return matches(this.#selector, subject, this.#graph) === true;
   }
@@ -76,7 +86,10 @@ export class Matcher {
 function liveCandidate(id: number, name: string, tensor: Tensor): Candidate {
   let health: Candidate["health"];
   return {
-    id, name, version: tensor.storage.version, tensor: factsOf(tensor),
+    id,
+    name,
+    version: tensor.storage.version,
+    tensor: factsOf(tensor),
     get health() {
       return (health ??= tensor.storage.onHost ? healthOf(tensor, tensor.storage.bytes()) : undefined);
     },

@@ -15,7 +15,10 @@ export type CauseKind =
   | "domain"
   /** A pole: the logarithm of 0, a division of something by 0. */
   | "pole"
-  | "0/0" | "inf-inf" | "0*inf" | "inf/inf"
+  | "0/0"
+  | "inf-inf"
+  | "0*inf"
+  | "inf/inf"
   /** Finite operands whose result the dtype cannot hold. */
   | "overflow"
   /** A row of a softmax that is all -inf: nothing may be attended to. */
@@ -99,7 +102,8 @@ function descend(root: Expr, values: ReadonlyMap<Expr | undefined, Probed>): Cau
 function causeOfUnary(fn: string, a: number, result: number): Cause {
   const text = `${fn} of ${shortNumber(a)}`;
   if (Number.isNaN(result)) return { kind: "domain", text };
-  if (Number.isFinite(a) && (fn === "exp" || fn === "exp2" || fn === "expm1" || fn === "sinh" || fn === "cosh")) return { kind: "overflow", text: `${text} overflows` };
+  if (Number.isFinite(a) && (fn === "exp" || fn === "exp2" || fn === "expm1" || fn === "sinh" || fn === "cosh"))
+    return { kind: "overflow", text: `${text} overflows` };
   return { kind: "pole", text };
 }
 
@@ -132,7 +136,8 @@ export function causeInContract(call: Extract<Call, { readonly kind: "contract" 
   for (let k = 0; k < depth; k++) {
     const [x, y] = [elementAt(a, [batch, m, k]), elementAt(b, [batch, k, n])];
     const term = x * y;
-    if (Number.isNaN(term) && !Number.isNaN(x) && !Number.isNaN(y)) return { kind: "0*inf", text: `${shortNumber(x)} * ${shortNumber(y)} in term ${k} of ${depth}` };
+    if (Number.isNaN(term) && !Number.isNaN(x) && !Number.isNaN(y))
+      return { kind: "0*inf", text: `${shortNumber(x)} * ${shortNumber(y)} in term ${k} of ${depth}` };
     if (!Number.isFinite(term)) signs.add(Math.sign(term));
   }
   if (isNan && signs.size > 1) return { kind: "inf-inf", text: `inf - inf among ${depth} terms` };
@@ -149,6 +154,15 @@ export function causeInReduce(call: Extract<Call, { readonly kind: "reduce" }>):
 /** The softmax row that holds an element: whether it is -inf from end to end. */
 export function maskedRow(x: View, axis: number, index: readonly number[]): Cause | undefined {
   const length = x.shape[axis] ?? 0;
-  for (let i = 0; i < length; i++) if (elementAt(x, index.map((at, d) => (d === axis ? i : at))) !== -Infinity) return undefined;
-  return length === 0 ? undefined : { kind: "masked row", text: `all ${length} scores of row [${index.map((at, d) => (d === axis ? ":" : at)).join(",")}] are -inf (fully masked)` };
+  for (let i = 0; i < length; i++)
+    if (
+      elementAt(
+        x,
+        index.map((at, d) => (d === axis ? i : at)),
+      ) !== -Infinity
+    )
+      return undefined;
+  return length === 0
+    ? undefined
+    : { kind: "masked row", text: `all ${length} scores of row [${index.map((at, d) => (d === axis ? ":" : at)).join(",")}] are -inf (fully masked)` };
 }

@@ -29,7 +29,11 @@ function birthText(birth: Birth, births: readonly Birth[]): readonly string[] {
   const elements = shape.reduce((a, b) => a * b, 1);
   const what = `${count} of ${elements} elements, [${first.join(",")}]`;
   const out: string[] = [];
-  if (origin === "computed") out.push(`born ${kind === "nan" ? "NaN" : "inf"}  ${name(at)}${value}${source(at)}`, `      ${what}: ${cause.text}${birth.from.length === 0 ? "" : `, from the inf of ${birth.from.map((id) => nameOf(births, id)).join(", ")}`}`);
+  if (origin === "computed")
+    out.push(
+      `born ${kind === "nan" ? "NaN" : "inf"}  ${name(at)}${value}${source(at)}`,
+      `      ${what}: ${cause.text}${birth.from.length === 0 ? "" : `, from the inf of ${birth.from.map((id) => nameOf(births, id)).join(", ")}`}`,
+    );
   else out.push(`${kind === "nan" ? "NaN" : "inf"} in ${origin} ${birth.name ?? ""}   first read by ${name(at)}${source(at)}`, `      ${what}`);
   const path = birth.spread.map((e) => `#${e.node} ${e.op.replace(/^.*::/, "")}`);
   if (path.length > 0) out.push(`  → ${path.join(" → ")}${birth.spreadCount > path.length ? ` → … ${birth.spreadCount - path.length} more` : ""}`);
@@ -40,7 +44,8 @@ function birthText(birth: Birth, births: readonly Birth[]): readonly string[] {
   if (birth.dropped.length > 4) out.push(`  ⊣ … and in ${birth.dropped.length - 4} more ops`);
   const led = births.filter((b) => b.from.includes(birth.id));
   const leads = led.length === 0 ? "" : `becomes the NaN of ${[...new Set(led.map((b) => `#${b.at.node}`))].join(", ")}; `;
-  const fate = birth.reaches.length > 0 ? `${leads}REACHES OUTPUT ${birth.reaches.join(", ")}` : `${leads}NOT in any output${led.length === 0 ? ": harmless" : " itself"}`;
+  const fate =
+    birth.reaches.length > 0 ? `${leads}REACHES OUTPUT ${birth.reaches.join(", ")}` : `${leads}NOT in any output${led.length === 0 ? ": harmless" : " itself"}`;
   out.push(`  ${fate}${intended ? "   intended: the model states it (a mask)" : ""}`);
   return out;
 }
@@ -64,7 +69,9 @@ export function nonFiniteText(report: NonFiniteReport, options: { readonly all?:
   if (shown.length < sorted.length) out.push(`… ${sorted.length - shown.length} more births (--all)`);
   for (const warning of warnings.slice(0, options.all === true ? warnings.length : 20)) out.push(warningText(warning));
   const bad = births.filter((b) => b.reaches.length > 0 && !b.intended).length;
-  out.push(`${ops} ops, ${births.length} ${births.length === 1 ? "birth" : "births"}: ${bad} reach an output, ${births.filter((b) => b.intended).length} intended by the model, ${births.filter((b) => b.reaches.length === 0 && !b.intended).length} in no output`);
+  out.push(
+    `${ops} ops, ${births.length} ${births.length === 1 ? "birth" : "births"}: ${bad} reach an output, ${births.filter((b) => b.intended).length} intended by the model, ${births.filter((b) => b.reaches.length === 0 && !b.intended).length} in no output`,
+  );
   return out;
 }
 

@@ -238,7 +238,10 @@ class Finder {
       if (!written.has(view.storage)) return { view, labels };
       // Written in place: the cause needs what was read.
       const old = view.storage.nbytes > MAX_KEPT ? undefined : Storage.wrap(view.storage.bytes().slice(0, view.storage.nbytes), false);
-      return { view: old === undefined ? view : { storage: old, dtype: view.dtype, shape: view.shape, strides: view.strides, offset: view.offset }, labels: labels?.slice() };
+      return {
+        view: old === undefined ? view : { storage: old, dtype: view.dtype, shape: view.shape, strides: view.strides, offset: view.offset },
+        labels: labels?.slice(),
+      };
     });
   }
 
@@ -246,7 +249,12 @@ class Finder {
     this.#blank.delete(view.storage);
     const node = this.#running();
     if (view.storage.version !== version || written.has(view.storage) || node === undefined || numelOf(view.shape) === 0) return;
-    this.#warnings.push({ kind: "uninitialised", at: this.#execution(node, this.#machine.time), value: undefined, text: "reads memory that nothing has written (aten::empty): zeros here, anything in PyTorch" });
+    this.#warnings.push({
+      kind: "uninitialised",
+      at: this.#execution(node, this.#machine.time),
+      value: undefined,
+      text: "reads memory that nothing has written (aten::empty): zeros here, anything in PyTorch",
+    });
   }
 
   /** Looks at an operand that no call made: an input, a weight, a constant. */
@@ -262,7 +270,15 @@ class Finder {
       let birth = births.get(kind);
       if (birth === undefined) {
         const intended = kind === "inf" && source.origin === "constant";
-        birth = this.#birth({ kind, origin: source.origin, name: source.name, at: this.#execution(node, this.#machine.time), cause: { kind: intended ? "constant" : "unknown", text: `already in ${source.name ?? "a constant"}` }, from: [], intended });
+        birth = this.#birth({
+          kind,
+          origin: source.origin,
+          name: source.name,
+          at: this.#execution(node, this.#machine.time),
+          cause: { kind: intended ? "constant" : "unknown", text: `already in ${source.name ?? "a constant"}` },
+          from: [],
+          intended,
+        });
         if (birth === undefined) return;
         birth.shape = view.shape;
         birth.first = indexOf(view.shape, flat);
@@ -275,7 +291,18 @@ class Finder {
 
   #birth(facts: Pick<Draft, "kind" | "origin" | "name" | "at" | "cause" | "from" | "intended">): Draft | undefined {
     if (this.#births.length >= MAX_BIRTHS) return undefined;
-    const birth: Draft = { ...facts, id: this.#births.length + 1, value: undefined, shape: [], count: 0, first: [], spread: [], spreadCount: 0, dropped: [], reaches: new Set() };
+    const birth: Draft = {
+      ...facts,
+      id: this.#births.length + 1,
+      value: undefined,
+      shape: [],
+      count: 0,
+      first: [],
+      spread: [],
+      spreadCount: 0,
+      dropped: [],
+      reaches: new Set(),
+    };
     this.#births.push(birth);
     return birth;
   }
@@ -337,7 +364,13 @@ class Finder {
   }
 
   /** What the element at `index` of a result has from the operands: a birth of a NaN, one of an infinity (0 for none), and all of its own kind. */
-  #inherited(what: Call | Region, labelled: readonly Read[], overall: readonly { readonly nan: number; readonly inf: number }[], index: readonly number[], isNan: boolean): { nan: number; inf: number; alike: ReadonlySet<number> } {
+  #inherited(
+    what: Call | Region,
+    labelled: readonly Read[],
+    overall: readonly { readonly nan: number; readonly inf: number }[],
+    index: readonly number[],
+    isNan: boolean,
+  ): { nan: number; inf: number; alike: ReadonlySet<number> } {
     let [nan, inf] = [0, 0];
     const alike = new Set<number>();
     const found = { nan: false, inf: false };
@@ -357,7 +390,11 @@ class Finder {
         const sizes = what.axes.map((axis) => what.shape[axis] ?? 1);
         for (let k = 0, n = numelOf(sizes); k < n && !(found.nan && found.inf); k++) {
           const inside = indexOf(sizes, k);
-          see(view, labels, index.map((at, axis) => inside[what.axes.indexOf(axis)] ?? at));
+          see(
+            view,
+            labels,
+            index.map((at, axis) => inside[what.axes.indexOf(axis)] ?? at),
+          );
         }
         return;
       }
@@ -380,8 +417,13 @@ class Finder {
     if (node === undefined) return undefined;
     const cause = this.#cause(what, reads, output, index, isNan);
     return this.#birth({
-      kind: isNan ? "nan" : "inf", origin: "computed", name: undefined, at: this.#execution(node, this.#machine.time), cause,
-      from: inf === 0 ? [] : [inf], intended: !isNan && cause.kind === "constant",
+      kind: isNan ? "nan" : "inf",
+      origin: "computed",
+      name: undefined,
+      at: this.#execution(node, this.#machine.time),
+      cause,
+      from: inf === 0 ? [] : [inf],
+      intended: !isNan && cause.kind === "constant",
     });
   }
 
@@ -401,12 +443,20 @@ class Finder {
     switch (what.kind) {
       case "map":
       case "compute":
-        return causeInProgram(host, { ...what, operands }, output, index, what.results[output]?.dtype ?? "float32") ?? { kind: "unknown", text: what.program.name };
+        return (
+          causeInProgram(host, { ...what, operands }, output, index, what.results[output]?.dtype ?? "float32") ?? { kind: "unknown", text: what.program.name }
+        );
       case "reduce": {
         const sizes = what.axes.map((axis) => what.shape[axis] ?? 1);
         for (let k = 0, n = Math.min(numelOf(sizes), 4096); k < n; k++) {
           const inside = indexOf(sizes, k);
-          const cause = causeInProgram(host, { ...what, operands }, 0, index.map((at, axis) => inside[what.axes.indexOf(axis)] ?? at), "float64");
+          const cause = causeInProgram(
+            host,
+            { ...what, operands },
+            0,
+            index.map((at, axis) => inside[what.axes.indexOf(axis)] ?? at),
+            "float64",
+          );
           if (cause !== undefined) return cause;
         }
         return isNan && reads.some((r) => r.labels !== undefined) ? { kind: "inf-inf", text: `${what.combiner.name} of infinities` } : causeInReduce(what);
@@ -416,7 +466,10 @@ class Finder {
       case "convolve":
         return isNan ? { kind: "0*inf", text: "a sum of products with infinities" } : { kind: "overflow", text: "a sum of products overflows" };
       default:
-        return { kind: "unknown", text: what.kind === "region" || what.kind === "host" || what.kind === "linalg" ? `inside ${what.name}` : `inside ${what.kind}` };
+        return {
+          kind: "unknown",
+          text: what.kind === "region" || what.kind === "host" || what.kind === "linalg" ? `inside ${what.name}` : `inside ${what.kind}`,
+        };
     }
   }
 
@@ -434,7 +487,8 @@ class Finder {
     this.#counts.set(node, at.nth + 1);
     const shown = new Set<number>();
     results.forEach((tensor, i) => {
-      if (this.#options.overflow !== undefined || this.#options.subnormal === true || tensor.dtype === "float16" || tensor.dtype === "bfloat16") this.#watch(tensor, at, this.#nameOf(node, i));
+      if (this.#options.overflow !== undefined || this.#options.subnormal === true || tensor.dtype === "float16" || tensor.dtype === "bfloat16")
+        this.#watch(tensor, at, this.#nameOf(node, i));
       if (this.#labels.get(tensor.storage) === undefined) return;
       const counts = new Map<number, { count: number; first: number }>();
       const labels = this.#labels.make(tensor);
@@ -492,7 +546,8 @@ class Finder {
       this.#warnings.push({ kind, at, value, text });
     };
     const own = largestOf(tensor.dtype);
-    if ((tensor.dtype === "float16" || tensor.dtype === "bfloat16") && own !== undefined && absmax >= NEAR * own) tell("near overflow", `absmax ${Math.round(absmax)} of ${Math.round(own)} (${tensor.dtype})`);
+    if ((tensor.dtype === "float16" || tensor.dtype === "bfloat16") && own !== undefined && absmax >= NEAR * own)
+      tell("near overflow", `absmax ${Math.round(absmax)} of ${Math.round(own)} (${tensor.dtype})`);
     const { overflow } = this.#options;
     const other = overflow === undefined ? undefined : largestOf(overflow);
     if (other !== undefined && absmax > other) tell("overflow", `absmax ${absmax.toPrecision(4)} does not fit ${overflow ?? ""} (largest ${other})`);
@@ -514,9 +569,10 @@ function argumentsOf(session: Session, machine: Machine): (readonly [string, Dat
   const frame = machine.tasks[0]?.frames[0];
   if (frame?.role.kind !== "function") return [];
   const { decl } = frame.role;
-  return frame.block.inputs.map((register, i): readonly [string, Datum] => [decl.params[i]?.name ?? `input ${i}`, frame.registers[register] ?? null]).filter(([name, value]) => {
-    if (session.program.format === "pt2" && session.tensors().some((t) => t.tensor === value)) return false;
-    return name !== "self" || value instanceof Tensor;
-  });
+  return frame.block.inputs
+    .map((register, i): readonly [string, Datum] => [decl.params[i]?.name ?? `input ${i}`, frame.registers[register] ?? null])
+    .filter(([name, value]) => {
+      if (session.program.format === "pt2" && session.tensors().some((t) => t.tensor === value)) return false;
+      return name !== "self" || value instanceof Tensor;
+    });
 }
-

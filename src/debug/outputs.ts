@@ -13,6 +13,7 @@ export function outputsOf(program: Program, values: readonly Datum[]): readonly 
 function partsOf(name: string, value: Datum): { readonly name: string; readonly value: Datum }[] {
   if (value === null || typeof value !== "object" || !("kind" in value)) return [{ name, value }];
   if (value.kind === "tuple" || value.kind === "list") return value.items.flatMap((item, i) => partsOf(`${name}.${i}`, item));
-  if (value.kind === "dict") return [...value.entries.values()].flatMap(([key, item]) => partsOf(`${name}.${typeof key === "object" ? "?" : String(key)}`, item));
+  if (value.kind === "dict")
+    return [...value.entries.values()].flatMap(([key, item]) => partsOf(`${name}.${typeof key === "object" ? "?" : String(key)}`, item));
   return [{ name, value }];
 }

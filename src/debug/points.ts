@@ -42,14 +42,29 @@ export class Points {
   }
 
   #make(facts: Pick<Point, "kind" | "text"> & Partial<Point>): Point {
-    return { id: this.#next++, matcher: undefined, storage: undefined, temporary: false, condition: undefined, ignore: 0, hits: 0, log: undefined, enabled: true, ...facts };
+    return {
+      id: this.#next++,
+      matcher: undefined,
+      storage: undefined,
+      temporary: false,
+      condition: undefined,
+      ignore: 0,
+      hits: 0,
+      log: undefined,
+      enabled: true,
+      ...facts,
+    };
   }
 
   /** A breakpoint; `SELECTOR if CONDITION`. @throws no-match */
   add(text: string, options: { readonly temporary?: boolean; readonly log?: string | undefined } = {}): Point {
     const [selector = "", condition] = text.split(/\s+if\s+/, 2);
     const point = this.#make({
-      kind: "break", text: selector, matcher: Matcher.of(this.#numbering, selector), temporary: options.temporary ?? false, log: options.log,
+      kind: "break",
+      text: selector,
+      matcher: Matcher.of(this.#numbering, selector),
+      temporary: options.temporary ?? false,
+      log: options.log,
       condition: condition === undefined ? undefined : { text: condition, expression: parseExpression(condition) },
     });
     this.list.push(point);
@@ -89,7 +104,8 @@ export class Points {
 
   find(id: number): Point {
     const point = this.list.find((p) => p.id === id);
-    if (point === undefined) throw new OpwiseError("bad-argument", `there is no breakpoint ${id}`, { wanted: this.list.map((p) => p.id).join(", ") || "none are set" });
+    if (point === undefined)
+      throw new OpwiseError("bad-argument", `there is no breakpoint ${id}`, { wanted: this.list.map((p) => p.id).join(", ") || "none are set" });
     return point;
   }
   remove(id: number): void {
@@ -106,7 +122,10 @@ export class Points {
   }
   /** Points that only what the node gave could decide. */
   after(step: Step, coming: () => Coming, written: Subject["written"], name: (result: number) => string, asked: Asked): readonly Point[] {
-    return this.#matching(asked, ({ matcher }) => matcher !== undefined && matcher.before(step.node, coming) === undefined && matcher.after(step, coming(), written, name));
+    return this.#matching(
+      asked,
+      ({ matcher }) => matcher !== undefined && matcher.before(step.node, coming) === undefined && matcher.after(step, coming(), written, name),
+    );
   }
 
   #matching(asked: Asked, fits: (point: Point) => boolean): readonly Point[] {

@@ -60,7 +60,8 @@ export async function primitiveCalls(debug: Debugger): Promise<readonly Primitiv
     body: (region, phase) => {
       if (phase === "exit") depth--;
       else {
-        if (calls.length < MAX_CALLS) calls.push({ kind: "body", name: region.name, depth, backend: "", refusal: undefined, operands: region.operands.map(shown), results: [] });
+        if (calls.length < MAX_CALLS)
+          calls.push({ kind: "body", name: region.name, depth, backend: "", refusal: undefined, operands: region.operands.map(shown), results: [] });
         depth++;
       }
     },
@@ -87,8 +88,10 @@ export function primitiveText(debug: Debugger, calls: readonly PrimitiveCall[]):
       const indent = "  ".repeat(call.depth + 1);
       if (call.kind === "body") return [`${indent}composite ${call.name}`];
       const label = `#${id}.${++n}`;
-      return [`${indent}${label}  ${call.kind} ${call.name}${call.refusal === undefined ? "" : `  (on ${call.backend}: ${call.refusal})`}`, ...call.results.map((r, i) => `${indent}  → ${call.results.length > 1 ? `${i}: ` : ""}${line(r)}`)];
+      return [
+        `${indent}${label}  ${call.kind} ${call.name}${call.refusal === undefined ? "" : `  (on ${call.backend}: ${call.refusal})`}`,
+        ...call.results.map((r, i) => `${indent}  → ${call.results.length > 1 ? `${i}: ` : ""}${line(r)}`),
+      ];
     }),
   ];
 }
-

@@ -15,7 +15,18 @@ import { Tensor, type View } from "../tensor/tensor.ts";
 export type ProgramCall = Extract<Call, { readonly program: Program }>;
 
 const STORED: Readonly<Record<ExprType, DType>> = {
-  f64: "float64", f32: "float32", i64: "int64", u64: "uint64", i32: "int32", u32: "uint32", i16: "int16", u16: "uint16", i8: "int8", u8: "uint8", bool: "bool", index: "float64",
+  f64: "float64",
+  f32: "float32",
+  i64: "int64",
+  u64: "uint64",
+  i32: "int32",
+  u32: "uint32",
+  i16: "int16",
+  u16: "uint16",
+  i8: "int8",
+  u8: "uint8",
+  bool: "bool",
+  index: "float64",
 };
 /** Outputs of one probing program: a backend's launch takes only so many arrays. */
 const AT_ONCE = 16;
@@ -71,7 +82,14 @@ class Placer {
       case "index":
         return scalar(this.#first + e.axis, "index");
       case "load":
-        return load(e.operand, e.type, e.at.map(at), e.part, e.inside === undefined ? undefined : at(e.inside), e.outside === undefined ? undefined : at(e.outside));
+        return load(
+          e.operand,
+          e.type,
+          e.at.map(at),
+          e.part,
+          e.inside === undefined ? undefined : at(e.inside),
+          e.outside === undefined ? undefined : at(e.outside),
+        );
       case "unary":
         return unary(e.fn, at(e.a));
       case "binary":
@@ -125,7 +143,9 @@ function probing(of: Program, exprs: readonly Expr[], rank: number): Program {
   if (program === undefined) {
     const placer = new Placer(of.scalars.length);
     program = {
-      name: "probe", operands: of.operands, messages: of.messages,
+      name: "probe",
+      operands: of.operands,
+      messages: of.messages,
       scalars: [...of.scalars, ...Array.from({ length: rank }, (): ExprType => "index")],
       outputs: exprs.map((e) => ({ dtype: STORED[e.type], parts: [e.type === "index" ? cast(placer.at(e), "f64") : placer.at(e)] })),
     };
@@ -146,7 +166,10 @@ export function probe(host: Backend, call: ProgramCall, position: readonly numbe
     const results = part.map((e) => new Tensor(Storage.allocate(8), STORED[e.type], [1]));
     // `arg` and `load` do not meet in one program: the one reads broadcast operands, the other whole ones.
     const operands = computes ? call.operands : call.operands.map((view) => elementAt(view, position));
-    host.run({ kind: computes ? "compute" : "map", program: probing(call.program, part, position.length), operands, results, scalars: [...call.scalars, ...position] }, host);
+    host.run(
+      { kind: computes ? "compute" : "map", program: probing(call.program, part, position.length), operands, results, scalars: [...call.scalars, ...position] },
+      host,
+    );
     for (const [i, result] of results.entries()) {
       const raw = result.data[0] ?? 0;
       out.push(part[i]?.type === "bool" ? raw !== 0 : raw);

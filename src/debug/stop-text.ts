@@ -14,6 +14,9 @@ import { plainText } from "./plain.ts";
 import { factsOf } from "./storage-book.ts";
 import { tensorLine } from "./tensor-line.ts";
 
+/** Operands that are shown of one op. */
+const MAX_INPUTS = 8;
+const STACK = /\.py\(\d+\): /;
 /** Trips that a loop without a bound of its own is given. */
 const UNBOUNDED = 2 ** 53;
 
@@ -87,7 +90,8 @@ export function sourceLines(debug: Debugger, node: Node, context: number = 2): r
   const { location } = node;
   if (location === undefined) return [];
   const original = location.excerpts?.().original;
-  if (original?.file !== undefined) {
+  // Traced code has the stack of Python in place of its text.
+  if (original?.file !== undefined && !STACK.test(original.text)) {
     const lines = original.text.split("\n");
     const mark = lines.findIndex((line) => /^ *~+( <--- HERE)?$/.test(line));
     const first = original.line - Math.max(mark - 1, 0);
@@ -95,7 +99,7 @@ export function sourceLines(debug: Debugger, node: Node, context: number = 2): r
     return shown.map((text, i) => ({ line: first + i, text, current: first + i === original.line })).filter((l) => Math.abs(l.line - original.line) <= context);
   }
   const author = location.author?.()[0];
-  if (author?.text !== undefined) return [{ line: author.line, text: author.text, current: true }];
+  if (author?.text !== undefined && original === undefined) return [{ line: author.line, text: author.text, current: true }];
   const all = location.line === 0 ? undefined : debug.session.program.sourceText?.(location.record)?.split("\n");
   if (all === undefined) return [];
   const from = Math.max(1, location.line - context);
@@ -110,7 +114,8 @@ function nodeText(node: Node): string {
 export function stopText(debug: Debugger, stop: Stop): readonly string[] {
   const out: string[] = [];
   const why = reasonText(debug, stop.reason);
-  if (stop.notDeterministic !== undefined) out.push(`not deterministic since #${stop.notDeterministic.node} @${stop.notDeterministic.time}: the replay gave other values`);
+  if (stop.notDeterministic !== undefined)
+    out.push(`not deterministic since #${stop.notDeterministic.node} @${stop.notDeterministic.time}: the replay gave other values`);
   if (stop.made !== undefined && stop.made.values.length > 0) {
     for (const { name, value } of stop.made.values) out.push(`  made %${name}  ${lineOf(debug, value, name)}  ← ${stop.made.op} #${stop.made.node}`);
   }
@@ -132,8 +137,15 @@ export function stopText(debug: Debugger, stop: Stop): readonly string[] {
   const lines = sourceLines(debug, node, 1);
   const width = Math.max(...lines.map((l) => String(l.line).length), 2);
   if (lines.length === 0) out.push(`→ ${nodeText(node)}   ${where}`);
-  for (const line of lines) out.push(line.current ? `→ ${String(line.line).padStart(width)}  ${line.text.trimEnd()}   ${where}` : `  ${String(line.line).padStart(width)}  ${line.text.trimEnd()}`);
-  for (const { name, value } of stop.inputs) if (value instanceof Tensor) out.push(`  in   %${name}  ${lineOf(debug, value, name)}`);
+  for (const line of lines)
+    out.push(
+      line.current
+        ? `→ ${String(line.line).padStart(width)}  ${line.text.trimEnd()}   ${where}`
+        : `  ${String(line.line).padStart(width)}  ${line.text.trimEnd()}`,
+    );
+  const tensors = stop.inputs.filter(({ value }) => value instanceof Tensor);
+  for (const { name, value } of tensors.slice(0, MAX_INPUTS)) out.push(`  in   %${name}  ${lineOf(debug, value, name)}`);
+  if (tensors.length > MAX_INPUTS) out.push(`  in   … ${tensors.length - MAX_INPUTS} more`);
   const results = stop.outputs.map(({ name, writes }) => `%${name}${writes === undefined ? "" : ` ↗%${writes} (in place)`}`);
   if (results.length > 0) out.push(`  out  ${results.join(", ")}`);
   return out;
@@ -155,16 +167,28 @@ export function stopJson(debug: Debugger, stop: Stop): Readonly<Record<string, u
   const named = ({ name, value }: Named): object => ({ name, text: lineOf(debug, value, name) });
   const { reason } = stop;
   return {
-    stop: reason.kind, time: stop.time, why: reasonText(debug, reason),
+    stop: reason.kind,
+    time: stop.time,
+    why: reasonText(debug, reason),
     ...(reason.kind === "breakpoint" ? { breakpoints: reason.points } : {}),
-    node: stop.node ?? null, nth: stop.nth, op: stop.op ?? null, module: stop.module, function: stop.function,
+    node: stop.node ?? null,
+    nth: stop.nth,
+    op: stop.op ?? null,
+    module: stop.module,
+    function: stop.function,
     author: stop.place?.author === undefined ? null : { file: stop.place.author.file, line: stop.place.author.line },
     archive: stop.place?.archive ?? null,
     loops: stop.loops.map(({ node, trip, limit }) => ({ node, trip, limit: limit >= UNBOUNDED ? null : limit })),
-    inputs: stop.inputs.map(named), outputs: stop.outputs.map((o) => o.name),
+    inputs: stop.inputs.map(named),
+    outputs: stop.outputs.map((o) => o.name),
     made: stop.made === undefined ? null : { node: stop.made.node, op: stop.made.op, values: stop.made.values.map(named) },
     notDeterministicSince: stop.notDeterministic ?? null,
     results: stop.end?.kind === "done" ? outputsOf(debug.session.program, stop.end.values).map(named) : null,
-    error: stop.end?.kind === "raised" ? (isOpwiseError(stop.end.error) ? { code: stop.end.error.code, message: stop.end.error.message } : { code: "internal", message: String(stop.end.error) }) : null,
+    error:
+      stop.end?.kind === "raised"
+        ? isOpwiseError(stop.end.error)
+          ? { code: stop.end.error.code, message: stop.end.error.message }
+          : { code: "internal", message: String(stop.end.error) }
+        : null,
   };
 }

@@ -8,7 +8,7 @@ import type { Node } from "../ir/graph.ts";
 import type { Instruction } from "../run/code.ts";
 import type { Machine } from "../run/machine.ts";
 import { takeSnapshot } from "../run/snapshot.ts";
-import { reachableStorages } from "../run/reach.ts";
+import { machineRoots, reachableStorages, sweep } from "../run/reach.ts";
 import type { Session, SteppedCall } from "../run/session.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import { Digester } from "./digest.ts";
@@ -24,6 +24,8 @@ export interface TimelineOptions {
 }
 
 const DEFAULT_HISTORY = 512 * 2 ** 20;
+/** Bytes made on a device after which it is looked what of them is still needed. */
+const SWEEP_BYTES = 64 * 2 ** 20;
 /** Milliseconds after which a long way lets the event loop have a turn. */
 const TURN_MS = 20;
 
@@ -75,6 +77,8 @@ export class Timeline {
   #last: Step | undefined;
   #diverged: { readonly time: number; readonly node: Node } | undefined;
   #seen = 0;
+  /** Results that somebody holds, of branches that have ended. */
+  readonly kept: Datum[] = [];
   #prims: Prim[] = [];
   #started = 0;
   /** Gets the instruction at hand before it runs, and each step that gave values; replays too. `first`: it has not run before. */
@@ -88,7 +92,8 @@ export class Timeline {
     const own = reachableStorages(session.roots);
     this.#history = new History(call.machine, session.roots, own, options.history ?? DEFAULT_HISTORY);
     this.machine.listener = (event) => {
-      if (event.kind === "prim") this.#prims.push({ text: `${event.what.kind} ${callName(event.what)}`, backend: event.backend, reason: event.reason, bytes: event.bytes });
+      if (event.kind === "prim")
+        this.#prims.push({ text: `${event.what.kind} ${callName(event.what)}`, backend: event.backend, reason: event.reason, bytes: event.bytes });
       else if (event.kind === "op") {
         const { time, node, inputs, outputs } = event;
         this.#last = { time, instruction: this.#running, node, inputs, outputs, prims: this.#prims, ms: performance.now() - this.#started };
@@ -145,6 +150,17 @@ export class Timeline {
     return this.#depths[time] ?? 0;
   }
 
+  /** Frees device memory that neither the run nor a checkpoint can come back to. */
+  #sweep(): void {
+    const { executor } = this.session;
+    if (executor.freshBytes < SWEEP_BYTES || this.machine.inRead) return;
+    const shown = this.#last === undefined ? [] : [...this.#last.inputs, ...this.#last.outputs];
+    const live = reachableStorages([...this.session.roots, ...machineRoots(this.machine), ...this.kept, ...shown]);
+    for (const storage of this.#history.storages()) live.add(storage);
+    sweep(executor, live);
+    executor.freshBytes /= 2; // wait for as much again before the next one
+  }
+
   /** Gives the checkpoints back. */
   dispose(): void {
     this.#history.dispose();
@@ -173,7 +189,12 @@ export class Timeline {
       const action = this.#actions[i];
       if (action === undefined || action.time > time || action.instead === undefined) continue;
       const outputs = action.instead(this.machine, instruction);
-      if (outputs !== undefined) return this.#finish(time, started, outputs.then((values) => this.machine.skip(values)));
+      if (outputs !== undefined)
+        return this.#finish(
+          time,
+          started,
+          outputs.then((values) => this.machine.skip(values)),
+        );
     }
     try {
       const status = this.machine.advance();
@@ -224,6 +245,7 @@ export class Timeline {
     this.#instructions[time] = this.machine.next ?? nothingNext();
     this.#depths[time] = callDepth(this.machine);
     this.#history.consider(this.#ms);
+    this.#sweep();
   }
 
   #raised(error: unknown, started: number): void {
@@ -236,9 +258,11 @@ export class Timeline {
   #changes(): Promise<void> | undefined {
     if (this.#actions.length === 0) return undefined;
     const here = this.#actions.filter((a) => a.time === this.time && a.change !== undefined);
-    return here.length === 0 ? undefined : (async () => {
-      for (const action of here) await action.change?.(this.machine);
-    })();
+    return here.length === 0
+      ? undefined
+      : (async () => {
+          for (const action of here) await action.change?.(this.machine);
+        })();
   }
 
   /** Does something to the run here and whenever it comes by again. What was known of later times is forgotten. */

@@ -41,8 +41,18 @@ export function formattedText(tensor: Tensor, format: ValueFormat): readonly str
 function statsText(tensor: Tensor): readonly string[] {
   const health = healthOf(tensor, tensor.storage.bytes());
   const facts: (readonly [string, number | undefined])[] = [
-    ["elements", health.n], ["min", health.min], ["max", health.max], ["mean", health.mean], ["std", health.std], ["absmax", health.absmax],
-    ["nan", health.nan], ["+inf", health.posInf], ["-inf", health.negInf], ["zero", health.zero], ["subnormal", health.subnormal], ["negative", health.neg],
+    ["elements", health.n],
+    ["min", health.min],
+    ["max", health.max],
+    ["mean", health.mean],
+    ["std", health.std],
+    ["absmax", health.absmax],
+    ["nan", health.nan],
+    ["+inf", health.posInf],
+    ["-inf", health.negInf],
+    ["zero", health.zero],
+    ["subnormal", health.subnormal],
+    ["negative", health.neg],
   ];
   return [
     `dtype ${tensor.dtype}  shape [${tensor.shape.join(", ")}]  strides [${tensor.strides.join(", ")}]  offset ${tensor.offset}  storage of ${tensor.storage.nbytes} bytes ~v${tensor.storage.version}`,
@@ -64,8 +74,12 @@ function pictureText(tensor: Tensor): readonly string[] {
   );
   const finite = cells.flat().filter((v) => Number.isFinite(v));
   const [low, high] = [Math.min(...finite), Math.max(...finite)];
-  const shade = (v: number): string => (Number.isNaN(v) ? "?" : !Number.isFinite(v) ? (v > 0 ? "^" : "_") : (RAMP[Math.round(((v - low) / (high - low || 1)) * (RAMP.length - 1))] ?? " "));
-  return [...cells.map((row) => row.map(shade).join("")), `' ' ${shortNumber(low)} … '@' ${shortNumber(high)}${finite.length < height * width ? ", ? nan, ^ inf, _ -inf" : ""}${height < rows || width < columns ? `, every ${(rows / height).toFixed(1)}th row and ${(columns / width).toFixed(1)}th column` : ""}`];
+  const shade = (v: number): string =>
+    Number.isNaN(v) ? "?" : !Number.isFinite(v) ? (v > 0 ? "^" : "_") : (RAMP[Math.round(((v - low) / (high - low || 1)) * (RAMP.length - 1))] ?? " ");
+  return [
+    ...cells.map((row) => row.map(shade).join("")),
+    `' ' ${shortNumber(low)} … '@' ${shortNumber(high)}${finite.length < height * width ? ", ? nan, ^ inf, _ -inf" : ""}${height < rows || width < columns ? `, every ${(rows / height).toFixed(1)}th row and ${(columns / width).toFixed(1)}th column` : ""}`,
+  ];
 }
 
 /** The bits of the first elements. */
@@ -75,7 +89,12 @@ function hexText(tensor: Tensor): readonly string[] {
   const flat = tensor.isContiguous ? viewOf(tensor, [count], [1], tensor.offset) : tensor;
   const { data } = flat;
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const words = Array.from({ length: count }, (_, i) => [...bytes.subarray(i * size, (i + 1) * size)].reverse().map((b) => b.toString(16).padStart(2, "0")).join(""));
+  const words = Array.from({ length: count }, (_, i) =>
+    [...bytes.subarray(i * size, (i + 1) * size)]
+      .reverse()
+      .map((b) => b.toString(16).padStart(2, "0"))
+      .join(""),
+  );
   const perLine = Math.max(1, Math.floor(64 / (2 * size + 1)));
   const lines: string[] = [];
   for (let i = 0; i < words.length; i += perLine) lines.push(words.slice(i, i + perLine).join(" "));

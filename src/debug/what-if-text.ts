@@ -15,7 +15,9 @@ export function whatIfText(report: WhatIfReport): readonly string[] {
     else if (difference.count === 0) out.push(`${name.padEnd(width)}  the same`);
     else {
       const top = topChanged === undefined ? "" : `  top-1 changed in ${topChanged} of ${rows} ${rows === 1 ? "row" : "rows"}`;
-      out.push(`${name.padEnd(width)}  max|e| ${difference.max.toExponential(2)}  relL2 ${difference.relL2.toExponential(2)}  SQNR ${decibels(difference.relL2)}  ${difference.count} elements differ${top}`);
+      out.push(
+        `${name.padEnd(width)}  max|e| ${difference.max.toExponential(2)}  relL2 ${difference.relL2.toExponential(2)}  SQNR ${decibels(difference.relL2)}  ${difference.count} elements differ${top}`,
+      );
     }
   }
   return out;
@@ -25,8 +27,20 @@ export function whatIfText(report: WhatIfReport): readonly string[] {
 export function sweepText(rows: readonly SweepRow[]): readonly string[] {
   const head = ["node", "op", "dtype", "relL2", "SQNR", "top-1", "saved", "ms"];
   const lines = rows.map((r) => [
-    `#${r.node}`, r.op, r.dtype, r.error === undefined ? r.relL2.toExponential(2) : "error", r.error ?? decibels(r.relL2), String(r.topChanged), bytesText(r.savedBytes), r.ms.toFixed(0),
+    `#${r.node}`,
+    r.op,
+    r.dtype,
+    r.error === undefined ? r.relL2.toExponential(2) : "error",
+    r.error ?? decibels(r.relL2),
+    String(r.topChanged),
+    bytesText(r.savedBytes),
+    r.ms.toFixed(0),
   ]);
   const widths = head.map((h, i) => Math.max(h.length, ...lines.map((line) => line[i]?.length ?? 0)));
-  return [head, ...lines].map((line) => line.map((cell, i) => (i === 1 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ").trimEnd());
+  return [head, ...lines].map((line) =>
+    line
+      .map((cell, i) => (i === 1 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join("  ")
+      .trimEnd(),
+  );
 }

@@ -105,7 +105,11 @@ function targetOf(text: string): { readonly name: string; readonly part: (whole:
 }
 
 /** After each run of a node that makes the value, its part is written. */
-function setting(numbering: Numbering, change: Extract<Change, { readonly kind: "set" }>, applied: { count: number }): { readonly action: Action; readonly nodes: ReadonlySet<Node> } {
+function setting(
+  numbering: Numbering,
+  change: Extract<Change, { readonly kind: "set" }>,
+  applied: { count: number },
+): { readonly action: Action; readonly nodes: ReadonlySet<Node> } {
   const { name, part } = targetOf(change.target);
   const places = new Map<Node, number>();
   const inputs: number[] = [];
@@ -113,7 +117,11 @@ function setting(numbering: Numbering, change: Extract<Change, { readonly kind: 
     if (value.name !== name) continue;
     const node = value.node === null ? undefined : numbering.nodeOf(value.node);
     if (node === undefined) inputs.push(value.id);
-    else places.set(node, node.results.findIndex((r) => numbering.valueId(r) === value.id));
+    else
+      places.set(
+        node,
+        node.results.findIndex((r) => numbering.valueId(r) === value.id),
+      );
   }
   const write = async (machine: Machine, value: Datum): Promise<void> => {
     if (!(value instanceof Tensor)) throw new OpwiseError("bad-argument", `%${name} is no tensor: only tensors can be set`);
@@ -124,14 +132,17 @@ function setting(numbering: Numbering, change: Extract<Change, { readonly kind: 
   const entry = numbering.graph.functions[0];
   const isInput = inputs.some((id) => numbering.graph.values[id]?.block === entry?.block);
   const action: Action = {
-    time: 0, text: textOf(change),
+    time: 0,
+    text: textOf(change),
     // An input of the entry is there when the run begins.
-    change: isInput ? async (machine) => {
-      const frame = machine.tasks[0]?.frames[0];
-      const id = inputs.find((one) => numbering.graph.values[one]?.block === entry?.block);
-      const own = id === undefined ? undefined : numbering.valueOf(id);
-      if (frame !== undefined && own !== undefined) await write(machine, frame.registers[own.id] ?? null);
-    } : undefined,
+    change: isInput
+      ? async (machine) => {
+          const frame = machine.tasks[0]?.frames[0];
+          const id = inputs.find((one) => numbering.graph.values[one]?.block === entry?.block);
+          const own = id === undefined ? undefined : numbering.valueOf(id);
+          if (frame !== undefined && own !== undefined) await write(machine, frame.registers[own.id] ?? null);
+        }
+      : undefined,
     instead: (machine, instruction) => {
       const result = places.get(instruction.node);
       if (result === undefined || instruction.kind !== "op") return undefined;
@@ -154,18 +165,34 @@ function applying(debug: Debugger, change: Change): Applied {
   if (change.kind === "set") {
     const counter = { count: 0 };
     const { action, nodes } = setting(numbering, change, counter);
-    return { text, action, nodes, get count() { return counter.count; }, set count(n) { counter.count = n; } };
+    return {
+      text,
+      action,
+      nodes,
+      get count() {
+        return counter.count;
+      },
+      set count(n) {
+        counter.count = n;
+      },
+    };
   }
   const matcher = Matcher.of(numbering, change.select);
   const own: Node[] = [...matcher.nodes].filter((node) => change.kind !== "attr" || hasArgument(node, change.name));
   if (own.length === 0) throw noMatch(`no node of \`${change.select}\` has an argument \`${change.kind === "attr" ? change.name : ""}\``);
   const chosen: Scope = { nodes: new Set(own), where: (node) => debug.isAt(matcher, node) };
-  const inner = change.kind === "backend" ? onBackend(0, chosen, change.backend, machine)
-    : change.kind === "dtype" ? inDtype(0, chosen, change.dtype)
-    : change.kind === "attr" ? withArgument(0, chosen, change.name, change.value, session)
-    : skipping(0, chosen);
+  const inner =
+    change.kind === "backend"
+      ? onBackend(0, chosen, change.backend, machine)
+      : change.kind === "dtype"
+        ? inDtype(0, chosen, change.dtype)
+        : change.kind === "attr"
+          ? withArgument(0, chosen, change.name, change.value, session)
+          : skipping(0, chosen);
   const applied: Applied = {
-    text, nodes: chosen.nodes, count: 0,
+    text,
+    nodes: chosen.nodes,
+    count: 0,
     action: {
       ...inner,
       instead: (now: Machine, instruction: Instruction) => {
@@ -229,7 +256,9 @@ export class Base {
       return {
         changes: applied.map(({ text, count }) => ({ text, applied: count })),
         outputs: error === undefined ? this.#outputs.map(({ name, value }, i) => this.#compare(name, value, now[i]?.value ?? null)) : [],
-        shared: first, steps: timeline.length, error,
+        shared: first,
+        steps: timeline.length,
+        error,
       };
     } finally {
       await timeline.adopt(branch, 0);
@@ -276,7 +305,8 @@ function topsChanged(a: Tensor, b: Tensor, width: number): number {
 function copied(value: Datum): Datum {
   if (!(value instanceof Tensor)) return value;
   const wait = value.storage.sync();
-  if (wait instanceof Promise) throw new OpwiseError("would-block", "the results have to be waited for", { hint: "run on a backend whose values can be read at once" });
+  if (wait instanceof Promise)
+    throw new OpwiseError("would-block", "the results have to be waited for", { hint: "run on a backend whose values can be read at once" });
   const out = Tensor.from(value.data.slice(), value.shape, value.dtype);
   out.quantizer = value.quantizer;
   return out;
@@ -309,7 +339,13 @@ export interface SweepRow {
 }
 
 /** Each node that `over` matches in each precision, one at a time, the most damage first. @throws no-match */
-export async function sweep(session: Session, inputs: RunInputs, dtypes: readonly DType[], over: string, options: WhatIfOptions & { readonly onRow?: ((row: SweepRow) => void) | undefined } = {}): Promise<readonly SweepRow[]> {
+export async function sweep(
+  session: Session,
+  inputs: RunInputs,
+  dtypes: readonly DType[],
+  over: string,
+  options: WhatIfOptions & { readonly onRow?: ((row: SweepRow) => void) | undefined } = {},
+): Promise<readonly SweepRow[]> {
   const base = await Base.of(session, inputs, options);
   try {
     const nodes = await nodesThatRan(base, over);
@@ -321,10 +357,14 @@ export async function sweep(session: Session, inputs: RunInputs, dtypes: readonl
         const started = performance.now();
         const report = await base.with([{ kind: "dtype", select: `#${id}`, dtype }]);
         const row: SweepRow = {
-          node: id, op: node.op, dtype, applied: report.changes[0]?.applied ?? 0,
+          node: id,
+          op: node.op,
+          dtype,
+          applied: report.changes[0]?.applied ?? 0,
           relL2: report.outputs.reduce((n, o) => Math.max(n, o.difference?.relL2 ?? 0), 0),
           topChanged: report.outputs.reduce((n, o) => n + (o.topChanged ?? 0), 0),
-          savedBytes: bytes(dtype), ms: performance.now() - started,
+          savedBytes: bytes(dtype),
+          ms: performance.now() - started,
           error: report.error === undefined ? undefined : report.error instanceof Error ? report.error.message : "the run ended with an error",
         };
         rows.push(row);
@@ -352,7 +392,11 @@ async function nodesThatRan(base: Base, over: string): Promise<readonly { readon
       if (step.instruction.kind !== "op" || !matcher.nodes.has(step.node)) return;
       if (!base.matches(matcher, step, nth)) return;
       const floats = step.inputs.filter((v): v is Tensor => v instanceof Tensor && isFloat(v.dtype));
-      if (floats.length > 0) found.set(step.node, floats.map((t) => [t.numel, itemsize(t.dtype)] as const));
+      if (floats.length > 0)
+        found.set(
+          step.node,
+          floats.map((t) => [t.numel, itemsize(t.dtype)] as const),
+        );
     },
   };
   try {

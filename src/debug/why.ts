@@ -87,9 +87,21 @@ export async function why(debug: Debugger, text: string, options: WhyOptions = {
 }
 
 async function explained(debug: Debugger, value: Datum, time: number, options: WhyOptions): Promise<Explanation> {
-  if (!(value instanceof Tensor) || value.numel !== 1) throw new OpwiseError("bad-argument", "one number of a tensor is wanted", { got: value instanceof Tensor ? `[${value.shape.join(", ")}]` : typeof value, wanted: "%VALUE[INDEX]" });
+  if (!(value instanceof Tensor) || value.numel !== 1)
+    throw new OpwiseError("bad-argument", "one number of a tensor is wanted", {
+      got: value instanceof Tensor ? `[${value.shape.join(", ")}]` : typeof value,
+      wanted: "%VALUE[INDEX]",
+    });
   await value.storage.sync();
-  const spot: Spot = { storage: debug.writes.idOf(value.storage), offset: value.offset, dtype: value.dtype, value: elementAt(value, value.shape.map(() => 0)) };
+  const spot: Spot = {
+    storage: debug.writes.idOf(value.storage),
+    offset: value.offset,
+    dtype: value.dtype,
+    value: elementAt(
+      value,
+      value.shape.map(() => 0),
+    ),
+  };
   try {
     return await explain(debug, spot, time, options.depth ?? 3, options.follow ?? 3);
   } finally {
@@ -114,7 +126,8 @@ export async function whyOf(debug: Debugger, text: string, options: WhyOptions =
   }
   const root = rootName(parseExpression(text));
   const made = root === undefined ? undefined : debug.lookup.madeAnywhere(root.name);
-  if (made === undefined) throw new OpwiseError("bad-argument", `no op of this run made \`${text}\``, { hint: `outputs are ${outputs.map((o) => o.name).join(", ")}` });
+  if (made === undefined)
+    throw new OpwiseError("bad-argument", `no op of this run made \`${text}\``, { hint: `outputs are ${outputs.map((o) => o.name).join(", ")}` });
   await debug.goTo(made + 1);
   return why(debug, text, options);
 }
@@ -135,10 +148,24 @@ async function explain(debug: Debugger, spot: Spot, time: number, depth: number,
   const terms: Term[] = [];
   for (const [i, term] of inside.terms.entries()) {
     const { storage } = term;
-    const next = depth > 1 && i < follow && storage !== undefined && Number.isFinite(term.value + 0) ? await explain(debug, { storage, offset: term.offset, dtype: term.dtype, value: term.value }, at - 1, depth - 1, follow) : undefined;
+    const next =
+      depth > 1 && i < follow && storage !== undefined && Number.isFinite(term.value + 0)
+        ? await explain(debug, { storage, offset: term.offset, dtype: term.dtype, value: term.value }, at - 1, depth - 1, follow)
+        : undefined;
     terms.push({ name: term.name, index: term.index, value: term.value, share: term.share, factor: term.factor, why: next });
   }
-  return { value: spot.value, origin: "computed", node: debug.numbering.nodeId(node), time: at, op: node.op, calls: inside.calls, place: placeOfNode(node), terms, of: inside.of, notes: inside.notes };
+  return {
+    value: spot.value,
+    origin: "computed",
+    node: debug.numbering.nodeId(node),
+    time: at,
+    op: node.op,
+    calls: inside.calls,
+    place: placeOfNode(node),
+    terms,
+    of: inside.of,
+    notes: inside.notes,
+  };
 }
 
 interface Inside {
@@ -157,7 +184,9 @@ async function lookInside(debug: Debugger, spot: Spot, time: number): Promise<In
   executor.inspector = {
     before: (what) => {
       const written = new Set(what.results.map((r) => r.storage));
-      operands = what.operands.map((view) => (written.has(view.storage) && hostHas(view.storage) ? { ...keep(view), storage: copyOfStorage(view.storage) } : keep(view)));
+      operands = what.operands.map((view) =>
+        written.has(view.storage) && hostHas(view.storage) ? { ...keep(view), storage: copyOfStorage(view.storage) } : keep(view),
+      );
     },
     after: (what) => void recorded.push({ what: { ...what, results: what.results.map(keep) }, operands }),
     body: () => undefined,
@@ -192,7 +221,13 @@ function copyOfStorage(storage: Storage): Storage {
 }
 const keep = (view: View): View => ({ storage: view.storage, dtype: view.dtype, shape: [...view.shape], strides: [...view.strides], offset: view.offset });
 
-function follow(debug: Debugger, recorded: readonly Recorded[], storage: Storage, spot: Spot, names: ReadonlyMap<Storage, readonly { readonly name: string; readonly view: View }[]>): Inside {
+function follow(
+  debug: Debugger,
+  recorded: readonly Recorded[],
+  storage: Storage,
+  spot: Spot,
+  names: ReadonlyMap<Storage, readonly { readonly name: string; readonly view: View }[]>,
+): Inside {
   const host = debug.session.executor.host;
   const calls: string[] = [];
   const notes: string[] = [];
@@ -220,14 +255,24 @@ function follow(debug: Debugger, recorded: readonly Recorded[], storage: Storage
       for (const s of found.sources) {
         // A part of a part is in proportion, as it is for everything linear.
         const part = s.share === undefined || share === undefined ? undefined : value === 0 || !Number.isFinite(value) ? s.share : s.share * (share / value);
-        walk(s.view.storage, offsetOf(s.view, s.index), i, part, { view: s.view, offset: offsetOf(s.view, s.index), index: s.index, value: s.value, share: part, factor: s.factor });
+        walk(s.view.storage, offsetOf(s.view, s.index), i, part, {
+          view: s.view,
+          offset: offsetOf(s.view, s.index),
+          index: s.index,
+          value: s.value,
+          share: part,
+          factor: s.factor,
+        });
       }
       return;
     }
     if (leaf === undefined) return;
     const key = `${debug.writes.idOf(at)}:${offset}`;
     const known = leaves.get(key);
-    leaves.set(key, known === undefined ? leaf : { ...leaf, share: known.share === undefined || leaf.share === undefined ? undefined : known.share + leaf.share });
+    leaves.set(
+      key,
+      known === undefined ? leaf : { ...leaf, share: known.share === undefined || leaf.share === undefined ? undefined : known.share + leaf.share },
+    );
   };
   walk(storage, spot.offset, recorded.length, spot.value, undefined);
   /** The element in the view that the op was given. */
@@ -239,12 +284,23 @@ function follow(debug: Debugger, recorded: readonly Recorded[], storage: Storage
     }
     return { name: `(${view.dtype})`, index };
   };
-  const terms = [...leaves.values()].toSorted((a, b) => Math.abs(b.share ?? b.value) - Math.abs(a.share ?? a.value)).map((leaf) => {
-    const { name, index } = named(leaf.view, leaf.index);
-    const factor = leaf.factor === undefined ? undefined : { ...named(leaf.factor.view, leaf.factor.index), value: leaf.factor.value };
-    const isKnown = names.has(leaf.view.storage);
-    return { name, index, value: leaf.value, share: leaf.share, factor, storage: isKnown ? debug.writes.idOf(leaf.view.storage) : undefined, offset: leaf.offset, dtype: leaf.view.dtype };
-  });
+  const terms = [...leaves.values()]
+    .toSorted((a, b) => Math.abs(b.share ?? b.value) - Math.abs(a.share ?? a.value))
+    .map((leaf) => {
+      const { name, index } = named(leaf.view, leaf.index);
+      const factor = leaf.factor === undefined ? undefined : { ...named(leaf.factor.view, leaf.factor.index), value: leaf.factor.value };
+      const isKnown = names.has(leaf.view.storage);
+      return {
+        name,
+        index,
+        value: leaf.value,
+        share: leaf.share,
+        factor,
+        storage: isKnown ? debug.writes.idOf(leaf.view.storage) : undefined,
+        offset: leaf.offset,
+        dtype: leaf.view.dtype,
+      };
+    });
   return { calls: [...new Set(calls)], of: total, notes: [...new Set(notes)], terms };
 }
 
@@ -253,14 +309,17 @@ export function whyText(explanation: Explanation, indent: string = ""): readonly
   const { value, origin, node, op, calls, place, terms, of, notes, time } = explanation;
   if (origin !== "computed") return [`${indent}${shortNumber(value)} is ${origin === "input" ? "an input" : origin === "weight" ? "a weight" : "a constant"}`];
   const where = place === undefined ? "" : `  ${placeText(place)}`;
-  const out = [`${indent}${shortNumber(value)} ← ${op ?? ""} #${node ?? 0} @${time ?? 0}${calls.length === 0 ? "" : ` (${calls.slice(0, 4).join(", ")}${calls.length > 4 ? ", …" : ""})`}${where}`];
+  const out = [
+    `${indent}${shortNumber(value)} ← ${op ?? ""} #${node ?? 0} @${time ?? 0}${calls.length === 0 ? "" : ` (${calls.slice(0, 4).join(", ")}${calls.length > 4 ? ", …" : ""})`}${where}`,
+  ];
   for (const term of terms) {
     const factor = term.factor === undefined ? "" : ` · %${term.factor.name}[${term.factor.index.join(",")}] ${shortNumber(term.factor.value)}`;
-    out.push(`${indent}  ${term.share === undefined ? "     " : `${shortNumber(term.share)} =`} %${term.name}[${term.index.join(",")}] ${shortNumber(term.value)}${factor}`);
+    out.push(
+      `${indent}  ${term.share === undefined ? "     " : `${shortNumber(term.share)} =`} %${term.name}[${term.index.join(",")}] ${shortNumber(term.value)}${factor}`,
+    );
     if (term.why !== undefined) out.push(...whyText(term.why, `${indent}      `));
   }
   if (of > terms.length) out.push(`${indent}  … the largest of ${of} terms`);
   for (const note of notes) out.push(`${indent}  (${note})`);
   return out;
 }
-

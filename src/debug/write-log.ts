@@ -28,9 +28,12 @@ export function tensorsOf(values: readonly Datum[]): Tensor[] {
   if (!hasContainers) return out;
   const found = new Set<Tensor>();
   // Modules hold all weights: they are no operands of a step.
-  walkData(values.filter((v) => !(typeof v === "object" && v !== null && "kind" in v && v.kind === "instance")), (value) => {
-    if (value instanceof Tensor) found.add(value);
-  });
+  walkData(
+    values.filter((v) => !(typeof v === "object" && v !== null && "kind" in v && v.kind === "instance")),
+    (value) => {
+      if (value instanceof Tensor) found.add(value);
+    },
+  );
   return [...found];
 }
 
@@ -107,7 +110,8 @@ export class WriteLog {
   writesAt(time: number): readonly Write[] {
     // The last writes are asked for most.
     const out: Write[] = [];
-    for (let i = this.#writes.length - 1; i >= 0 && (this.#writes[i]?.time ?? 0) >= time; i--) if (this.#writes[i]?.time === time) out.push(this.#writes[i] as Write); // in bounds
+    for (let i = this.#writes.length - 1; i >= 0 && (this.#writes[i]?.time ?? 0) >= time; i--)
+      if (this.#writes[i]?.time === time) out.push(this.#writes[i] as Write); // in bounds
     return out;
   }
 }

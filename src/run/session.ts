@@ -17,6 +17,7 @@ import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./co
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
+import { checkFeeds } from "./feeds.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
 import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
@@ -251,11 +252,11 @@ export class Session {
 
   /** ONNX: feeds by input name, results by output name. */
   async run(feeds: Readonly<Record<string, Input>>, options: RunOptions = {}): Promise<Readonly<Record<string, Output>>> {
-    return this.#named(await this.invoke("forward", [], this.#checkFeeds(feeds), options));
+    return this.#named(await this.invoke("forward", [], checkFeeds(this.program, feeds), options));
   }
   /** As `run`, at once. */
   runSync(feeds: Readonly<Record<string, Input>>, options: RunOptions = {}): Readonly<Record<string, Output>> {
-    return this.#named(this.invokeSync("forward", [], this.#checkFeeds(feeds), options));
+    return this.#named(this.invokeSync("forward", [], checkFeeds(this.program, feeds), options));
   }
   /** Names of the program's inputs and outputs (ONNX, pt2). */
   get inputNames(): readonly string[] {
@@ -263,26 +264,6 @@ export class Session {
   }
   get outputNames(): readonly string[] {
     return (this.program.outputs ?? []).map((o) => o.name);
-  }
-
-  #checkFeeds(feeds: Readonly<Record<string, Input>>): Readonly<Record<string, Input>> {
-    if (this.program.format !== "onnx") return feeds;
-    for (const input of this.program.inputs ?? []) {
-      const value = feeds[input.name];
-      if (value === undefined && input.optional !== true && input.type.kind !== "Optional") {
-        throw new OpwiseError("bad-argument", `input \`${input.name}\` is not given`, { wanted: this.inputNames.join(", "), got: Object.keys(feeds).join(", ") || "nothing" });
-      }
-      if (value instanceof Tensor && input.type.kind === "Tensor") {
-        if (input.type.dtype !== undefined && value.dtype !== input.type.dtype) {
-          throw new OpwiseError("dtype-mismatch", `input \`${input.name}\` has the wrong dtype`, { wanted: input.type.dtype, got: value.dtype });
-        }
-        const dims = input.type.shape;
-        if (dims !== undefined && (dims.length !== value.rank || dims.some((d, i) => typeof d === "number" && d !== value.shape[i]))) {
-          throw new OpwiseError("shape-mismatch", `input \`${input.name}\` has the wrong shape`, { wanted: `[${dims.map((d) => (typeof d === "number" ? d : (d.name ?? "?"))).join(", ")}]`, got: `[${value.shape.join(", ")}]` });
-        }
-      }
-    }
-    return feeds;
   }
 
   #named(returned: Returned): Readonly<Record<string, Output>> {
@@ -307,17 +288,15 @@ export class Session {
   machine(method: string, args: readonly Input[], options: RunOptions = {}, kwargs: Readonly<Record<string, Input>> = {}): Machine {
     return this.begin(method, args, kwargs, options).machine;
   }
-  /** As `invoke`, for who drives the machine himself. ONNX: `kwargs` are the feeds. */
+  /** The same with named arguments (ONNX: feeds), and what places errors. The caller drives the machine; hooks of the root module do not run. */
   begin(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): SteppedCall {
-    const job = this.#prepare(method, args, this.#checkFeeds(kwargs));
+    const job = this.#prepare(method, args, checkFeeds(this.program, kwargs));
     const machine = this.#newMachine(options);
     machine.start(job.fn, job.args);
-    return { machine, finish: () => job.finish(machine.result ?? unreachable("a call that has not ended")), placed: (error) => this.#placed(error) };
+    return { machine, placed: (error) => this.#placed(error) };
   }
   /** What a node means with other attributes, for who runs it by itself; undefined for ops whose arguments are operands. */
-  withAttributes(node: Node, attributes: Node["attributes"]): BoundOp | undefined {
-    return this.#linker.withAttributes(node, attributes);
-  }
+  readonly withAttributes = (node: Node, attributes: Node["attributes"]): BoundOp | undefined => this.#linker.withAttributes(node, attributes);
   /** The session's own objects: what a snapshot must cover besides the machine. */
   get roots(): readonly Datum[] {
     return this.#root === undefined ? this.#state : [this.#root];
@@ -578,8 +557,6 @@ export class Session {
 /** A call that its caller steps. */
 export interface SteppedCall {
   readonly machine: Machine;
-  /** The call's result once the machine is done. */
-  readonly finish: () => Returned;
   /** An error that `machine.advance` threw, with its place in the file. */
   readonly placed: (error: unknown) => unknown;
 }

@@ -16,7 +16,14 @@ const AUTHOR = join(GOLDEN, "model_cases.py");
 /** `x = self.mix(x, 0.25 * i)` of `Steps.forward`, and its neighbours, as the model's debug information counts them. */
 const LINE = { loop: 56, mix: 57, test: 58, inMix: 51 };
 
-type Message = DebugProtocol.ProtocolMessage & { readonly command?: string; readonly event?: string; readonly request_seq?: number; readonly success?: boolean; readonly body?: Readonly<Record<string, unknown>>; readonly message?: string };
+type Message = DebugProtocol.ProtocolMessage & {
+  readonly command?: string;
+  readonly event?: string;
+  readonly request_seq?: number;
+  readonly success?: boolean;
+  readonly body?: Readonly<Record<string, unknown>>;
+  readonly message?: string;
+};
 
 /** A client that waits for what it asked. */
 class Client {
@@ -101,7 +108,12 @@ function connect(model: string | Uint8Array = STEPS, args: readonly (Tensor | nu
 }
 
 /** Initialised and launched, with breakpoints on lines of the author's file; it has begun to run. */
-async function launched(lines: readonly object[], launch: object = {}, model?: string | Uint8Array, args?: readonly (Tensor | number | boolean)[]): Promise<Client> {
+async function launched(
+  lines: readonly object[],
+  launch: object = {},
+  model?: string | Uint8Array,
+  args?: readonly (Tensor | number | boolean)[],
+): Promise<Client> {
   const client = connect(model, args);
   await client.request("initialize", { adapterID: "opwise", supportsProgressReporting: true });
   await client.request("launch", { program: "model.pt", sourceMap: { "model_cases.py": AUTHOR }, ...launch });
@@ -157,7 +169,9 @@ describe("the adapter", () => {
   it("takes breakpoints that come before the model is open, and verifies them then", async () => {
     const client = connect();
     await client.request("initialize");
-    const early = (await client.request("setBreakpoints", { source: { path: AUTHOR }, breakpoints: [{ line: LINE.mix }] }))["breakpoints"] as DebugProtocol.Breakpoint[];
+    const early = (await client.request("setBreakpoints", { source: { path: AUTHOR }, breakpoints: [{ line: LINE.mix }] }))[
+      "breakpoints"
+    ] as DebugProtocol.Breakpoint[];
     await client.request("configurationDone");
     await client.request("launch", { program: "model.pt", sourceMap: { "model_cases.py": AUTHOR } });
     expect(await client.event("breakpoint")).toMatchObject({ reason: "changed", breakpoint: { id: early[0]?.id, verified: true, line: LINE.mix } });
@@ -171,9 +185,15 @@ describe("the adapter", () => {
     expect(top?.source).toMatchObject({ name: "code/__torch__/model_cases.py" });
     const reference = top?.source?.sourceReference ?? 0;
     const { content } = await client.request("source", { sourceReference: reference, source: { sourceReference: reference } });
-    const line = String(content).split("\n").findIndex((text) => text.includes(").mix(")) + 1;
+    const line =
+      String(content)
+        .split("\n")
+        .findIndex((text) => text.includes(").mix(")) + 1;
     expect(line).toBeGreaterThan(0);
-    const { breakpoints } = await client.request("setBreakpoints", { source: { name: top?.source?.name, sourceReference: reference }, breakpoints: [{ line }] });
+    const { breakpoints } = await client.request("setBreakpoints", {
+      source: { name: top?.source?.name, sourceReference: reference },
+      breakpoints: [{ line }],
+    });
     expect(breakpoints).toMatchObject([{ verified: true, line }]);
     expect(await client.go("continue")).toBe(`breakpoint ${line}:forward`);
   });
@@ -187,13 +207,19 @@ describe("the adapter", () => {
     expect((await counted.frames())[1]?.name).toBe("loop i=1 of 3");
     const logged = await launched([{ line: LINE.mix, logMessage: "trip {i}" }]);
     await logged.event("terminated");
-    expect(logged.messages.filter((m) => m.event === "output" && String(m.body?.["output"]).startsWith("trip")).map((m) => m.body?.["output"])).toEqual(["trip 0\n", "trip 1\n", "trip 2\n"]);
+    expect(logged.messages.filter((m) => m.event === "output" && String(m.body?.["output"]).startsWith("trip")).map((m) => m.body?.["output"])).toEqual([
+      "trip 0\n",
+      "trip 1\n",
+      "trip 2\n",
+    ]);
   });
 
   it("stops at selectors, at nodes, and at what writes memory", async () => {
     const client = await launched([], { stopOnEntry: true });
     await client.stopped();
-    const functions = (await client.request("setFunctionBreakpoints", { breakpoints: [{ name: "aten::add & scale.**" }, { name: "aten::sub" }, { name: "aten::conv2d" }] }))["breakpoints"] as DebugProtocol.Breakpoint[];
+    const functions = (
+      await client.request("setFunctionBreakpoints", { breakpoints: [{ name: "aten::add & scale.**" }, { name: "aten::sub" }, { name: "aten::conv2d" }] })
+    )["breakpoints"] as DebugProtocol.Breakpoint[];
     expect(functions.map((b) => b.verified)).toEqual([false, true, false]);
     expect(await client.go("continue")).toBe(`breakpoint ${LINE.inMix}:mix`);
     await client.request("setFunctionBreakpoints", { breakpoints: [] });
@@ -212,10 +238,16 @@ describe("the adapter", () => {
     const client = await launched([{ line: LINE.mix }]);
     await client.stopped();
     const x = (await client.scope("Arguments")).find((v) => v.name === "%x");
-    expect(await client.request("setVariable", { variablesReference: x?.variablesReference, name: "[1]", value: "8" })).toMatchObject({ value: expect.stringContaining("∈[8, 8]") as string });
-    expect(await client.request("evaluate", { expression: "%x[1]", frameId: 1, context: "hover" })).toMatchObject({ result: expect.stringMatching(/^f32\[\] ∈\[8, 8\]/) as string });
+    expect(await client.request("setVariable", { variablesReference: x?.variablesReference, name: "[1]", value: "8" })).toMatchObject({
+      value: expect.stringContaining("∈[8, 8]") as string,
+    });
+    expect(await client.request("evaluate", { expression: "%x[1]", frameId: 1, context: "hover" })).toMatchObject({
+      result: expect.stringMatching(/^f32\[\] ∈\[8, 8\]/) as string,
+    });
     expect(await client.request("evaluate", { expression: "i + 1", frameId: 1, context: "watch" })).toMatchObject({ result: "1" });
-    expect(await client.request("evaluate", { expression: "info args", frameId: 1, context: "repl" })).toMatchObject({ result: expect.stringContaining("rounds  3") as string });
+    expect(await client.request("evaluate", { expression: "info args", frameId: 1, context: "repl" })).toMatchObject({
+      result: expect.stringContaining("rounds  3") as string,
+    });
     const targets = (await client.request("completions", { text: "p %ro", column: 6, frameId: 1 }))["targets"] as DebugProtocol.CompletionItem[];
     expect(targets.map((t) => t.label)).toEqual(["%rounds"]);
     await expect(client.request("evaluate", { expression: "nothing", frameId: 1, context: "watch" })).rejects.toThrow("there is no value `nothing`");
@@ -231,7 +263,11 @@ describe("the adapter", () => {
     const client = await launched([{ line: LINE.test }]);
     await client.stopped();
     const { instructions } = await client.request("disassemble", { memoryReference: "0x000b", instructionOffset: -1, instructionCount: 3 });
-    expect(instructions).toMatchObject([{ address: "0x000a" }, { address: "0x000b", instruction: "%14: float = aten::mul.float_int(%13, %11.i)", line: LINE.mix }, { address: "0x000c" }]);
+    expect(instructions).toMatchObject([
+      { address: "0x000a" },
+      { address: "0x000b", instruction: "%14: float = aten::mul.float_int(%13, %11.i)", line: LINE.mix },
+      { address: "0x000c" },
+    ]);
     const tensors = [...(await client.scope("Locals")), ...(await client.scope("Arguments"))];
     const x = tensors.find((v) => v.type === "f32[4]");
     const { data } = await client.request("readMemory", { memoryReference: x?.memoryReference, offset: 0, count: 8 });
@@ -256,7 +292,10 @@ describe("the adapter", () => {
     await client.stopped();
     await client.request("setExceptionBreakpoints", { filters: ["nan"] });
     expect(await client.go("continue")).toMatch(/^exception 6:/);
-    expect(await client.request("exceptionInfo", { threadId: 1 })).toMatchObject({ exceptionId: "nan", description: "aten::log gave 1 NaN from operands without any" });
+    expect(await client.request("exceptionInfo", { threadId: 1 })).toMatchObject({
+      exceptionId: "nan",
+      description: "aten::log gave 1 NaN from operands without any",
+    });
     const failing = await launched([], {}, STEPS, [tensor(), 2, true]);
     expect((await failing.event("stopped"))["text"]).toBe("error[model-raised]: asked to fail after 2 rounds");
     expect(await failing.request("exceptionInfo", { threadId: 1 })).toMatchObject({ exceptionId: "builtins.ValueError" });
@@ -271,7 +310,9 @@ describe("the adapter", () => {
     const client = connect();
     await client.request("initialize");
     await client.request("launch", { trace: file, sourceMap: { "model_cases.py": AUTHOR } });
-    expect((await client.request("setBreakpoints", { source: { path: AUTHOR }, breakpoints: [{ line: LINE.mix }] }))["breakpoints"]).toMatchObject([{ verified: true }]);
+    expect((await client.request("setBreakpoints", { source: { path: AUTHOR }, breakpoints: [{ line: LINE.mix }] }))["breakpoints"]).toMatchObject([
+      { verified: true },
+    ]);
     await client.request("configurationDone");
     expect(await client.stopped()).toBe(`breakpoint ${LINE.mix}:forward`);
     expect(await client.go("stepIn")).toMatch(/^(?:step|breakpoint) 57:/);
@@ -322,7 +363,9 @@ describe("opwise dap", () => {
     writeFileSync(join(dir, "x.npy"), writeNpy(tensor()));
     writeFileSync(join(dir, "rounds.json"), "2");
     const root = join(import.meta.dirname, "../..");
-    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), join(root, "src/cli/main.ts"), "dap", "--stdio"], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), join(root, "src/cli/main.ts"), "dap", "--stdio"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
     const client = new Client((bytes) => void child.stdin.write(bytes));
     child.stdout.on("data", (bytes: Buffer) => client.receive(bytes));

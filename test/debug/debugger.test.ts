@@ -200,7 +200,17 @@ describe("breakpoints", () => {
   });
 
   it("watch memory: they stop at what writes it, through whatever name, in both directions", async () => {
-    const made = await scripted(["y = torch.clone(x0)", "z = torch.slice(y, 0, 0, 2)", "_0 = torch.add_(z, 1.)", "w = torch.mul(y, 2.)", "_1 = torch.mul_(y, 3.)", "return torch.add(w, y)"], [x()]);
+    const made = await scripted(
+      [
+        "y = torch.clone(x0)",
+        "z = torch.slice(y, 0, 0, 2)",
+        "_0 = torch.add_(z, 1.)",
+        "w = torch.mul(y, 2.)",
+        "_1 = torch.mul_(y, 3.)",
+        "return torch.add(w, y)",
+      ],
+      [x()],
+    );
     await command(made, "until aten::slice");
     await command(made, "watch %y~");
     const first = await command(made, "c");
@@ -254,7 +264,10 @@ describe("values", () => {
 
   it("print as statistics, histogram, picture, bits and bytes", async () => {
     const made = await scripted(["return torch.add(x0, 0.)"], [Tensor.from([1, 0, -2, NaN], [2, 2], "float32")]);
-    expect(await lines(made, "p/stats x0")).toEqual(["dtype float32  shape [2, 2]  strides [2, 1]  offset 0  storage of 16 bytes ~v0", "elements 4  min -2  max 1  mean -0.3333333  std 1.247219  absmax 2  nan 1  +inf 0  -inf 0  zero 1  subnormal 0  negative 1"]);
+    expect(await lines(made, "p/stats x0")).toEqual([
+      "dtype float32  shape [2, 2]  strides [2, 1]  offset 0  storage of 16 bytes ~v0",
+      "elements 4  min -2  max 1  mean -0.3333333  std 1.247219  absmax 2  nan 1  +inf 0  -inf 0  zero 1  subnormal 0  negative 1",
+    ]);
     expect((await lines(made, "p/hist x0")).map((l) => l.replace(/█+/, "▪")).slice(0, 4)).toEqual(["-2^1 ▪ 1", "   0 ▪ 1", " 2^0 ▪ 1", " nan ▪ 1"]);
     expect(await lines(made, "p/img x0")).toEqual(["@*", " ?", "' ' -2 … '@' 1, ? nan, ^ inf, _ -inf"]);
     expect(await lines(made, "p/hex x0[0]")).toEqual(["3f800000 00000000"]);
@@ -262,7 +275,10 @@ describe("values", () => {
   });
 
   it("are explained by the elements they were made from", async () => {
-    const made = await scripted(["y = torch.matmul(x0, x1)", "return torch.mul(y, 1.)"], [Tensor.from([1, 2, 3, 4], [2, 2]), Tensor.from([10, 20, 30, 40], [2, 2])]);
+    const made = await scripted(
+      ["y = torch.matmul(x0, x1)", "return torch.mul(y, 1.)"],
+      [Tensor.from([1, 2, 3, 4], [2, 2]), Tensor.from([10, 20, 30, 40], [2, 2])],
+    );
     await command(made, "until aten::mul");
     expect(await lines(made, "why %y[1,0]")).toEqual([
       "150 ← aten::matmul #1 @1 (contract contract)  code/__torch__.py:6",

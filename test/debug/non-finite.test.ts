@@ -27,11 +27,18 @@ ${lines.map((line) => `    ${line}\n`).join("")}`;
 }
 
 /** The births as short texts. */
-const births = (report: NonFiniteReport): string[] => report.births.map((b) => `${b.kind} ${b.at.op} %${b.value ?? ""}[${b.first.join()}] ${b.count}: ${b.cause.kind}${b.reaches.length > 0 ? " out" : ""}${b.intended ? " intended" : ""}`);
+const births = (report: NonFiniteReport): string[] =>
+  report.births.map(
+    (b) =>
+      `${b.kind} ${b.at.op} %${b.value ?? ""}[${b.first.join()}] ${b.count}: ${b.cause.kind}${b.reaches.length > 0 ? " out" : ""}${b.intended ? " intended" : ""}`,
+  );
 
 describe("findNonFinite", () => {
   it("names op, value, place and cause of a birth, and says that a mask keeps it out", async () => {
-    const report = await reportOf(["n = torch.log(torch.sub(x0, 1.))", "ok = torch.isfinite(n)", "return torch.where(ok, n, torch.zeros_like(n))"], [tensor([3, 0, 2])]);
+    const report = await reportOf(
+      ["n = torch.log(torch.sub(x0, 1.))", "ok = torch.isfinite(n)", "return torch.where(ok, n, torch.zeros_like(n))"],
+      [tensor([3, 0, 2])],
+    );
     expect(births(report)).toEqual(["nan aten::log %n[1] 1: domain"]);
     const [birth] = report.births;
     expect(birth?.cause.text).toBe("log of -1");
@@ -60,29 +67,65 @@ describe("findNonFinite", () => {
   });
 
   it("finds nothing in a mask that leaves something to attend to", async () => {
-    const report = await reportOf(["return torch.softmax(torch.masked_fill(x0, torch.eq(x1, 0.), -inf), -1)"], [tensor([1, 2, 3, 4], [2, 2]), tensor([1, 0, 0, 1], [2, 2])]);
+    const report = await reportOf(
+      ["return torch.softmax(torch.masked_fill(x0, torch.eq(x1, 0.), -inf), -1)"],
+      [tensor([1, 2, 3, 4], [2, 2]), tensor([1, 0, 0, 1], [2, 2])],
+    );
     expect(births(report)).toEqual(["inf aten::masked_fill.Scalar %6[0,1] 2: constant intended"]);
     expect(isHarmful(report)).toBe(false);
   });
 
   it.each<readonly [string, readonly string[], readonly Tensor[], readonly string[]]>([
-    ["0/0 and x/0", ["return torch.div(x0, x1)"], [tensor([0, 1, 2]), tensor([0, 0, 2])], ["nan aten::div.Tensor %6[0] 1: 0/0 out", "inf aten::div.Tensor %6[1] 1: pole out"]],
-    ["an overflow, and inf - inf after it", ["y = torch.mul(x0, 3.)", "return torch.sub(y, y)"], [tensor([1, 3e38])], ["inf aten::mul.Scalar %y[1] 1: overflow", "nan aten::sub.Tensor %5[1] 1: inf-inf out"]],
-    ["0 * inf", ["return torch.mul(torch.div(x0, x1), x1)"], [tensor([1, 4]), tensor([0, 2])], ["inf aten::div.Tensor %3[0] 1: pole", "nan aten::mul.Tensor %4[0] 1: 0*inf out"]],
+    [
+      "0/0 and x/0",
+      ["return torch.div(x0, x1)"],
+      [tensor([0, 1, 2]), tensor([0, 0, 2])],
+      ["nan aten::div.Tensor %6[0] 1: 0/0 out", "inf aten::div.Tensor %6[1] 1: pole out"],
+    ],
+    [
+      "an overflow, and inf - inf after it",
+      ["y = torch.mul(x0, 3.)", "return torch.sub(y, y)"],
+      [tensor([1, 3e38])],
+      ["inf aten::mul.Scalar %y[1] 1: overflow", "nan aten::sub.Tensor %5[1] 1: inf-inf out"],
+    ],
+    [
+      "0 * inf",
+      ["return torch.mul(torch.div(x0, x1), x1)"],
+      [tensor([1, 4]), tensor([0, 2])],
+      ["inf aten::div.Tensor %3[0] 1: pole", "nan aten::mul.Tensor %4[0] 1: 0*inf out"],
+    ],
     ["float16's range", ["h = torch.to(x0, 5)", "return torch.mul(h, h)"], [tensor([200, 300])], ["inf aten::mul.Tensor %7[1] 1: overflow out"]],
     ["a sum that overflows", ["return torch.sum(x0)"], [tensor([3e38, 3e38])], ["inf aten::sum %2[] 1: overflow out"]],
-    ["a product with an infinity and a zero", ["return torch.matmul(torch.div(x0, x1), x1)"], [tensor([1, 1], [1, 2]), tensor([0, 0, 0, 0], [2, 2])], ["inf aten::div.Tensor %3[0,0] 4: pole", "nan aten::matmul %4[0,0] 4: 0*inf out"]],
+    [
+      "a product with an infinity and a zero",
+      ["return torch.matmul(torch.div(x0, x1), x1)"],
+      [tensor([1, 1], [1, 2]), tensor([0, 0, 0, 0], [2, 2])],
+      ["inf aten::div.Tensor %3[0,0] 4: pole", "nan aten::matmul %4[0,0] 4: 0*inf out"],
+    ],
     ["what was in the inputs already", ["return torch.sqrt(x0)"], [tensor([NaN, 4])], ["nan aten::sqrt %2[0] 1: unknown out"]],
     ["the mean of nothing", ["return torch.mean(x0)"], [tensor([], [0])], ["nan aten::mean %3[] 1: 0/0 out"]],
-    ["a division in place", ["y = torch.clone(x0)", "_0 = torch.div_(y, torch.sub(x0, x0))", "return torch.add(y, 1.)"], [tensor([2, 3])], ["inf aten::div_.Tensor %17[0] 2: pole out"]],
-    ["a buffer's part, through a view", ["y = torch.zeros_like(x0)", "_0 = torch.copy_(torch.select(y, 0, 1), torch.log(torch.select(x0, 0, 0)))", "return torch.sum(y)"], [tensor([0, 1])], ["inf aten::log %12[] 1: pole out"]],
+    [
+      "a division in place",
+      ["y = torch.clone(x0)", "_0 = torch.div_(y, torch.sub(x0, x0))", "return torch.add(y, 1.)"],
+      [tensor([2, 3])],
+      ["inf aten::div_.Tensor %17[0] 2: pole out"],
+    ],
+    [
+      "a buffer's part, through a view",
+      ["y = torch.zeros_like(x0)", "_0 = torch.copy_(torch.select(y, 0, 1), torch.log(torch.select(x0, 0, 0)))", "return torch.sum(y)"],
+      [tensor([0, 1])],
+      ["inf aten::log %12[] 1: pole out"],
+    ],
   ])("tells causes apart: %s", async (_name, lines, args, expected) => {
     const report = await reportOf(lines, args);
     expect(births(report).map((b) => b.replace(/%\d+\[/, "%["))).toEqual(expected.map((b) => b.replace(/%\d+\[/, "%[")));
   });
 
   it("keeps two births apart, element by element", async () => {
-    const report = await reportOf(["a = torch.log(x0)", "b = torch.sqrt(x1)", "c = torch.add(a, b)", "return torch.select(c, 0, 1)"], [tensor([-1, 2, 2]), tensor([1, -4, 4])]);
+    const report = await reportOf(
+      ["a = torch.log(x0)", "b = torch.sqrt(x1)", "c = torch.add(a, b)", "return torch.select(c, 0, 1)"],
+      [tensor([-1, 2, 2]), tensor([1, -4, 4])],
+    );
     expect(births(report)).toEqual(["nan aten::log %a[0] 1: domain", "nan aten::sqrt %b[1] 1: domain out"]);
   });
 
@@ -96,12 +139,19 @@ describe("findNonFinite", () => {
   });
 
   it("leaves nothing behind: the session runs as before", async () => {
-    const session = await (await load(scriptArchive(`class Net(Module):
+    const session = await (
+      await load(
+        scriptArchive(
+          `class Net(Module):
   __parameters__ = []
   training : bool
   def forward(self: __torch__.Net, x: Tensor) -> Tensor:
     return torch.log(x)
-`, { training: false }))).session();
+`,
+          { training: false },
+        ),
+      )
+    ).session();
     await findNonFinite(session, { args: [tensor([-1])] });
     expect(session.executor.inspector).toBeUndefined();
     expect(await session.forward(tensor([1]))).toMatchObject({ shape: [1] });
@@ -115,7 +165,10 @@ describe("a scripted model", () => {
   it("has its NaN traced to the author's line, and its fate told", async () => {
     const session = await (await load(golden("attend.pt"))).session();
     const { births: found } = await findNonFinite(session, { args: [input("x.npy"), input("masked.npy")] });
-    const told = found.map((b) => `${b.kind} ${b.at.place.author?.file}:${b.at.place.author?.line} [${b.first.join()}] ${b.cause.text}${b.reaches.length > 0 ? " reaches an output" : ""}`);
+    const told = found.map(
+      (b) =>
+        `${b.kind} ${b.at.place.author?.file}:${b.at.place.author?.line} [${b.first.join()}] ${b.cause.text}${b.reaches.length > 0 ? " reaches an output" : ""}`,
+    );
     expect(told.filter((line) => line.startsWith("nan"))).toEqual([
       "nan debug_cases.py:43 [0,2] log of -0.5",
       "nan debug_cases.py:32 [1,0] all 3 scores of row [1,:] are -inf (fully masked) reaches an output",

@@ -156,7 +156,8 @@ describe("a timeline", () => {
     const branch = timeline.branch();
     await timeline.goTo(10);
     await timeline.act({
-      time: 10, text: "x = 0",
+      time: 10,
+      text: "x = 0",
       change: (machine) => {
         const input = machine.tasks[0]?.frames[0]?.registers.find((r) => r instanceof Tensor);
         if (!(input instanceof Tensor)) throw new Error("no input");

@@ -61,7 +61,10 @@ describe("whatIf", () => {
     await expect(report({ kind: "attr", select: "aten::relu", name: "slope", value: 1 })).rejects.toMatchObject({ code: "no-match" });
     const steps = await (await load(join(import.meta.dirname, "../golden/models/steps/model.pt"))).session();
     const small = { args: [Tensor.from([0.5, -1, 2, 0.25], [4], "float32"), 1] };
-    await expect(whatIf(steps, small, [{ kind: "skip", select: "aten::mean" }])).rejects.toMatchObject({ code: "no-match", message: "`skip aten::mean` was never reached" });
+    await expect(whatIf(steps, small, [{ kind: "skip", select: "aten::mean" }])).rejects.toMatchObject({
+      code: "no-match",
+      message: "`skip aten::mean` was never reached",
+    });
   });
 
   it("tells of each node and precision by itself, the most damage first", async () => {

@@ -105,8 +105,20 @@ export class Adapter {
     this.#send({ seq: this.#seq++, type: "response", request_seq: request.seq, success: true, command: request.command, body });
   }
   #fail(request: DebugProtocol.Request, error: unknown): void {
-    const text = isOpwiseError(error) ? `${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}` : error instanceof Error ? error.message : String(error);
-    this.#send({ seq: this.#seq++, type: "response", request_seq: request.seq, success: false, command: request.command, message: text, body: { error: { id: 1, format: text.replaceAll("{", "{{").replaceAll("}", "}}"), showUser: true } } });
+    const text = isOpwiseError(error)
+      ? `${error.message}${error.hint === undefined ? "" : ` (${error.hint})`}`
+      : error instanceof Error
+        ? error.message
+        : String(error);
+    this.#send({
+      seq: this.#seq++,
+      type: "response",
+      request_seq: request.seq,
+      success: false,
+      command: request.command,
+      message: text,
+      body: { error: { id: 1, format: text.replaceAll("{", "{{").replaceAll("}", "}}"), showUser: true } },
+    });
   }
   #event(event: string, body: object = {}): void {
     this.#send({ seq: this.#seq++, type: "event", event, body });
@@ -238,9 +250,22 @@ export class Adapter {
     const { reason } = stop;
     const text = reasonText(debug, reason);
     if (stop.notDeterministic !== undefined) this.#output(`not deterministic since #${stop.notDeterministic.node}`, "stderr");
-    const kinds = { entry: "entry", start: "entry", step: "step", goto: "goto", interrupt: "pause", end: "pause", breakpoint: "breakpoint", watch: "data breakpoint", catch: "exception", raised: "exception" } as const;
+    const kinds = {
+      entry: "entry",
+      start: "entry",
+      step: "step",
+      goto: "goto",
+      interrupt: "pause",
+      end: "pause",
+      breakpoint: "breakpoint",
+      watch: "data breakpoint",
+      catch: "exception",
+      raised: "exception",
+    } as const;
     this.#event("stopped", {
-      reason: kinds[reason.kind], threadId: THREAD, allThreadsStopped: true,
+      reason: kinds[reason.kind],
+      threadId: THREAD,
+      allThreadsStopped: true,
       ...(text === "" ? {} : { description: text, text }),
       ...(reason.kind === "breakpoint" ? { hitBreakpointIds: reason.points } : reason.kind === "watch" ? { hitBreakpointIds: [reason.point] } : {}),
     });
@@ -331,7 +356,12 @@ export class Adapter {
     debug.textOf = (value) => lineOf(debug, value);
     debug.onLog = (text) => this.#output(text);
     const variables = new Variables(debug);
-    const sources = new Sources(debug.numbering.graph, (record) => session.program.sourceText?.(record), (path) => this.#host.fileExists(path), launch.sourceMap);
+    const sources = new Sources(
+      debug.numbering.graph,
+      (record) => session.program.sourceText?.(record),
+      (path) => this.#host.fileExists(path),
+      launch.sourceMap,
+    );
     const breakpoints = new Breakpoints(debug, sources, variables);
     this.#running = { debug, variables, sources, breakpoints, inspector: new Inspector(debug, sources, variables), launch };
     this.#configured = () => {
@@ -345,7 +375,9 @@ export class Adapter {
     this.#recorded = recorded;
     this.#configured = () => {
       this.#configured = () => undefined;
-      this.#work = this.#work.then(() => this.#landed(launch.stopOnEntry === true ? { reason: "entry", text: "" } : (recorded.move("continue", {}) ?? { reason: "entry", text: "" })));
+      this.#work = this.#work.then(() =>
+        this.#landed(launch.stopOnEntry === true ? { reason: "entry", text: "" } : (recorded.move("continue", {}) ?? { reason: "entry", text: "" })),
+      );
     };
   }
 
@@ -395,9 +427,18 @@ export class Adapter {
     const { debug } = this.#open;
     const before = text.slice(0, Math.max(column - 1, 0));
     const word = /[%\w.]*$/.exec(before)?.[0] ?? "";
-    const words: DebugProtocol.CompletionItem[] = before === word ? completions(word).map((label) => ({ label, type: "keyword", length: word.length, start: before.length - word.length })) : [];
-    const names = debug.locals((frameId ?? 1) - 1).map(({ name }) => `%${name}`).filter((name) => name.startsWith(word.startsWith("%") ? word : `%${word}`));
-    return [...words, ...names.slice(0, 200).map((label): DebugProtocol.CompletionItem => ({ label, type: "variable", length: word.length, start: before.length - word.length }))];
+    const words: DebugProtocol.CompletionItem[] =
+      before === word ? completions(word).map((label) => ({ label, type: "keyword", length: word.length, start: before.length - word.length })) : [];
+    const names = debug
+      .locals((frameId ?? 1) - 1)
+      .map(({ name }) => `%${name}`)
+      .filter((name) => name.startsWith(word.startsWith("%") ? word : `%${word}`));
+    return [
+      ...words,
+      ...names
+        .slice(0, 200)
+        .map((label): DebugProtocol.CompletionItem => ({ label, type: "variable", length: word.length, start: before.length - word.length })),
+    ];
   }
 
   #source({ source, sourceReference }: DebugProtocol.SourceArguments): object {

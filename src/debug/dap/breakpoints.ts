@@ -40,12 +40,18 @@ export class Breakpoints {
   #replace(key: string, make: () => readonly { readonly point: Point | undefined; readonly answer: Breakpoint }[]): Breakpoint[] {
     for (const id of this.#set.get(key) ?? []) this.#debug.points.remove(id);
     const made = make();
-    this.#set.set(key, made.flatMap(({ point }) => (point === undefined ? [] : [point.id])));
+    this.#set.set(
+      key,
+      made.flatMap(({ point }) => (point === undefined ? [] : [point.id])),
+    );
     return made.map(({ answer }) => answer);
   }
 
   /** One breakpoint; what is wrong with it is told in its answer. */
-  #one(make: () => { readonly point: Point; readonly answer?: Omit<Breakpoint, "verified"> }): { readonly point: Point | undefined; readonly answer: Breakpoint } {
+  #one(make: () => { readonly point: Point; readonly answer?: Omit<Breakpoint, "verified"> }): {
+    readonly point: Point | undefined;
+    readonly answer: Breakpoint;
+  } {
     try {
       const { point, answer } = make();
       return { point, answer: { id: point.id, verified: true, ...answer } };
@@ -59,10 +65,16 @@ export class Breakpoints {
       breakpoints.map(({ line, condition, hitCondition, logMessage }) =>
         this.#one(() => {
           const place = this.#sources.place(source, line);
-          if (place === undefined) throw new OpwiseError("bad-argument", this.#sources.linesOf(source) === undefined ? "the model has no code from this file" : "no op of the model lies on this line or after it");
+          if (place === undefined)
+            throw new OpwiseError(
+              "bad-argument",
+              this.#sources.linesOf(source) === undefined ? "the model has no code from this file" : "no op of the model lies on this line or after it",
+            );
           const nodes = new Set([...place.nodes].flatMap((id) => this.#debug.numbering.nodeOf(id) ?? []));
           const point = this.#debug.points.addNodes(`${source.name ?? source.path ?? ""}:${place.line}`, nodes, {
-            condition: conditionOf(condition), ignore: ignored(hitCondition), log: logMessage,
+            condition: conditionOf(condition),
+            ignore: ignored(hitCondition),
+            log: logMessage,
           });
           return { point, answer: { line: place.line, ...(place.moved ? { message: `moved to line ${place.line}, the next one that has an op` } : {}) } };
         }),
@@ -92,17 +104,28 @@ export class Breakpoints {
           const id = Number(instructionReference) + offset;
           const node = this.#debug.numbering.nodeOf(id);
           if (node === undefined) throw new OpwiseError("bad-argument", `there is no node #${id}`);
-          return { point: this.#debug.points.addNodes(`#${id}`, new Set([node]), { condition: conditionOf(condition), ignore: ignored(hitCondition), log: undefined }) };
+          return {
+            point: this.#debug.points.addNodes(`#${id}`, new Set([node]), { condition: conditionOf(condition), ignore: ignored(hitCondition), log: undefined }),
+          };
         }),
       ),
     );
   }
 
-  dataInfo({ variablesReference, name, frameId }: DebugProtocol.DataBreakpointInfoArguments): { readonly dataId: string | null; readonly description: string; readonly accessTypes?: readonly string[] } {
+  dataInfo({ variablesReference, name, frameId }: DebugProtocol.DataBreakpointInfoArguments): {
+    readonly dataId: string | null;
+    readonly description: string;
+    readonly accessTypes?: readonly string[];
+  } {
     const expression = variablesReference === undefined ? name : (this.#variables.get(variablesReference)?.target(name) ?? name);
     try {
       const value = this.#debug.evaluate(expression, (frameId ?? 1) - 1);
-      if (value instanceof Tensor) return { dataId: `${this.#debug.writes.idOf(value.storage)} ${expression}`, description: `what writes the memory of ${expression}`, accessTypes: ["write"] };
+      if (value instanceof Tensor)
+        return {
+          dataId: `${this.#debug.writes.idOf(value.storage)} ${expression}`,
+          description: `what writes the memory of ${expression}`,
+          accessTypes: ["write"],
+        };
     } catch {
       // said below: it has no memory
     }
@@ -125,6 +148,9 @@ export class Breakpoints {
   }
 
   locations({ source, line, endLine = line }: DebugProtocol.BreakpointLocationsArguments): DebugProtocol.BreakpointLocation[] {
-    return [...(this.#sources.linesOf(source) ?? new Map<number, unknown>()).keys()].filter((l) => l >= line && l <= endLine).toSorted((a, b) => a - b).map((l) => ({ line: l }));
+    return [...(this.#sources.linesOf(source) ?? new Map<number, unknown>()).keys()]
+      .filter((l) => l >= line && l <= endLine)
+      .toSorted((a, b) => a - b)
+      .map((l) => ({ line: l }));
   }
 }

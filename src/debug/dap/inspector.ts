@@ -31,16 +31,29 @@ export class Inspector {
       const node = call.instruction?.node;
       const module = this.#debug.moduleOf(i);
       const shown = node === undefined ? undefined : this.#sources.of(numbering.nodeId(node));
-      const at = shown === undefined ? { line: 0, column: 0 } : {
-        line: shown.line, column: shown.reference === undefined ? 1 : (node?.location?.column ?? 1),
-        source: shown.path === undefined ? { name: shown.name, sourceReference: shown.reference ?? 0, origin: "inside the model" } : { name: shown.name, path: shown.path },
-      };
+      const at =
+        shown === undefined
+          ? { line: 0, column: 0 }
+          : {
+              line: shown.line,
+              column: shown.reference === undefined ? 1 : (node?.location?.column ?? 1),
+              source:
+                shown.path === undefined
+                  ? { name: shown.name, sourceReference: shown.reference ?? 0, origin: "inside the model" }
+                  : { name: shown.name, path: shown.path },
+            };
       const own: DebugProtocol.StackFrame = {
-        id: i + 1, name: `${call.name}${module === "" ? "" : ` (${module})`}`, ...at,
-        ...(node === undefined ? {} : { instructionPointerReference: address(numbering.nodeId(node)) }), canRestart: true,
+        id: i + 1,
+        name: `${call.name}${module === "" ? "" : ` (${module})`}`,
+        ...at,
+        ...(node === undefined ? {} : { instructionPointerReference: address(numbering.nodeId(node)) }),
+        canRestart: true,
       };
       const trips = call.loops.toReversed().map(({ trip, limit }, k): DebugProtocol.StackFrame => ({
-        id: 100_000 * (k + 1) + i + 1, name: `loop i=${trip}${limit < 2 ** 53 ? ` of ${limit}` : ""}`, ...at, presentationHint: "subtle",
+        id: 100_000 * (k + 1) + i + 1,
+        name: `loop i=${trip}${limit < 2 ** 53 ? ` of ${limit}` : ""}`,
+        ...at,
+        presentationHint: "subtle",
       }));
       return [own, ...trips];
     });
@@ -54,7 +67,11 @@ export class Inspector {
     const named = (value: { readonly name: string }): string => `%${value.name}`;
     const inputs = new Set((call?.decl?.graph().inputs ?? []).map((value) => debug.names.of(value)));
     const locals = debug.locals(frame);
-    const list = (values: typeof locals): number => this.#variables.list(frame, values.map((v) => ({ name: named(v), value: v.value, expression: named(v) })));
+    const list = (values: typeof locals): number =>
+      this.#variables.list(
+        frame,
+        values.map((v) => ({ name: named(v), value: v.value, expression: named(v) })),
+      );
     const scopes: DebugProtocol.Scope[] = [
       { name: "Locals", presentationHint: "locals", variablesReference: list(locals.filter((v) => !inputs.has(v.name))), expensive: false },
       { name: "Arguments", presentationHint: "arguments", variablesReference: list(locals.filter((v) => inputs.has(v.name))), expensive: false },
@@ -63,8 +80,16 @@ export class Inspector {
     if (self !== undefined && typeof self.value === "object" && self.value !== null && "kind" in self.value && self.value.kind === "instance") {
       const own = self.value;
       scopes.push({
-        name: "Module", expensive: true,
-        variablesReference: this.#variables.list(frame, own.class.attributes.map((attribute, slot) => ({ name: attribute.name, value: own.slots[slot] ?? null, expression: `%${self.name}.${attribute.name}` }))),
+        name: "Module",
+        expensive: true,
+        variablesReference: this.#variables.list(
+          frame,
+          own.class.attributes.map((attribute, slot) => ({
+            name: attribute.name,
+            value: own.slots[slot] ?? null,
+            expression: `%${self.name}.${attribute.name}`,
+          })),
+        ),
       });
     }
     const node = call?.instruction?.node;
@@ -75,10 +100,14 @@ export class Inspector {
       const facts = this.#variables.lines(frame, [["op", node.op], ["node", `#${debug.numbering.nodeId(node)}`], ...attributes, ...results]);
       const values = list(operands);
       scopes.push({
-        name: "This op", expensive: false,
+        name: "This op",
+        expensive: false,
         variablesReference: this.#variables.hold({
           frame,
-          children: (start, count, filter) => [...(this.#variables.get(values)?.children(start, count, filter) ?? []), ...(this.#variables.get(facts)?.children(0, 0, filter) ?? [])],
+          children: (start, count, filter) => [
+            ...(this.#variables.get(values)?.children(start, count, filter) ?? []),
+            ...(this.#variables.get(facts)?.children(0, 0, filter) ?? []),
+          ],
           target: (name) => this.#variables.get(values)?.target(name),
         }),
       });
@@ -87,7 +116,14 @@ export class Inspector {
     }
     const { end } = debug.timeline;
     const outputs = end?.kind === "done" ? outputsOf(debug.session.program, end.values) : [];
-    scopes.push({ name: "Outputs so far", variablesReference: this.#variables.list(frame, outputs.map(({ name, value }) => ({ name, value, expression: undefined }))), expensive: false });
+    scopes.push({
+      name: "Outputs so far",
+      variablesReference: this.#variables.list(
+        frame,
+        outputs.map(({ name, value }) => ({ name, value, expression: undefined })),
+      ),
+      expensive: false,
+    });
     return scopes;
   }
 
@@ -99,7 +135,10 @@ export class Inspector {
         return error instanceof Error ? error.message : String(error);
       }
     };
-    return [[`views of %${name}`, tell("views")], [`writers of %${name}`, tell("writes")]];
+    return [
+      [`views of %${name}`, tell("views")],
+      [`writers of %${name}`, tell("writes")],
+    ];
   }
 
   variables({ variablesReference, start = 0, count = 0, filter }: DebugProtocol.VariablesArguments): DebugProtocol.Variable[] {
@@ -116,7 +155,8 @@ export class Inspector {
     const out: DebugProtocol.GotoTarget[] = [];
     for (let t = 0; t < timeline.length; t++) {
       const node = timeline.instructionAt(t)?.node;
-      if (node !== undefined && place.nodes.has(numbering.nodeId(node))) out.push({ id: t + 1, label: `@${t + 1} ${node.op} #${numbering.nodeId(node)}`, line: place.line });
+      if (node !== undefined && place.nodes.has(numbering.nodeId(node)))
+        out.push({ id: t + 1, label: `@${t + 1} ${node.op} #${numbering.nodeId(node)}`, line: place.line });
     }
     return out.slice(-MAX_TARGETS);
   }
@@ -127,7 +167,12 @@ export class Inspector {
     if (reason.kind !== "raised") return { exceptionId: "none", breakMode: "never" };
     const { error } = reason;
     if (!isOpwiseError(error)) return { exceptionId: "error", description: String(error), breakMode: "always" };
-    return { exceptionId: error.raisedClass ?? error.code, description: error.message, breakMode: "always", details: { message: error.message, typeName: error.code, ...(error.traceback === undefined ? {} : { stackTrace: error.traceback }) } };
+    return {
+      exceptionId: error.raisedClass ?? error.code,
+      description: error.message,
+      breakMode: "always",
+      details: { message: error.message, typeName: error.code, ...(error.traceback === undefined ? {} : { stackTrace: error.traceback }) },
+    };
   }
 
   /** The graph around a node: one instruction a node, its number as address. */
@@ -138,20 +183,31 @@ export class Inspector {
       if (node === undefined) return { address: address(Math.max(first + i, 0)), instruction: "", presentationHint: "invalid" };
       const shown = this.#sources.of(first + i);
       return {
-        address: address(first + i), instruction: (printNode(node, { bare: true })[0] ?? node.op).replace(/\s+\{$/, ""), symbol: node.op, line: shown.line,
+        address: address(first + i),
+        instruction: (printNode(node, { bare: true })[0] ?? node.op).replace(/\s+\{$/, ""),
+        symbol: node.op,
+        line: shown.line,
         location: shown.path === undefined ? { name: shown.name, sourceReference: shown.reference ?? 0 } : { name: shown.name, path: shown.path },
       };
     });
   }
 
   /** Bytes of a storage. */
-  memory({ memoryReference, offset = 0, count }: DebugProtocol.ReadMemoryArguments): { readonly address: string; readonly data?: string; readonly unreadableBytes?: number } {
+  memory({ memoryReference, offset = 0, count }: DebugProtocol.ReadMemoryArguments): {
+    readonly address: string;
+    readonly data?: string;
+    readonly unreadableBytes?: number;
+  } {
     const tensor = this.#variables.memory(memoryReference);
     if (tensor === undefined) throw new OpwiseError("bad-argument", "the run has moved: this memory is gone");
     const bytes = tensor.storage.bytes().subarray(Math.max(offset, 0), Math.max(offset, 0) + Math.max(count, 0));
     let text = "";
     for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-    return { address: String(offset), ...(bytes.length > 0 ? { data: btoa(text) } : {}), ...(bytes.length < count ? { unreadableBytes: count - bytes.length } : {}) };
+    return {
+      address: String(offset),
+      ...(bytes.length > 0 ? { data: btoa(text) } : {}),
+      ...(bytes.length < count ? { unreadableBytes: count - bytes.length } : {}),
+    };
   }
 }
 

@@ -59,7 +59,8 @@ export class PostMortem {
     const here = this.#here;
     const depth = here?.depth ?? 0;
     const line = (e: Execution): number => this.#sources.of(e.node).line;
-    const isOver = (e: Execution): boolean => e.depth <= depth && (granularity === "line" || granularity === "instruction" || here === undefined || line(e) !== line(here) || e.depth < depth);
+    const isOver = (e: Execution): boolean =>
+      e.depth <= depth && (granularity === "line" || granularity === "instruction" || here === undefined || line(e) !== line(here) || e.depth < depth);
     switch (command) {
       case "next":
         return this.#seek(1, isOver);
@@ -110,7 +111,8 @@ export class PostMortem {
     const nonFinite = (values: readonly ValueRecord[], of: "nan" | "inf"): boolean =>
       values.some(({ health }) => health !== undefined && (of === "nan" ? health.nan > 0 : health.posInf + health.negInf > 0));
     for (const kind of ["nan", "inf"] as const) {
-      if (this.#filters.has(kind) && nonFinite(this.#run.outputsOf(e), kind) && !nonFinite(this.#run.inputsOf(e), kind)) return this.#land("exception", `${kind} is born here`);
+      if (this.#filters.has(kind) && nonFinite(this.#run.outputsOf(e), kind) && !nonFinite(this.#run.inputsOf(e), kind))
+        return this.#land("exception", `${kind} is born here`);
     }
     return this.#filters.has("fallback") && e.fallbacks.length > 0 ? this.#land("exception", e.fallbacks[0]?.reason ?? "fallback") : undefined;
   }
@@ -124,13 +126,23 @@ export class PostMortem {
         const { source, breakpoints = [] } = args as DebugProtocol.SetBreakpointsArguments;
         const places = breakpoints.map(({ line }) => this.#sources.place(source, line));
         this.#lines.set(`${source.sourceReference ?? 0} ${source.path ?? source.name ?? ""}`, new Set(places.flatMap((p) => [...(p?.nodes ?? [])])));
-        return { breakpoints: places.map((p) => (p === undefined ? { verified: false, message: "no op of the model lies on this line or after it" } : { verified: true, line: p.line })) };
+        return {
+          breakpoints: places.map((p) =>
+            p === undefined ? { verified: false, message: "no op of the model lies on this line or after it" } : { verified: true, line: p.line },
+          ),
+        };
       }
       case "setFunctionBreakpoints": {
         const { breakpoints } = args as DebugProtocol.SetFunctionBreakpointsArguments;
         const found = breakpoints.map(({ name }) => this.#select(name));
         this.#chosen = new Set(found.flatMap((f) => (typeof f === "string" ? [] : f)));
-        return { breakpoints: found.map((f) => (typeof f === "string" ? { verified: false, message: f } : { verified: f.length > 0, ...(f.length > 0 ? {} : { message: "it matches nothing in this recording" }) })) };
+        return {
+          breakpoints: found.map((f) =>
+            typeof f === "string"
+              ? { verified: false, message: f }
+              : { verified: f.length > 0, ...(f.length > 0 ? {} : { message: "it matches nothing in this recording" }) },
+          ),
+        };
       }
       case "setExceptionBreakpoints": {
         this.#filters = new Set((args as DebugProtocol.SetExceptionBreakpointsArguments).filters);
@@ -189,8 +201,12 @@ export class PostMortem {
     const add = (node: number, method: string, module: string): void => {
       const { name, path, reference, line } = this.#sources.of(node);
       frames.push({
-        id: frames.length + 1, name: `${method}${module === "" ? "" : ` (${module})`}`, line, column: 1,
-        source: path === undefined ? { name, sourceReference: reference ?? 0 } : { name, path }, instructionPointerReference: `0x${node.toString(16).padStart(4, "0")}`,
+        id: frames.length + 1,
+        name: `${method}${module === "" ? "" : ` (${module})`}`,
+        line,
+        column: 1,
+        source: path === undefined ? { name, sourceReference: reference ?? 0 } : { name, path },
+        instructionPointerReference: `0x${node.toString(16).padStart(4, "0")}`,
       });
     };
     let node: number | undefined = here.node;
@@ -215,8 +231,16 @@ export class PostMortem {
     return [
       { name: "This op", variablesReference: list(run.inputsOf(here)), expensive: false },
       { name: "Results", variablesReference: list(run.outputsOf(here)), expensive: false },
-      { name: "Node", variablesReference: this.#hold(() => Promise.resolve([{ name: `#${here.node}`, value: nodeText(run.graph, node), variablesReference: 0 }, ...facts])), expensive: false },
-      { name: "Values so far", variablesReference: this.#hold(() => Promise.resolve(this.#soFar(here).map((value) => this.#variable(value)))), expensive: true },
+      {
+        name: "Node",
+        variablesReference: this.#hold(() => Promise.resolve([{ name: `#${here.node}`, value: nodeText(run.graph, node), variablesReference: 0 }, ...facts])),
+        expensive: false,
+      },
+      {
+        name: "Values so far",
+        variablesReference: this.#hold(() => Promise.resolve(this.#soFar(here).map((value) => this.#variable(value)))),
+        expensive: true,
+      },
     ];
   }
 
@@ -235,7 +259,13 @@ export class PostMortem {
     const name = `%${this.#run.name(record.value)}`;
     const text = line.startsWith(name) ? line.slice(name.length).replace(/^(?: = | {2})/, "") : line;
     const numbers = record.blob === undefined ? 0 : this.#hold(() => this.#numbers(record));
-    return { name, value: text, evaluateName: name, variablesReference: numbers, ...(numbers === 0 ? {} : { indexedVariables: record.tensor?.shape.reduce((a, b) => a * b, 1) ?? 0 }) };
+    return {
+      name,
+      value: text,
+      evaluateName: name,
+      variablesReference: numbers,
+      ...(numbers === 0 ? {} : { indexedVariables: record.tensor?.shape.reduce((a, b) => a * b, 1) ?? 0 }),
+    };
   }
 
   /** The numbers that were kept, row-major. */
@@ -256,6 +286,8 @@ export class PostMortem {
         return { result: shown.value, variablesReference: shown.variablesReference };
       }
     }
-    throw new OpwiseError("bad-argument", `the recording has no value \`${expression}\` before this`, { hint: "a recording knows values of the graph by their names, %y1" });
+    throw new OpwiseError("bad-argument", `the recording has no value \`${expression}\` before this`, {
+      hint: "a recording knows values of the graph by their names, %y1",
+    });
   }
 }

@@ -31,7 +31,14 @@ export interface LinePlace {
 
 const GRAPH = "graph";
 /** Ops that only arrange data: a line is stopped at where it computes, if it does. */
-const PLAIN: ReadonlySet<string> = new Set(["prim::Constant", "prim::GetAttr", "prim::ListConstruct", "prim::TupleConstruct", "prim::unchecked_cast", "prim::box"]);
+const PLAIN: ReadonlySet<string> = new Set([
+  "prim::Constant",
+  "prim::GetAttr",
+  "prim::ListConstruct",
+  "prim::TupleConstruct",
+  "prim::unchecked_cast",
+  "prim::box",
+]);
 
 export class Sources {
   readonly #graph: TraceGraph;
@@ -47,7 +54,12 @@ export class Sources {
   #graphText = "";
 
   /** `texts`: the archive's code by record. */
-  constructor(graph: TraceGraph, texts: (record: string) => string | undefined, exists: (path: string) => boolean, sourceMap: Readonly<Record<string, string>> = {}) {
+  constructor(
+    graph: TraceGraph,
+    texts: (record: string) => string | undefined,
+    exists: (path: string) => boolean,
+    sourceMap: Readonly<Record<string, string>> = {},
+  ) {
     this.#graph = graph;
     this.#texts = texts;
     this.#exists = exists;

@@ -50,7 +50,10 @@ export class Variables {
   list(frame: number, variables: readonly { readonly name: string; readonly value: Datum; readonly expression: string | undefined }[]): number {
     return this.hold({
       frame,
-      children: (start, count) => variables.slice(start, start + (count > 0 ? count : variables.length)).map(({ name, value, expression }) => this.variable(name, value, expression, frame)),
+      children: (start, count) =>
+        variables
+          .slice(start, start + (count > 0 ? count : variables.length))
+          .map(({ name, value, expression }) => this.variable(name, value, expression, frame)),
       target: (name) => variables.find((v) => v.name === name)?.expression,
     });
   }
@@ -66,13 +69,22 @@ export class Variables {
       const memoryReference = this.#remember(value);
       const size = value.shape[0] ?? 0;
       return {
-        name, value: lineOf(this.#debug, value, name.replace(/^%/, "")), type: typeText(value), ...named, memoryReference,
-        variablesReference: this.hold(this.#tensor(value, expression, frame)), indexedVariables: value.rank === 0 ? 0 : size, namedVariables: 4,
+        name,
+        value: lineOf(this.#debug, value, name.replace(/^%/, "")),
+        type: typeText(value),
+        ...named,
+        memoryReference,
+        variablesReference: this.hold(this.#tensor(value, expression, frame)),
+        indexedVariables: value.rank === 0 ? 0 : size,
+        namedVariables: 4,
       };
     }
     const children = this.#children(value, expression, frame);
     return {
-      name, value: plainText(value), type: typeOf(value), ...named,
+      name,
+      value: plainText(value),
+      type: typeOf(value),
+      ...named,
       variablesReference: children === undefined ? 0 : this.hold(children.holder),
       ...(children?.indexed === undefined ? {} : { indexedVariables: children.indexed }),
     };
@@ -91,16 +103,37 @@ export class Variables {
   /** Statistics, then the numbers: a page of the first axis. */
   #tensor(tensor: Tensor, expression: string | undefined, frame: number): Holder {
     const facts = (): Variable[] => {
-      const plain = (name: string, value: string): Variable => ({ name, value, variablesReference: 0, presentationHint: { kind: "property", attributes: ["readOnly"] } });
+      const plain = (name: string, value: string): Variable => ({
+        name,
+        value,
+        variablesReference: 0,
+        presentationHint: { kind: "property", attributes: ["readOnly"] },
+      });
       const health = tensor.storage.onHost ? healthOf(tensor, tensor.storage.bytes()) : undefined;
-      const stats = health === undefined ? "on a device" : Object.entries(health).flatMap(([key, v]) => (key === "bins" ? [] : [`${key} ${typeof v === "number" ? Number(v.toPrecision(6)) : v}`])).join("  ");
-      return [plain("shape", `[${tensor.shape.join(", ")}]`), plain("strides", `[${tensor.strides.join(", ")}] + ${tensor.offset}`), plain("statistics", stats), plain("storage", `#${this.#debug.writes.idOf(tensor.storage)}, ${tensor.storage.nbytes} bytes, version ${tensor.storage.version}`)];
+      const stats =
+        health === undefined
+          ? "on a device"
+          : Object.entries(health)
+              .flatMap(([key, v]) => (key === "bins" ? [] : [`${key} ${typeof v === "number" ? Number(v.toPrecision(6)) : v}`]))
+              .join("  ");
+      return [
+        plain("shape", `[${tensor.shape.join(", ")}]`),
+        plain("strides", `[${tensor.strides.join(", ")}] + ${tensor.offset}`),
+        plain("statistics", stats),
+        plain("storage", `#${this.#debug.writes.idOf(tensor.storage)}, ${tensor.storage.nbytes} bytes, version ${tensor.storage.version}`),
+      ];
     };
     const at = (i: number): string | undefined => (expression === undefined ? undefined : `${expression}[${i}]`);
     const element = (i: number): Variable => {
       if (tensor.rank === 1) {
         const own = at(i);
-        return { name: `[${i}]`, value: tensor.storage.onHost ? String(elementAt(tensor, [i])) : "on a device", type: tensor.dtype, ...(own === undefined ? {} : { evaluateName: own }), variablesReference: 0 };
+        return {
+          name: `[${i}]`,
+          value: tensor.storage.onHost ? String(elementAt(tensor, [i])) : "on a device",
+          type: tensor.dtype,
+          ...(own === undefined ? {} : { evaluateName: own }),
+          variablesReference: 0,
+        };
       }
       const part = viewOf(tensor, tensor.shape.slice(1), tensor.strides.slice(1), tensor.offset + i * (tensor.strides[0] ?? 0));
       return { ...this.variable(`[${i}]`, part, at(i), frame) };
@@ -135,7 +168,11 @@ export class Variables {
       case "dict":
         return { holder: of([...value.entries.values()].map(([key, item]) => ({ name: plainText(key), value: item, path: path(`[${plainText(key)}]`) }))) };
       case "instance":
-        return { holder: of(value.class.attributes.map((attribute, slot) => ({ name: attribute.name, value: value.slots[slot] ?? null, path: path(`.${attribute.name}`) }))) };
+        return {
+          holder: of(
+            value.class.attributes.map((attribute, slot) => ({ name: attribute.name, value: value.slots[slot] ?? null, path: path(`.${attribute.name}`) })),
+          ),
+        };
       default:
         return undefined;
     }
