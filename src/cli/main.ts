@@ -63,9 +63,9 @@ const USAGE = `usage:
                                    files, else those it was exported with, else made up from declared shapes
   opwise ops [--missing MODEL] [--json]
                                    which of PyTorch's operators this build has; what MODEL wants and this build lacks
-  opwise view [TRACE [OTHER]] [--compare FILE.json] [--port N] [--open]
+  opwise view [TRACE [OTHER]] [--compare FILE.json] [--port N] [--open] [--json]
                                    the debugger's page on this machine: traces, two side by side; models by drag and drop
-  opwise report TRACE [OTHER] -o FILE.html [--compare FILE.json] [--no-values] [--no-weights] [--no-paths]
+  opwise report TRACE [OTHER] -o FILE.html [--compare FILE.json] [--no-values] [--no-weights] [--no-paths] [--json]
                                    the page and the traces as one file that needs no network
   opwise compare A B [-i FILE]... [--mode both|isolated|propagated] [--stop-at first|source|end] [--only SELECTOR]
              [--judge f64] [--tolerance FILE] [--map A=B]... [--all] [--rank err] [--json] [--md FILE] [--junit FILE] [--sarif FILE]
@@ -196,9 +196,9 @@ async function main(argv: readonly string[]): Promise<number> {
     case "save":
       return save(parseArguments(rest, { flags: ["external-data"], options: ["output"], repeated: [] }));
     case "view":
-      return (await import("./view.ts")).view(parseFiles(rest, { flags: ["open"], options: ["port", "compare"] }));
+      return (await import("./view.ts")).view(parseFiles(rest, { flags: ["open", "json"], options: ["port", "compare"] }));
     case "report":
-      return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths"], options: ["output", "compare"] }));
+      return (await import("./report.ts")).report(parseFiles(rest, { flags: ["no-values", "no-weights", "no-paths", "json"], options: ["output", "compare"] }));
     case "convert":
       return (await import("./convert.ts")).convert(parseArguments(rest, { flags: ["static", "external-data"], options: ["opset", "method", "check", "program"], repeated: ["input"], words: 1 }));
     case undefined:

@@ -31,6 +31,8 @@ export async function report(args: FileArguments): Promise<number> {
   const compare = args.options.get("compare");
   const html = await reportHtml(pageText(), traces, compare === undefined ? undefined : new TextDecoder().decode(read(compare)));
   writeFileSync(output, html);
-  console.log(`${output}: ${(Buffer.byteLength(html) / 1e6).toFixed(2)} MB, ${traces.length} ${traces.length === 1 ? "trace" : "traces"}`);
+  const size = Buffer.byteLength(html);
+  if (args.flags.has("json")) console.log(JSON.stringify({ schema: "opwise.report/1", file: output, bytes: size, traces: files, leftOut: options }));
+  else console.log(`${output}: ${(size / 1e6).toFixed(2)} MB, ${traces.length} ${traces.length === 1 ? "trace" : "traces"}`);
   return 0;
 }

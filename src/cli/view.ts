@@ -120,7 +120,7 @@ export async function view(args: FileArguments): Promise<number> {
   if (port !== undefined && !/^\d{1,5}$/.test(port)) throw new UsageError(`\`--port ${port}\` is no port`);
   const compare = args.options.get("compare");
   const { server, address } = await startView(files, { ...(port === undefined ? {} : { port: Number(port) }), ...(compare === undefined ? {} : { compare }) });
-  console.log(address);
+  console.log(args.flags.has("json") ? JSON.stringify({ schema: "opwise.view/1", address, traces: files }) : address);
   console.error("serving this machine only; Ctrl-C ends it");
   if (args.flags.has("open")) {
     const [command = "", ...rest] = opener();

@@ -34,7 +34,7 @@ function withSeries(children: readonly ModuleNode[], level: number): ModuleNode[
     const first = children[i];
     const stem = first === undefined ? undefined : /^(.+)\.\d+$/.exec(first.label)?.[1];
     let end = i + 1;
-    while (children[end]?.detail === first?.detail && children[end]?.label.replace(/\.\d+$/, "") === stem) end++;
+    if (stem !== undefined) while (children[end]?.detail === first?.detail && children[end]?.label.replace(/\.\d+$/, "") === stem) end++;
     const run = children.slice(i, end);
     if (first !== undefined && end - i >= SERIES) {
       out.push({
