@@ -5,7 +5,19 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cpu, type Output, Tensor, writeNpz } from "../index.ts";
-import { bisect, bisectComposites, type Bisection, bisectionText, bisectNodes, bisectPrecision, EXIT, PASSES, relativeError, type Suspect, tapeTensors } from "../debug/index.ts";
+import {
+  bisect,
+  bisectComposites,
+  type Bisection,
+  bisectionText,
+  bisectNodes,
+  bisectPrecision,
+  EXIT,
+  PASSES,
+  relativeError,
+  type Suspect,
+  tapeTensors,
+} from "../debug/index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import { positive } from "./inputs.ts";
 import { openSide } from "./sides.ts";
@@ -18,7 +30,9 @@ function checkBy(command: string): (outputs: readonly Tensor[]) => Promise<boole
     try {
       const file = join(folder, "outputs.npz");
       writeFileSync(file, writeNpz(new Map(outputs.map((t, i) => [`y${i}`, t] as const))));
-      return Promise.resolve(spawnSync(`${command} "$OPWISE_OUTPUTS"`, { shell: true, stdio: "ignore", env: { ...process.env, OPWISE_OUTPUTS: file } }).status === 0);
+      return Promise.resolve(
+        spawnSync(`${command} "$OPWISE_OUTPUTS"`, { shell: true, stdio: "ignore", env: { ...process.env, OPWISE_OUTPUTS: file } }).status === 0,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -32,7 +46,11 @@ function leaves(value: Output): Tensor[] {
 }
 
 /** Passes of the planner: whole runs, with some of them left out. */
-async function overPasses(args: Arguments, tolerance: number, check: ((outputs: readonly Tensor[]) => Promise<boolean>) | undefined): Promise<Bisection<Suspect> | undefined> {
+async function overPasses(
+  args: Arguments,
+  tolerance: number,
+  check: ((outputs: readonly Tensor[]) => Promise<boolean>) | undefined,
+): Promise<Bisection<Suspect> | undefined> {
   const want = tapeTensors((await openSide(args.model.replace(/@.*$/, ""), args)).tape.outputs);
   const target = await openTarget(args);
   return bisect(
@@ -40,7 +58,11 @@ async function overPasses(args: Arguments, tolerance: number, check: ((outputs: 
     async (mended) => {
       const without = PASSES.filter((name) => mended.some((s) => s.name === name));
       const session = await target.model.session({ backend: target.session.executor.backend, plan: { without } });
-      const outputs = leaves(target.model.format === "onnx" ? Object.values(await session.run(target.inputs.named ?? {})) : await session.call(target.method, target.inputs.args ?? [], target.inputs.named ?? {}));
+      const outputs = leaves(
+        target.model.format === "onnx"
+          ? Object.values(await session.run(target.inputs.named ?? {}))
+          : await session.call(target.method, target.inputs.args ?? [], target.inputs.named ?? {}),
+      );
       return check === undefined ? want.every((t, i) => relativeError(t, outputs[i]) <= tolerance) : check(outputs);
     },
   );
@@ -52,7 +74,10 @@ export async function bisectCommand(args: Arguments): Promise<number> {
   const command = args.options.get("check");
   const check = command === undefined ? undefined : checkBy(command);
   const replayFile = args.options.get("replay");
-  const replay = replayFile === undefined || !existsSync(replayFile) ? undefined : (JSON.parse(readFileSync(replayFile, "utf8")) as { readonly log: Bisection<Suspect>["log"] }).log;
+  const replay =
+    replayFile === undefined || !existsSync(replayFile)
+      ? undefined
+      : (JSON.parse(readFileSync(replayFile, "utf8")) as { readonly log: Bisection<Suspect>["log"] }).log;
   let found: Bisection<Suspect> | undefined;
   let [what, mend] = ["node", "must run on cpu"];
   if (over === "passes") {
@@ -74,7 +99,22 @@ export async function bisectCommand(args: Arguments): Promise<number> {
   }
   const save = args.options.get("save-replay");
   if (save !== undefined && found !== undefined) writeFileSync(save, `${JSON.stringify({ schema: "opwise.bisect/1", over, log: found.log }, null, 1)}\n`);
-  if (args.flags.has("json")) console.log(JSON.stringify({ schema: "opwise.bisect/1", over, guilty: found?.guilty.map((s) => s.name), alone: found?.alone, suspects: found?.suspects, tests: found?.tests, stopped: found?.stopped }, null, 2));
+  if (args.flags.has("json"))
+    console.log(
+      JSON.stringify(
+        {
+          schema: "opwise.bisect/1",
+          over,
+          guilty: found?.guilty.map((s) => s.name),
+          alone: found?.alone,
+          suspects: found?.suspects,
+          tests: found?.tests,
+          stopped: found?.stopped,
+        },
+        null,
+        2,
+      ),
+    );
   else console.log(bisectionText(found, what, mend));
   return found === undefined ? EXIT.undecided : found.guilty.length > 0 ? EXIT.found : EXIT.held;
 }

@@ -12,16 +12,25 @@ export async function instrumentCommand(args: Arguments): Promise<number> {
   if (text === undefined) throw new UsageError("which values? --select SELECTOR");
   const model = await load(args.model);
   if (model.format !== "onnx") {
-    throw new OpwiseError("unsupported-format", "probes are made of ONNX files", { got: model.format, hint: "`opwise goldens script pytorch` records every op of a TorchScript file where PyTorch is" });
+    throw new OpwiseError("unsupported-format", "probes are made of ONNX files", {
+      got: model.format,
+      hint: "`opwise goldens script pytorch` records every op of a TorchScript file where PyTorch is",
+    });
   }
   const graph = graphOf(model.program);
   const selector = parseSelector(text);
   const main = graph.functions[0]?.block;
-  const names = selectNodes(graph, selector).flatMap(({ node }) => (node.block === main && node.op !== "prim::Constant" ? node.results.map((id) => graph.values[id]?.name ?? "") : [])).filter((name) => name !== "");
+  const names = selectNodes(graph, selector)
+    .flatMap(({ node }) => (node.block === main && node.op !== "prim::Constant" ? node.results.map((id) => graph.values[id]?.name ?? "") : []))
+    .filter((name) => name !== "");
   if (names.length === 0) throw noMatch(graph, selector, text);
   const stem = (args.options.get("output") ?? "probe").replace(/\.onnx$/, "");
   const { probes, manifest, script } = instrument(new Uint8Array(readFileSync(args.model)), {
-    stem, file: args.model, values: [...new Set(names)], outputs: model.program.outputs?.map((o) => o.name) ?? [], batch: positive(args, "batch"),
+    stem,
+    file: args.model,
+    values: [...new Set(names)],
+    outputs: model.program.outputs?.map((o) => o.name) ?? [],
+    batch: positive(args, "batch"),
   });
   for (const probe of probes) writeFileSync(probe.name, probe.bytes);
   writeFileSync(`${stem}.json`, `${JSON.stringify(manifest, undefined, 1)}\n`);

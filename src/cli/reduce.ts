@@ -3,7 +3,19 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpu, modelOf } from "../index.ts";
-import { caseAsPython, caseAsTest, checkCase, compareTapes, EXIT, executionsOf, reduce, type Reduction, reductionText, tapeTensors, writeCase } from "../debug/index.ts";
+import {
+  caseAsPython,
+  caseAsTest,
+  checkCase,
+  compareTapes,
+  EXIT,
+  executionsOf,
+  reduce,
+  type Reduction,
+  reductionText,
+  tapeTensors,
+  writeCase,
+} from "../debug/index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { positive } from "./inputs.ts";
@@ -15,7 +27,8 @@ const AGAIN = 3;
 function proven(file: string): number {
   const [script = ""] = process.argv.slice(1);
   let shown = 0;
-  for (let i = 0; i < AGAIN; i++) if (spawnSync(process.execPath, [...process.execArgv, script, "check-case", file], { stdio: "ignore" }).status === EXIT.found) shown++;
+  for (let i = 0; i < AGAIN; i++)
+    if (spawnSync(process.execPath, [...process.execArgv, script, "check-case", file], { stdio: "ignore" }).status === EXIT.found) shown++;
   return shown;
 }
 
@@ -41,7 +54,10 @@ export async function saveCase(a: OpenedSide, b: OpenedSide, args: Arguments, fi
     return EXIT.held;
   }
   const [outs, others] = [tapeTensors(execution.outs), tapeTensors(b.tape.executions[row.b?.t ?? -1]?.outs ?? [])];
-  const output = Math.max(0, outs.findIndex((t, i) => t.data.some((x, k) => x !== others[i]?.data[k])));
+  const output = Math.max(
+    0,
+    outs.findIndex((t, i) => t.data.some((x, k) => x !== others[i]?.data[k])),
+  );
   const reduction = await reduce(a.tape, execution, output, { ...options, maxSeconds: positive(args, "max-seconds") });
   if (reduction === undefined) {
     console.error(`${execution.node.op} is wrong in the run, and right in every case cut out of it`);
@@ -50,8 +66,26 @@ export async function saveCase(a: OpenedSide, b: OpenedSide, args: Arguments, fi
   const failure = { op: reduction.op, times: Math.min(1e9, reduction.times), atLeast: reduction.atLeast, a: a.spec.backend, b: b.spec.backend };
   writeFileSync(file, writeCase(reduction.case, reduction.expected, failure, file));
   const shown = proven(file);
-  if (!args.flags.has("json")) console.log(`${reductionText(reduction)}\nwrote ${file}; ${shown === AGAIN ? "reproduced" : `shown by ${shown}`} in ${AGAIN} fresh processes`);
-  else console.log(JSON.stringify({ schema: "opwise.reduce/1", file, failure, nodes: reduction.nodes, bytes: reduction.bytes, runs: reduction.runs, seconds: reduction.seconds, reproduced: shown, of: AGAIN }, null, 2));
+  if (!args.flags.has("json"))
+    console.log(`${reductionText(reduction)}\nwrote ${file}; ${shown === AGAIN ? "reproduced" : `shown by ${shown}`} in ${AGAIN} fresh processes`);
+  else
+    console.log(
+      JSON.stringify(
+        {
+          schema: "opwise.reduce/1",
+          file,
+          failure,
+          nodes: reduction.nodes,
+          bytes: reduction.bytes,
+          runs: reduction.runs,
+          seconds: reduction.seconds,
+          reproduced: shown,
+          of: AGAIN,
+        },
+        null,
+        2,
+      ),
+    );
   for (const what of args.repeated.get("emit") ?? []) {
     const { name, text } = emit(what, reduction, file, failure);
     writeFileSync(name, text);
@@ -76,8 +110,15 @@ export async function checkCaseCommand(args: Arguments): Promise<number> {
   const one = await readCase(bytes, args.model);
   const [backendA, backendB] = [await makeBackend(one.failure.a), await makeBackend(one.failure.b)];
   const profile = [one.failure.a, one.failure.b].every((name) => name === "cpu" || name === "wasm") ? ("strict" as const) : ("portable" as const);
-  const check = await checkCase(one, async (c, backend) => (await modelOf(c.program)).session({ backend, plan: false }), { backendA, backendB, cpu: cpu(), profile });
+  const check = await checkCase(one, async (c, backend) => (await modelOf(c.program)).session({ backend, plan: false }), {
+    backendA,
+    backendB,
+    cpu: cpu(),
+    profile,
+  });
   const times = Number(check.times.toPrecision(3));
-  console.log(`${one.failure.op} on ${one.failure.b} against ${one.failure.a}: ${times}× of its budget, ${check.reproduced ? "as in the case" : `the case has ${Number(one.failure.times.toPrecision(3))}×`}`);
+  console.log(
+    `${one.failure.op} on ${one.failure.b} against ${one.failure.a}: ${times}× of its budget, ${check.reproduced ? "as in the case" : `the case has ${Number(one.failure.times.toPrecision(3))}×`}`,
+  );
   return check.reproduced ? EXIT.found : EXIT.held;
 }

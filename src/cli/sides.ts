@@ -45,7 +45,11 @@ function inOrder(given: readonly (readonly [string, Input])[], wanted: number): 
 }
 
 /** Opens a side and runs it. @throws UsageError, and as loading and running do */
-export async function openSide(text: string, args: Arguments, other?: OpenedSide & { readonly values: Values }): Promise<OpenedSide & { readonly values: Values }> {
+export async function openSide(
+  text: string,
+  args: Arguments,
+  other?: OpenedSide & { readonly values: Values },
+): Promise<OpenedSide & { readonly values: Values }> {
   const spec = parseRunSpec(text);
   if (spec.kind === "goldens") {
     const arrays = await readNpz(new Uint8Array(readFileSync(spec.file)));
@@ -62,7 +66,11 @@ export async function openSide(text: string, args: Arguments, other?: OpenedSide
   const held = isCase ? await readCase(new Uint8Array(readFileSync(spec.file)), spec.file) : undefined;
   // One file is one program: its runs are compared node by node.
   const model = other?.spec.file === spec.file ? other.model : held === undefined ? await load(spec.file) : await modelOf(held.program);
-  const given = other?.values ?? (held === undefined ? await valuesOf(args, model) : { positional: [], named: Object.fromEntries((held.program.inputs ?? []).map((input, i) => [input.name, held.inputs[i] ?? null] as const)) });
+  const given =
+    other?.values ??
+    (held === undefined
+      ? await valuesOf(args, model)
+      : { positional: [], named: Object.fromEntries((held.program.inputs ?? []).map((input, i) => [input.name, held.inputs[i] ?? null] as const)) });
   const backend = spec.backend === "cpu" ? cpu() : await makeBackend(spec.backend);
   const seed = spec.options.get("seed");
   const session = await model.session({ backend, plan: false, ...(seed === undefined ? {} : { seed: BigInt(seed) }) });

@@ -204,6 +204,13 @@ function prepareOnnx(sample: Sample): Prepared {
   return { bound, args, places: args.map((datum, i) => ({ name: String(i), datum })) };
 }
 
+/** A sample's op as a node with its meaning and arguments, for whoever runs it otherwise. */
+export function callOf(sample: Sample): { readonly node: Node; readonly bound: BoundOp; readonly args: readonly Datum[] } {
+  const { bound, args } = isOnnx(sample) ? prepareOnnx(sample) : prepareTorch(sample);
+  const node: Node = { op: sample.op, operands: [], attributes: {}, results: [], blocks: [], schema: isOnnx(sample) ? undefined : torchSchema(sample.op) };
+  return { node, bound, args };
+}
+
 /** Tensor arguments by place: `0`, `name`, `2.1` for the second of a list. */
 function tensorsIn(prepared: Prepared): Map<string, Tensor> {
   const found = new Map<string, Tensor>();

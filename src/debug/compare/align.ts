@@ -42,7 +42,12 @@ export interface Alignment {
 /** Values whose numbers depend on the run's inputs; what is worked out from weights alone is a constant. */
 export function dependentValues(tape: Tape): Spot[] {
   // Named values without a history may all be of interest.
-  if (tape.recorded === true && tape.inputs.length === 0) return tape.executions.flatMap((execution) => tensorsIn(execution.outs).map((tensor, output) => ({ execution, output, tensor })).filter((spot) => isFloat(spot.tensor.dtype) && spot.tensor.numel > 0));
+  if (tape.recorded === true && tape.inputs.length === 0)
+    return tape.executions.flatMap((execution) =>
+      tensorsIn(execution.outs)
+        .map((tensor, output) => ({ execution, output, tensor }))
+        .filter((spot) => isFloat(spot.tensor.dtype) && spot.tensor.numel > 0),
+    );
   const tainted = new Set<number>();
   const id = (t: Tensor): number => tape.origin(t)?.storage ?? -1;
   for (const t of tape.inputs) tainted.add(id(t));

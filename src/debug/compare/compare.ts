@@ -151,7 +151,8 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
       allowed,
       gain,
       inputsBad,
-      judge: options.judge === "f64" && wanted && a.recorded !== true ? await againstDouble(a, execution, references, isolatedValues, judge, options) : undefined,
+      judge:
+        options.judge === "f64" && wanted && a.recorded !== true ? await againstDouble(a, execution, references, isolatedValues, judge, options) : undefined,
     };
     judged.push(one);
     if (!wanted) continue;
@@ -168,7 +169,13 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
       gain,
       verdict,
       problem: isolated?.problem,
-      detail: verdict === "source" || verdict === "masked" ? await detailOf(a, one, isolated, { ...options, hypotheses: options.hypotheses !== false && rows.filter((row) => row.verdict === "source").length < TRIED }) : undefined,
+      detail:
+        verdict === "source" || verdict === "masked"
+          ? await detailOf(a, one, isolated, {
+              ...options,
+              hypotheses: options.hypotheses !== false && rows.filter((row) => row.verdict === "source").length < TRIED,
+            })
+          : undefined,
       judge: one.judge,
       override: isolated?.override,
     });
@@ -247,7 +254,9 @@ async function detailOf(a: Tape, one: Judged, isolated: Judgement | undefined, o
   const [reference, value] = [one.references[at], one.isolatedValues?.[at]];
   const shape = reference?.shape ?? [];
   const looksLike =
-    options.hypotheses === false || a.recorded === true || reference === undefined || value === undefined ? [] : await lookAlikes(a, one.execution, at, value, options);
+    options.hypotheses === false || a.recorded === true || reference === undefined || value === undefined
+      ? []
+      : await lookAlikes(a, one.execution, at, value, options);
   return {
     metrics: reference === undefined || value === undefined ? undefined : metricsOf(reference, value),
     violations: isolated?.count ?? 0,

@@ -71,7 +71,7 @@ const ROWS: Readonly<Record<Exclude<OpClass, "general">, readonly string[]>> = {
     upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa upsample_nearest1d upsample_nearest2d upsample_nearest3d
     grid_sampler grid_sampler_2d grid_sampler_3d interpolate affine_grid_generator roi_align ps_roi_align roi_pool
     Resize Upsample GridSample AffineGrid RoiAlign`),
-  recurrent: words("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell LSTM GRU RNN"),
+  recurrent: words("lstm gru rnn_tanh rnn_relu quantized_lstm quantized_gru lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell LSTM GRU RNN"),
   quantised: words(`
     quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic fake_quantize_per_tensor_affine fake_quantize_per_channel_affine
     QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul QLinearAdd QLinearMul QLinearSigmoid QLinearAveragePool QLinearGlobalAveragePool QLinearLeakyRelu QLinearConcat QLinearSoftmax`),
@@ -114,6 +114,8 @@ export const DIVIDES: ReadonlySet<string> = new Set(
 export const SIGMOIDS: ReadonlySet<string> = new Set(words("sigmoid sigmoid_ log_sigmoid Sigmoid special_expit"));
 export const LOGARITHMS: ReadonlySet<string> = new Set(words("log log2 log10 log1p logit lgamma Log"));
 export const SOFT: ReadonlySet<string> = new Set(words("softplus elu selu celu Softplus Elu Selu Celu"));
+/** Logarithms of 1 + exp(x), of either sign of x. */
+export const LOG1P: ReadonlySet<string> = new Set(words("softplus log_sigmoid Softplus logaddexp logaddexp2"));
 /** Sums of terms of one sign, whose result is its own measure of them. */
 export const POSITIVE_SUMS: ReadonlySet<string> = new Set(
   words(`

@@ -4,6 +4,7 @@
  */
 
 import type { Datum } from "../../ir/datum.ts";
+import type { Node, Program } from "../../ir/graph.ts";
 import type { BoundOp } from "../../ops/registry.ts";
 import type { Backend } from "../../prims/backend.ts";
 import type { Context } from "../../prims/context.ts";
@@ -271,4 +272,40 @@ export async function rerun(tape: Tape, options: Rerun): Promise<Tape> {
   );
   replay.dispose();
   return { ...tape, executions, outputs, origin: (t) => origins.get(t) ?? tape.origin(t) };
+}
+
+/** One call of an op on a backend, as a tape. @throws what the op raises */
+export async function tapeOfCall(
+  program: Program,
+  node: Node,
+  bound: BoundOp,
+  args: readonly Datum[],
+  options: Pick<ReplayOptions, "backend" | "cpu">,
+  generator: GeneratorState,
+): Promise<Tape> {
+  const freezer = new Freezer();
+  const executor = new Executor({ ...options, generator });
+  const frozen = args.map((a) => freezer.datum(a));
+  const given = tensorsIn(args);
+  const versions = given.map((t) => t.storage.version);
+  const outs = await runBound(bound, executor, args);
+  if (executor.pending !== undefined) await executor.pending;
+  for (const t of tensorsIn([...outs, ...args])) {
+    const wait = t.storage.sync();
+    if (wait instanceof Promise) await wait;
+  }
+  const after = tensorsIn(outs);
+  const writes = given.filter((t, i) => t.storage.version !== versions[i] && !after.includes(t)).map((t) => freezer.tensor(t));
+  const execution: Execution = {
+    index: 0,
+    node,
+    nth: 0,
+    module: "",
+    bound,
+    args: frozen,
+    outs: outs.map((o) => freezer.datum(o, 0)),
+    writes,
+    generator: undefined,
+  };
+  return { program, executions: [execution], inputs: tensorsIn(frozen), outputs: execution.outs, bytes: freezer.bytes, origin: freezer.origin };
 }

@@ -48,10 +48,11 @@ function common(a: readonly string[], b: readonly string[]): (readonly [number, 
   const lengths = new Uint32Array((rows + 1) * (columns + 1));
   const at = (i: number, j: number): number => lengths[i * (columns + 1) + j] ?? 0;
   for (let i = rows - 1; i >= 0; i--) {
-    for (let j = columns - 1; j >= 0; j--) lengths[i * (columns + 1) + j] = a[from + i] === b[from + j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+    for (let j = columns - 1; j >= 0; j--)
+      lengths[i * (columns + 1) + j] = a[from + i] === b[from + j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
   }
   const middle: (readonly [number, number])[] = [];
-  for (let i = 0, j = 0; i < rows && j < columns; ) {
+  for (let i = 0, j = 0; i < rows && j < columns;) {
     if (a[from + i] === b[from + j]) middle.push([from + i++, from + j++]);
     else if (at(i + 1, j) >= at(i, j + 1)) i++;
     else j++;
@@ -116,8 +117,12 @@ export function diffGraphs(a: Program, b: Program): GraphDiff {
     if (Object.keys(attributes).length === 0) same++;
     else nodes.push({ kind: "changed", op: x.op, module: x.module ?? "", a: x.id, b: y.id, attributes });
   }
-  left.forEach((node, i) => void (pairedA.has(i) || nodes.push({ kind: "missing", op: node.op, module: node.module ?? "", a: node.id, b: undefined, attributes: {} })));
-  right.forEach((node, j) => void (pairedB.has(j) || nodes.push({ kind: "added", op: node.op, module: node.module ?? "", a: undefined, b: node.id, attributes: {} })));
+  left.forEach(
+    (node, i) => void (pairedA.has(i) || nodes.push({ kind: "missing", op: node.op, module: node.module ?? "", a: node.id, b: undefined, attributes: {} })),
+  );
+  right.forEach(
+    (node, j) => void (pairedB.has(j) || nodes.push({ kind: "added", op: node.op, module: node.module ?? "", a: undefined, b: node.id, attributes: {} })),
+  );
   const [weightsA, weightsB] = [tensorsOf(a), tensorsOf(b)];
   const weights: WeightDiff[] = [];
   let equal = 0;
@@ -139,10 +144,22 @@ const SHOWN = 60;
 /** The difference as text. */
 export function diffText(d: GraphDiff): string {
   const lines = [`${d.same.nodes} nodes and ${d.same.weights} weights are the same; ${d.nodes.length} nodes and ${d.weights.length} weights differ`];
-  const rows = d.nodes.slice(0, SHOWN).map((n) => [n.kind === "added" ? "+" : n.kind === "missing" ? "−" : "~", n.a === undefined ? "" : `#${n.a}`, n.b === undefined ? "" : `#${n.b}`, n.op, n.module, Object.entries(n.attributes).map(([name, [x, y]]) => `${name}: ${x} → ${y}`).join(", ")]);
+  const rows = d.nodes.slice(0, SHOWN).map((n) => [
+    n.kind === "added" ? "+" : n.kind === "missing" ? "−" : "~",
+    n.a === undefined ? "" : `#${n.a}`,
+    n.b === undefined ? "" : `#${n.b}`,
+    n.op,
+    n.module,
+    Object.entries(n.attributes)
+      .map(([name, [x, y]]) => `${name}: ${x} → ${y}`)
+      .join(", "),
+  ]);
   if (rows.length > 0) lines.push(textTable([["", "A", "B", "op", "module", "attributes"], ...rows]));
   if (d.nodes.length > SHOWN) lines.push(`… ${d.nodes.length - SHOWN} more`);
-  for (const w of d.weights.slice(0, SHOWN)) lines.push(`${w.kind === "added" ? "+" : w.kind === "missing" ? "−" : "~"} weight ${w.name}: ${w.kind === "content" ? `other content (${w.a ?? ""})` : `${w.a ?? "none"} → ${w.b ?? "none"}`}`);
+  for (const w of d.weights.slice(0, SHOWN))
+    lines.push(
+      `${w.kind === "added" ? "+" : w.kind === "missing" ? "−" : "~"} weight ${w.name}: ${w.kind === "content" ? `other content (${w.a ?? ""})` : `${w.a ?? "none"} → ${w.b ?? "none"}`}`,
+    );
   if (d.weights.length > SHOWN) lines.push(`… ${d.weights.length - SHOWN} more weights`);
   return lines.join("\n");
 }

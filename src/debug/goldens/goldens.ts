@@ -35,7 +35,8 @@ function indexOf(arrays: ReadonlyMap<string, Tensor>): GoldenIndex {
     return { format: "names", ops: [...arrays.keys()].map((name) => ({ op: "golden::value", args: [], outs: [name] })), inputs: [], outputs: [] };
   }
   const json: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.from(bytes as Iterable<number>)));
-  if (typeof json !== "object" || json === null || !("format" in json) || json.format !== "opwise.goldens/1") throw new OpwiseError("unsupported-format", "the goldens have another version", { wanted: "opwise.goldens/1" });
+  if (typeof json !== "object" || json === null || !("format" in json) || json.format !== "opwise.goldens/1")
+    throw new OpwiseError("unsupported-format", "the goldens have another version", { wanted: "opwise.goldens/1" });
   return json as unknown as GoldenIndex; // the format says so
 }
 
@@ -57,13 +58,36 @@ export function tapeOfGoldens(arrays: ReadonlyMap<string, Tensor>, name: string)
     const node: Node = { op: opName(op.op), operands: [], attributes: {}, results, blocks: [], name: index.format === "names" ? op.outs[0] : undefined };
     nodes.push(node);
     counts.set(node.op, (counts.get(node.op) ?? 0) + 1);
-    return { index: at, node, nth: 0, module: "", bound: RECORDED_ELSEWHERE, args: op.args.map((a) => tensorOf(a) ?? null), outs, writes: [], generator: undefined };
+    return {
+      index: at,
+      node,
+      nth: 0,
+      module: "",
+      bound: RECORDED_ELSEWHERE,
+      args: op.args.map((a) => tensorOf(a) ?? null),
+      outs,
+      writes: [],
+      generator: undefined,
+    };
   });
   const body: Block = { inputs: [], nodes, outputs: [] };
   const program: Program = {
-    format: "torchscript", version: index.torch === undefined ? "goldens" : `torch ${index.torch}`, name, classes: new Map(), functions: new Map(), extra: new Map(),
+    format: "torchscript",
+    version: index.torch === undefined ? "goldens" : `torch ${index.torch}`,
+    name,
+    classes: new Map(),
+    functions: new Map(),
+    extra: new Map(),
     main: { name: "forward", params: [], returns: T.None, graph: () => body },
   };
   const outputs = index.outputs.map(tensorOf).filter((t) => t !== undefined);
-  return { program, executions, inputs, outputs, bytes: [...arrays.values()].reduce((sum, t) => sum + t.nbytes, 0), origin: (t) => origins.get(t), recorded: true };
+  return {
+    program,
+    executions,
+    inputs,
+    outputs,
+    bytes: [...arrays.values()].reduce((sum, t) => sum + t.nbytes, 0),
+    origin: (t) => origins.get(t),
+    recorded: true,
+  };
 }

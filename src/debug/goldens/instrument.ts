@@ -16,7 +16,12 @@ export interface Probe {
 
 export interface Instrumented {
   readonly probes: readonly Probe[];
-  readonly manifest: { readonly format: "opwise.probe/1"; readonly model: string; readonly outputs: readonly string[]; readonly probes: readonly { readonly file: string; readonly values: readonly string[] }[] };
+  readonly manifest: {
+    readonly format: "opwise.probe/1";
+    readonly model: string;
+    readonly outputs: readonly string[];
+    readonly probes: readonly { readonly file: string; readonly values: readonly string[] }[];
+  };
   /** Python text: runs the probes with ONNX Runtime, checks that the model's own outputs did not change, and writes the values as goldens. */
   readonly script: string;
 }
@@ -40,7 +45,16 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
  * the script checks the model's own.
  * @throws bad-argument where nothing is chosen
  */
-export function instrument(model: Uint8Array, choice: { readonly stem: string; readonly file: string; readonly values: readonly string[]; readonly outputs: readonly string[]; readonly batch?: number | undefined }): Instrumented {
+export function instrument(
+  model: Uint8Array,
+  choice: {
+    readonly stem: string;
+    readonly file: string;
+    readonly values: readonly string[];
+    readonly outputs: readonly string[];
+    readonly batch?: number | undefined;
+  },
+): Instrumented {
   const { stem, values, outputs } = choice;
   const wanted = values.filter((name) => !outputs.includes(name));
   if (wanted.length === 0) throw new OpwiseError("bad-argument", "no value is chosen that the model does not give already");

@@ -45,7 +45,11 @@ export interface BisectOptions {
  * The smallest set of suspects whose mending makes the run right. `right(mended)`: runs with these mended and all others as they are.
  * @returns undefined where not even all of them mended make it right
  */
-export async function bisect<S extends Suspect>(suspects: readonly S[], right: (mended: readonly S[]) => Promise<boolean>, options: BisectOptions = {}): Promise<Bisection<S> | undefined> {
+export async function bisect<S extends Suspect>(
+  suspects: readonly S[],
+  right: (mended: readonly S[]) => Promise<boolean>,
+  options: BisectOptions = {},
+): Promise<Bisection<S> | undefined> {
   const numbers = new Map(suspects.map((s, i) => [s, i] as const));
   const key = (mended: readonly number[]): string => [...mended].sort((a, b) => a - b).join();
   const known = new Map((options.replay ?? []).map((one) => [key(one.mended), one.right] as const));
@@ -98,7 +102,9 @@ export async function bisectNodes(tape: Tape, options: OverNodes & BisectOptions
     async (mended) => {
       const onA = new Set(mended.map((s) => s.execution));
       const run = await rerun(tape, {
-        backend: options.backendA, cpu: options.cpu, again: (e) => !onA.has(e),
+        backend: options.backendA,
+        cpu: options.cpu,
+        again: (e) => !onA.has(e),
         backendOf: (e) => (onA.has(e) ? options.backendA : options.backendB),
         boundOf: (e) => (onA.has(e) ? e.bound : (options.boundB?.(e) ?? e.bound)),
       });
@@ -109,12 +115,19 @@ export async function bisectNodes(tape: Tape, options: OverNodes & BisectOptions
 }
 
 /** Which nodes have to stay in their own precision for the run in a narrower one to be right. Results are rounded to `dtype` node by node. */
-export async function bisectPrecision(tape: Tape, dtype: "float16" | "bfloat16", options: OverNodes & BisectOptions): Promise<Bisection<NodeSuspect> | undefined> {
+export async function bisectPrecision(
+  tape: Tape,
+  dtype: "float16" | "bfloat16",
+  options: OverNodes & BisectOptions,
+): Promise<Bisection<NodeSuspect> | undefined> {
   const format = codec(dtype);
   const round = (t: Tensor): Tensor => {
     if (t.dtype !== "float32" || format === undefined) return t;
     const out = Tensor.zeros(t.shape, t.dtype);
-    writeNumbers(out, Float64Array.from(numbersOf(t), (x) => format.decode(format.encode(x))));
+    writeNumbers(
+      out,
+      Float64Array.from(numbersOf(t), (x) => format.decode(format.encode(x))),
+    );
     return out;
   };
   const narrow = (bound: BoundOp): BoundOp => ({
@@ -132,7 +145,12 @@ export async function bisectPrecision(tape: Tape, dtype: "float16" | "bfloat16",
     suspects,
     async (mended) => {
       const wide = new Set(mended.map((s) => s.execution));
-      const run = await rerun(tape, { backend: options.backendA, cpu: options.cpu, again: (e) => !wide.has(e), boundOf: (e) => (wide.has(e) ? e.bound : narrow(e.bound)) });
+      const run = await rerun(tape, {
+        backend: options.backendA,
+        cpu: options.cpu,
+        again: (e) => !wide.has(e),
+        boundOf: (e) => (wide.has(e) ? e.bound : narrow(e.bound)),
+      });
       return isRight(tape, run.outputs, options);
     },
     options,
@@ -157,7 +175,10 @@ function withoutRegions(ctx: Context, names: ReadonlySet<string>): Context {
 export async function bisectComposites(tape: Tape, options: OverNodes & BisectOptions): Promise<Bisection<Suspect> | undefined> {
   const seen = new Set<string>();
   const onB = { backend: options.backendB, cpu: options.cpu, boundOf: options.boundB };
-  const watched = (ctx: Context): Context => ({ ...withoutRegions(ctx, new Set()), region: (region, body) => void (seen.add(region.name), ctx.region(region, body)) });
+  const watched = (ctx: Context): Context => ({
+    ...withoutRegions(ctx, new Set()),
+    region: (region, body) => (seen.add(region.name), ctx.region(region, body)),
+  });
   await rerun(tape, { ...onB, contextOf: (_, ctx) => watched(ctx) });
   const suspects = [...seen].sort().map((name) => ({ name }));
   return bisect(
@@ -177,6 +198,9 @@ export function bisectionText(b: Bisection<Suspect> | undefined, what: string, m
   if (b.guilty.length === 0) return `the outputs are right: no ${what} is guilty (${b.tests} tests)`;
   const names = b.guilty.map((s) => s.name).join(", ");
   const together = b.guilty.length === 1 ? names : `{${names}} together`;
-  const alone = b.guilty.length === 1 ? "" : ` (each alone: ${b.alone.every((wrong) => !wrong) ? "ok" : b.alone.every((wrong) => wrong) ? "wrong" : b.guilty.map((s, i) => `${s.name} ${b.alone[i] === true ? "wrong" : "ok"}`).join(", ")})`;
+  const alone =
+    b.guilty.length === 1
+      ? ""
+      : ` (each alone: ${b.alone.every((wrong) => !wrong) ? "ok" : b.alone.every((wrong) => wrong) ? "wrong" : b.guilty.map((s, i) => `${s.name} ${b.alone[i] === true ? "wrong" : "ok"}`).join(", ")})`;
   return `${b.guilty.length} of ${b.suspects} ${what}s ${mend}: ${together}${alone}; ${b.tests} tests${b.stopped ? ", stopped by their limit" : ""}`;
 }

@@ -25,7 +25,11 @@ export interface CaseCheck {
 }
 
 /** Runs a case on both backends. `sessionOf` makes a session of the case's program. @throws as reading and running do */
-export async function checkCase(file: CaseFile | Uint8Array, sessionOf: (one: CaseFile, backend: Backend) => Promise<Session>, options: CheckOptions): Promise<CaseCheck> {
+export async function checkCase(
+  file: CaseFile | Uint8Array,
+  sessionOf: (one: CaseFile, backend: Backend) => Promise<Session>,
+  options: CheckOptions,
+): Promise<CaseCheck> {
   const one = file instanceof Uint8Array ? await readCase(file) : file;
   const tapeOn = async (backend: Backend): Promise<Awaited<ReturnType<typeof record>>> => {
     const session = await sessionOf(one, backend);

@@ -18,13 +18,13 @@ export async function ddmin<M>(all: readonly M[], holds: (members: readonly M[])
   const known = new Map<string, boolean>();
   const numbers = new Map(all.map((m, i) => [m, i] as const));
   let tests = 0;
-  let stopped = false;
+  const limit = { stopped: false };
   const test = async (members: readonly M[]): Promise<boolean> => {
     const key = members.map((m) => numbers.get(m)).join();
     const before = known.get(key);
     if (before !== undefined) return before;
     if (tests >= most) {
-      stopped = true;
+      limit.stopped = true;
       return false;
     }
     tests++;
@@ -34,7 +34,7 @@ export async function ddmin<M>(all: readonly M[], holds: (members: readonly M[])
   };
   let current = [...all];
   let parts = 2;
-  while (current.length > 1 && !stopped) {
+  while (current.length > 1 && !limit.stopped) {
     const size = Math.ceil(current.length / parts);
     const chunks = Array.from({ length: Math.ceil(current.length / size) }, (_, i) => current.slice(i * size, (i + 1) * size));
     let next: M[] | undefined;
@@ -58,5 +58,5 @@ export async function ddmin<M>(all: readonly M[], holds: (members: readonly M[])
     else parts = Math.min(current.length, parts * 2);
   }
   if (current.length === 1 && (await test([]))) current = [];
-  return { members: current, tests, stopped };
+  return { members: current, tests, stopped: limit.stopped };
 }

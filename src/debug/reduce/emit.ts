@@ -10,7 +10,8 @@ function python(value: Datum, names: ReadonlyMap<Tensor, string>): string {
   if (value === null) return "None";
   if (value instanceof Tensor) return names.get(value) ?? "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "number" || typeof value === "bigint") return value === Infinity ? 'float("inf")' : value === -Infinity ? '-float("inf")' : Number.isNaN(value) ? 'float("nan")' : String(value);
+  if (typeof value === "number" || typeof value === "bigint")
+    return value === Infinity ? 'float("inf")' : value === -Infinity ? '-float("inf")' : Number.isNaN(value) ? 'float("nan")' : String(value);
   if (typeof value === "string") return JSON.stringify(value);
   switch (value.kind) {
     case "list":
@@ -32,9 +33,19 @@ function python(value: Datum, names: ReadonlyMap<Tensor, string>): string {
 
 /** A script for the real PyTorch that runs the steps on the case's inputs and compares with what is expected. TorchScript cases only. @throws unsupported-format */
 export function caseAsPython(one: Case, file: string): string {
-  if (one.steps.some((step) => step.node.schema === undefined)) throw new OpwiseError("unsupported-format", "an ONNX case has no PyTorch script", { wanted: "a case of TorchScript ops" });
+  if (one.steps.some((step) => step.node.schema === undefined))
+    throw new OpwiseError("unsupported-format", "an ONNX case has no PyTorch script", { wanted: "a case of TorchScript ops" });
   const names = new Map<Tensor, string>([...programOf(one, file).names]);
-  const lines = ["import io, sys, zipfile", "import numpy as np", "import torch", "", `case = zipfile.ZipFile(sys.argv[1] if len(sys.argv) > 1 else ${JSON.stringify(file)})`, "def array(name):", "    return torch.from_numpy(np.load(io.BytesIO(case.read(name))))", ""];
+  const lines = [
+    "import io, sys, zipfile",
+    "import numpy as np",
+    "import torch",
+    "",
+    `case = zipfile.ZipFile(sys.argv[1] if len(sys.argv) > 1 else ${JSON.stringify(file)})`,
+    "def array(name):",
+    "    return torch.from_numpy(np.load(io.BytesIO(case.read(name))))",
+    "",
+  ];
   for (const name of names.values()) lines.push(`${name} = array("inputs/${name}.npy")`);
   let count = 0;
   let result = "None";
@@ -50,11 +61,18 @@ export function caseAsPython(one: Case, file: string): string {
     lines.push(`${result} = torch.ops.${namespace}.${name}.${overload}(${args.join(", ")})`);
     step.outs.forEach((out, i) => {
       if (out instanceof Tensor) names.set(out, step.outs.length === 1 ? result : `${result}[${i}]`);
-      else if (typeof out === "object" && out !== null && (out.kind === "list" || out.kind === "tuple")) out.items.forEach((item, k) => void (item instanceof Tensor && names.set(item, `${result}[${k}]`)));
+      else if (typeof out === "object" && out !== null && (out.kind === "list" || out.kind === "tuple"))
+        out.items.forEach((item, k) => void (item instanceof Tensor && names.set(item, `${result}[${k}]`)));
     });
   }
   const outs = one.steps.at(-1)?.outs.length ?? 1;
-  lines.push(`got = ${result}${outs > 1 ? `[${one.output}]` : ""}`, 'want = array("expected.npy")', "error = (got.double() - want.double()).abs().max().item()", 'print(f"largest difference from the reference side: {error:.3e}")', "");
+  lines.push(
+    `got = ${result}${outs > 1 ? `[${one.output}]` : ""}`,
+    'want = array("expected.npy")',
+    "error = (got.double() - want.double()).abs().max().item()",
+    'print(f"largest difference from the reference side: {error:.3e}")',
+    "",
+  );
   return lines.join("\n");
 }
 

@@ -113,7 +113,7 @@ async function executionOf(one: Case, last: CaseStep, cpu: Backend): Promise<Exe
   }
   const value = (datum: Datum): Datum => {
     if (datum instanceof Tensor) return given.get(datum) ?? datum;
-    if (typeof datum === "object" && datum !== null && datum.kind === "list") return makeList(datum.elem, datum.items.map(value));
+    if (typeof datum === "object" && datum?.kind === "list") return makeList(datum.elem, datum.items.map(value));
     return datum;
   };
   return { index: 0, node: last.node, nth: 0, module: "", bound: last.bound, args: last.args.map(value), outs: last.outs, writes: [], generator: undefined };
