@@ -86,3 +86,8 @@ test("a report allows exactly what stands in it", async () => {
   expect(html).toContain('data-trace="a&quot;b&lt;c.opwtrace">AQID<');
   expect(html).toContain('"$&"');
 });
+
+test("a report refuses traces that no browser would open", async () => {
+  const huge = { name: "huge.opwtrace", bytes: { length: 400 * 2 ** 20 } as unknown as Uint8Array }; // its length is all that is looked at
+  await expect(reportHtml({ html: "", style: "", script: "", layout: "" }, [huge])).rejects.toMatchObject({ code: "limit-exceeded" });
+});

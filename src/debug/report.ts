@@ -1,5 +1,7 @@
 /** `report`: the page and its traces as one HTML file that needs no server and no network (F18). */
 
+import { OpwiseError } from "../tensor/error.ts";
+
 /** The page's built files as text. */
 export interface PageText {
   readonly html: string;
@@ -36,6 +38,9 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
+/** Bytes of traces that one file of text can hold, and a browser open. */
+const MAX_TRACE_BYTES = 300 * 2 ** 20;
+
 async function hashOf(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return `'sha256-${base64(new Uint8Array(digest))}'`;
@@ -44,8 +49,17 @@ async function hashOf(text: string): Promise<string> {
 /**
  * One HTML file with the page and up to two traces in it, and the JSON of `opwise compare` where there is one. Its policy allows exactly the script and style that it holds, workers made of them, and no
  * connection of any kind.
+ * @throws limit-exceeded for more than 300 MiB of traces
  */
 export async function reportHtml(page: PageText, traces: readonly ReportTrace[], comparison?: string): Promise<string> {
+  const total = traces.reduce((sum, trace) => sum + trace.bytes.length, 0);
+  if (total > MAX_TRACE_BYTES) {
+    throw new OpwiseError("limit-exceeded", "the traces are too large for one file", {
+      wanted: `at most ${MAX_TRACE_BYTES} bytes`,
+      got: `${total}`,
+      hint: "`--no-values` leaves out the numbers; `opwise view` reads traces of any size",
+    });
+  }
   const script = inScript(page.script);
   const policy = `default-src 'none'; script-src ${await hashOf(script)}; style-src ${await hashOf(page.style)}; img-src data: blob:; worker-src blob:; base-uri 'none'; form-action 'none'`;
   const data = traces.map(({ name, bytes }) => `<script type="application/octet-stream" data-trace="${inAttribute(name)}">${base64(bytes)}</script>`);

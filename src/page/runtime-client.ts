@@ -53,17 +53,23 @@ export function openModel(model: Given, beside: readonly Given[], inputs: readon
   wanted.value = undefined;
   taker = onRun;
   busy.value = `loading the runtime`;
-  worker = startWorker("runtime");
+  const missing = (): void => {
+    busy.value = undefined;
+    failure.value = "this page cannot run models: it was made without the runtime. `opwise view` serves the whole page";
+  };
+  try {
+    worker = startWorker("runtime");
+  } catch {
+    missing(); // a page that was opened as a file may start no worker of another file
+    return;
+  }
   worker.addEventListener("message", (event: MessageEvent<FromRuntime>) => {
     take(event.data).catch((error: unknown) => {
       busy.value = undefined;
       failure.value = error instanceof Error ? error.message : String(error);
     });
   });
-  worker.addEventListener("error", () => {
-    busy.value = undefined;
-    failure.value = "this page cannot run models: it was made without the runtime";
-  });
+  worker.addEventListener("error", missing);
   tell({ kind: "open", model, beside, inputs });
 }
 

@@ -271,6 +271,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the debugger's page", () => {
     expect(page.workers()).toHaveLength(1);
     expect(requests.filter((url) => !/^(?:file|blob|data):/.test(url))).toEqual([]);
     expect(complaints).toEqual([]);
+    // It has no runtime, and says so.
+    await page.locator("input[type=file]").first().setInputFiles(join(ROOT, "examples/shapes/model.pt"));
+    await page.locator("[role=alert]", { hasText: "made without the runtime" }).waitFor();
   });
 
   describe.each(["dark", "light"] as const)("in %s", (colorScheme) => {
