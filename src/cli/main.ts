@@ -43,7 +43,7 @@ const USAGE = `usage:
                [--history 512MB] [--json]
                                    steps a run forward and back; \`help\` there lists its commands
   opwise why MODEL[@BACKEND] 'output[0,5]'|'%y1[0,5]' -i FILE... [--depth N] [--json]
-                                   the elements that one number was made from, with their shares
+                                   the elements that one number was made from, with their shares; why MODEL --dead: ops that no output needs
   opwise whatif MODEL[@BACKEND] -i FILE... [--set '%h[:,3]=0'] [--dtype 'encoder.**=bf16'] [--backend '#37=wasm'] [--attr '#112.eps=0.1'] [--skip '#50']
                [--sweep dtype=f16,bf16,int8 --over SELECTOR] [--json]
                                    what the outputs are with that changed; or each node in each precision, the most damage first
@@ -151,7 +151,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case "debug":
       return (await import("./debug.ts")).debug(parseArguments(rest, { flags: [...RUN_FLAGS, "batch"], options: [...RUN_OPTIONS, "init", "history"], repeated: ["input", "break", "catch", "ex"] }));
     case "why":
-      return (await import("./why.ts")).why(parseArguments(rest, { flags: RUN_FLAGS, options: [...RUN_OPTIONS, "depth"], repeated: ["input"], words: 1 }));
+      return (await import("./why.ts")).why(parseArguments(rest, { flags: [...RUN_FLAGS, "dead"], options: [...RUN_OPTIONS, "depth"], repeated: ["input"], words: 1 }));
     case "whatif":
       return (await import("./whatif.ts")).whatif(parseArguments(rest, { flags: RUN_FLAGS, options: ["method", "program", "seed", "sweep", "over"], repeated: ["input", "set", "backend", "dtype", "attr", "skip"] }));
     case "dap":

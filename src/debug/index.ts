@@ -118,6 +118,7 @@ export { type HistoryFacts } from "./history.ts";
 export { type Birth, findNonFinite, type NodeExecution, type NonFiniteOptions, type NonFiniteReport, type Warning } from "./non-finite.ts";
 export { type Cause, type CauseKind } from "./non-finite-cause.ts";
 export { isHarmful, nonFiniteText } from "./non-finite-text.ts";
+export { type DeadNode, deadNodes, deadText } from "./dead-code.ts";
 export { type Explanation, type Term, why, whyOf, whyText } from "./why.ts";
 export { type Change, type OutputChange, sweep, type SweepRow, whatIf, type WhatIfOptions, type WhatIfReport } from "./what-if.ts";
 export { sweepText, whatIfText } from "./what-if-text.ts";

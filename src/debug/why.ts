@@ -181,12 +181,17 @@ async function lookInside(debug: Debugger, spot: Spot, time: number): Promise<In
   const recorded: Recorded[] = [];
   const before = executor.inspector;
   let operands: readonly View[] = [];
+  /** Storages of which `operands` have copies, because the call writes them. */
+  const originals = new Map<Storage, Storage>();
   executor.inspector = {
     before: (what) => {
       const written = new Set(what.results.map((r) => r.storage));
-      operands = what.operands.map((view) =>
-        written.has(view.storage) && hostHas(view.storage) ? { ...keep(view), storage: copyOfStorage(view.storage) } : keep(view),
-      );
+      operands = what.operands.map((view) => {
+        if (!written.has(view.storage) || !hostHas(view.storage)) return keep(view);
+        const copy = copyOfStorage(view.storage);
+        originals.set(copy, view.storage);
+        return { ...keep(view), storage: copy };
+      });
     },
     after: (what) => void recorded.push({ what: { ...what, results: what.results.map(keep) }, operands }),
     body: () => undefined,
@@ -203,7 +208,7 @@ async function lookInside(debug: Debugger, spot: Spot, time: number): Promise<In
           names.set(tensor.storage, operand === undefined ? known : [...known, { name: debug.names.of(operand), view: tensor }]);
         }
       });
-      result = follow(debug, recorded, storage, spot, names);
+      result = follow(debug, recorded, storage, spot, names, originals);
     });
   } finally {
     executor.inspector = before;
@@ -227,6 +232,7 @@ function follow(
   storage: Storage,
   spot: Spot,
   names: ReadonlyMap<Storage, readonly { readonly name: string; readonly view: View }[]>,
+  originals: ReadonlyMap<Storage, Storage>,
 ): Inside {
   const host = debug.session.executor.host;
   const calls: string[] = [];
@@ -255,7 +261,7 @@ function follow(
       for (const s of found.sources) {
         // A part of a part is in proportion, as it is for everything linear.
         const part = s.share === undefined || share === undefined ? undefined : value === 0 || !Number.isFinite(value) ? s.share : s.share * (share / value);
-        walk(s.view.storage, offsetOf(s.view, s.index), i, part, {
+        walk(originals.get(s.view.storage) ?? s.view.storage, offsetOf(s.view, s.index), i, part, {
           view: s.view,
           offset: offsetOf(s.view, s.index),
           index: s.index,
@@ -278,7 +284,7 @@ function follow(
   /** The element in the view that the op was given. */
   const named = (view: View, index: readonly number[]): { readonly name: string; readonly index: readonly number[] } => {
     const offset = offsetOf(view, index);
-    for (const { name, view: given } of names.get(view.storage) ?? []) {
+    for (const { name, view: given } of names.get(originals.get(view.storage) ?? view.storage) ?? []) {
       const at = indexInView(given, offset);
       if (at !== undefined) return { name, index: at };
     }
@@ -289,14 +295,14 @@ function follow(
     .map((leaf) => {
       const { name, index } = named(leaf.view, leaf.index);
       const factor = leaf.factor === undefined ? undefined : { ...named(leaf.factor.view, leaf.factor.index), value: leaf.factor.value };
-      const isKnown = names.has(leaf.view.storage);
+      const real = originals.get(leaf.view.storage) ?? leaf.view.storage;
       return {
         name,
         index,
         value: leaf.value,
         share: leaf.share,
         factor,
-        storage: isKnown ? debug.writes.idOf(leaf.view.storage) : undefined,
+        storage: names.has(real) ? debug.writes.idOf(real) : undefined,
         offset: leaf.offset,
         dtype: leaf.view.dtype,
       };
