@@ -392,6 +392,8 @@ function spellOut(x: Exporter, name: string, bound: BoundOp, args: readonly Datu
   x.note(name);
   return settle(x, results, context, stands);
 }
+/** Ops that read a factorisation's state only to raise where it failed. */
+const CHECKED = /^aten::(linalg_(inv|solve|solve_ex|cholesky|lu_factor|tensorsolve|tensorinv|ldl_factor)|cholesky|inverse|cholesky_solve)$/;
 /** An op that reads known tensors only may go on. */
 function spellReading(
   x: Exporter,
@@ -411,6 +413,11 @@ function spellReading(
     if (wanted instanceof Promise) return refuse("the op waits for a file");
     const source = [...stands].find(([, m]) => m.tensor.storage === wanted.storage)?.[0];
     const known = source === undefined ? undefined : x.knownOf(source);
+    if (known === undefined && source === undefined && CHECKED.test(name) && wanted.dtype === "int32") {
+      // What tells whether the factorisation failed: that is checked where the graph runs, and zeros are gone on with.
+      addCheck(x, x.op("Equal", [context.read(wanted), x.g.scalar(0, "int32")], {}, "bool"));
+      continue;
+    }
     if (known === undefined) return refuse(`\`${name}\` goes on by the values of a tensor`);
     const plain = Tensor.from(known.data, known.shape, known.dtype);
     wanted.storage.beginHostWrite();

@@ -261,7 +261,9 @@ export class AbstractMachine {
     }
     const places = placesOf([...first.effects, ...second.effects]);
     const sides = [first, second] as const;
-    const patterns: Pattern[] = types.map((_, i) => this.#conditionItself(first.outputs[i], second.outputs[i], cond) ?? this.#joinSides(first.outputs[i], second.outputs[i], cond));
+    const patterns: Pattern[] = types.map(
+      (_, i) => this.#conditionItself(first.outputs[i], second.outputs[i], cond) ?? this.#joinSides(first.outputs[i], second.outputs[i], cond),
+    );
     const placePatterns = places.map((place) => {
       const [a, b] = sides.map((side) => side.states.get(keyOf(place)) ?? freezePlace(x, place));
       return this.#joinSides(a, b, cond);
@@ -297,7 +299,8 @@ export class AbstractMachine {
 
   /** `True if cond else False` is the condition, or its opposite. */
   #conditionItself(a: Frozen | undefined, b: Frozen | undefined, cond: Sym): Pattern | undefined {
-    if (a?.kind !== "number" || b?.kind !== "number" || typeof a.value !== "boolean" || typeof b.value !== "boolean" || a.value === b.value || a.boxed) return undefined;
+    if (a?.kind !== "number" || b?.kind !== "number" || typeof a.value !== "boolean" || typeof b.value !== "boolean" || a.value === b.value || a.boxed)
+      return undefined;
     const { x } = this;
     return { kind: "same", frozen: freeze(x, a.value ? cond : x.number("bool", x.op("Not", [cond.onnx]), cond.hint !== true, cond.roots), T.bool) };
   }

@@ -7,6 +7,7 @@ import type {
   ContractCall,
   ConvolveCall,
   FftCall,
+  LinalgCall,
   MapCall,
   RandomCall,
   ReduceCall,
@@ -30,6 +31,7 @@ import { foldValue, plainFolds, randomValue, scatterElements, sortValue } from "
 import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
 import { refuse } from "./values.ts";
 import { convolveValue } from "./convolutions.ts";
+import { factorise } from "./factorisations.ts";
 
 /** A storage's elements as a value of the graph. Complex numbers are pairs along a further last axis. */
 interface Laid {
@@ -139,7 +141,7 @@ export class WaistContext implements Context {
       case "fft":
         return this.#fft(call);
       case "linalg":
-        return refuse(`a matrix factorisation (${call.name}) has no counterpart in ONNX`);
+        return this.#linalg(call);
       case "host":
         return refuse(`\`${call.name}\` runs on the host alone and has no counterpart in ONNX`);
       default:
@@ -531,6 +533,12 @@ export class WaistContext implements Context {
       out,
       randomValue(this.#g, call, this.#g.ints(out.shape), (v) => this.read(v)),
     );
+  }
+
+  #linalg(call: LinalgCall): void {
+    if ([...call.operands, ...call.results].some((v) => isComplex(v.dtype))) return refuse(`a factorisation of complex matrices (${call.name})`);
+    const values = factorise(this.#g, call, (i) => this.read(call.operands[i] ?? refuse("an operand is missing")));
+    call.results.forEach((view, i) => this.#write(view, reshapeTo(this.#g, values[i] ?? refuse("a result is missing"), view.shape)));
   }
 
   #fft(call: FftCall): void {

@@ -157,7 +157,15 @@ const packSequence: Handler = (call) => {
   const alive = x.op("Greater", [x.op("Unsqueeze", [n, x.g.ints([0])]), x.op("Unsqueeze", [steps, x.g.ints([1])])], {}, "bool");
   const sizes = reduceValue(x.g, "ReduceSum", x.g.cast(alive, "int64"), [1], false);
   // Sorted lengths, as the op wants them: the items of a step are the first ones.
-  addCheck(x, x.op("GreaterOrEqual", [x.op("Slice", [n, x.g.ints([0]), x.g.ints([-1])]), x.op("Slice", [n, x.g.ints([1]), x.g.ints([9223372036854775807n])])], {}, "bool"));
+  addCheck(
+    x,
+    x.op(
+      "GreaterOrEqual",
+      [x.op("Slice", [n, x.g.ints([0]), x.g.ints([-1])]), x.op("Slice", [n, x.g.ints([1]), x.g.ints([9223372036854775807n])])],
+      {},
+      "bool",
+    ),
+  );
   const rows = x.op("GatherND", [value, placesOfRows(call, sizes).places]);
   const tail = input.meta.shape.slice(2);
   return [
@@ -188,7 +196,11 @@ const padSequence: Handler = (call) => {
   let padded = value;
   if (isSym(total) || Number(total) > 0) {
     const more = x.op("Sub", [x.op("Reshape", [x.scalarValue(total, "int64"), x.g.ints([1])]), x.op("Shape", [sizes], {}, "int64")]);
-    padded = x.op("Pad", [value, x.op("Concat", [x.g.ints(Array.from({ length: data.rank + 1 }, () => 0)), more, x.g.ints(Array.from({ length: data.rank }, () => 0))], { axis: 0 }), fill]);
+    padded = x.op("Pad", [
+      value,
+      x.op("Concat", [x.g.ints(Array.from({ length: data.rank + 1 }, () => 0)), more, x.g.ints(Array.from({ length: data.rank }, () => 0))], { axis: 0 }),
+      fill,
+    ]);
   }
   const first = boolArg(call, 2);
   const out = first ? x.op("Transpose", [padded], { perm: [1, 0, ...data.dims.map((_, i) => i + 1).slice(1)] }) : padded;
