@@ -5,6 +5,7 @@ import { type DType, isComplex } from "../tensor/dtype.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
 import { kernelDtype } from "./kernels.ts";
+import { specialPair, specialValue } from "./special.ts";
 import { refuse } from "./values.ts";
 
 /** Where each expression type is computed: narrow integers in int64, wrapped after each step. */
@@ -290,13 +291,9 @@ export class ExprEmitter {
       case "atanh":
         return double ? mul(c(0.5), op("Sub", this.#log1p(a), this.#log1p(op("Neg", a)))) : op("Atanh", a);
       case "erf":
-        return double ? this.#preciseOnly(fn) : op("Erf", a);
-      case "erfc":
-        return double ? this.#preciseOnly(fn) : op("Sub", c(1), op("Erf", a));
-      case "ndtr":
-        return double ? this.#preciseOnly(fn) : mul(c(0.5), op("Add", c(1), op("Erf", mul(a, c(Math.SQRT1_2)))));
+        return double ? (specialValue(g, fn, a) ?? a) : op("Erf", a);
       default:
-        return refuse(`the function \`${fn}\` has no counterpart in ONNX, and no spelling that keeps its accuracy`);
+        return specialValue(g, fn, a) ?? refuse(`the function \`${fn}\` has no counterpart in ONNX, and no spelling that keeps its accuracy`);
     }
   }
 
@@ -431,7 +428,7 @@ export class ExprEmitter {
       case "gcd":
         return this.#gcd(a, b);
       default:
-        return refuse(`the function \`${fn}\` has no counterpart in ONNX`);
+        return specialPair(g, fn, a, b);
     }
   }
 

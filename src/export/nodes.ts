@@ -2,13 +2,15 @@
 
 import type { TensorField, TensorProto } from "../bytes/onnx-proto.ts";
 import type { BinaryOp } from "../expr/expr.ts";
-import type { RandomCall, ScatterCall } from "../prims/call.ts";
+import type { FftCall, RandomCall, ScatterCall } from "../prims/call.ts";
 import type { Combiner } from "../prims/combiner.ts";
 import { type DType, onnxOfDtype } from "../tensor/dtype.ts";
 import type { Range } from "../tensor/source.ts";
+import { numelOf } from "../tensor/shape.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import { whereValue } from "./expressions.ts";
 import { floatAttribute, type GraphBuilder, type OnnxValue } from "./graph.ts";
+import { reshapeTo } from "./strided.ts";
 import { needsOpset, refuse } from "./values.ts";
 
 /** For each part of a fold's state the one function that joins it with its element alone; undefined where it is more. */
@@ -137,3 +139,23 @@ export function constantAttribute(tensor: Tensor): { readonly kind: "tensor"; re
 }
 /** Elements of tensors in attributes, for the writer. */
 export const ATTRIBUTE_TENSORS: WeakMap<object, Tensor> = new WeakMap();
+
+/** The Fourier transform along an axis of pairs `[…, 2]`, in double precision. */
+export function fourierValue(g: GraphBuilder, x: OnnxValue, shape: readonly number[], call: Pick<FftCall, "axis" | "inverse" | "scale">): OnnxValue {
+  const lead = shape.slice(0, call.axis);
+  const rest = shape.slice(call.axis + 1);
+  const n = shape[call.axis] ?? 1;
+  // The transformed axis first of two: kernels take one batch axis, the signal, and the pair.
+  const moved =
+    rest.length === 0 ? x : g.op("Transpose", [x], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, shape.length] });
+  const batch = g.cast(reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]), "float64");
+  const transformed =
+    g.opset >= 20
+      ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
+      : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
+  const scale = call.inverse ? n * call.scale : call.scale;
+  const scaled = scale === 1 ? transformed : g.op("Mul", [transformed, g.scalar(scale, transformed.dtype)]);
+  const back = reshapeTo(g, scaled, [...lead, ...rest, n, 2]);
+  const perm = [...lead.map((_, i) => i), lead.length + rest.length, ...rest.map((_, i) => lead.length + i), shape.length];
+  return rest.length === 0 ? back : g.op("Transpose", [back], { perm });
+}

@@ -27,7 +27,7 @@ import { Storage } from "../tensor/storage.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import { ExprEmitter, whereValue } from "./expressions.ts";
 import { type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
-import { foldValue, plainFolds, randomValue, scatterElements, sortValue } from "./nodes.ts";
+import { foldValue, fourierValue, plainFolds, randomValue, scatterElements, sortValue } from "./nodes.ts";
 import { type Layout, readView, reshapeTo, writeView } from "./strided.ts";
 import { refuse } from "./values.ts";
 import { convolveValue } from "./convolutions.ts";
@@ -542,28 +542,10 @@ export class WaistContext implements Context {
   }
 
   #fft(call: FftCall): void {
-    const g = this.#g;
     const [x] = call.operands;
     const [out] = call.results;
     if (x === undefined || out === undefined || !isComplex(x.dtype)) return refuse("a transform of nothing");
-    const lead = x.shape.slice(0, call.axis);
-    const rest = x.shape.slice(call.axis + 1);
-    const n = x.shape[call.axis] ?? 1;
-    // The transformed axis first of two: kernels take one batch axis, the signal, and the pair.
-    const moved =
-      rest.length === 0
-        ? this.read(x)
-        : g.op("Transpose", [this.read(x)], { perm: [...lead.map((_, i) => i), ...rest.map((_, i) => call.axis + 1 + i), call.axis, x.shape.length] });
-    const batch = g.cast(reshapeTo(g, moved, [numelOf(lead) * numelOf(rest), n, 2]), "float64");
-    const transformed =
-      g.opset >= 20
-        ? g.op("DFT", [batch, undefined, g.scalar(1, "int64")], { inverse: call.inverse ? 1 : 0 })
-        : g.op("DFT", [batch], { axis: 1, inverse: call.inverse ? 1 : 0 });
-    const scale = call.inverse ? n * call.scale : call.scale;
-    const scaled = scale === 1 ? transformed : g.op("Mul", [transformed, g.scalar(scale, transformed.dtype)]);
-    const back = reshapeTo(g, scaled, [...lead, ...rest, n, 2]);
-    const perm = [...lead.map((_, i) => i), lead.length + rest.length, ...rest.map((_, i) => lead.length + i), x.shape.length];
-    this.#write(out, rest.length === 0 ? back : g.op("Transpose", [back], { perm }));
+    this.#write(out, fourierValue(this.#g, this.read(x), x.shape, call));
   }
 }
 
