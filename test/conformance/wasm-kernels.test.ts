@@ -125,6 +125,41 @@ describe("attention", () => {
   });
 });
 
+describe("products", () => {
+  it("are what their definition gives, at any size, lying any way", () => {
+    const orders = fc.constantFrom([0, 1], [1, 0]);
+    const shapes = fc.record({
+      rows: fc.oneof(fc.integer({ min: 2, max: 20 }), fc.constantFrom(127, 128, 129, 135)),
+      depth: fc.constantFrom(1, 3, 4, 17, 511, 513),
+      columns: fc.oneof(fc.integer({ min: 2, max: 20 }), fc.constantFrom(255, 256, 259)),
+      left: orders,
+      right: orders,
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ rows, depth, columns, left, right, seed }) => {
+        const make = (ctx: Context): Tensor => matmul(ctx, laid([rows, depth], left, seed), laid([depth, columns], right, seed + 1));
+        expect(difference(make)).toBeLessThan(1e-4);
+      }),
+      { numRuns: 100 },
+    );
+  }, 30_000);
+
+  it("give a row the same bits whichever tile it falls into", () => {
+    const [rows, depth, columns] = [19, 515, 11];
+    const [x, w] = [noise([rows, depth], 1), noise([depth, columns], 2)];
+    const bits = (from: number, count: number): Uint32Array => {
+      const y = matmul(on(device), viewOf(x, [count, depth], [depth, 1], from * depth), w);
+      void y.storage.sync();
+      return new Uint32Array(Float32Array.from(y.data, Number).buffer);
+    };
+    const whole = bits(0, rows);
+    for (let from = 0; from < rows - 1; from++) {
+      for (let count = 2; from + count <= rows; count++) expect(bits(from, count)).toEqual(whole.slice(from * columns, (from + count) * columns));
+    }
+  });
+});
+
 describe("a row by a matrix", () => {
   it("is what its definition gives, by rows, by columns and packed", () => {
     const shapes = fc.record({

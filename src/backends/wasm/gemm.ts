@@ -1,7 +1,8 @@
 /**
  * Products of packed float32 panels. A is packed in panels of 4 rows `[k][4]`, B in panels of 8 columns `[k][8]`; a tile of
- * 4 x 8 sums stays in 8 registers. V8 keeps 15 vectors, and up to 12.4 holds everything a loop body loads at once: 4 rows + 2
- * vectors of columns + 8 sums are 14. Unrolling k, or a larger tile, falls to half the speed.
+ * 4 x 8 sums stays in 8 registers. V8 keeps 15 vectors, and up to 12.4 holds everything a basic block loads at once: 4 rows + 2
+ * vectors of columns + 8 sums are 14. Unrolling k, or a larger tile, falls to half the speed; but 6 x 8 is faster where a branch that is
+ * never taken stands between its rows: 1 row + 2 vectors + 12 sums are 15.
  */
 
 import type { Callable, Code, Value } from "../../wasm/code.ts";
@@ -11,16 +12,29 @@ import { advance, FLOAT, type I32, multiplyAdd, SPILL, type V128 } from "./emit.
 /** Rows and columns of a tile. */
 export const ROWS = 4;
 export const COLUMNS = 8;
+/** Rows of a tall tile, where a multiply-add is one instruction: the product of two would need a register more. */
+export const TALL = 6;
+
+/** How many rows of so many go in tall panels, the others in panels of 4, for the fewest rows that are filled up with zeros. */
+export function tallRows(rows: number): number {
+  const over = rows % TALL;
+  const fours = over === 0 || over === TALL - 1 ? 0 : over > 2 || rows < TALL ? 1 : 2;
+  return Math.max(0, Math.ceil((rows - fours * ROWS) / TALL) * TALL);
+}
 
 export interface GemmFunctions {
   /** (to, from, count, depth, byte stride of count, byte stride of depth): panels of 4. */
   readonly packRows: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   readonly packColumns: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `packRows`: panels of 6. */
+  readonly packTall: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /**
    * (a, b, c, rows, columns, depth, byte stride of rows in c, bytes between panels of a, of b, add): c += or = the product of packed
    * panels. One block of depth; the caller loops over blocks.
    */
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `multiply`, of panels of 6 rows. */
+  readonly multiplyTall: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `multiply`; further: where a number for each row lies that is added to it, or 0; bytes between the steps of depth in a panel of b, which so may be no panel. */
   readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /**
@@ -31,7 +45,10 @@ export interface GemmFunctions {
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
-/** Packs `count` rows (or columns) of `depth` elements into panels of `width`, a multiple of 4; the last panel is filled with zeros. */
+/** Where vectors begin that cover a panel's width; the last two may overlap. */
+const foursOf = (width: number): number[] => Array.from({ length: Math.ceil(width / 4) }, (_, i) => Math.min(4 * i, width - 4));
+
+/** Packs `count` rows (or columns) of `depth` elements into panels of `width`, 4 or more; the last panel is filled with zeros. */
 export function emitPack(m: ModuleBuilder, name: string, width: number): GemmFunctions["packRows"] {
   return m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, from, count, depth, countStride, depthStride) => {
     const left = c.hold(c.get(count));
@@ -49,7 +66,7 @@ export function emitPack(m: ModuleBuilder, name: string, width: number): GemmFun
               c.op("i32.eq", c.get(countStride), c.i32(FLOAT)),
               () => {
                 c.for(k, 0, depth, 1, () => {
-                  for (let i = 0; i < width; i += 4) {
+                  for (const i of foursOf(width)) {
                     const at = c.get(to);
                     c.store("v128.store", at, c.load("v128.load", c.get(panel), i * FLOAT), i * FLOAT);
                   }
@@ -110,7 +127,7 @@ function emitTransposed(c: Code, width: number, { to, panel, depth, countStride,
     c.block((done) => {
       c.loop((again) => {
         c.brIf(done, c.op("i32.gt_s", plus(c, k, 4), c.get(depth)));
-        for (let group = 0; group < width; group += 4) {
+        for (const group of foursOf(width)) {
           rows.forEach((row, i) => c.set(row, c.load("v128.load", c.get(pointers[group + i] ?? panel))));
           emitTranspose4(c, rows, halves);
           rows.forEach((row, i) => {
@@ -185,29 +202,37 @@ function pairOf(sums: readonly V128[], row: number): readonly [V128, V128] {
 
 /** The loop over `k` steps of depth of one tile: `x` goes along a panel of rows, `y` along one of columns by `yStep` bytes. */
 function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x: I32; readonly y: I32; readonly k: I32 }, yStep: () => Value<"i32">): void {
-  const factors = Array.from({ length: ROWS }, () => c.local("v128"));
+  const rows = sums.length / 2;
+  const factors = Array.from({ length: rows }, () => c.local("v128"));
   const [left, right] = [c.local("v128"), c.local("v128")];
-  c.loop((again) => {
-    factors.forEach((factor, r) => c.set(factor, c.load("v128.load32_splat", c.get(at.x), r * FLOAT)));
-    c.set(left, c.load("v128.load", c.get(at.y)));
-    c.set(right, c.load("v128.load", c.get(at.y), 16));
-    factors.forEach((factor, r) => {
-      pairOf(sums, r).forEach((sum, side) => {
-        c.set(
-          sum,
-          multiplyAdd(
-            c,
-            fused,
-            () => c.get(factor),
-            () => c.get(side === 0 ? left : right),
-            () => c.get(sum),
-          ),
-        );
+  const load = (factor: V128, r: number): void => c.set(factor, c.load("v128.load32_splat", c.get(at.x), r * FLOAT));
+  c.block((never) => {
+    c.loop((again) => {
+      if (rows === ROWS) factors.forEach(load);
+      c.set(left, c.load("v128.load", c.get(at.y)));
+      c.set(right, c.load("v128.load", c.get(at.y), 16));
+      factors.forEach((factor, r) => {
+        if (rows > ROWS) {
+          if (r > 0) c.brIf(never, c.op("i32.lt_s", c.get(at.k), c.i32(0)));
+          load(factor, r);
+        }
+        pairOf(sums, r).forEach((sum, side) => {
+          c.set(
+            sum,
+            multiplyAdd(
+              c,
+              fused,
+              () => c.get(factor),
+              () => c.get(side === 0 ? left : right),
+              () => c.get(sum),
+            ),
+          );
+        });
       });
+      advance(c, at.x, c.i32(rows * FLOAT));
+      advance(c, at.y, yStep());
+      c.brIf(again, c.tee(at.k, c.op("i32.sub", c.get(at.k), c.i32(1))));
     });
-    advance(c, at.x, c.i32(ROWS * FLOAT));
-    advance(c, at.y, yStep());
-    c.brIf(again, c.tee(at.k, c.op("i32.sub", c.get(at.k), c.i32(1))));
   });
 }
 
@@ -271,16 +296,20 @@ function emitTurned(m: ModuleBuilder, fused: boolean): GemmFunctions["multiplyTu
   });
 }
 
-/** Adds the packed product to a module. */
-export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
-  const packRows = emitPack(m, "packRows", ROWS);
-  const packColumns = emitPack(m, "packColumns", COLUMNS);
-  const remainder = emitRemainder(m);
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  const multiplyBiased = m.func("multiplyBiased", params, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias, bDepth) => {
+const BIASED = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+
+/** The product whose result lies by rows, of panels of `height` rows. */
+function emitStraight(
+  m: ModuleBuilder,
+  name: string | undefined,
+  fused: boolean,
+  height: number,
+  remainder: ReturnType<typeof emitRemainder>,
+): GemmFunctions["multiplyBiased"] {
+  return m.func(name, BIASED, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias, bDepth) => {
     const locals = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32"));
     const [i, j, k, x, y, at, aPanel, row, shift] = locals as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
-    const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
+    const sums = Array.from({ length: 2 * height }, () => c.local("v128"));
     const pair = (r: number): readonly [V128, V128] => pairOf(sums, r);
     const [high, wide] = [c.local("i32"), c.local("i32")];
     c.for(j, 0, columns, COLUMNS, () => {
@@ -288,16 +317,16 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
       c.set(at, c.get(out));
       c.set(shift, c.get(bias));
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
-      c.for(i, 0, rows, ROWS, () => {
+      c.for(i, 0, rows, height, () => {
         c.if(
           c.get(bias),
           () => {
-            for (let r = 0; r < ROWS; r++) {
+            for (let r = 0; r < height; r++) {
               const [first, second] = pair(r);
               c.set(first, c.load("v128.load32_splat", c.get(shift), r * FLOAT));
               c.set(second, c.get(first));
             }
-            advance(c, shift, c.i32(ROWS * FLOAT));
+            advance(c, shift, c.i32(height * FLOAT));
           },
           () => {
             for (const sum of sums) c.set(sum, c.f32x4(0));
@@ -309,17 +338,17 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
         sumUp(c, fused, sums, { x, y, k }, () => c.get(bDepth));
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.if(
-          c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(ROWS))),
+          c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(height))),
           () => {
             c.if(c.get(add), () => {
               c.set(row, c.get(at));
-              for (let r = 0; r < ROWS; r++) {
+              for (let r = 0; r < height; r++) {
                 pair(r).forEach((sum, side) => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(row), 16 * side))));
                 advance(c, row, c.get(rowStride));
               }
             });
             c.set(row, c.get(at));
-            for (let r = 0; r < ROWS; r++) {
+            for (let r = 0; r < height; r++) {
               pair(r).forEach((sum, side) => {
                 const to = c.get(row);
                 c.store("v128.store", to, c.get(sum), 16 * side);
@@ -336,7 +365,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
               remainder,
               c.global(SPILL),
               c.get(at),
-              c.select(c.i32(ROWS), c.get(high), c.op("i32.gt_s", c.get(high), c.i32(ROWS))),
+              c.select(c.i32(height), c.get(high), c.op("i32.gt_s", c.get(high), c.i32(height))),
               c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))),
               c.get(rowStride),
               c.get(add),
@@ -344,16 +373,20 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
           },
         );
         advance(c, aPanel, c.get(aStep));
-        advance(c, at, c.op("i32.shl", c.get(rowStride), c.i32(2)));
+        advance(c, at, c.op("i32.mul", c.get(rowStride), c.i32(height)));
       });
       advance(c, b, c.get(bStep));
       advance(c, out, c.i32(COLUMNS * FLOAT));
     });
   });
-  const multiply = m.func("multiply", ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, ...args) => {
+}
+
+/** `multiply` by a function that takes more. */
+function emitPlain(m: ModuleBuilder, name: string, biased: GemmFunctions["multiplyBiased"]): GemmFunctions["multiply"] {
+  return m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, ...args) => {
     const [a, b, out, rows, columns, depth, rowStride, aStep, bStep, add] = args;
     c.run(
-      multiplyBiased,
+      biased,
       c.get(a),
       c.get(b),
       c.get(out),
@@ -368,5 +401,19 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
       c.i32(COLUMNS * FLOAT),
     );
   });
-  return { packRows, packColumns, multiply, multiplyBiased, multiplyTurned: emitTurned(m, fused) };
+}
+
+/** Adds the packed product to a module. */
+export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
+  const remainder = emitRemainder(m);
+  const multiplyBiased = emitStraight(m, "multiplyBiased", fused, ROWS, remainder);
+  return {
+    packRows: emitPack(m, "packRows", ROWS),
+    packTall: emitPack(m, "packTall", TALL),
+    packColumns: emitPack(m, "packColumns", COLUMNS),
+    multiplyBiased,
+    multiply: emitPlain(m, "multiply", multiplyBiased),
+    multiplyTall: emitPlain(m, "multiplyTall", emitStraight(m, undefined, fused, TALL, remainder)),
+    multiplyTurned: emitTurned(m, fused),
+  };
 }

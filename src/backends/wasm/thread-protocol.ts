@@ -17,4 +17,4 @@ export const PART_BITS = 12;
 export const ENTRY_WORDS = 4;
 /** Where the dense kernels of each thread have an area of their own, for tiles that stick out of their result: the pool's thread first. */
 export const SPILL_START = 4096;
-export const SPILL_BYTES = 128;
+export const SPILL_BYTES = 192;
