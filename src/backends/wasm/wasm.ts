@@ -43,6 +43,9 @@ export interface WasmOptions {
   readonly workerUrl?: URL | string;
 }
 
+/** What a run of a network of usual size takes at most. */
+const RUN_BYTES = 64 * 2 ** 20;
+
 const PACKED_LIMIT = 256 * 2 ** 20;
 
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
@@ -111,7 +114,8 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       memory.bytes.set(bytes, buffer.block.address);
       return buffer;
     },
-    expect: (nbytes) => memory.expect(nbytes),
+    // Besides the weights their packed forms, and room for a run: growing later would have the engine collect garbage in the first run.
+    expect: (nbytes) => memory.expect(2 * nbytes + Math.min(3 * nbytes, packedLimit) + RUN_BYTES),
     reserve: (nbytes, _dtype, storage) => {
       const buffer = allocate(nbytes, storage.hasSource);
       const { address } = buffer.block;
