@@ -474,7 +474,7 @@ function heldBy(value: Tensor, contents: Contents, taken: ReadonlyMap<Spot, Matc
     const same = sameShape(other.tensor, value);
     const layout = layoutBetween(other.tensor, value);
     if (layout === undefined) continue;
-// A normalisation that does next to nothing is told from what it normalises by what is left of the difference.
+    // A normalisation that does next to nothing is told from what it normalises by what is left of the difference.
     const left = relativeError(toB(other.tensor, value, layout), value);
     const rank = 8 * NEAR.filter((limit) => left > limit).length + (taken.has(other) ? 4 : 0) + (same ? 0 : 2) + (layout.axes === undefined ? 0 : 1);
     if (best === undefined || rank < best.rank) best = { a: other, layout, rank };

@@ -86,7 +86,8 @@ class Reducer {
         tape: this.#tape,
         execution: await executionOf(one, last, cpu),
         cpu,
-        profile: this.#options.profile ?? "strict", tiles: !backendA.onHost || !backendB.onHost,
+        profile: this.#options.profile ?? "strict",
+        tiles: !backendA.onHost || !backendB.onHost,
       }).output(expected, b, one.output);
       return { times, expected };
     } catch (error) {
