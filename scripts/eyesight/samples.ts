@@ -37,7 +37,7 @@ export async function judgedSamples(name: string, backend: Backend, host: Backen
     const [a, b] = [await on(host), await on(backend)];
     const [execution, other] = [a.executions[0], b.executions[0]];
     if (execution === undefined || other === undefined) continue;
-    const judge = new Judge({ tape: a, execution, cpu: host, profile: name === "wasm" ? "strict" : "portable" });
+    const judge = new Judge({ tape: a, execution, cpu: host, profile: name === "wasm" ? "strict" : "portable", tiles: true });
     const values = tensorsIn(other.outs);
     for (const [i, reference] of tensorsIn(execution.outs).entries()) {
       const { times, problem } = await judge.output(reference, values, i);

@@ -62,6 +62,10 @@ export function dependentValues(tape: Tape): Spot[] {
   return out;
 }
 
+/** Relative difference of a value a few steps behind one that both sides share. */
+const AGREES = 2e-6;
+/** Steps of likeness. */
+const NEAR = [1e-6, 1e-5, 1e-4] as const;
 /** A value of B is forced to A's only where it differs by more than rounding through a model. */
 const NOTABLE = 1e-4;
 
@@ -397,7 +401,10 @@ class Aligner {
         if (value === undefined) continue;
         values.set(recorded, value);
         // The value itself under another shape says nothing.
-        if (isFloat(value.dtype) && classOf(e.node.op) !== "exact" && heldBy(value, wanted, none, false) !== undefined) return true;
+        if (!isFloat(value.dtype) || classOf(e.node.op) === "exact") continue;
+        const held = heldBy(value, wanted, none, false);
+        // With A's own value before it, it is A's to the last few bits.
+        if (held !== undefined && relativeError(toB(held.a.tensor, value, held.layout), value) <= AGREES) return true;
       }
       if (++looked >= LOOK_AHEAD) break;
     }
@@ -467,7 +474,9 @@ function heldBy(value: Tensor, contents: Contents, taken: ReadonlyMap<Spot, Matc
     const same = sameShape(other.tensor, value);
     const layout = layoutBetween(other.tensor, value);
     if (layout === undefined) continue;
-    const rank = (taken.has(other) ? 4 : 0) + (same ? 0 : 2) + (layout.axes === undefined ? 0 : 1);
+    // A normalisation that does next to nothing is told from what it normalises by what is left of the difference.
+    const left = relativeError(toB(other.tensor, value, layout), value);
+    const rank = 8 * NEAR.filter((limit) => left > limit).length + (taken.has(other) ? 4 : 0) + (same ? 0 : 2) + (layout.axes === undefined ? 0 : 1);
     if (best === undefined || rank < best.rank) best = { a: other, layout, rank };
     if (rank === 0) break;
   }

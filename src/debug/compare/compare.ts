@@ -128,7 +128,14 @@ export async function compareTapes(a: Tape, b: Tape, options: CompareOptions): P
     let isolatedValues: readonly (Tensor | undefined)[] | undefined;
     if (wanted && mode !== "propagated")
       isolatedValues = inputsSame && pairing.sharesInputs ? own : same && inputsSame ? own : await pairing.isolate(pair, options);
-    const judge = new Judge({ tape: a, execution, cpu: options.cpu, profile: options.profile ?? "strict", overrides: options.overrides });
+    const judge = new Judge({
+      tape: a,
+      execution,
+      cpu: options.cpu,
+      profile: options.profile ?? "strict",
+      tiles: !options.backendA.onHost || !options.backendB.onHost,
+      overrides: options.overrides,
+    });
     const isolated = isolatedValues === undefined ? undefined : await worst(judge, references, isolatedValues, pairing.slackOf(pair));
     if (isolated?.override !== undefined) used.add(isolated.override);
     const error = same ? 0 : Math.max(0, ...references.map((r, i) => relativeError(r, own[i])));

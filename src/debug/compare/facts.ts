@@ -2,7 +2,7 @@
 
 import type { Datum } from "../../ir/datum.ts";
 import type { Backend } from "../../prims/backend.ts";
-import type { Call, Region } from "../../prims/call.ts";
+import type { Call, ConvolveCall, Region } from "../../prims/call.ts";
 import type { Context } from "../../prims/context.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { numelOf } from "../../tensor/shape.ts";
@@ -25,6 +25,8 @@ export interface Facts {
   readonly kinds: ReadonlySet<Call["kind"]>;
   /** Terms that the largest of its sums has: 1 where it sums nothing. */
   readonly terms: number;
+  /** A convolution that may be worked out in tiles (Winograd's transforms): an element's error comes from its whole tile. */
+  readonly tiled: boolean;
 }
 
 /** A context that passes everything on and keeps what the budgets ask for. */
@@ -33,6 +35,7 @@ class Spy implements Context {
   readonly regions: SeenRegion[] = [];
   readonly kinds = new Set<Call["kind"]>();
   terms = 1;
+  tiled = false;
   constructor(inner: Executor) {
     this.#inner = inner;
   }
@@ -50,6 +53,7 @@ class Spy implements Context {
   run(call: Call): void {
     this.kinds.add(call.kind);
     this.terms = Math.max(this.terms, termsOf(call));
+    if (call.kind === "convolve" && isTiled(call)) this.tiled = true;
     this.#inner.run(call);
   }
 
@@ -73,6 +77,11 @@ const KEPT: Readonly<Record<string, true>> = {
 
 function numbersOfView(view: View): ArrayLike<number> {
   return numbersOf(new Tensor(view.storage, view.dtype, view.shape, view.strides, view.offset)).slice();
+}
+
+function isTiled(call: ConvolveCall): boolean {
+  const filter = call.operands[1]?.shape.slice(2) ?? [];
+  return !call.transposed && filter.length === 2 && filter.every((n) => n === 3) && [...call.stride, ...call.dilation].every((n) => n === 1);
 }
 
 /** Terms of the sums that a call makes. */
@@ -115,7 +124,7 @@ export async function factsOf(tape: Tape, execution: Execution, cpu: Backend): P
   };
   await new Replay(tape, options).run(execution);
   const [spy] = spies;
-  return { regions: spy?.regions ?? [], kinds: spy?.kinds ?? new Set(), terms: Math.max(1, Math.round(spy?.terms ?? 1)) };
+  return { regions: spy?.regions ?? [], kinds: spy?.kinds ?? new Set(), terms: Math.max(1, Math.round(spy?.terms ?? 1)), tiled: spy?.tiled ?? false };
 }
 
 /** Scalars of a product or sum that scale terms: without their signs, the sum of the terms' sizes is asked for. */

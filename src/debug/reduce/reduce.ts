@@ -87,6 +87,7 @@ class Reducer {
         execution: await executionOf(one, last, cpu),
         cpu,
         profile: this.#options.profile ?? "strict",
+        tiles: !backendA.onHost || !backendB.onHost,
       }).output(expected, b, one.output);
       return { times, expected };
     } catch (error) {
