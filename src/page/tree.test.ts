@@ -67,6 +67,15 @@ test("every entry of either run is in the tree once, and knows its place there",
   tree.ofB.forEach((at, i) => expect(tree.b[at]).toBe(i));
 });
 
+test("a module of B whose ops all have partners elsewhere is no row", () => {
+  const [a, b] = [runOf("p q"), runOf("m(p q)")];
+  const partner = Int32Array.of(0, 2, 3);
+  const tree = mergeRuns(a, b, partner);
+  expect(tree.count).toBe(3);
+  expect([...tree.b]).toEqual([0, 2, 3]);
+  expect([...tree.ofB]).toEqual([0, 0, 1, 2]);
+});
+
 test("rows are what open entries hold; a search shows its finds and their ancestors", () => {
   const tree = treeOf(runOf("p(q r) s"));
   expect([...visibleRows(tree, new Set([0]), { data: false })]).toEqual([0, 1, 4]);

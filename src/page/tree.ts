@@ -34,6 +34,12 @@ export function mergeRuns(a: Run, b: Run, partner: Int32Array): Tree {
     const j = partner[i] ?? -1;
     if (j >= 0) ofPartner[j] = i;
   }
+  // A module of B whose ops all have partners elsewhere is no row of its own: its ops stand where A has them.
+  const isEmpty = (j: number): boolean => {
+    if (b.kind[j] !== KIND.module) return false;
+    for (let below = j + 1; below < (b.end[j] ?? 0); below++) if (b.end[below] === below + 1 && (ofPartner[below] ?? -1) < 0) return false;
+    return true;
+  };
   // Entries that only B has, under the A entry they follow: `inside` where that one is an ancestor in B.
   const inside = new Map<number, number[]>();
   const behind = new Map<number, number[]>();
@@ -45,7 +51,7 @@ export function mergeRuns(a: Run, b: Run, partner: Int32Array): Tree {
       continue;
     }
     const above = b.parent[j] ?? 0;
-    if ((ofPartner[above] ?? -1) < 0) continue; // comes with its parent
+    if ((ofPartner[above] ?? -1) < 0 || isEmpty(j)) continue; // comes with its parent, or not at all
     const parent = ofPartner[above] ?? 0;
     // The child of `parent` that holds `last`, if `last` is below it.
     let before = last;
@@ -58,7 +64,7 @@ export function mergeRuns(a: Run, b: Run, partner: Int32Array): Tree {
   const columns: { a: number; b: number; parent: number; depth: number; kind: number; end: number }[] = [];
   const addB = (j: number, parent: number, depth: number): void => {
     const at = columns.push({ a: -1, b: j, parent, depth, kind: b.kind[j] ?? 0, end: 0 }) - 1;
-    for (const child of childrenOf(b, j)) if ((ofPartner[child] ?? -1) < 0) addB(child, at, depth + 1);
+    for (const child of childrenOf(b, j)) if ((ofPartner[child] ?? -1) < 0 && !isEmpty(child)) addB(child, at, depth + 1);
     entryAt(columns, at).end = columns.length;
   };
   const addA = (i: number, parent: number, depth: number): void => {
@@ -78,6 +84,8 @@ export function mergeRuns(a: Run, b: Run, partner: Int32Array): Tree {
     if (column.a >= 0) ofA[column.a] = at;
     if (column.b >= 0) ofB[column.b] = at;
   });
+  // What has no row has the place of what it is in.
+  for (let j = 1; j < b.count; j++) if ((ofB[j] ?? -1) < 0) ofB[j] = ofB[b.parent[j] ?? 0] ?? 0;
   return {
     count,
     parent: Int32Array.from(columns, (c) => c.parent),
