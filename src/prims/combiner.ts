@@ -1,6 +1,6 @@
 /** Combiners of reduce and scan: an identity, how two states join, and what is stored at the end. */
 
-import { acc, binary, constant, type Expr, type ExprType, select, unary, val } from "../expr/expr.ts";
+import { acc, binary, constant, type Expr, type ExprType, scalar, select, unary, val } from "../expr/expr.ts";
 
 export interface Combiner {
   /** Backends with a native kernel go by this name; all others by the expressions. */
@@ -38,6 +38,9 @@ function simple(name: string, type: ExprType, init: Expr, join: (a: Expr, b: Exp
 }
 
 export const sumOf = (type: ExprType): Combiner => simple("sum", type, zero(type), (a, b) => binary("add", a, b));
+/** A sum divided by the program's first scalar, a count: one division, where one of each element would cost more than all else. */
+export const averageOf = (): Combiner =>
+  once("sum", "average", () => ({ ...sumOf("f64"), finish: [binary("div", acc(0, "f64"), scalar(0, "f64"))] }));
 export const prodOf = (type: ExprType): Combiner => simple("prod", type, one(type), (a, b) => binary("mul", a, b));
 /** NaN wins, as in torch.amax. */
 export const maxOf = (type: ExprType): Combiner => simple("max", type, constant(LOWEST[type] ?? 0, type), (a, b) => binary("max", a, b));

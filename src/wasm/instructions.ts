@@ -196,6 +196,7 @@ export const INSTRUCTIONS = {
   "f64x2.add": "v128 v128 -> v128 = fd f0 01",
   "f64x2.sub": "v128 v128 -> v128 = fd f1 01",
   "f64x2.mul": "v128 v128 -> v128 = fd f2 01",
+  "f64x2.div": "v128 v128 -> v128 = fd f3 01",
   "f32x4.convert_i32x4_s": "v128 -> v128 = fd fa 01",
   "f32x4.relaxed_madd": "v128 v128 v128 -> v128 = fd 85 02",
 } as const;

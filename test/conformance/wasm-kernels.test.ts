@@ -6,8 +6,10 @@ import { cpu } from "../../src/backends/cpu/cpu.ts";
 import { wasm } from "../../src/backends/wasm/wasm.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import { attend } from "../../src/ops/aten/attention.ts";
+import { meanOf, varianceOf } from "../../src/ops/aten/normalization.ts";
 import { matmul } from "../../src/ops/aten/products.ts";
 import { plainSide, uniformLayer } from "../../src/ops/aten/recurrent.ts";
+import { extremum, sum } from "../../src/ops/aten/reduction.ts";
 import { constant } from "../../src/expr/expr.ts";
 import { contract, empty, map } from "../../src/prims/calls.ts";
 import type { Program } from "../../src/prims/program.ts";
@@ -229,6 +231,33 @@ describe("recurrent layers", () => {
       { numRuns: 150 },
     );
   }, 30_000);
+});
+
+describe("reductions", () => {
+  it("give the same bits by vectors, along contiguous rows, as one element at a time", () => {
+    const shapes = fc.record({
+      rows: fc.integer({ min: 2, max: 4 }),
+      columns: sizes(23),
+      hole: fc.constantFrom(undefined, NaN, -0, Infinity),
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ rows, columns, hole, seed }) => {
+        const x = noise([rows, columns], seed);
+        if (hole !== undefined) x.data[columns >> 1] = hole;
+        const turned = empty(on(host), [columns, rows], "float32");
+        for (let i = 0; i < x.numel; i++) turned.data[(i % columns) * rows + Math.floor(i / columns)] = Number(x.data[i]);
+        const values = (t: Tensor): number[] => {
+          const ctx = on(device);
+          const m = meanOf(ctx, t, [1], "float32");
+          const all = [sum(ctx, t, [1], true), m, varianceOf(ctx, t, m, [1], "float32"), extremum(ctx, t, [1], true, true), extremum(ctx, t, [1], true, false)];
+          return all.flatMap((r) => Array.from(r.data, Number));
+        };
+        expect(values(x)).toEqual(values(viewOf(turned, [rows, columns], [1, rows], 0)));
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
 
 describe("windows", () => {

@@ -31,15 +31,14 @@ import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
 import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
+import { isWide } from "./wide.ts";
 import { type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
 export type AddressOf = (view: View) => number;
 
-/** How operands lie along the innermost axis, where a map can go four elements at a time. */
-function lanesOf(program: Program, shape: readonly number[], strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
-  if (!isVectorizable(program)) return undefined;
-  const inner = shape.length - 1;
+/** How operands and results lie along the innermost axis, where all can go four elements at a time. */
+function lanesOf(program: Program, inner: number, strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
   const count = program.operands.length;
   const lanes: Lane[] = [];
   for (let k = 0; k < strides.length; k++) {
@@ -171,7 +170,7 @@ export class Launcher {
     const inner = byRows ? 1 : 2;
     const outer = byRows ? 2 : 1;
     const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
-    const kernel = this.#mapKernel(program, 2, lanesOf(program, [1, 1], pairs));
+    const kernel = this.#mapKernel(program, 2, isVectorizable(program) ? lanesOf(program, 1, pairs) : undefined);
     return ({ batch, row, rows, column, columns }) => {
       const offsets = strides.map((s) => batch * (s[0] ?? 0) + row * (s[1] ?? 0) + column * (s[2] ?? 0));
       this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, addressOf, offsets);
@@ -212,7 +211,7 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
-    return { shape, strides, lanes: lanesOf(call.program, shape, strides) };
+    return { shape, strides, lanes: isVectorizable(call.program) ? lanesOf(call.program, shape.length - 1, strides) : undefined };
   }
 
   /** Whether the joined map computes each function as the parts do: all by vectors, or none. */
@@ -290,8 +289,9 @@ export class Launcher {
     if (inner.shape.length === 0) inner = { shape: [1], strides: inner.strides.map(() => [0]) };
     const dtypes = call.results.map((r) => r.dtype);
     const [nk, nr] = [outer.shape.length, inner.shape.length];
-    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")}`, () =>
-      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, this.#runtime)),
+    const lanes = isWide(program, combiner) ? lanesOf(program, nr - 1, inner.strides) : undefined;
+    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(lanes)}`, () =>
+      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#runtime)),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     this.#launch(program, kernel, views, [...outer.shape, ...inner.shape], strides, call.scalars, addressOf);

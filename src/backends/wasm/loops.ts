@@ -11,6 +11,8 @@ import { emitLoad, emitStore, partBytes } from "./element.ts";
 import { type Place, Printer, type Runtime } from "./printer.ts";
 import { type CallHost, emitBinary, emitCast, type Push, valueType } from "./scalar.ts";
 import type { Emit, KernelRuntime } from "./runtime.ts";
+import type { Lane } from "./vector.ts";
+import { type Wide, wideValues } from "./wide.ts";
 
 type Pointers = ReadonlyMap<number, Local<"i32">>;
 const NOWHERE: Pointers = new Map();
@@ -238,6 +240,13 @@ class State {
   values(): Push[] {
     return this.#locals.map((local) => () => this.#c.get(local));
   }
+  /** Lane `k` of a state of vectors. */
+  take(vectors: Wide, k: number): void {
+    const [local = unreachable("state")] = this.#locals;
+    const wide = local.type === "f64";
+    const vector = this.#c.get(vectors[wide ? k >> 1 : 0] ?? unreachable("lanes"));
+    this.#c.set(local, wide ? this.#c.extract("f64x2.extract_lane", vector, k & 1) : this.#c.extract("f32x4.extract_lane", vector, k));
+  }
   /** Stores the finished state, converted to the results' dtypes. Complex results take two states. */
   finish(dtypes: readonly DType[], first: number, address: (view: number) => Push<"i32">): void {
     const values = this.#printer([]).evaluate(this.#combiner.finish);
@@ -258,7 +267,8 @@ const LANES = 4;
 
 /**
  * Kernel of a reduction: `kept` outer axes, then `reduced` inner ones. `loopOf` maps an axis of the call's shape to its loop; it is empty where no
- * position is asked for. The order of a sum goes by the sizes of the reduced axes alone.
+ * position is asked for. The order of a sum goes by the sizes of the reduced axes alone: where operands lie along the innermost one as `vectors` says, the
+ * four states are the lanes of vectors.
  */
 export function reduceKernel(
   program: Program,
@@ -267,6 +277,7 @@ export function reduceKernel(
   kept: number,
   reduced: number,
   loopOf: readonly number[],
+  vectors: readonly Lane[] | undefined,
   runtime: KernelRuntime,
 ): Emit {
   return (c, host) => {
@@ -276,11 +287,16 @@ export function reduceKernel(
     const results = dtypes.map((_, j) => count + j);
     const block = new ArgumentBlock(c, rank, [...operands.map(() => rank), ...results.map(() => kept)], program.scalars);
     const own: Runtime = { host, table: runtime.table };
-    const lanes = JOINING.has(combiner.name) && loopOf.length === 0 ? LANES : 1;
+    const lanes = vectors !== undefined || (JOINING.has(combiner.name) && loopOf.length === 0) ? LANES : 1;
     const states = range(lanes).map(() => new State(c, combiner, program, own, block.scalar));
     const [first = unreachable("state"), ...others] = states;
+    const fours = vectors === undefined ? [] : range(combiner.init[0]?.type === "f64" ? 2 : 1).map(() => c.local("v128"));
+    const four = (roots: readonly Expr[], load: (operand: number) => Value<"v128">, known = new Map<Expr, Wide>()): Wide =>
+      wideValues(c, roots, load, block.scalar, known)[0] ?? unreachable("state");
+    const keep = (values: Wide): void => fours.forEach((local, i) => c.set(local, c.get(values[i] ?? unreachable("state"))));
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
       for (const state of states) state.start();
+      if (vectors !== undefined) keep(four(combiner.init, noOperand));
       const step = (state: State, pointers: Pointers, trips: readonly Local<"i32">[]): void => {
         const place: Place = {
           address: pointerAt(c, pointers),
@@ -298,21 +314,48 @@ export function reduceKernel(
         emitLoops(c, block, operands, kept, rank - 1, outer, (inner) => {
           const pointers = new Map(operands.map((view) => [view, c.hold(c.get(inner.get(view) ?? block.base(view)))]));
           const left = c.hold(c.get(block.size(rank - 1)));
-          const trip = (chosen: readonly State[]): void =>
+          const advance = (times: number): void => {
+            for (const [view, pointer] of pointers)
+              c.set(pointer, c.op("i32.add", c.get(pointer), c.op("i32.mul", c.get(block.stride(view, rank - 1)), c.i32(times))));
+          };
+          const trip = (width: number, body: () => void): void =>
             c.block((done) => {
               c.loop((again) => {
-                c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(chosen.length)));
-                for (const state of chosen) {
-                  step(state, pointers, []);
-                  for (const [view, pointer] of pointers) c.set(pointer, c.op("i32.add", c.get(pointer), c.get(block.stride(view, rank - 1))));
-                }
-                c.set(left, c.op("i32.sub", c.get(left), c.i32(chosen.length)));
+                c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
+                body();
+                c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
                 c.br(again);
               });
             });
-          trip(states);
-          trip([first]);
+          const single = (state: State): void => {
+            step(state, pointers, []);
+            advance(1);
+          };
+          if (vectors === undefined) {
+            trip(LANES, () => states.forEach(single));
+            return trip(1, () => single(first));
+          }
+          trip(LANES, () => {
+            const at = (operand: number): Value<"i32"> => c.get(pointers.get(operand) ?? unreachable("pointer"));
+            const element = four(partsOf(program), (k) => c.load(vectors[k] === "same" ? "v128.load32_splat" : "v128.load", at(k)));
+            const known = new Map<Expr, Wide>();
+            for (const e of reachable(combiner.combine)) if (e.op === "acc" || e.op === "val") known.set(e, e.op === "acc" ? fours : element);
+            keep(four(combiner.combine, noOperand, known));
+            advance(LANES);
+          });
+          // What is left goes to the first state, which is the first lane.
+          first.take(fours, 0);
+          trip(1, () => single(first));
+          const [lanes0 = unreachable("lanes")] = fours;
+          const [value = unreachable("state")] = first.values();
+          c.set(
+            lanes0,
+            fours.length === 2
+              ? c.replace("f64x2.replace_lane", c.get(lanes0), 0, value() as Value<"f64">)
+              : c.replace("f32x4.replace_lane", c.get(lanes0), 0, value() as Value<"f32">), // by the state's type
+          );
         });
+        if (vectors !== undefined) others.forEach((state, i) => state.take(fours, i + 1));
         for (const state of others) first.step(state.values());
       }
       first.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));

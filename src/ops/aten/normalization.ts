@@ -1,9 +1,9 @@
 /** Normalisation by statistics of the batch, of channels or of trailing axes (PyTorch: batch_norm, layer_norm, group_norm, instance_norm, rms_norm). */
 
-import { arg, binary, cast, scalar } from "../../expr/expr.ts";
+import { arg, cast, scalar } from "../../expr/expr.ts";
 import { Num } from "../../expr/num.ts";
 import { cast_, contiguous, copyInto, copyOf, empty, map, reduce } from "../../prims/calls.ts";
-import { sumOf } from "../../prims/combiner.ts";
+import { averageOf } from "../../prims/combiner.ts";
 import type { Context } from "../../prims/context.ts";
 import { suggestsChannelsLast } from "../../prims/convolve.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -26,21 +26,21 @@ function operand(slot: number, dtype: DType, compute: DType): Num {
   return new Num(arg(slot, computeType(dtype))).to(computeType(compute));
 }
 
-/** The sum over `axes` of `x / n`, in double precision: the mean. Kept axes have size 1. */
+/** The mean over `axes`, in double precision; that of nothing is 0. Kept axes have size 1. */
 export function meanOf(ctx: Context, x: Tensor, axes: readonly number[], dtype: DType): Tensor {
   const program = programs(`mean,${x.dtype}`, () => ({
     name: "mean", operands: [x.dtype], scalars: ["f64"], messages: [],
-    outputs: [{ dtype: "float64", parts: [binary("div", cast(arg(0, computeType(x.dtype)), "f64"), scalar(0, "f64"))] }],
+    outputs: [{ dtype: "float64", parts: [cast(arg(0, computeType(x.dtype)), "f64")] }],
   }));
-  return reduce(ctx, program, sumOf("f64"), [x], axes, true, [dtype], [countOf(x, axes)])[0] ?? unreachable("mean");
+  return reduce(ctx, program, averageOf(), [x], axes, true, [dtype], [Math.max(1, countOf(x, axes))])[0] ?? unreachable("mean");
 }
 /** The biased variance over `axes`, around `mean` (which has size 1 there); of another `count` that many parts of the sum of squares. */
 export function varianceOf(ctx: Context, x: Tensor, mean: Tensor, axes: readonly number[], dtype: DType, count: number = countOf(x, axes)): Tensor {
   const program = programs(`variance,${x.dtype},${mean.dtype}`, () => {
     const d = operand(0, x.dtype, "float64").sub(operand(1, mean.dtype, "float64"));
-    return { name: "variance", operands: [x.dtype, mean.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [d.mul(d).div(new Num(scalar(0, "f64"))).re] }] };
+    return { name: "variance", operands: [x.dtype, mean.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [d.mul(d).re] }] };
   });
-  return reduce(ctx, program, sumOf("f64"), [x, mean], axes, true, [dtype], [count])[0] ?? unreachable("variance");
+  return reduce(ctx, program, averageOf(), [x, mean], axes, true, [dtype], [count])[0] ?? unreachable("variance");
 }
 function countOf(x: Tensor, axes: readonly number[]): number {
   return axes.reduce((n, axis) => n * (x.shape[axis] ?? 1), 1);
@@ -311,9 +311,9 @@ function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], we
     if (numelOf(kept) === 0) return;
     const squares = programs(`squares,${x.dtype}`, () => {
       const v = operand(0, x.dtype, "float64");
-      return { name: "mean_square", operands: [x.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [v.mul(v).div(new Num(scalar(0, "f64"))).re] }] };
+      return { name: "mean_square", operands: [x.dtype], scalars: ["f64"], messages: [], outputs: [{ dtype: "float64", parts: [v.mul(v).re] }] };
     });
-    const mean = reduce(ctx, squares, sumOf("f64"), [x], axes, true, [wide], [countOf(x, axes)])[0] ?? unreachable("mean");
+    const mean = reduce(ctx, squares, averageOf(), [x], axes, true, [wide], [countOf(x, axes)])[0] ?? unreachable("mean");
     const r = inverseDeviation(ctx, mean, limit);
     copyInto(ctx, rstd, r);
     if (x.numel > 0) normalise(ctx, x, null, r, weight, null, out);
