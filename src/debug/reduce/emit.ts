@@ -79,7 +79,7 @@ export function caseAsPython(one: Case, file: string): string {
 /** A test that fails as long as the two sides differ. */
 export function caseAsTest(file: string, failure: CaseFailure): string {
   const line = (names: string, from: string): string => `import { ${names} } from "${from}";`;
-  return `${line("readFileSync", `node:${"fs"}`)}
+  return `${line("readFileSync", ["node", "fs"].join(":"))}
 ${line("expect, it", "vitest")}
 ${line("cpu, modelOf", "opwise")}
 ${line("checkCase", "opwise/debug")}
