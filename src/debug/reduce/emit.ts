@@ -79,8 +79,7 @@ export function caseAsPython(one: Case, file: string): string {
 /** A test that fails as long as the two sides differ. */
 export function caseAsTest(file: string, failure: CaseFailure): string {
   const line = (names: string, from: string): string => `import { ${names} } from "${from}";`;
-  const files = ["node", "fs"].join(":"); // the text that is written touches files, this module does not
-  return `${line("readFileSync", files)}
+  return `${line("readFileSync", ["node", "fs"].join(":"))}
 ${line("expect, it", "vitest")}
 ${line("cpu, modelOf", "opwise")}
 ${line("checkCase", "opwise/debug")}
