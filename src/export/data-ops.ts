@@ -5,7 +5,7 @@ import type { Node } from "../ir/graph.ts";
 import { T } from "../ir/type.ts";
 import type { BoundOp } from "../ops/registry.ts";
 import { type DType, isComplex, isFloat, torchOfDtype } from "../tensor/dtype.ts";
-import { runHost, STAND_IN } from "./meaning.ts";
+import { addCheck, runHost, STAND_IN } from "./meaning.ts";
 import { type Exporter, intOf, leavesOf, mapDatum, plainNumber } from "./exporter.ts";
 import { type OnnxValue } from "./graph.ts";
 import { DTYPE_OF, isSym, isSymTensor, itemsOf, openItems, refuse, Sym, SymList, SymTensor } from "./values.ts";
@@ -83,12 +83,16 @@ const NOTHING = new Set([
 ]);
 
 export function isDataOp(name: string): boolean {
-  return MOVES.has(name) || TEXTS.test(name) || NOTHING.has(name) || name in FACTS || name === "prim::tolist";
+  return MOVES.has(name) || TEXTS.test(name) || NOTHING.has(name) || name in FACTS || name === "prim::tolist" || name === "aten::_linalg_check_errors";
 }
 
 /** The results, or undefined where tensors' ops should look. */
 export function dataOp(x: Exporter, name: string, args: readonly Datum[], bound: BoundOp | undefined, node: Node): readonly Datum[] | undefined {
   if (NOTHING.has(name)) return [];
+  if (name === "aten::_linalg_check_errors" && isSymTensor(args[0])) {
+    addCheck(x, x.op("Equal", [x.g.cast(x.valueOf(args[0]), "int32"), x.g.scalar(0, "int32")], {}, "bool"));
+    return [];
+  }
   const hasOpen = leavesOf(args).length > 0 || args.some((d) => d instanceof SymList || d === TEXT);
   if (TEXTS.test(name))
     return hasOpen || args.some((d) => itemsOf(d)?.includes(TEXT) === true) ? [TEXT] : bound === undefined ? undefined : runHost(x, bound, args);

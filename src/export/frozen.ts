@@ -134,6 +134,7 @@ export function joined(a: Pattern, b: Frozen, hang: Roots | undefined): Pattern 
   if (open.kind === "tensor" && b.kind === "tensor") {
     const t = b.tensor;
     if (open.dtype !== t.dtype) return refuse(`one way gives a tensor of ${open.dtype}, another of ${t.dtype}`);
+    if (open.meta.rank !== t.rank && hang !== undefined) return refuse(`one way gives a tensor with ${open.meta.rank} axes, another with ${t.rank}`); // sizes tell: they are fixed
     if (open.meta.rank !== t.rank || open.anyRank === true || t.anyRank)
       return { ...open, anyRank: true, roots: undefined, dims: open.dims.map(() => undefined) };
     const dims = open.dims.map((d, i) => (d === b.dims[i] ? d : undefined));
