@@ -9,6 +9,7 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
+import { multiplyPanels, packInPanels, panelRows, tallOf } from "./panels.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
 import { type Geometry, geometryOf, ranges, straightFilters, Tables, writeWords } from "./planes.ts";
 import type { KernelRuntime } from "./runtime.ts";
@@ -75,7 +76,7 @@ export class Convolutions {
     const columns = straight ? 0 : this.#columnTable(g, source);
     const depths = straight ? 0 : this.#depthTable(g, source);
     const blocks = g.batch * g.groups * Math.ceil(plane / BLOCK_COLUMNS);
-    const channels = ranges(g.groupOut, Math.ceil(this.#runtime.partsWanted / blocks));
+    const channels = ranges(g.groupOut, Math.ceil(this.#runtime.partsWanted / blocks), turned ? COLUMNS : panelRows());
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
@@ -87,27 +88,29 @@ export class Convolutions {
             parts.push(() => {
               const row = group * g.groupOut + from;
               const rows = until - from;
+              const tall = Math.max(0, tallOf(g.groupOut) - from);
               const target = to + ((n * g.groups * g.groupOut + row) * plane + first) * FLOAT;
               const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
               const patches = straight ? undefined : this.#memory.allocate(padded(count, COLUMNS) * Math.min(DEPTH, depth) * FLOAT);
               for (let k = 0; k < depth; k += DEPTH) {
                 const deep = Math.min(DEPTH, depth - k);
-                const add = k > 0 ? 1 : 0;
                 const shift = k > 0 ? 0 : bias;
                 const here = filters.address + (k * padded(g.groupOut, turned ? COLUMNS : ROWS) + from * deep) * FLOAT;
-                const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * deep * FLOAT];
+                const sizes = [rows, count, deep] as const;
                 if (patches === undefined) {
                   const at = image + first * FLOAT + k * source.planeStride;
-                  this.#dense.multiplyBiased(here, at, target, rows, count, deep, plane * FLOAT, rowStep, COLUMNS * FLOAT, add, shift, source.planeStride);
+                  multiplyPanels(this.#dense, tall, [here, at, target], sizes, plane * FLOAT, k > 0, shift, COLUMNS * FLOAT, source.planeStride);
                   continue;
                 }
                 const [at, table] = [columns + first * FLOAT, depths + k * FLOAT];
                 if (turned) {
                   this.#dense.packPatchRows(patches.address, image, at, count, table, deep);
+                  const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * deep * FLOAT];
+                  const add = k > 0 ? 1 : 0;
                   this.#dense.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
                 } else {
                   this.#dense.packPatches(patches.address, image, at, count, table, deep);
-                  this.#dense.multiplyBiased(here, patches.address, target, rows, count, deep, plane * FLOAT, rowStep, columnStep, add, shift, COLUMNS * FLOAT);
+                  multiplyPanels(this.#dense, tall, [here, patches.address, target], sizes, plane * FLOAT, k > 0, shift);
                 }
               }
               if (patches !== undefined) this.#memory.free(patches);
@@ -124,12 +127,16 @@ export class Convolutions {
   /** Filters `[groupOut, depth]` in panels, of rows or of columns, block of depth by block. */
   #packedFilters(g: Geometry, group: number, depth: number, asColumns: boolean, addressOf: (view: View) => number, packed: Packed): Block {
     const { w } = g;
-    const [width, pack] = asColumns ? [COLUMNS, this.#dense.packColumns] : [ROWS, this.#dense.packRows];
+    const width = asColumns ? COLUMNS : ROWS;
     const high = padded(g.groupOut, width) * FLOAT;
     return packed(w, `filters${width}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
       // Depth is (channel, kernel row, kernel column).
       const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, this.#dense);
-      for (let k = 0; k < depth; k += DEPTH) pack(to + k * high, address + k * FLOAT, g.groupOut, Math.min(DEPTH, depth - k), filterStride, FLOAT);
+      for (let k = 0; k < depth; k += DEPTH) {
+        const [at, from, deep] = [to + k * high, address + k * FLOAT, Math.min(DEPTH, depth - k)];
+        if (asColumns) this.#dense.packColumns(at, from, g.groupOut, deep, filterStride, FLOAT);
+        else packInPanels(this.#dense, at, from, g.groupOut, deep, filterStride, FLOAT);
+      }
       if (copy !== undefined) this.#memory.free(copy);
     });
   }

@@ -33,10 +33,10 @@ export interface GemmFunctions {
    * panels. One block of depth; the caller loops over blocks.
    */
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
-  /** As `multiply`, of panels of 6 rows. */
-  readonly multiplyTall: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `multiply`; further: where a number for each row lies that is added to it, or 0; bytes between the steps of depth in a panel of b, which so may be no panel. */
   readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `multiplyBiased`, of panels of 6 rows. */
+  readonly multiplyTall: GemmFunctions["multiplyBiased"];
   /**
    * (a, b, c, rows, columns, depth, byte stride of columns in c, bytes between panels of a, of b, add, a number for each column or 0): as `multiply`, with
    * the result's rows one after another.
@@ -301,7 +301,7 @@ const BIASED = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "
 /** The product whose result lies by rows, of panels of `height` rows. */
 function emitStraight(
   m: ModuleBuilder,
-  name: string | undefined,
+  name: string,
   fused: boolean,
   height: number,
   remainder: ReturnType<typeof emitRemainder>,
@@ -381,12 +381,14 @@ function emitStraight(
   });
 }
 
-/** `multiply` by a function that takes more. */
-function emitPlain(m: ModuleBuilder, name: string, biased: GemmFunctions["multiplyBiased"]): GemmFunctions["multiply"] {
-  return m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, ...args) => {
+/** Adds the packed product to a module. */
+export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
+  const remainder = emitRemainder(m);
+  const multiplyBiased = emitStraight(m, "multiplyBiased", fused, ROWS, remainder);
+  const multiply = m.func("multiply", ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, ...args) => {
     const [a, b, out, rows, columns, depth, rowStride, aStep, bStep, add] = args;
     c.run(
-      biased,
+      multiplyBiased,
       c.get(a),
       c.get(b),
       c.get(out),
@@ -401,19 +403,13 @@ function emitPlain(m: ModuleBuilder, name: string, biased: GemmFunctions["multip
       c.i32(COLUMNS * FLOAT),
     );
   });
-}
-
-/** Adds the packed product to a module. */
-export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
-  const remainder = emitRemainder(m);
-  const multiplyBiased = emitStraight(m, "multiplyBiased", fused, ROWS, remainder);
   return {
     packRows: emitPack(m, "packRows", ROWS),
     packTall: emitPack(m, "packTall", TALL),
     packColumns: emitPack(m, "packColumns", COLUMNS),
+    multiply,
     multiplyBiased,
-    multiply: emitPlain(m, "multiply", multiplyBiased),
-    multiplyTall: emitPlain(m, "multiplyTall", emitStraight(m, undefined, fused, TALL, remainder)),
+    multiplyTall: emitStraight(m, "multiplyTall", fused, TALL, remainder),
     multiplyTurned: emitTurned(m, fused),
   };
 }

@@ -142,8 +142,9 @@ export function straightFilters(
 /** Channels of a part, at least. */
 const PART_CHANNELS = 32;
 
-/** Channels in up to `count` parts, whole panels each. */
-export function ranges(channels: number, count: number): (readonly [number, number])[] {
-  const size = Math.max(PART_CHANNELS, padded(Math.ceil(channels / count), COLUMNS));
-  return Array.from({ length: Math.ceil(channels / size) }, (_, i) => [i * size, Math.min(channels, (i + 1) * size)] as const);
+/** Channels in up to `count` parts, whole panels each. A last one or two go with those before: they may lie in the panel before theirs, see `tallRows`. */
+export function ranges(channels: number, count: number, panel: number = COLUMNS): (readonly [number, number])[] {
+  const size = padded(Math.max(PART_CHANNELS, Math.ceil(channels / count)), panel);
+  const parts = Math.max(1, Math.ceil((channels - 2) / size));
+  return Array.from({ length: parts }, (_, i) => [i * size, i + 1 === parts ? channels : (i + 1) * size] as const);
 }

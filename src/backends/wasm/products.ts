@@ -7,9 +7,9 @@ import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
-import { features } from "./features.ts";
-import { COLUMNS, ROWS, TALL, tallRows } from "./gemm.ts";
+import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
+import { multiplyPanels, packInPanels, tallOf } from "./panels.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
 
@@ -139,23 +139,11 @@ export class Products {
   ): void {
     const width = padded(columns, COLUMNS) * FLOAT;
     const work = a.rows * columns * depth;
-    const { fusedMultiplyAdd } = features();
-    const tallOf = (high: number): number => (fusedMultiplyAdd ? tallRows(high) : 0);
-    const pack = (to: number, row: number, high: number, k: number, deep: number): void => {
-      const tall = tallOf(high);
-      const from = a.address + row * a.rowStride + k * a.columnStride;
-      if (tall > 0) this.#dense.packTall(to, from, Math.min(high, tall), deep, a.rowStride, a.columnStride);
-      if (tall < high) this.#dense.packRows(to + tall * deep * FLOAT, from + tall * a.rowStride, high - tall, deep, a.rowStride, a.columnStride);
-    };
+    const pack = (to: number, row: number, high: number, k: number, deep: number): void =>
+      packInPanels(this.#dense, to, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
     const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number, deep: number): void => {
-      const tall = tallOf(high);
-      const from = columnsAt + k * width + column * deep * FLOAT;
-      const at = to + row * outStride + column * FLOAT;
-      const [bStep, adds] = [COLUMNS * deep * FLOAT, add || k > 0 ? 1 : 0];
-      if (tall > 0) this.#dense.multiplyTall(rowsAt, from, at, Math.min(high, tall), wide, deep, outStride, TALL * deep * FLOAT, bStep, adds);
-      if (tall >= high) return;
-      const rest = rowsAt + tall * deep * FLOAT;
-      this.#dense.multiply(rest, from, at + tall * outStride, high - tall, wide, deep, outStride, ROWS * deep * FLOAT, bStep, adds);
+      const addresses = [rowsAt, columnsAt + k * width + column * deep * FLOAT, to + row * outStride + column * FLOAT] as const;
+      multiplyPanels(this.#dense, tallOf(high), addresses, [high, wide, deep], outStride, add || k > 0);
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
     if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS) {

@@ -1,0 +1,43 @@
+/** Rows of a product in panels: tall ones where they are faster, the rest in panels of 4. */
+
+import type { DenseKernels } from "./dense.ts";
+import { FLOAT } from "./emit.ts";
+import { features } from "./features.ts";
+import { COLUMNS, ROWS, TALL, tallRows } from "./gemm.ts";
+
+/** Rows of the panels that come first: a part of a product may begin at a multiple of it. */
+export const panelRows = (): number => (features().fusedMultiplyAdd ? TALL : ROWS);
+
+/** How many of so many rows are in tall panels; the last of these may not be full. */
+export const tallOf = (rows: number): number => (features().fusedMultiplyAdd ? tallRows(rows) : 0);
+
+/** Packs `rows` rows of `deep` elements at `from` into panels, one after another: no more than panels of 4 would take. Strides in bytes. */
+export function packInPanels(dense: DenseKernels, to: number, from: number, rows: number, deep: number, rowStride: number, columnStride: number): void {
+  const tall = tallOf(rows);
+  if (tall > 0) dense.packTall(to, from, Math.min(rows, tall), deep, rowStride, columnStride);
+  if (tall < rows) dense.packRows(to + tall * deep * FLOAT, from + tall * rowStride, rows - tall, deep, rowStride, columnStride);
+}
+
+/**
+ * `multiplyBiased` of rows of which the first `tall` are in tall panels.
+ * @param bStep bytes between the steps of depth in a panel of columns, which so may be no panel
+ */
+export function multiplyPanels(
+  dense: DenseKernels,
+  tall: number,
+  [panels, columnsAt, to]: readonly [panels: number, columnsAt: number, to: number],
+  [rows, columns, deep]: readonly [rows: number, columns: number, deep: number],
+  outStride: number,
+  add: boolean,
+  bias = 0,
+  columnStep: number = COLUMNS * deep * FLOAT,
+  bStep: number = COLUMNS * FLOAT,
+): void {
+  const product = (run: DenseKernels["multiplyBiased"], height: number, first: number, count: number): void => {
+    if (count <= 0) return;
+    const [at, target, shift] = [panels + first * deep * FLOAT, to + first * outStride, bias === 0 ? 0 : bias + first * FLOAT];
+    run(at, columnsAt, target, count, columns, deep, outStride, height * deep * FLOAT, columnStep, add ? 1 : 0, shift, bStep);
+  };
+  product(dense.multiplyTall, TALL, 0, Math.min(rows, tall));
+  product(dense.multiplyBiased, ROWS, tall, rows - tall);
+}
