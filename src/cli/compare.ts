@@ -55,7 +55,7 @@ export async function compare(args: Arguments): Promise<number> {
     overrides: tolerance === undefined ? undefined : parseTolerances(textOf(tolerance), (selector) => executionsOf(a.tape, selector), tolerance),
   });
   const inputs = (args.repeated.get("input") ?? []).map((word) => `-i ${word}`).join(" ");
-  const words = { a: specA, b: specB, ...(inputs === "" ? {} : { inputs }), all: args.flags.has("all"), rank: oneOf(args, "rank", ["err", "time"]) };
+  const words = { a: specA, b: specB, ...(inputs === "" ? {} : { inputs }), all: args.flags.has("all"), rank: oneOf(args, "rank", ["err"]) };
   console.log(args.flags.has("json") ? JSON.stringify(comparisonJson(comparison), null, 2) : comparisonText(comparison, words));
   const write = (option: string, text: () => string): void => {
     const file = args.options.get(option);

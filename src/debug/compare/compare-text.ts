@@ -14,7 +14,7 @@ export interface ComparisonText {
   readonly inputs?: string;
   /** Every row; else sources, the rows around them and the first victims. */
   readonly all?: boolean;
-  readonly rank?: "err" | "time" | undefined;
+  readonly rank?: "err" | undefined;
 }
 
 const VICTIMS = 3;
