@@ -119,6 +119,9 @@ function tapsOf(a: Axis, s: Settings): Taps {
   return { places, weights, outside, count };
 }
 
+/** As many as cubic interpolation has. */
+const UNROLLED_TAPS = 4;
+
 /** One axis resized; the result is `dtype`. */
 function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtype: DType): Tensor {
   const taps = tapsOf(a, s);
@@ -140,25 +143,40 @@ function along(ctx: Context, x: Tensor, axis: number, a: Axis, s: Settings, dtyp
     });
   }
   const weights = Tensor.from(taps.weights, [a.to, taps.count], "float64");
-  return computeOf(ctx, "resize", `${axis},${crops},${s.antialias}`, shape, [x, places, outside, weights], dtype, ["index", "f64"], [taps.count, s.extrapolation], () => {
-    const here = axes(x.rank);
-    const zero = constant(0, "f64");
-    const [sum = zero] = fold(0, size(0), [zero], ([so = zero], trip) => {
-      const at = new Num(load(1, "i32", [index(axis), trip])).to("index").re;
-      const weight = new Num(load(3, "f64", [index(axis), trip]));
-      const v = new Num(
-        load(
-          0,
-          computeType(x.dtype),
-          here.map((e, i) => (i === axis ? at : e)),
-        ),
-      ).to("f64");
-      return [new Num(so).add(v.mul(weight)).re];
-    });
-    const result = new Num(crops ? select(load(2, "bool", [index(axis)]), scalar(1, "f64"), sum) : sum);
-    // Integers are cut off, as onnxruntime and the reference evaluator do; onnxruntime's antialiased pictures are rounded.
-    return { parts: outputParts(s.antialias && dtypeInfo(dtype).class === "int" ? result.rint() : result, dtype) };
-  });
+  // Few taps are written out: their places and weights are then read as far out as the axis allows.
+  const unrolled = taps.count <= UNROLLED_TAPS ? taps.count : 0;
+  return computeOf(
+    ctx,
+    "resize",
+    `${axis},${crops},${s.antialias},${unrolled}`,
+    shape,
+    [x, places, outside, weights],
+    dtype,
+    ["index", "f64"],
+    [taps.count, s.extrapolation],
+    () => {
+      const here = axes(x.rank);
+      const zero = constant(0, "f64");
+      const added = (so: Expr, tap: Expr): Expr => {
+        const at = new Num(load(1, "i32", [index(axis), tap])).to("index").re;
+        const weight = new Num(load(3, "f64", [index(axis), tap]));
+        const v = new Num(
+          load(
+            0,
+            computeType(x.dtype),
+            here.map((e, i) => (i === axis ? at : e)),
+          ),
+        ).to("f64");
+        return new Num(so).add(v.mul(weight)).re;
+      };
+      let sum: Expr = zero;
+      if (unrolled === 0) [sum = zero] = fold(0, size(0), [zero], ([so = zero], trip) => [added(so, trip)]);
+      for (let tap = 0; tap < unrolled; tap++) sum = added(sum, constant(tap, "index"));
+      const result = new Num(crops ? select(load(2, "bool", [index(axis)]), scalar(1, "f64"), sum) : sum);
+      // Integers are cut off, as onnxruntime and the reference evaluator do; onnxruntime's antialiased pictures are rounded.
+      return { parts: outputParts(s.antialias && dtypeInfo(dtype).class === "int" ? result.rint() : result, dtype) };
+    },
+  );
 }
 
 /** All listed axes resized, in double precision between the first and the last. */
