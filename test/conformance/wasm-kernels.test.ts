@@ -10,9 +10,9 @@ import { meanOf, varianceOf } from "../../src/ops/aten/normalization.ts";
 import { matmul } from "../../src/ops/aten/products.ts";
 import { plainSide, uniformLayer } from "../../src/ops/aten/recurrent.ts";
 import { extremum, sum } from "../../src/ops/aten/reduction.ts";
-import { constant } from "../../src/expr/expr.ts";
-import { contract, empty, map } from "../../src/prims/calls.ts";
-import type { Program } from "../../src/prims/program.ts";
+import { binary, constant, index, load } from "../../src/expr/expr.ts";
+import { compute, contract, copyOf, empty, map } from "../../src/prims/calls.ts";
+import { computeType, type Program } from "../../src/prims/program.ts";
 import { narrowed } from "../../src/prims/views.ts";
 import type { Context } from "../../src/prims/context.ts";
 import { Executor } from "../../src/run/executor.ts";
@@ -254,6 +254,32 @@ describe("reductions", () => {
           return all.flatMap((r) => Array.from(r.data, Number));
         };
         expect(values(x)).toEqual(values(viewOf(turned, [rows, columns], [1, rows], 0)));
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe("gathers", () => {
+  it("of whole rows are what one element at a time gives, at any dtype, width and stride", () => {
+    const shapes = fc.record({ width: sizes(37), dtype: fc.constantFrom("float32", "float64", "int16", "bool", "int64"), step: sizes(2), seed: sizes(1000) });
+    fc.assert(
+      fc.property(shapes, ({ width, dtype, step, seed }) => {
+        const place = index(0);
+        const row = binary("sub", constant(2, "index"), place);
+        const program: Program = {
+          name: "rows",
+          operands: [dtype],
+          scalars: [],
+          outputs: [{ dtype, parts: [load(0, computeType(dtype), [row, index(1)])] }],
+          messages: [],
+        };
+        const make = (ctx: Context): Tensor => {
+          const wide = copyOf(ctx, noise([4, width * step], seed, 100), dtype);
+          const [rows = wide] = compute(ctx, program, [3, width], [viewOf(wide, [3, width], [width * step, step], width * step)]);
+          return copyOf(ctx, rows, "float64");
+        };
+        expect(difference(make)).toBe(0);
       }),
       { numRuns: 100 },
     );

@@ -21,7 +21,7 @@ import type { View } from "../../tensor/tensor.ts";
 import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
-import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, scanKernel, scatterKernel } from "./loops.ts";
+import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, rowLoad, scanKernel, scatterKernel } from "./loops.ts";
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
@@ -68,13 +68,20 @@ export function checkFailed(program: Program | undefined, code: number): OpwiseE
 /** Rows that make a table of what depends on the column alone worth while. */
 const TABLE_ROWS = 4;
 
+/** What of a compute is tabled by column and what is copied by rows, for the rank that it was asked for last. */
+interface Form {
+  readonly rank: number;
+  readonly apart: boolean;
+  readonly columns: readonly Expr[];
+  readonly row: ReturnType<typeof rowLoad>;
+}
+
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
   /** The module of the dense kernels and its functions, for threads. */
   readonly dense: { readonly module: WebAssembly.Module; readonly kernels: DenseKernels };
-  /** What of a compute is tabled by column, for the rank that it was asked for last. */
-  readonly #columns = new WeakMap<Program, { readonly rank: number; readonly columns: readonly Expr[] }>();
+  readonly #forms = new WeakMap<Program, Form>();
   readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #convolutions: Convolutions;
@@ -244,10 +251,14 @@ export class Launcher {
     const ranks = call.operands.map((v) => v.shape.length);
     const apart = !call.results.some((r) => call.operands.some((v) => v.storage === r.storage));
     const last = shape[shape.length - 1] ?? 1;
-    const tabled = numelOf(shape) >= TABLE_ROWS * last;
-    const columns = tabled ? this.#columnsOf(call.program, shape.length) : [];
-    const kernel = this.#cache.of(call.program, `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}`, () =>
-      this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, columns, this.#runtime)),
+    const { columns: known, row } = this.#formOf(call.program, shape.length, apart);
+    const contiguous = [row === undefined ? undefined : call.operands[row.operand], call.results[0]].every((v) => v?.strides[v.shape.length - 1] === 1);
+    const tabled = !contiguous && numelOf(shape) >= TABLE_ROWS * last;
+    const columns = tabled ? known : [];
+    const kernel = this.#cache.of(
+      call.program,
+      `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}${contiguous ? "/rows" : ""}`,
+      () => this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, columns, contiguous ? row : undefined, this.#runtime)),
     );
     const { memory } = this.#runtime;
     const table = columns.length === 0 ? undefined : memory.allocate(columns.length * COLUMN_BYTES * last);
@@ -258,12 +269,12 @@ export class Launcher {
     }
   }
 
-  #columnsOf(program: Program, rank: number): readonly Expr[] {
-    const known = this.#columns.get(program);
-    if (known?.rank === rank) return known.columns;
-    const columns = columnValues(program, rank);
-    this.#columns.set(program, { rank, columns });
-    return columns;
+  #formOf(program: Program, rank: number, apart: boolean): Form {
+    const known = this.#forms.get(program);
+    if (known?.rank === rank && known.apart === apart) return known;
+    const form: Form = { rank, apart, columns: columnValues(program, rank, apart), row: apart ? rowLoad(program, rank) : undefined };
+    this.#forms.set(program, form);
+    return form;
   }
 
   #reduce(call: ReduceCall, addressOf: AddressOf): void {

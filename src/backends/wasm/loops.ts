@@ -98,14 +98,15 @@ function loadValue(c: Code, type: Value["type"], at: Value<"i32">): Value {
   return type === "i64" ? c.load("i64.load", at) : c.load("i32.load", at);
 }
 
-/** What depends on the innermost axis alone and is used by what does not: the same for every row. */
-export function columnValues(program: Program, rank: number): readonly Expr[] {
+/** What depends on the innermost axis alone and is used by what does not: the same for every row. What is loaded is, where results lie `apart`. */
+export function columnValues(program: Program, rank: number, apart: boolean): readonly Expr[] {
   const roots = partsOf(program);
   const alone = new Map<Expr, boolean>();
   const only = (e: Expr): boolean => {
     const before = alone.get(e);
     if (before !== undefined) return before;
-    const plain = e.op === "unary" || e.op === "binary" || e.op === "select" || e.op === "cast" || e.op === "round" || e.op === "bitcast";
+    const plain =
+      e.op === "unary" || e.op === "binary" || e.op === "select" || e.op === "cast" || e.op === "round" || e.op === "bitcast" || (e.op === "load" && apart);
     const found = e.op === "const" || e.op === "scalar" || (e.op === "index" && e.axis === rank - 1) || (plain && operandsOf(e).every(only));
     alone.set(e, found);
     return found;
@@ -122,12 +123,48 @@ export function columnValues(program: Program, rank: number): readonly Expr[] {
   return [...found];
 }
 
+/** The load that a compute stores as it is, with the innermost axis as its last coordinate and none of the others: whole rows are copied. */
+export function rowLoad(program: Program, rank: number): (Expr & { readonly op: "load" }) | undefined {
+  const [output, ...more] = program.outputs;
+  const [e, imaginary] = output?.parts ?? [];
+  if (e?.op !== "load" || imaginary !== undefined || more.length > 0 || e.inside !== undefined || program.operands[e.operand] !== output?.dtype)
+    return undefined;
+  const [last, ...others] = [...e.at].reverse();
+  const plain = last?.op === "index" && last.axis === rank - 1;
+  return plain && others.every((at) => [...reachable([at])].every((x) => x.op !== "fold" && (x.op !== "index" || x.axis < rank - 1))) ? e : undefined;
+}
+
+/** Copies `bytes` of a row of elements of `size` bytes. */
+function copyRow(c: Code, to: Local<"i32">, from: Local<"i32">, bytes: Local<"i32">, size: number): void {
+  const step = (width: number, move: () => void): void =>
+    c.block((done) => {
+      c.loop((again) => {
+        c.brIf(done, c.op("i32.lt_s", c.get(bytes), c.i32(width)));
+        move();
+        for (const at of [to, from]) c.set(at, c.op("i32.add", c.get(at), c.i32(width)));
+        c.set(bytes, c.op("i32.sub", c.get(bytes), c.i32(width)));
+        c.br(again);
+      });
+    });
+  step(16, () => {
+    const at = c.get(to);
+    c.store("v128.store", at, c.load("v128.load", c.get(from)));
+  });
+  const words = size % 4 === 0;
+  step(words ? 4 : 1, () => {
+    const at = c.get(to);
+    if (words) c.store("i32.store", at, c.load("i32.load", c.get(from)));
+    else c.store("i32.store8", at, c.load("i32.load8_u", c.get(from)));
+  });
+}
+
 /** Bytes of a column's value. */
 export const COLUMN_BYTES = 8;
 
 /**
  * Kernel of a compute over results of rank `rank`; operands have their own ranks. Where no result lies in an operand's storage (`apart`), elements are
  * loaded as far out as their coordinates are known. `columns` are computed once into a table, whose address follows the views'. The results have elements.
+ * `row`: what is loaded and stored in whole rows, contiguous on both sides.
  */
 export function computeKernel(
   program: Program,
@@ -135,6 +172,7 @@ export function computeKernel(
   operandRanks: readonly number[],
   apart: boolean,
   columns: readonly Expr[],
+  row: (Expr & { readonly op: "load" }) | undefined,
   runtime: KernelRuntime,
 ): Emit {
   return (c, host) => {
@@ -184,6 +222,12 @@ export function computeKernel(
       }
       printer.evaluate(at(depth));
       for (const [e, d] of levels) if (e.op === "load" && d > depth) printer.approach(e);
+      if (depth === rank - 1 && row !== undefined) {
+        const to = c.hold(c.get(pointers.get(count) ?? block.base(count)));
+        const from = c.hold(printer.reached(row)());
+        const size = partBytes(program.operands[row.operand] ?? unreachable("operand"));
+        return copyRow(c, to, from, c.hold(c.op("i32.mul", c.get(block.size(depth)), c.i32(size))), size);
+      }
       if (depth === rank - 1 && columns.length > 0) c.set(ofColumn, c.get(block.base(table)));
       emitLoops(c, block, results, depth, depth + 1, pointers, (inner, own) => {
         trips[depth] = own[depth] ?? unreachable("trip");

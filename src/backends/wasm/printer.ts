@@ -64,6 +64,12 @@ export class Printer {
     this.#partial.set(e, { address: this.#c.hold(address), rest: axes.filter((axis) => !known.includes(axis)) });
   }
 
+  /** Where a load reads, as far as its axes are known. */
+  reached(e: Expr & { readonly op: "load" }): Push<"i32"> {
+    const partial = this.#partial.get(e);
+    return partial === undefined ? this.#place.address(e.operand) : () => this.#c.get(partial.address);
+  }
+
   /** Addresses are computed modulo 2^32, like the memory's. */
   #address(e: Expr & { readonly op: "load" }, from: Push<"i32">, axes: readonly number[]): Value<"i32"> {
     const c = this.#c;
