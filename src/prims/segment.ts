@@ -18,11 +18,9 @@ export interface Segment {
 export interface Executable {
   /**
    * Runs all steps. @returns new storages of the outputs, on the host or on the backend
-   * @throws what a step's check raises; `failed` then is that step
+   * @throws index-out-of-range where a step's check fails; nothing outside has changed then
    */
   run(inputs: readonly Storage[]): readonly Storage[];
-  /** The step whose check failed last. */
-  readonly failed: number;
   /** Bytes that it holds for values inside: the most that are alive at once. */
   readonly bytes: number;
   dispose(): void;

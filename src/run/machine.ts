@@ -131,10 +131,9 @@ export class Machine {
     const frame = task.frames[task.frames.length - 1];
     if (frame === undefined) return "done";
     if (this.#planner !== undefined) {
-      const failure = this.#planner.before(frame, task.frames);
+      this.#planner.before(frame);
       this.time += this.#planner.skipped;
       this.#planner.skipped = 0;
-      if (failure !== undefined) return this.#raise(failure.error, failure.origin.node, failure.origin.frames);
     }
     const instruction = frame.block.instructions[frame.position];
     if (instruction === undefined) return this.#endBlock(task, frame);
@@ -392,12 +391,12 @@ export class Machine {
   }
 
   /** Ends the run with the error, or the task whose future keeps it; open `with` blocks are left first. */
-  #raise(error: unknown, node: Node, above: readonly Pick<Frame, "role" | "owner">[] = []): Status {
+  #raise(error: unknown, node: Node): Status {
     const running = this.#task;
     this.#pending = undefined;
     // What an `__exit__` raises while an error passes is dropped.
     if (running.failure !== undefined) return this.#unwind(running, running.failure.error);
-    const placed = typedError(error).at(whereOf(node), this.#trace(node, above));
+    const placed = typedError(error).at(whereOf(node), this.#trace(node));
     const kept = this.tasks.length > 1;
     if (this.#listener !== undefined) this.#emit({ ...this.#base(), kind: "raise", node, error: placed, kept });
     return this.#unwind(running, placed);
@@ -419,14 +418,14 @@ export class Machine {
   }
 
   /** The open calls of the task at hand, outermost first, down to `node`; empty for formats whose code is no text. */
-  #trace(node: Node, above: readonly Pick<Frame, "role" | "owner">[]): TraceFrame[] {
+  #trace(node: Node): TraceFrame[] {
     const out: TraceFrame[] = [];
     let name = "";
     const add = (at: Node): void => {
       const excerpts = at.location?.excerpts?.();
       if (excerpts !== undefined) out.push({ function: name, ...excerpts });
     };
-    for (const { role, owner } of [...this.#task.frames, ...above]) {
+    for (const { role, owner } of this.#task.frames) {
       if (role.kind !== "function" && role.kind !== "fork") continue;
       if (owner !== undefined && role.kind === "function") add(owner.node);
       name = role.kind === "fork" ? "<forked function>" : role.name.slice(role.name.lastIndexOf(".") + 1);

@@ -64,8 +64,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
 
   memory.within(scope, () => {
     const begun = new Set<Storage>();
-    segment.steps.forEach((step, i) => {
-      tape.step = i;
+    segment.steps.forEach((step) => {
       for (const view of step.operands) addressOf(view); // constants are uploaded before anything is recorded
       runtime.tape = tape;
       try {
@@ -79,12 +78,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   });
 
   const { items } = tape;
-  let failed = -1;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
-    get failed() {
-      return failed;
-    },
     run: (inputs) => {
       segment.inputs.forEach((placeholder, k) => {
         const { address } = slots.get(placeholder) ?? unreachable("an input's memory");
@@ -96,10 +91,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
       });
       const failure = play(items);
-      if (failure !== undefined) {
-        failed = failure.invocation.step;
-        throw checkFailed(failure.invocation.program, failure.code);
-      }
+      if (failure !== undefined) throw checkFailed(failure.invocation.program, failure.code);
       return segment.outputs.map((placeholder) => {
         const at = arena.address + (offsets.get(placeholder) ?? unreachable("an output that no step writes"));
         // What leaves is most often wanted on the host, and what another plan takes is copied to its own place anyway.

@@ -7,8 +7,6 @@ export interface Invocation {
   /** Returns the code of a failed check, or 0 or nothing. */
   readonly run: (...args: number[]) => number | void;
   readonly args: readonly number[];
-  /** Number of the plan's step that it belongs to. */
-  readonly step: number;
   /** What it was printed from, for the messages of its checks. */
   readonly program: Program | undefined;
 }
@@ -24,12 +22,10 @@ export type TapeItem = Invocation | Parallel;
 
 export class Tape {
   readonly items: TapeItem[] = [];
-  /** The step that is being recorded. */
-  step = 0;
   #part: Invocation[] | undefined;
 
   add(run: Invocation["run"], args: readonly number[], program?: Program): void {
-    (this.#part ?? this.items).push({ run, args, step: this.step, program });
+    (this.#part ?? this.items).push({ run, args, program });
   }
 
   /** Whether a part is being recorded: it has no parts of its own. */

@@ -15,14 +15,18 @@ export interface IndexUse {
   readonly message: (value: number) => string;
 }
 
-/** Runs a call; where an index was out of range, the error says which. Indices that are on a device only are not read for it. */
+/** Runs a call; where an index was out of range, the error says which, unless the index has to be waited for. */
 export function namingIndex<R>(uses: readonly IndexUse[], run: () => R): R {
   try {
     return run();
   } catch (error) {
     if (!isOpwiseError(error) || error.code !== "index-out-of-range") throw error;
     for (const { index, size, wrap, except, message } of uses) {
-      if (!index.storage.onHost) continue;
+      const wait = index.storage.sync();
+      if (wait instanceof Promise) {
+        wait.catch(() => undefined); // the error below says what there is to say
+        continue;
+      }
       const bad = elementsOf(index)
         .map(Number)
         .find((value) => value !== except && (value >= size || value < (wrap ? -size : 0)));

@@ -6,6 +6,7 @@
 
 import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
+import { isOpwiseError } from "../../tensor/error.ts";
 import type { Executable } from "../../prims/segment.ts";
 import type { Datum } from "../../ir/datum.ts";
 import type { Storage } from "../../tensor/storage.ts";
@@ -67,11 +68,6 @@ interface Start {
 const MAX_SEEN = 32;
 const MAX_PLANS_OF_START = 16;
 
-export interface Failure {
-  readonly error: unknown;
-  readonly origin: StraightLine["origins"][number];
-}
-
 export class Planner {
   readonly #executor: Executor;
   readonly #backend: Backend;
@@ -122,11 +118,8 @@ export class Planner {
     this.#executor.recorder = undefined;
   }
 
-  /**
-   * Before `frame` goes on at its position.
-   * @returns what a plan ran into where one was launched and failed; the frame then is where it was
-   */
-  before(frame: Frame, frames: readonly Frame[]): Failure | undefined {
+  /** Before `frame` goes on at its position: it may go on behind a plan. */
+  before(frame: Frame): void {
     const recorder = this.#recorder;
     if (recorder !== undefined) {
       if (recorder.stopped === undefined) {
@@ -134,22 +127,22 @@ export class Planner {
         const isRoot = frame === recorder.root;
         if (isRoot && (instruction === undefined || this.#startAt(frame.block, frame.position).barrier)) this.#close(recorder, frame.position, frame.registers);
         else {
-          if (instruction !== undefined) recorder.begin(frame, instruction, frames);
-          if (recorder.stopped === undefined) return undefined;
+          if (instruction !== undefined) recorder.begin(frame, instruction);
+          if (recorder.stopped === undefined) return;
           if (isRoot) frame.position++; // as if it had begun: the region ends before it
           this.#stop(recorder);
           if (isRoot) frame.position--;
-          return undefined;
+          return;
         }
       } else this.#stop(recorder);
     }
     // What runs one by one does so to its end, and what it calls with it.
     const declined = this.#declined;
     if (declined !== undefined) {
-      if (frame !== declined.frame || frame.position < declined.to) return undefined;
+      if (frame !== declined.frame || frame.position < declined.to) return;
       this.#declined = undefined;
     }
-    return this.#enter(frame, frames);
+    this.#enter(frame);
   }
 
   /** Ends a recording before the instruction that the root is in. */
@@ -170,27 +163,28 @@ export class Planner {
     return start;
   }
 
-  #enter(frame: Frame, frames: readonly Frame[]): Failure | undefined {
+  #enter(frame: Frame): void {
     // Where a plan ends another may begin.
     for (;;) {
       const instruction: Instruction | undefined = frame.block.instructions[frame.position];
-      if (instruction === undefined) return undefined;
+      if (instruction === undefined) return;
       const start = this.#startAt(frame.block, frame.position);
-      if (start.barrier || (start.closed && start.plans.length === 0)) return undefined;
-      let launched = false;
-      for (const plan of start.plans) {
-        const failure = this.#launch(plan, frame);
-        if (failure === undefined) continue;
-        if (failure !== "done") return failure;
-        launched = true;
-        break;
-      }
-      if (launched) continue;
+      if (start.barrier || (start.closed && start.plans.length === 0)) return;
+      const outcome = this.#launchOneOf(start, frame);
+      if (outcome === "launched") continue;
       const [first] = start.plans;
-      if (!start.closed && this.#isWorth(start, frame)) this.#record(frame, frames, instruction);
+      if (outcome === "none" && !start.closed && this.#isWorth(start, frame)) this.#record(frame, instruction);
       else if (first !== undefined) this.#declined = { frame, to: first.line.to };
-      return undefined;
+      return;
     }
+  }
+
+  #launchOneOf(start: Start, frame: Frame): "launched" | "failed" | "none" {
+    for (const plan of start.plans) {
+      const outcome = this.#launch(plan, frame);
+      if (outcome !== undefined) return outcome;
+    }
+    return "none";
   }
 
   /** Whether to record: the first time, and for what comes the second time. */
@@ -204,12 +198,12 @@ export class Planner {
     return false;
   }
 
-  #record(frame: Frame, frames: readonly Frame[], instruction: Instruction): void {
+  #record(frame: Frame, instruction: Instruction): void {
     const recorder = new Recorder(frame, this.#isConstant, this.#executor.generator);
     this.#recorder = recorder;
     this.#executor.recorder = recorder;
     this.counts.recorded++;
-    recorder.begin(frame, instruction, frames);
+    recorder.begin(frame, instruction);
   }
 
   /** Makes a plan of what was recorded. */
@@ -247,8 +241,8 @@ export class Planner {
     this.#plans = this.#plans.filter((p) => p !== plan);
   }
 
-  /** Runs the plan if it fits: `done`; undefined where it does not fit; else what it failed with. */
-  #launch(plan: Plan, frame: Frame): "done" | Failure | undefined {
+  /** Runs the plan; undefined where it does not fit. Where a check in it fails nothing has happened yet: its instructions then say what is wrong, and where. */
+  #launch(plan: Plan, frame: Frame): "launched" | "failed" | undefined {
     const { line } = plan;
     const { registers } = frame;
     const binding = newBinding();
@@ -261,10 +255,8 @@ export class Planner {
     try {
       outputs = compiled.executable.run(binding.storages);
     } catch (error) {
-      const step = compiled.line.steps[compiled.executable.failed];
-      const origin = line.origins[step?.origins.at(-1) ?? 0];
-      if (origin === undefined) throw error;
-      return { error, origin };
+      if (isOpwiseError(error) && error.code === "index-out-of-range") return "failed";
+      throw error;
     }
     this.#executor.made(outputs);
     const make = maker(binding, binding.storages, outputs);
@@ -276,7 +268,7 @@ export class Planner {
     plan.used = ++this.#clock;
     plan.launches++;
     this.counts.launched++;
-    return "done";
+    return "launched";
   }
 
   /** A constant that was written is none; its plans go. */

@@ -22,8 +22,6 @@ export interface Recorded {
   /** Whether its results depend on nothing that enters. */
   readonly known: boolean;
   readonly node: Node;
-  /** Frames that were open above the recording's own, for errors. */
-  readonly frames: readonly Pick<Frame, "role" | "owner">[];
 }
 
 /** A read of an attribute: it is an input of the region as registers are. */
@@ -60,7 +58,6 @@ export class Recorder {
   /** Whether that instruction has written what the recording made: the state before it is gone. */
   hasWritten = false;
   #node: Node | undefined;
-  #frames: readonly Frame[] = [];
 
   constructor(root: Frame, isConstant: (storage: Storage) => boolean, generator: GeneratorState) {
     this.root = root;
@@ -91,7 +88,7 @@ export class Recorder {
   }
 
   /** Before an instruction of any frame. */
-  begin(frame: Frame, instruction: Instruction, frames: readonly Frame[]): void {
+  begin(frame: Frame, instruction: Instruction): void {
     if (frame === this.root) {
       const dying = instruction.kills.map((register) => [register, frame.registers[register] ?? null] as const);
       this.#mark = { calls: this.calls.length, attributes: this.attributes.length, steps: this.steps, dying };
@@ -99,7 +96,6 @@ export class Recorder {
     }
     this.steps++;
     this.#node = instruction.node;
-    this.#frames = frames;
     switch (instruction.kind) {
       case "setattr":
       case "fork":
@@ -153,13 +149,11 @@ export class Recorder {
     const settled = known && what.results.every((view) => !this.#unknown.has(view.storage));
     if (this.calls.length >= MAX_CALLS) return this.stop(`more than ${MAX_CALLS} calls`);
     if (this.#node === undefined) return;
-    const above = this.#frames.slice(this.#frames.indexOf(this.root) + 1);
     this.calls.push({
       what: kept(what),
       versions: what.operands.map((view) => view.storage.version),
       known: settled,
       node: this.#node,
-      frames: above.map(({ role, owner }) => ({ role, owner })),
     });
   }
 

@@ -29,7 +29,7 @@ export interface StraightLine {
   readonly entering: readonly { readonly place: Place; readonly pattern: Pattern }[];
   readonly steps: readonly Step[];
   /** The calls as recorded: where each came from. */
-  readonly origins: readonly Pick<Recorded, "node" | "frames">[];
+  readonly origins: readonly Pick<Recorded, "node">[];
   /** Placeholders of the bound storages by number. */
   readonly inputs: readonly Storage[];
   readonly outputs: readonly Storage[];
@@ -110,7 +110,7 @@ export function straightLine(recorder: Recorder, to: number, registers: readonly
   const leaving = written.filter((r) => !dead.has(r)).map((register) => ({ register, recipe: recipeOf(registers[register] ?? null) }));
   return {
     from, to, instructions: recorder.steps, entering, steps, inputs, outputs, leaving,
-    origins: calls.map(({ node, frames }) => ({ node, frames })),
+    origins: calls.map(({ node }) => ({ node })),
     constants: [...constants].map(([storage, version]) => ({ storage, version })),
     dead: [...dead],
   };
