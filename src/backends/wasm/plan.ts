@@ -78,6 +78,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   });
 
   const { items } = tape;
+  const { pool } = runtime;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
     run: (inputs) => {
@@ -90,7 +91,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
           memory.bytes.copyWithin(address, from, from + given.nbytes);
         } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
       });
-      const failure = play(items);
+      const failure = pool === undefined ? play(items) : pool.playing(() => play(items));
       if (failure !== undefined) throw checkFailed(failure.invocation.program, failure.code);
       return segment.outputs.map((placeholder) => {
         const at = arena.address + (offsets.get(placeholder) ?? unreachable("an output that no step writes"));

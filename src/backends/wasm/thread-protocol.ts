@@ -10,7 +10,7 @@ export interface Setup {
 }
 
 /** Words of the control block. */
-export const CONTROL = { ticket: 0, count: 1, group: 2, done: 3, ready: 4, sleepers: 5, library: 6, failed: 7, stop: 8, numbered: 9, words: 16 } as const;
+export const CONTROL = { ticket: 0, count: 1, group: 2, done: 3, ready: 4, sleepers: 5, library: 6, failed: 7, stop: 8, numbered: 9, playing: 10, words: 16 } as const;
 /** A ticket is the group's number and the next part to take; so a thread that comes late takes nothing of another group. */
 export const PART_BITS = 12;
 /** Words before a printed kernel's bytes: address of the next entry, its number, its length. */

@@ -97,6 +97,16 @@ export class ThreadPool {
     return { parts, address };
   }
 
+  /** Says that groups follow each other closely while `body` runs: waking a thread takes longer than most of what lies between them. */
+  playing<R>(body: () => R): R {
+    Atomics.store(this.#control, CONTROL.playing, 1);
+    try {
+      return body();
+    } finally {
+      Atomics.store(this.#control, CONTROL.playing, 0);
+    }
+  }
+
   /** Runs all parts of a group, and returns when they are done. @throws internal where a kernel trapped in a thread */
   run(group: Group): void {
     const control = this.#control;
