@@ -3,7 +3,8 @@
  * What cause and share mean is read off the same expressions that made the number.
  */
 
-import { binary, bitcast, cast, type Expr, type ExprType, fold, load, operandsOf, round, scalar, select, unary } from "../expr/expr.ts";
+import { cast, type Expr, type ExprType, operandsOf, scalar } from "../expr/expr.ts";
+import { rebuilt } from "../expr/rewrite.ts";
 import type { Backend } from "../prims/backend.ts";
 import type { Call } from "../prims/call.ts";
 import type { Program } from "../prims/program.ts";
@@ -77,41 +78,8 @@ class Placer {
   }
 
   #make(e: Expr): Expr {
-    const at = (x: Expr): Expr => this.at(x);
-    switch (e.op) {
-      case "index":
-        return scalar(this.#first + e.axis, "index");
-      case "load":
-        return load(
-          e.operand,
-          e.type,
-          e.at.map(at),
-          e.part,
-          e.inside === undefined ? undefined : at(e.inside),
-          e.outside === undefined ? undefined : at(e.outside),
-        );
-      case "unary":
-        return unary(e.fn, at(e.a));
-      case "binary":
-        return binary(e.fn, at(e.a), at(e.b));
-      case "select":
-        return select(at(e.cond), at(e.a), at(e.b));
-      case "cast":
-        return cast(at(e.a), e.type, e.saturate);
-      case "round":
-        return round(at(e.a), e.format, e.saturate);
-      case "bitcast":
-        return bitcast(at(e.a), e.type);
-      case "check":
-        return at(e.a); // the call has run: its checks held
-      case "fold": {
-        const { level, count, init, body, until } = e.loop;
-        const stop = until;
-        return fold(level, at(count), init.map(at), () => body.map(at), stop === undefined ? undefined : () => at(stop))[e.part] ?? e;
-      }
-      default:
-        return e;
-    }
+    if (e.op === "index") return scalar(this.#first + e.axis, "index");
+    return e.op === "check" ? this.at(e.a) : rebuilt(e, (x) => this.at(x)); // the call has run: its checks held
   }
 }
 

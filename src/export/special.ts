@@ -3,6 +3,7 @@
  * derivatives, Hurwitz zeta, modified Bessel functions.
  */
 
+import { ZETA_SERIES } from "../numeric/gamma.ts";
 import type { BinaryOp, UnaryOp } from "../expr/expr.ts";
 import { I0_LARGE, I0_SMALL, I1_LARGE, I1_SMALL, K0_LARGE, K0_SMALL, K1_LARGE, K1_SMALL } from "../numeric/bessel-tables.ts";
 import { ERF, ERFCX, LGAMMA_MIDDLE, STIRLING } from "../numeric/special-tables.ts";
@@ -310,21 +311,6 @@ class Doubles {
     return this.where(positive, this.where(near, small, large), edge);
   }
 }
-
-const ZETA_SERIES: readonly number[] = [
-  12,
-  -720,
-  30240,
-  -1209600,
-  47900160,
-  -1.307674368e12 / 691,
-  7.47242496e10,
-  -1.067062284288e16 / 3617,
-  5.109094217170944e18 / 43867,
-  -8.028576626982912e20 / 174611,
-  1.5511210043330985984e23 / 854513,
-  -1.6938241367317436694528e27 / 236364091,
-];
 
 /** A function of one number in its own float dtype, computed in double; undefined for those that have no spelling. */
 export function specialValue(g: GraphBuilder, fn: UnaryOp, a: OnnxValue): OnnxValue | undefined {

@@ -138,8 +138,8 @@ export function polygamma(n: number, x: number): number {
   return sign * gamma(n + 1) * zeta(n + 1, x);
 }
 
-// (2k)! / B_2k, k = 1..12.
-const ZETA_SERIES: readonly number[] = [
+/** (2k)! / B_2k, k = 1..12. */
+export const ZETA_SERIES: readonly number[] = [
   12,
   -720,
   30240,

@@ -1,7 +1,7 @@
 /** Tensors as pixels: which axes are rows and columns, which element a pixel is, which colour it has. Pure, so that tests can count pixels. */
 
 import { DIVERGING_TABLE, NONFINITE, SEQUENTIAL_TABLE } from "./palette.ts";
-import { rowMajor } from "./numbers.ts";
+import { contiguousStrides } from "../tensor/shape.ts";
 
 export type HeatMode = "matrix" | "channels" | "image";
 
@@ -44,7 +44,7 @@ export function defaultAxes(shape: readonly number[], mode: HeatMode): Axes {
 }
 
 export function layoutOf(shape: readonly number[], axes: Axes): Layout {
-  const strides = rowMajor(shape);
+  const strides = contiguousStrides(shape);
   const { rowAxis, columnAxis, tileAxis, index } = axes;
   let offset = 0;
   shape.forEach((_, axis) => {
@@ -107,7 +107,7 @@ export function elementAt(layout: Layout, x: number, y: number): number {
 /** Index of an element by axis. */
 export function indexOf(shape: readonly number[], element: number): number[] {
   let rest = element;
-  return rowMajor(shape).map((stride) => {
+  return contiguousStrides(shape).map((stride) => {
     const at = Math.floor(rest / stride);
     rest -= at * stride;
     return at;

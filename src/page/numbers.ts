@@ -2,6 +2,7 @@
 
 import { writeNpy } from "../bytes/npy.ts";
 import { type DType, dtypeInfo } from "../tensor/dtype.ts";
+import { contiguousStrides } from "../tensor/shape.ts";
 import { decodeSmallFloat } from "../tensor/text.ts";
 import { numelOf } from "./format.ts";
 import type { Run, ValueFact } from "./run.ts";
@@ -45,10 +46,10 @@ async function read(run: Run, value: ValueFact): Promise<Numbers> {
 /** The elements that the value's strides reach, row-major. */
 function gather(storage: Uint8Array, value: ValueFact, size: number): Uint8Array {
   const shape = value.shape ?? [];
-  const strides = value.strides ?? rowMajor(shape);
+  const strides = value.strides ?? contiguousStrides(shape);
   const offset = value.offset ?? 0;
   const numel = numelOf(shape);
-  if (strides.every((stride, axis) => (shape[axis] ?? 1) === 1 || stride === rowMajor(shape)[axis])) {
+  if (strides.every((stride, axis) => (shape[axis] ?? 1) === 1 || stride === contiguousStrides(shape)[axis])) {
     if ((offset + numel) * size <= storage.length) return storage.slice(offset * size, (offset + numel) * size);
   }
   const out = new Uint8Array(numel * size);
@@ -68,12 +69,6 @@ function gather(storage: Uint8Array, value: ValueFact, size: number): Uint8Array
     }
   }
   return out;
-}
-
-export function rowMajor(shape: readonly number[]): number[] {
-  const strides = shape.map(() => 1);
-  for (let axis = shape.length - 2; axis >= 0; axis--) strides[axis] = (strides[axis + 1] ?? 1) * Math.max(1, shape[axis + 1] ?? 1);
-  return strides;
 }
 
 function decode(raw: Uint8Array, dtype: DType): Float32Array | Float64Array {

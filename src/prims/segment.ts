@@ -17,7 +17,7 @@ export interface Segment {
 
 export interface Executable {
   /**
-   * Runs all steps. @returns new storages of the outputs, on the host or on the backend
+   * Runs all steps. @returns new storages of the outputs, on the host
    * @throws index-out-of-range where a step's check fails; nothing outside has changed then
    */
   run(inputs: readonly Storage[]): readonly Storage[];

@@ -117,15 +117,6 @@ export class Executor implements Context {
     });
   }
 
-  /** Takes storages over that a plan made. */
-  made(storages: readonly Storage[]): void {
-    for (const storage of storages) {
-      if (storage.device === undefined) continue;
-      this.fresh.push(storage);
-      this.freshBytes += storage.nbytes;
-    }
-  }
-
   sync(tensor: Tensor): void | Promise<void> {
     this.recorder?.reads(tensor);
     if (this.#draining !== undefined) return this.#draining.then(() => tensor.storage.sync());

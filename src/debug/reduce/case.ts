@@ -6,6 +6,7 @@
 import type { Datum } from "../../ir/datum.ts";
 import type { Block, FunctionDecl, Node, Program, Value } from "../../ir/graph.ts";
 import type { Template } from "../../ir/template.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { T, type Type } from "../../ir/type.ts";
 import type { BoundOp } from "../../ops/registry.ts";
 import type { Backend } from "../../prims/backend.ts";
@@ -161,7 +162,8 @@ export function programOf(one: Case, name: string): { readonly program: Program;
     }
     if (value === null && type === undefined) return undefined;
     const template = typedTemplate(value, type);
-    const result = fresh(constantType(template, type));
+    const own = typeOfTemplate(template);
+    const result = fresh(own.kind === "Any" ? (type ?? own) : own);
     nodes.push({ op: "prim::Constant", operands: [], attributes: { value: template }, results: [result], blocks: [] });
     return result;
   };
@@ -203,27 +205,4 @@ export function programOf(one: Case, name: string): { readonly program: Program;
     extra: new Map(),
   };
   return { program, names };
-}
-
-function constantType(template: Template, wanted: Type | undefined): Type {
-  switch (template.kind) {
-    case "none":
-      return T.None;
-    case "bool":
-      return T.bool;
-    case "int":
-      return T.int;
-    case "float":
-      return T.float;
-    case "complex":
-      return T.complex;
-    case "str":
-      return T.str;
-    case "device":
-      return T.Device;
-    case "list":
-      return { kind: "List", elem: template.elem };
-    default:
-      return wanted ?? T.Any;
-  }
 }

@@ -6,12 +6,12 @@ import { subSource } from "../../bytes/source.ts";
 import type { ClassType } from "../../ir/class-type.ts";
 import type { ObjectTemplate, QuantizerTemplate, StorageTemplate, Template, TensorTemplate } from "../../ir/template.ts";
 import { printType, T, type Type } from "../../ir/type.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { dtypeOfTorch, isQuantized } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import type { Source } from "../../tensor/source.ts";
 import { stridedTensor } from "../pickled-tensor.ts";
 import { intTemplate } from "../torchscript/lowering.ts";
-import { typeOfTemplate } from "../torchscript/overload.ts";
 import { holds } from "./unit.ts";
 import { type BytecodeFunction, type BytecodeParam, type Instruction, OPCODES } from "./bytecode.ts";
 

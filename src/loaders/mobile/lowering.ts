@@ -10,8 +10,8 @@ import type { Schema } from "../../ir/schema.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
 import { isSubtype, printType, sameType, T, type Type } from "../../ir/type.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { type ErrorCode, type ErrorFacts, isOpwiseError, OpwiseError } from "../../tensor/error.ts";
-import { typeOfTemplate } from "../torchscript/overload.ts";
 import type { BytecodeFunction, Instruction } from "./bytecode.ts";
 import { joinTypes, type MobileUnit } from "./unit.ts";
 

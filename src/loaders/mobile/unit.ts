@@ -6,10 +6,10 @@
 import { addAttribute, type ClassAttribute, type ClassType, type EnumType, makeClass } from "../../ir/class-type.ts";
 import type { Template } from "../../ir/template.ts";
 import { isSubtype, optionalOf, sameType, T, tupleOf, type Type, unionOf } from "../../ir/type.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { FOREIGN_PREFIX, foreignClass } from "../torchscript/foreign.ts";
 import { fits } from "../torchscript/objects.ts";
-import { typeOfTemplate } from "../torchscript/overload.ts";
 import { parseType } from "../torchscript/type-expression.ts";
 
 /** A union of more members than this says nothing useful. */

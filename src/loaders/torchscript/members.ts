@@ -1,9 +1,9 @@
 /** What stands after a dot: attributes, methods, properties, namespaces. */
 
 import type { Value } from "../../ir/graph.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { printType, T, type Type } from "../../ir/type.ts";
 import type { Lowering } from "./lowering.ts";
-import { typeOfTemplate } from "./overload.ts";
 import type { Meaning } from "./scope.ts";
 import type { Span } from "./source-text.ts";
 

@@ -14,13 +14,13 @@ import {
 } from "../../bytes/pickle-value.ts";
 import type { ClassType } from "../../ir/class-type.ts";
 import type { ObjectTemplate, StorageTemplate, Template } from "../../ir/template.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { isSubtype, listOf, printType, sameType, T, type Type } from "../../ir/type.ts";
 import { torchOfDtype } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { dtypeOfGlobal, isTensor, isTensorGlobal, rebuildTensor, type StorageRef } from "../pickled-tensor.ts";
 import { FOREIGN_PREFIX } from "./foreign.ts";
 import { intTemplate } from "./lowering.ts";
-import { typeOfTemplate } from "./overload.ts";
 
 const LISTS: Readonly<Record<string, Type>> = {
   "torch.jit._pickle.build_intlist": T.int,

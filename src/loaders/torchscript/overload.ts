@@ -4,7 +4,7 @@
  */
 
 import type { Argument, Schema } from "../../ir/schema.ts";
-import type { Template } from "../../ir/template.ts";
+import { typeOfTemplate } from "../../ir/template-type.ts";
 import { dictOf, isSubtype, listOf, optionalOf, printType, sameType, T, tupleOf, type Type, unifyTypes, unionOf } from "../../ir/type.ts";
 
 /** A value of the call. `V` is the caller's. */
@@ -315,40 +315,6 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
     returns.push(done);
   }
   return { operands, rest, returns };
-}
-
-/** The static type of a constant. */
-export function typeOfTemplate(value: Template): Type {
-  switch (value.kind) {
-    case "none":
-      return T.None;
-    case "bool":
-      return T.bool;
-    case "int":
-      return T.int;
-    case "float":
-      return T.float;
-    case "complex":
-      return T.complex;
-    case "str":
-      return T.str;
-    case "device":
-      return T.Device;
-    case "tensor":
-      return T.Tensor;
-    case "list":
-      return listOf(value.elem);
-    case "tuple":
-      return value.type ?? tupleOf(value.items.map(typeOfTemplate));
-    case "dict":
-      return dictOf(value.key, value.value);
-    case "enum":
-      return value.type;
-    case "object":
-      return value.class;
-    default:
-      return T.Any;
-  }
 }
 
 export interface Choice<V> {

@@ -258,7 +258,6 @@ export class Planner {
       if (isOpwiseError(error) && error.code === "index-out-of-range") return "failed";
       throw error;
     }
-    this.#executor.made(outputs);
     const make = maker(binding, binding.storages, outputs);
     const values = line.leaving.map(({ recipe }) => make(recipe));
     for (const register of line.dead) registers[register] = null;
