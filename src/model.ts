@@ -18,7 +18,7 @@ import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
 import type { PlanOptions } from "./run/plan/planner.ts";
-import { type RunOptions, Session } from "./run/session.ts";
+import { type Preparation, type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
 import { OpwiseError, typedError } from "./tensor/error.ts";
 
@@ -55,6 +55,8 @@ export interface SessionChoice extends Pick<RunOptions, "signal" | "maxSteps" | 
   readonly backend?: Backend | "cpu";
   /** Whether straight lines of code are planned where the backend compiles them (default), with which passes. */
   readonly plan?: boolean | PlanOptions;
+  /** Sizes of `forward`'s arguments that the session is made ready for, where the backend compiles: see `Preparation`. */
+  readonly prepare?: Preparation;
   /** Seed of the session's random generator (torch.manual_seed); default 0x9e3779b9 as PyTorch's is unspecified. */
   readonly seed?: bigint;
   /** Gets each line the model prints; default: nothing is printed. */
@@ -181,7 +183,7 @@ export class Model {
     const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
     return Session.create(this.program, {
       backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx, registry: this.#registry,
-      generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan,
+      generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan, prepare: choice.prepare,
       setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });
   }

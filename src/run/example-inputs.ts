@@ -3,8 +3,10 @@
 import { evaluateDim, printDim, type Dim } from "../ir/dim.ts";
 import type { Program } from "../ir/graph.ts";
 import { printType, type Type } from "../ir/type.ts";
-import { type DType, dtypeInfo } from "../tensor/dtype.ts";
+import { type DType, dtypeInfo, itemsize } from "../tensor/dtype.ts";
 import { OpwiseError } from "../tensor/error.ts";
+import { metaStorage } from "../tensor/meta.ts";
+import { numelOf } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { fromDatum, type Input } from "./convert.ts";
 import { unflatten } from "./pytree.ts";
@@ -17,8 +19,13 @@ export interface ExampleInputs {
   readonly kwargs: Readonly<Record<string, Input>>;
 }
 
+/** A tensor that has sizes and no data. */
+export function metaTensor(shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(metaStorage(numelOf(shape) * itemsize(dtype)), dtype, shape);
+}
+
 /** Noise in [-1, 1) for floats, 0 and 1 in turn for ints (indices into anything), true for bools; always the same. */
-function fill(shape: readonly number[], dtype: DType): Tensor {
+function noise(shape: readonly number[], dtype: DType): Tensor {
   const tensor = Tensor.zeros(shape, dtype);
   const { data } = tensor;
   const info = dtypeInfo(dtype);
@@ -42,7 +49,7 @@ function declared(program: Program): readonly { readonly name: string; readonly 
  * @throws bad-argument for a shape that neither the file nor `given` says, for a name in `given` that the program does not have,
  *   and for inputs that are no tensors
  */
-export function exampleInputs(program: Program, given: GivenShapes = {}): ExampleInputs {
+export function exampleInputs(program: Program, given: GivenShapes = {}, fill: (shape: readonly number[], dtype: DType) => Tensor = noise): ExampleInputs {
   const inputs = declared(program);
   const used = new Set<string>();
   const sizes = new Map<string, number>();

@@ -11,6 +11,7 @@ import { uploaded } from "../prims/upload.ts";
 import { OpwiseError } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { isContiguous, numelOf } from "../tensor/shape.ts";
+import { forgetContents, isMeta } from "../tensor/meta.ts";
 import { Storage } from "../tensor/storage.ts";
 import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
@@ -55,6 +56,7 @@ export class Executor implements Context {
   readonly #print: (text: string) => void;
   readonly print = (text: string): void => {
     if (this.quiet) return;
+    if (this.sizesOnly) this.#needsData("a print");
     this.recorder?.stop("a print");
     this.observer?.printed(text);
     this.#print(text);
@@ -76,6 +78,8 @@ export class Executor implements Context {
   readonly placements: Placements = new Placements();
   /** Gets every call that has run, while a region is recorded. */
   recorder: Recorder | undefined;
+  /** Set during a run on sizes alone: calls of storages without data are recorded and not run. What is known is computed as ever. */
+  sizesOnly = false;
   readonly #queue: Waiting[] = [];
   #draining: Promise<void> | undefined;
 
@@ -130,6 +134,7 @@ export class Executor implements Context {
 
   run(call: Call): void {
     checkRanks(call);
+    if (this.sizesOnly && this.#recordOnly(call)) return;
     if (this.work !== Infinity) this.#spend(workOf(call));
     if (this.#draining !== undefined) {
       this.#queue.push({ what: frozen(call) });
@@ -151,6 +156,26 @@ export class Executor implements Context {
     });
   }
 
+  /** Records a call that nothing can be computed of; false where all is known. @throws where a plan could not have it */
+  #recordOnly(what: Call | Region): boolean {
+    const { recorder } = this;
+    const views = [...what.operands, ...what.results];
+    if (what.kind !== "random" && !views.some((view) => isMeta(view.storage))) return false;
+    const refusal = what.kind === "random" ? "random numbers" : this.backend.refuses(what);
+    if (refusal !== undefined || recorder === undefined) return this.#needsData(refusal ?? "nothing is recorded");
+    if (what.results.some((view) => recorder.isOldStorage(view.storage))) return this.#needsData("a write to what is older");
+    for (const view of what.results) forgetContents(view.storage);
+    recorder.ran(what, true);
+    this.placements.add(what, this.backend.name, 0, undefined);
+    return true;
+  }
+
+  /** Ends a run on sizes alone. */
+  #needsData(why: string): never {
+    this.recorder?.stop(why);
+    throw new OpwiseError("internal", `a run on sizes alone ends at ${why}`);
+  }
+
   /** Tries a call again until all it needs has arrived. */
   async #settle(call: Call, waiting: Promise<void> | undefined): Promise<void> {
     for (let wait = waiting; wait !== undefined; wait = this.#place(call)) await wait;
@@ -165,6 +190,7 @@ export class Executor implements Context {
     if (this.backend.onHost || this.#draining !== undefined) return this.#body(region, body);
     const refusal = this.backend.refuses(region);
     if (refusal !== undefined) return this.#body(region, body);
+    if (this.sizesOnly && this.#recordOnly(region)) return;
     this.#bring(region);
     this.inspector?.before(region);
     this.backend.run(region, this.#cpu);

@@ -46,13 +46,21 @@ export class Instantiator {
     return waits;
   }
 
-  /** Brings what nothing has read or written yet to a backend that takes a file's bytes straight into its memory. @throws as reading the file does */
-  bring(backend: Backend): void {
-    if (backend.reserve === undefined) return;
+  /** What nothing has read or written yet, of which a backend takes the file's bytes straight into its memory. */
+  #unbrought(backend: Backend): Storage[] {
+    if (backend.reserve === undefined) return [];
     const { maxBytes } = backend.limits;
-    const own = [...this.#storages.values()].filter((s) => s.nbytes >= LEAST_BROUGHT && s.nbytes <= maxBytes && s.unread?.fill !== undefined);
-    backend.expect?.(own.reduce((sum, storage) => sum + storage.nbytes, 0));
-    for (const storage of own) uploaded(backend, storage, this.#dtypeOf(storage));
+    return [...this.#storages.values()].filter((s) => s.nbytes >= LEAST_BROUGHT && s.nbytes <= maxBytes && s.unread?.fill !== undefined);
+  }
+
+  /** Tells the backend how much will be brought to it. */
+  expect(backend: Backend): void {
+    backend.expect?.(this.#unbrought(backend).reduce((sum, storage) => sum + storage.nbytes, 0));
+  }
+
+  /** Brings what nothing has read or written yet. @throws as reading the file does */
+  bring(backend: Backend): void {
+    for (const storage of this.#unbrought(backend)) uploaded(backend, storage, this.#dtypeOf(storage));
   }
 
   #dtypeOf(storage: Storage): DType {

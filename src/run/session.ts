@@ -17,6 +17,7 @@ import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./co
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
+import { type ExampleInputs, exampleInputs, metaTensor } from "./example-inputs.ts";
 import { checkFeeds } from "./feeds.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
@@ -24,6 +25,7 @@ import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
+import { prepareForSizes } from "./sizes-only.ts";
 import { describe, type Placement } from "./placements.ts";
 import { attributeAt, namedTensors, type NamedTensor } from "./named-tensors.ts";
 import { Watchers } from "./watchers.ts";
@@ -40,9 +42,16 @@ export interface SessionOptions {
   readonly print?: ((text: string) => void) | undefined;
   /** Whether straight lines of code are planned where the backend compiles them; default true. */
   readonly plan?: boolean | PlanOptions | undefined;
+  readonly prepare?: Preparation | undefined;
   /** Bounds of what making the session runs: every `__setstate__`. */
   readonly setup?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> | undefined;
 }
+
+/**
+ * Arguments whose sizes a session is made ready for, by position or (ONNX) by name; values do not matter. `false`: for none. Left out: for the sizes that the file declares,
+ * where it declares all. What a session was not made ready for, the first call of a method does.
+ */
+export type Preparation = false | readonly Input[] | Readonly<Record<string, Input>>;
 
 /** Options of one run. */
 export interface RunOptions {
@@ -88,6 +97,8 @@ export class Session {
   readonly #root: Instance | undefined;
   readonly #state: Tensor[] = [];
   readonly #planner: Planner | undefined;
+  /** Functions whose first call has been prepared for. */
+  readonly #prepared = new Set<LinkedFunction>();
   /** The session's own storages that have been on the device. */
   readonly #resident = new Set<Storage>();
   readonly #watchers = new Watchers();
@@ -124,7 +135,7 @@ export class Session {
     return session;
   }
 
-  async #makeReady({ backend, setup }: SessionOptions): Promise<void> {
+  async #makeReady({ backend, setup, prepare }: SessionOptions): Promise<void> {
     const { program } = this;
     const instantiator = this.#instantiator;
     // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
@@ -135,7 +146,51 @@ export class Session {
     for (const { instance, state } of instantiator.pendingStates) {
       await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
     }
+    instantiator.expect(backend);
+    // Weights that are packed for given sizes need not be brought as they are.
+    if (this.#planner !== undefined && prepare !== false) this.#prepareDeclared(prepare);
     instantiator.bring(backend);
+  }
+
+  /** Makes `forward` ready for the arguments, or for those that the file declares. */
+  #prepareDeclared(given: Exclude<Preparation, false> | undefined): void {
+    if (given !== undefined) {
+      const isList = Array.isArray(given);
+      return this.prepare("forward", isList ? (given as readonly Input[]) : [], isList ? {} : (given as Readonly<Record<string, Input>>));
+    }
+    if (!this.methods.includes("forward")) return;
+    let sample: ExampleInputs;
+    try {
+      sample = exampleInputs(this.program, {}, metaTensor);
+    } catch {
+      return; // the file leaves sizes open: the first call says them
+    }
+    this.prepare("forward", sample.args, sample.kwargs);
+  }
+
+  /**
+   * Makes a method ready for arguments of these sizes: its straight lines are compiled and weights packed, which else its first call does. Values do not matter, and nothing
+   * is run. Where the method's course depends on values, what lies before that is made ready. @throws bad-argument, type-mismatch as a call would
+   */
+  prepare(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): void {
+    const job = this.#jobOf(method, args, checkFeeds(this.program, kwargs));
+    if (this.#planner !== undefined) this.#prepareJob(job, this.#planner);
+  }
+
+  #prepareJob({ fn, args, own }: Job, planner: Planner): void {
+    this.#prepared.add(fn);
+    this.#begin();
+    try {
+      prepareForSizes(this.executor, planner, fn, args, own);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** The first call of a method says the sizes that it is for. */
+  #prepareFirst(job: Job, options: RunOptions): void {
+    const planner = this.#plannerFor(options);
+    if (planner !== undefined && !this.#running && !this.#prepared.has(job.fn)) this.#prepareJob(job, planner);
   }
 
   /** Methods that can be called, `forward` first where there is one. */
@@ -157,7 +212,8 @@ export class Session {
 
   /** Calls a method and gives its result as data with its static type. The lowest door; `call` and `forward` stand on it. */
   async invoke(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Promise<Returned> {
-    const job = this.#prepare(method, args, kwargs);
+    const job = this.#jobOf(method, args, kwargs);
+    this.#prepareFirst(job, options);
     try {
       return job.finish(await this.#drive(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
@@ -167,7 +223,8 @@ export class Session {
 
   /** As `invoke`, at once. @throws would-block where a value has to be waited for */
   invokeSync(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): Returned {
-    const job = this.#prepare(method, args, kwargs);
+    const job = this.#jobOf(method, args, kwargs);
+    this.#prepareFirst(job, options);
     try {
       return job.finish(this.#driveSync(job.fn, job.args, this.#watchers.join(options), job.wrap));
     } finally {
@@ -176,7 +233,7 @@ export class Session {
     }
   }
 
-  #prepare(method: string, args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Job {
+  #jobOf(method: string, args: readonly Input[], kwargs: Readonly<Record<string, Input>>): Job {
     if (this.#disposed) throw new OpwiseError("disposed", "the session has been disposed");
     const decl = this.#declOf(method);
     const borrowed: Borrowed = [];
@@ -185,7 +242,7 @@ export class Session {
       const flat = this.#flatInputs(decl, args, kwargs, borrowed);
       const data = this.program.format === "pt2" ? [...this.#state, ...flat] : flat;
       return {
-        fn: this.#linker.link(decl), args: data, wrap: undefined,
+        fn: this.#linker.link(decl), args: data, own: data.length - flat.length, wrap: undefined,
         finish: (values) => (result = this.#results(values, flat)),
         kept: () => [...flat, result?.value],
       };
@@ -193,7 +250,7 @@ export class Session {
     const root = this.#root;
     const data = [root, ...this.#arguments(decl, 1, args, kwargs, borrowed)];
     return {
-      fn: this.#linker.link(decl), args: data,
+      fn: this.#linker.link(decl), args: data, own: 1,
       wrap: method === "forward" && (root.class.forwardPreHooks.length > 0 || root.class.forwardHooks.length > 0) ? root : undefined,
       finish: (values) => {
         for (const { array, list } of borrowed) returnItems(array, list.items);
@@ -279,9 +336,9 @@ export class Session {
 
   /** What a call would run, for whoever carries it out by other means (the exporter): nothing is run. */
   entry(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): Entry {
-    const { fn, args: data, wrap } = this.#prepare(method, args, kwargs);
+    const { fn, args: data, own, wrap } = this.#jobOf(method, args, kwargs);
     const hook = (name: string): LinkedFunction => this.#linker.method(wrap?.class ?? unreachable("hook"), name);
-    return { fn, args: data, before: (wrap?.class.forwardPreHooks ?? []).map(hook), after: (wrap?.class.forwardHooks ?? []).map(hook), own: this.#root === undefined ? this.#state.length : 1 };
+    return { fn, args: data, before: (wrap?.class.forwardPreHooks ?? []).map(hook), after: (wrap?.class.forwardHooks ?? []).map(hook), own };
   }
 
   /** A machine set up for a call, for whoever steps it: debugger, tests. */
@@ -290,7 +347,7 @@ export class Session {
   }
   /** The same with named arguments (ONNX: feeds), and what places errors. The caller drives the machine; hooks of the root module do not run. */
   begin(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): SteppedCall {
-    const job = this.#prepare(method, args, checkFeeds(this.program, kwargs));
+    const job = this.#jobOf(method, args, checkFeeds(this.program, kwargs));
     const machine = this.#newMachine(options);
     machine.start(job.fn, job.args);
     return { machine, placed: (error) => this.#placed(error) };
@@ -564,6 +621,8 @@ export interface SteppedCall {
 interface Job {
   readonly fn: LinkedFunction;
   readonly args: readonly Datum[];
+  /** How many of `args` are the session's. */
+  readonly own: number;
   /** The root module where its hooks have to run around the call. */
   readonly wrap: Instance | undefined;
   readonly finish: (values: readonly Datum[]) => Returned;

@@ -86,6 +86,10 @@ export class Storage {
   get hasSource(): boolean {
     return this.#load !== undefined;
   }
+  /** Where the bytes can be fetched again: they are a weight's that nothing has written. */
+  get source(): ByteSource | undefined {
+    return this.#load;
+  }
   /** Where the bytes come from, while they are nowhere else: a device may take them from there. */
   get unread(): ByteSource | undefined {
     return this.#bytes === undefined && this.#buffer === undefined ? this.#load : undefined;

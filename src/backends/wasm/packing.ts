@@ -46,6 +46,13 @@ export class Packing {
     return Object.assign(of, { keeps, fits });
   }
 
+  /** Frees a weight's bytes as the file has them where only its packed forms are read. */
+  thin(buffer: WasmBuffer): void {
+    if (buffer.block === undefined || buffer.fill === undefined || buffer.users > 0 || buffer.packed.size === 0) return;
+    this.#memory.freeLasting(buffer.block);
+    buffer.block = undefined;
+  }
+
   /** Frees the forms of a buffer that is written or goes. */
   drop(buffer: WasmBuffer): void {
     for (const block of buffer.packed.values()) {

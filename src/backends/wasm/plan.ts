@@ -14,7 +14,7 @@ import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { play, Tape } from "./tape.ts";
-import type { WasmBuffer } from "./wasm.ts";
+import { residentAt, type WasmBuffer } from "./wasm.ts";
 
 const ALIGNMENT = 64;
 
@@ -42,8 +42,19 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const arena = memory.allocateLasting(bytes);
   const slots = new Map(segment.inputs.map((input) => [input, memory.allocateLasting(input.nbytes)] as const));
   const constants = new Map<Storage, WasmBuffer>();
+  /** Constants that kernels read as they are. */
+  const used = new Set<WasmBuffer>();
+  const staging = new Staging(memory, arena);
+  let isPacking = false;
   const tape = new Tape();
   const temporaries: Block[] = [];
+
+  const constantOf = (view: View): WasmBuffer => {
+    const { storage } = view;
+    let buffer = constants.get(storage);
+    if (buffer === undefined) constants.set(storage, (buffer = host.constant(storage, view)));
+    return buffer;
+  };
 
   const addressOf = (view: View): number => {
     const { storage } = view;
@@ -51,21 +62,27 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     if (offset !== undefined) return arena.address + offset;
     const slot = slots.get(storage);
     if (slot !== undefined) return slot.address;
-    let buffer = constants.get(storage);
-    if (buffer === undefined) constants.set(storage, (buffer = host.constant(storage, view)));
-    return buffer.block.address;
+    const buffer = constantOf(view);
+    if (isPacking) return staging.addressOf(buffer);
+    used.add(buffer);
+    return residentAt(memory, buffer);
   };
   // A weight is packed now, not whenever the plan runs. Kernels are chosen by what a weight is without a plan: sums have the same order.
   const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, (pack) => {
     runtime.tape = undefined;
-    pack();
-    runtime.tape = tape;
+    isPacking = true;
+    try {
+      pack();
+    } finally {
+      isPacking = false;
+      runtime.tape = tape;
+    }
   });
 
   memory.within(scope, () => {
     const begun = new Set<Storage>();
     segment.steps.forEach((step) => {
-      for (const view of step.operands) addressOf(view); // constants are uploaded before anything is recorded
+      for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
       runtime.tape = tape;
       try {
         for (const view of uninitialised(step, begun)) if (offsets.has(view.storage)) runtime.zero(addressOf(view), view.storage.nbytes);
@@ -77,6 +94,10 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     });
   });
 
+  staging.end();
+  for (const buffer of used) buffer.users++;
+  for (const buffer of constants.values()) host.packing.thin(buffer);
+
   const { items } = tape;
   const { pool } = runtime;
   return {
@@ -87,7 +108,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         const given = inputs[k] ?? unreachable("an input");
         const buffer = given.bufferOn(host.device);
         if (buffer !== undefined) {
-          const from = (buffer as WasmBuffer).block.address; // this backend's own
+          const from = residentAt(memory, buffer as WasmBuffer); // this backend's own
           memory.bytes.copyWithin(address, from, from + given.nbytes);
         } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
       });
@@ -100,11 +121,51 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       });
     },
     dispose: () => {
+      for (const buffer of used) buffer.users--;
       memory.release(scope);
       memory.freeLasting(arena);
       for (const block of slots.values()) memory.freeLasting(block);
     },
   };
+}
+
+/** Where weights are read to that are only packed: in the plan's arena, which nothing uses yet, or in a block as large as the largest so far. */
+class Staging {
+  readonly #memory: LinearMemory;
+  readonly #arena: Block;
+  #own: Block | undefined;
+  #holds: WasmBuffer | undefined;
+
+  constructor(memory: LinearMemory, arena: Block) {
+    this.#memory = memory;
+    this.#arena = arena;
+  }
+
+  /** The weight's bytes: where they are, or read now. */
+  addressOf(buffer: WasmBuffer): number {
+    if (buffer.block !== undefined || buffer.fill === undefined) return residentAt(this.#memory, buffer);
+    const block = this.#blockOf(buffer.nbytes);
+    if (this.#holds !== buffer) {
+      buffer.fill(this.#memory.bytes.subarray(block.address, block.address + buffer.nbytes));
+      this.#holds = buffer;
+    }
+    return block.address;
+  }
+
+  #blockOf(bytes: number): Block {
+    if (bytes <= this.#arena.size) return this.#arena;
+    if (this.#own === undefined || this.#own.size < bytes) {
+      this.end();
+      this.#own = this.#memory.allocateLasting(bytes);
+    }
+    return this.#own;
+  }
+
+  end(): void {
+    if (this.#own !== undefined) this.#memory.freeLasting(this.#own);
+    this.#own = undefined;
+    this.#holds = undefined;
+  }
 }
 
 /** Views of storages whose zeros a step sees: it reads them, or writes only a part, and nothing has written them yet. */

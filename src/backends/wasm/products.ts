@@ -210,7 +210,7 @@ export class Products {
 export function weightOf(w: View, addressOf: (view: View) => number): Matrix {
   const [columns = 0, depth = 0] = w.shape;
   const [across = 0, down = 0] = w.strides;
-  return { address: addressOf(w) + w.offset * FLOAT, rows: depth, columns, rowStride: down * FLOAT, columnStride: across * FLOAT };
+  return matrix(() => addressOf(w) + w.offset * FLOAT, depth, columns, down * FLOAT, across * FLOAT);
 }
 
 function transposed(view: View): View {
@@ -219,12 +219,25 @@ function transposed(view: View): View {
   return { storage: view.storage, dtype: view.dtype, shape: [b, n, m], strides: [sb, sn, sm], offset: view.offset };
 }
 
+/** The address is asked for when it is used: of a weight whose packed form is kept it is not. */
+function matrix(address: () => number, rows: number, columns: number, rowStride: number, columnStride: number): Matrix {
+  return {
+    get address() {
+      return address();
+    },
+    rows,
+    columns,
+    rowStride,
+    columnStride,
+  };
+}
+
 function flipped(m: Matrix): Matrix {
-  return { address: m.address, rows: m.columns, columns: m.rows, rowStride: m.columnStride, columnStride: m.rowStride };
+  return matrix(() => m.address, m.columns, m.rows, m.columnStride, m.rowStride);
 }
 
 function matrixOf(view: View, batch: number, addressOf: (view: View) => number): Matrix {
   const [, rows = 1, columns = 1] = view.shape;
   const [step = 0, rowStride = 0, columnStride = 0] = view.strides;
-  return { address: addressOf(view) + (view.offset + batch * step) * FLOAT, rows, columns, rowStride: rowStride * FLOAT, columnStride: columnStride * FLOAT };
+  return matrix(() => addressOf(view) + (view.offset + batch * step) * FLOAT, rows, columns, rowStride * FLOAT, columnStride * FLOAT);
 }

@@ -7,7 +7,7 @@ import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
 import { uploaded } from "../../prims/upload.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
-import type { Buffer } from "../../tensor/storage.ts";
+import type { Buffer, ByteSource } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
 import { Launcher } from "./launcher.ts";
@@ -18,20 +18,35 @@ import { ThreadPool, threadsRefused } from "./threads.ts";
 
 /** A storage's bytes in linear memory. */
 export class WasmBuffer {
-  readonly block: Block;
+  readonly nbytes: number;
+  /** Where the bytes are; nowhere while only packed forms of a weight are wanted. */
+  block: Block | undefined;
+  /** Writes the bytes once more, where they are a file's. */
+  fill: ByteSource["fill"];
   /** Whether the bytes are a weight's and have not been written since: its packed forms are worth keeping. */
   constant: boolean;
+  /** Plans that have its address. */
+  users = 0;
   readonly packed: Map<string, Block> = new Map();
-  constructor(block: Block, constant: boolean) {
+
+  constructor(nbytes: number, block: Block | undefined, source: ByteSource | undefined) {
+    this.nbytes = nbytes;
     this.block = block;
-    this.constant = constant;
+    this.fill = source?.fill;
+    this.constant = source !== undefined;
+  }
+
+  /** The bytes are now others than the file's. */
+  written(): void {
+    this.constant = false;
+    this.fill = undefined;
   }
 }
 
 export interface WasmOptions {
   /**
-   * Bytes of packed weights beyond which convolutions no longer keep filters in the larger form that fewer multiplications need (four times the
-   * filters' size): their plain form is then used, at up to a third of the speed. Default: 256 MiB.
+   * Bytes of packed weights beyond which convolutions no longer keep filters in the larger forms that fewer multiplications need (1.8 or four times the
+   * filters' size): their plain form is then used, at up to a third of the speed. Default: 96 MiB.
    */
   readonly packedLimit?: number;
   /**
@@ -43,10 +58,25 @@ export interface WasmOptions {
   readonly workerUrl?: URL | string;
 }
 
+/** Address of the buffer's bytes, which are read from their file again where they are nowhere. */
+export function residentAt(memory: LinearMemory, buffer: WasmBuffer): number {
+  if (buffer.block === undefined) {
+    const block = memory.allocateLasting(buffer.nbytes);
+    try {
+      buffer.fill?.(memory.bytes.subarray(block.address, block.address + buffer.nbytes));
+    } catch (error) {
+      memory.freeLasting(block);
+      throw error;
+    }
+    buffer.block = block;
+  }
+  return buffer.block.address;
+}
+
 /** What a run of a network of usual size takes at most. */
 const RUN_BYTES = 64 * 2 ** 20;
 
-const PACKED_LIMIT = 256 * 2 ** 20;
+const PACKED_LIMIT = 96 * 2 ** 20;
 
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
 const MAX_BYTES = 2 ** 31;
@@ -84,11 +114,11 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
   const alive = new Set<WasmBuffer>();
 
   const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));
-  const allocate = (bytes: number, constant: boolean): WasmBuffer => {
-    const buffer = new WasmBuffer(memory.allocateLasting(bytes), constant);
+  const own = (buffer: WasmBuffer): WasmBuffer => {
     alive.add(buffer);
     return buffer;
   };
+  const allocate = (bytes: number, source?: ByteSource): WasmBuffer => own(new WasmBuffer(bytes, memory.allocateLasting(bytes), source));
   const packing = new Packing(memory, packedLimit);
   /** Packed forms that end with the running call. */
   const temporaries: Block[] = [];
@@ -96,7 +126,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     const buffer = bufferOf(view.storage.bufferOn(backend));
     return buffer.constant ? buffer : undefined;
   }, temporaries);
-  const addressOf = (view: View): number => bufferOf(view.storage.bufferOn(backend)).block.address;
+  const addressOf = (view: View): number => residentAt(memory, bufferOf(view.storage.bufferOn(backend)));
 
   const backend: WasmBackend = {
     name: "wasm",
@@ -110,38 +140,41 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     onHost: false,
     limits: { maxBytes: MAX_BYTES },
     upload: (bytes, _dtype, storage) => {
-      const buffer = allocate(bytes.byteLength, storage.hasSource);
-      memory.bytes.set(bytes, buffer.block.address);
+      const buffer = allocate(bytes.byteLength, storage.source);
+      memory.bytes.set(bytes, residentAt(memory, buffer));
       return buffer;
     },
     // Besides the weights their packed forms, and room for a run: growing later would have the engine collect garbage in the first run.
     expect: (nbytes) => memory.expect(2 * nbytes + Math.min(3 * nbytes, packedLimit) + RUN_BYTES),
     reserve: (nbytes, _dtype, storage) => {
-      const buffer = allocate(nbytes, storage.hasSource);
-      const { address } = buffer.block;
+      const buffer = allocate(nbytes, storage.source);
+      const address = residentAt(memory, buffer);
       return { buffer, bytes: () => memory.bytes.subarray(address, address + nbytes) };
     },
     blank: (nbytes) => {
-      const buffer = allocate(nbytes, false);
-      const { address } = buffer.block;
+      const buffer = allocate(nbytes);
+      const address = residentAt(memory, buffer);
       memory.bytes.fill(0, address, address + nbytes);
       return buffer;
     },
     download: (handle, nbytes) => {
-      const { address } = bufferOf(handle).block;
-      return memory.bytes.slice(address, address + nbytes);
+      const { block, fill } = bufferOf(handle);
+      if (block !== undefined) return memory.bytes.slice(block.address, block.address + nbytes);
+      const bytes = new Uint8Array(nbytes);
+      fill?.(bytes);
+      return bytes;
     },
     release: (handle) => {
       const buffer = bufferOf(handle);
       if (!alive.delete(buffer)) return;
       packing.drop(buffer);
-      memory.freeLasting(buffer.block);
+      if (buffer.block !== undefined) memory.freeLasting(buffer.block);
     },
     readsOnHost: () => false,
     refuses: (what: Call | Region) => launcher.refuses(what),
     run: (what) => {
       for (const view of what.results)
-        if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes, false));
+        if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes));
       try {
         launcher.run(what, addressOf, packed);
       } finally {
@@ -150,7 +183,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       // The device's copy is now the only valid one, and no longer what was packed.
       for (const view of what.results) {
         const buffer = bufferOf(view.storage.bufferOn(backend));
-        buffer.constant = false;
+        buffer.written();
         packing.drop(buffer);
         view.storage.deviceWritten(backend, buffer);
       }
@@ -165,7 +198,12 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);
           if (known !== undefined) return bufferOf(known);
-          return bufferOf(uploaded(backend, storage, view.dtype));
+          const source = storage.unread;
+          if (source?.fill === undefined) return bufferOf(uploaded(backend, storage, view.dtype));
+          // It may be that only its packed forms are wanted.
+          const buffer = own(new WasmBuffer(storage.nbytes, undefined, source));
+          storage.cacheOnDevice(backend, buffer);
+          return buffer;
         },
       }),
     joins: (parts, joined) => launcher.joins(parts, joined),

@@ -6,7 +6,7 @@
 
 import type { Backend } from "../../prims/backend.ts";
 import type { Call, Region } from "../../prims/call.ts";
-import { isOpwiseError } from "../../tensor/error.ts";
+import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Executable } from "../../prims/segment.ts";
 import type { Datum } from "../../ir/datum.ts";
 import type { Storage } from "../../tensor/storage.ts";
@@ -83,6 +83,8 @@ export class Planner {
   /** A region whose values have come for the first time: it runs one by one. */
   #declined: { readonly frame: Frame; readonly to: number } | undefined;
   #clock = 0;
+  /** Set during a run on sizes alone, which ends where a recording does. */
+  #sizesOnly = false;
   /** Instructions that plans stood for since it was last asked. */
   skipped = 0;
   /** Regions recorded and compiled so far. */
@@ -100,15 +102,27 @@ export class Planner {
 
   readonly #isConstant = (storage: Storage): boolean => this.#constants.has(storage) && !this.#volatile.has(storage);
 
-  /** Begins a run. */
-  begin(): void {
+  /** Begins a run; on sizes alone where nothing is to be computed. */
+  begin(sizesOnly = false): void {
     this.#drop();
     this.#constants = new Set(this.#own());
+    this.#sizesOnly = sizesOnly;
   }
 
   /** Ends a run, however it ended. */
   end(): void {
+    this.#sizesOnly = false;
     this.#drop();
+  }
+
+  /** Ends a run on sizes alone: what was recorded before the instruction that needs data is a region. */
+  cutShort(): void {
+    if (this.#recorder?.stopped !== undefined) this.#stop(this.#recorder);
+  }
+
+  /** Compiles what has been recorded and not compiled yet, before it is launched. */
+  compile(): void {
+    for (const plan of [...this.#plans]) if (plan.compiled === undefined) this.#compile(plan);
   }
 
   #drop(): void {
@@ -118,8 +132,13 @@ export class Planner {
     this.#executor.recorder = undefined;
   }
 
-  /** Before `frame` goes on at its position: it may go on behind a plan. */
+  /** Before `frame` goes on at its position: it may go on behind a plan. @throws where a run on sizes alone ends */
   before(frame: Frame): void {
+    this.#before(frame);
+    if (this.#sizesOnly && this.#recorder === undefined) throw new OpwiseError("internal", "a run on sizes alone ends where its recording does");
+  }
+
+  #before(frame: Frame): void {
     const recorder = this.#recorder;
     if (recorder !== undefined) {
       if (recorder.stopped === undefined) {
@@ -170,6 +189,10 @@ export class Planner {
       if (instruction === undefined) return;
       const start = this.#startAt(frame.block, frame.position);
       if (start.barrier || (start.closed && start.plans.length === 0)) return;
+      if (this.#sizesOnly) {
+        if (!start.closed) this.#record(frame, instruction);
+        return;
+      }
       const outcome = this.#launchOneOf(start, frame);
       if (outcome === "launched") continue;
       const [first] = start.plans;
