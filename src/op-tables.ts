@@ -4,6 +4,7 @@ import { allFunctions, isForeign, type Node, type Program, walkNodes } from "./i
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
 import { machineOps } from "./run/link.ts";
+import { unreachable } from "./tensor/error.ts";
 
 export interface OpTables {
   readonly torch: OpTable;
@@ -24,14 +25,32 @@ function once<X>(make: () => Promise<X>): () => Promise<X> {
 const meanings = once(() => import("./ops/registry.ts"));
 const commonOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/common-families.ts")).commonFamilies));
 const allOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/families.ts")).torchFamilies));
-const onnxOps = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/index.ts")).onnxFamilies));
+const commonOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/common-families.ts")).commonOnnxFamilies));
+const allOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/index.ts")).onnxFamilies));
+const noTorch = (): Promise<OpTable> => Promise.resolve(new Map());
+const noOnnx = (): Promise<OnnxTable> => Promise.resolve(new Map());
+
+/** Tables in the order in which they are tried. Nodes of an ONNX model seldom mean PyTorch's ops. */
+const TORCH = [
+  [commonOps, noOnnx],
+  [allOps, noOnnx],
+] as const;
+const ONNX = [
+  [noTorch, commonOnnx],
+  [noTorch, allOnnx],
+  [commonOps, allOnnx],
+  [allOps, allOnnx],
+] as const;
 
 /** The tables that have every op of the program which this build has. */
 export async function tablesFor(program: Program): Promise<OpTables> {
-  const onnxTable: OnnxTable = program.format === "onnx" ? await onnxOps() : new Map();
-  const torch = await commonOps();
   const { registry } = await meanings();
-  return { torch: needsMore(program, torch, onnxTable, registry) ? await allOps() : torch, onnx: onnxTable, registry };
+  let tables: OpTables | undefined;
+  for (const [torchOps, onnxOps] of program.format === "onnx" ? ONNX : TORCH) {
+    tables = { torch: await torchOps(), onnx: await onnxOps(), registry };
+    if (!needsMore(program, tables.torch, tables.onnx, registry)) break;
+  }
+  return tables ?? unreachable("a first table");
 }
 
 function needsMore(program: Program, torch: OpTable, onnxTable: OnnxTable, registry: Registry): boolean {
