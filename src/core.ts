@@ -4,7 +4,8 @@
  */
 
 export { load, Model, type LoadOptions, type SampleArguments, type SessionChoice, type ModelSummary } from "./model.ts";
-export { Session, type Preparation, type RunOptions, type Returned } from "./run/session.ts";
+export { Session, type RunOptions, type Returned } from "./run/session.ts";
+export type { Preparation } from "./run/sizes-only.ts";
 export type { NamedTensor } from "./run/named-tensors.ts";
 export type { Input, Output } from "./run/convert.ts";
 export type { Placement } from "./run/placements.ts";

@@ -11,7 +11,8 @@ export { readCheckpoint, readStateDict, type Checkpoint, type CheckpointChoice, 
 export { operators, type Operator } from "./operators.ts";
 export type { CustomOp } from "./registered-ops.ts";
 export { registerOp, customOp, type CustomFunction, type TorchFunction, type OnnxFunction, type AttributeValue } from "./custom-op.ts";
-export { Session, type Preparation, type RunOptions, type Returned } from "./run/session.ts";
+export { Session, type RunOptions, type Returned } from "./run/session.ts";
+export type { Preparation } from "./run/sizes-only.ts";
 export type { NamedTensor } from "./run/named-tensors.ts";
 export type { Exported, GraphInput, Leaves } from "./export/export.ts";
 export type { Input, Output } from "./run/convert.ts";

@@ -18,7 +18,8 @@ import { fromDatum, type Input } from "./run/convert.ts";
 import { Instantiator } from "./run/instantiate.ts";
 import { machineOps } from "./run/link.ts";
 import type { PlanOptions } from "./run/plan/planner.ts";
-import { type Preparation, type RunOptions, Session } from "./run/session.ts";
+import type { Preparation } from "./run/sizes-only.ts";
+import { type RunOptions, Session } from "./run/session.ts";
 import type { Backend } from "./prims/backend.ts";
 import { OpwiseError, typedError } from "./tensor/error.ts";
 

@@ -3,7 +3,9 @@
 import type { Datum, Instance } from "../ir/datum.ts";
 import { T, type Type } from "../ir/type.ts";
 import { OpwiseError } from "../tensor/error.ts";
+import { sameShape } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { walkData } from "./reach.ts";
 
 /** A parameter or buffer by its dotted path. */
 export interface NamedTensor {
@@ -50,4 +52,32 @@ export function attributeAt(root: Instance, path: string): { readonly value: Dat
     value = value.slots[slot] ?? null;
   }
   return { value, type };
+}
+
+/**
+ * Pairs of a module's tensors and those of a state dict that go into them. `strict`: both sides have the same names.
+ * @throws bad-argument, shape-mismatch
+ */
+export function fitted(own: ReadonlyMap<string, Tensor>, state: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>, strict: boolean): readonly (readonly [Tensor, Tensor])[] {
+  const given = state instanceof Map ? (state as ReadonlyMap<string, Tensor>) : new Map(Object.entries(state as Readonly<Record<string, Tensor>>));
+  const missing = [...own.keys()].filter((k) => !given.has(k));
+  const unexpected = [...given.keys()].filter((k) => !own.has(k));
+  if (strict && missing.length + unexpected.length > 0) {
+    throw new OpwiseError("bad-argument", "the state dict does not fit the model", { wanted: `missing: ${missing.join(", ") || "none"}`, got: `unexpected: ${unexpected.join(", ") || "none"}`, hint: "pass { strict: false } to load what fits" });
+  }
+  return [...given].flatMap(([name, tensor]) => {
+    const target = own.get(name);
+    if (target === undefined) return [];
+    if (!sameShape(target.shape, tensor.shape)) throw new OpwiseError("shape-mismatch", `\`${name}\` has another shape`, { wanted: `[${target.shape.join(", ")}]`, got: `[${tensor.shape.join(", ")}]` });
+    return [[target, tensor] as const];
+  });
+}
+
+/** Sets `training` on the module and on all modules below it that have it. */
+export function setTraining(root: Instance, mode: boolean): void {
+  walkData([root], (value) => {
+    if (value instanceof Tensor || value.kind !== "instance") return;
+    const slot = value.class.slots.get("training");
+    if (slot !== undefined) value.slots[slot] = mode;
+  });
 }

@@ -9,7 +9,6 @@ import { copyInto } from "../prims/calls.ts";
 import type { Backend } from "../prims/backend.ts";
 import { OpwiseError, typedError, unreachable } from "../tensor/error.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
-import { sameShape } from "../tensor/shape.ts";
 import type { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { Linker } from "./link.ts";
@@ -17,7 +16,6 @@ import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./co
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
 import { Executor } from "./executor.ts";
-import { type ExampleInputs, exampleInputs, metaTensor } from "./example-inputs.ts";
 import { checkFeeds } from "./feeds.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
@@ -25,9 +23,9 @@ import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
-import { prepareForSizes } from "./sizes-only.ts";
+import { argumentsOf, declaredSizes, prepareForSizes, type Preparation } from "./sizes-only.ts";
 import { describe, type Placement } from "./placements.ts";
-import { attributeAt, namedTensors, type NamedTensor } from "./named-tensors.ts";
+import { attributeAt, fitted, namedTensors, type NamedTensor, setTraining } from "./named-tensors.ts";
 import { Watchers } from "./watchers.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
@@ -46,12 +44,6 @@ export interface SessionOptions {
   /** Bounds of what making the session runs: every `__setstate__`. */
   readonly setup?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> | undefined;
 }
-
-/**
- * Arguments whose sizes a session is made ready for, by position or (ONNX) by name; values do not matter. `false`: for none. Left out: for the sizes that the file declares,
- * where it declares all. What a session was not made ready for, the first call of a method does.
- */
-export type Preparation = false | readonly Input[] | Readonly<Record<string, Input>>;
 
 /** Options of one run. */
 export interface RunOptions {
@@ -154,18 +146,8 @@ export class Session {
 
   /** Makes `forward` ready for the arguments, or for those that the file declares. */
   #prepareDeclared(given: Exclude<Preparation, false> | undefined): void {
-    if (given !== undefined) {
-      const isList = Array.isArray(given);
-      return this.prepare("forward", isList ? (given as readonly Input[]) : [], isList ? {} : (given as Readonly<Record<string, Input>>));
-    }
-    if (!this.methods.includes("forward")) return;
-    let sample: ExampleInputs;
-    try {
-      sample = exampleInputs(this.program, {}, metaTensor);
-    } catch {
-      return; // the file leaves sizes open: the first call says them
-    }
-    this.prepare("forward", sample.args, sample.kwargs);
+    const sample = given === undefined ? (this.methods.includes("forward") ? declaredSizes(this.program) : undefined) : argumentsOf(given);
+    if (sample !== undefined) this.prepare("forward", sample.args, sample.kwargs);
   }
 
   /**
@@ -552,34 +534,12 @@ export class Session {
    * @throws bad-argument, shape-mismatch; nothing is copied then
    */
   loadStateDict(state: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>, options: { readonly strict?: boolean } = {}): void {
-    const given = state instanceof Map ? (state as ReadonlyMap<string, Tensor>) : new Map(Object.entries(state as Readonly<Record<string, Tensor>>));
-    const own = this.stateDict();
-    const missing = [...own.keys()].filter((k) => !given.has(k));
-    const unexpected = [...given.keys()].filter((k) => !own.has(k));
-    if (options.strict !== false && missing.length + unexpected.length > 0) {
-      throw new OpwiseError("bad-argument", "the state dict does not fit the model", { wanted: `missing: ${missing.join(", ") || "none"}`, got: `unexpected: ${unexpected.join(", ") || "none"}`, hint: "pass { strict: false } to load what fits" });
-    }
-    for (const [name, tensor] of given) {
-      const target = own.get(name);
-      if (target !== undefined && !sameShape(target.shape, tensor.shape)) throw new OpwiseError("shape-mismatch", `\`${name}\` has another shape`, { wanted: `[${target.shape.join(", ")}]`, got: `[${tensor.shape.join(", ")}]` });
-    }
-    for (const [name, tensor] of given) {
-      const target = own.get(name);
-      if (target !== undefined) copyInto(this.executor, target, tensor);
-    }
+    for (const [target, tensor] of fitted(this.stateDict(), state, options.strict !== false)) copyInto(this.executor, target, tensor);
   }
 
   /** Sets `training` on every module that has it. */
   train(mode = true): void {
-    const seen = new Set<Instance>();
-    const visit = (instance: Instance): void => {
-      if (seen.has(instance)) return;
-      seen.add(instance);
-      const slot = instance.class.slots.get("training");
-      if (slot !== undefined) instance.slots[slot] = mode;
-      for (const value of instance.slots) if (typeof value === "object" && value !== null && "kind" in value && value.kind === "instance") visit(value);
-    };
-    if (this.#root !== undefined) visit(this.#root);
+    if (this.#root !== undefined) setTraining(this.#root, mode);
   }
   eval(): void {
     this.train(false);

@@ -1,13 +1,36 @@
 /** A run on sizes alone: what a method does with tensors of given shapes is recorded and compiled before there is any data. */
 
 import { type Datum, makeDict, makeList, makeTuple } from "../ir/datum.ts";
+import type { Program } from "../ir/graph.ts";
 import { metaStorage } from "../tensor/meta.ts";
 import type { Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { LinkedFunction } from "./code.ts";
+import type { Input } from "./convert.ts";
+import { type ExampleInputs, exampleInputs, metaTensor } from "./example-inputs.ts";
 import type { Executor } from "./executor.ts";
 import { Machine } from "./machine.ts";
 import type { Planner } from "./plan/planner.ts";
+
+/**
+ * Arguments whose sizes a session is made ready for, by position or (ONNX) by name; values do not matter. `false`: for none. Left out: for the sizes that the file declares,
+ * where it declares all. What a session was not made ready for, the first call of a method does.
+ */
+export type Preparation = false | readonly Input[] | Readonly<Record<string, Input>>;
+
+export function argumentsOf(given: Exclude<Preparation, false>): ExampleInputs {
+  const isList = Array.isArray(given);
+  return { args: isList ? (given as readonly Input[]) : [], kwargs: isList ? {} : (given as Readonly<Record<string, Input>>) };
+}
+
+/** Arguments of the sizes that the file declares, without data; undefined where it leaves some open. */
+export function declaredSizes(program: Program): ExampleInputs | undefined {
+  try {
+    return exampleInputs(program, {}, metaTensor);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Instructions that are tried: a loop over plain numbers may go on for ever. */
 const MAX_STEPS = 200_000;

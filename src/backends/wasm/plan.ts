@@ -79,7 +79,12 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     }
   });
 
-  memory.within(scope, () => {
+  const free = (): void => {
+    memory.release(scope);
+    memory.freeLasting(arena);
+    for (const block of slots.values()) memory.freeLasting(block);
+  };
+  const record = (): void => {
     const begun = new Set<Storage>();
     segment.steps.forEach((step) => {
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
@@ -92,9 +97,15 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       }
       for (const block of temporaries.splice(0)) memory.free(block);
     });
-  });
-
-  staging.end();
+  };
+  try {
+    memory.within(scope, record);
+  } catch (error) {
+    free(); // a weight's file cannot be read
+    throw error;
+  } finally {
+    staging.end();
+  }
   for (const buffer of used) buffer.users++;
   for (const buffer of constants.values()) host.packing.thin(buffer);
 
@@ -122,9 +133,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     dispose: () => {
       for (const buffer of used) buffer.users--;
-      memory.release(scope);
-      memory.freeLasting(arena);
-      for (const block of slots.values()) memory.freeLasting(block);
+      free();
     },
   };
 }
