@@ -154,8 +154,8 @@ describe("weights of a session made ready", () => {
     expect(textOf(await ready.forward(picture()))).toBe(wanted);
     for (const [name, tensor] of ready.stateDict()) expect(tensor.data).toEqual(brought.stateDict().get(name)?.data);
     expect(textOf(await ready.forward(picture()))).toBe(wanted);
-    const doubled = new Map([...ready.stateDict()].map(([name, t]) => [name, Tensor.from(Float32Array.from(t.data as Float32Array, (v) => 2 * v), t.shape)])); // float32 parameters
-    for (const s of [ready, brought]) s.loadStateDict(doubled);
+    const doubled = new Map([...ready.parameters()].map(([name, t]) => [name, Tensor.from(Float32Array.from(t.data as Float32Array, (v) => 2 * v), t.shape)])); // float32 parameters
+    for (const s of [ready, brought]) s.loadStateDict(doubled, { strict: false });
     for (let run = 0; run < 3; run++) expect(textOf(await ready.forward(picture()))).toBe(textOf(await brought.forward(picture())));
     ready.dispose();
     expect(backend.live().buffers).toBe(0);
