@@ -297,7 +297,7 @@ function complexRmsNorm(ctx: Context, x: Tensor, axes: readonly number[], weight
 }
 
 /** `x / sqrt(mean(x^2) + eps) * weight` and the inverse root, over the trailing axes. */
-function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, eps: number | null): [Tensor, Tensor] {
+export function rmsNorm(ctx: Context, x: Tensor, normalizedShape: readonly number[], weight: Tensor | null, eps: number | null): [Tensor, Tensor] {
   checkTrailing("rms_norm", x, normalizedShape, weight, null);
   const lead = x.rank - normalizedShape.length;
   const axes = normalizedShape.map((_, i) => lead + i);

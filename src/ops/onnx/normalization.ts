@@ -9,9 +9,10 @@ import { computeType } from "../../prims/program.ts";
 import { reshaped } from "../../prims/views.ts";
 import { type DType, opmathOf } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
+import { sameShape } from "../../tensor/shape.ts";
 import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { addOf, axes as positions, size, subOf } from "../aten/memo.ts";
-import { goesByFactors, instanceNorm, inverseDeviation, meanOf, normalise, normaliseByFactors, varianceOf } from "../aten/normalization.ts";
+import { goesByFactors, instanceNorm, inverseDeviation, layerNorm, meanOf, normalise, normaliseByFactors, rmsNorm, varianceOf } from "../aten/normalization.ts";
 import { countOf, statesProgram } from "../aten/reduction-axes.ts";
 import { outputParts } from "../elementwise.ts";
 import { castTo } from "./casts.ts";
@@ -85,7 +86,7 @@ function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
 
 const stashType = (call: OnnxCall, x: Tensor): DType => (x.dtype === "float64" ? "float64" : dtypeOfCode(call.attributes.int("stash_type", 1)));
 
-/** Result, mean and inverse deviation over the axes from `axis` on. Region `layer_norm`. */
+/** Result, mean and inverse deviation over the axes from `axis` on; PyTorch's where scale and bias have the shape of what is normalised and no dtype differs. */
 function layerNormalization(ctx: Context, call: OnnxCall): Tensor[] {
   const [x, scale] = [tensorAt(call, 0), tensorAt(call, 1)];
   const bias = maybeTensor(call, 2) ?? null;
@@ -94,6 +95,8 @@ function layerNormalization(ctx: Context, call: OnnxCall): Tensor[] {
   const axes = axesFrom(axis, x.rank);
   const kept = x.shape.map((s, i) => (i < axis ? s : 1));
   const stash = stashType(call, x);
+  const fits = (t: Tensor | null): boolean => t === null || (t.dtype === x.dtype && sameShape(t.shape, x.shape.slice(axis)));
+  if (stash === x.dtype && axis < x.rank && fits(scale) && fits(bias)) return layerNorm(ctx, x, x.shape.slice(axis), scale, bias, eps);
   const [out, mean, inverse] = [empty(ctx, x.shape, x.dtype), empty(ctx, kept, stash), empty(ctx, kept, stash)];
   if (x.numel === 0) return [out, mean, inverse];
   const wide = opmathOf(x.dtype);
@@ -112,10 +115,11 @@ function meanSquare(ctx: Context, x: Tensor, axes: readonly number[], dtype: DTy
 
 function rmsNormalization(ctx: Context, call: OnnxCall): Tensor {
   const [x, scale] = [tensorAt(call, 0), tensorAt(call, 1)];
-  const axes = axesFrom(axisOf(call.attributes.int("axis", -1), x.rank), x.rank);
+  const axis = axisOf(call.attributes.int("axis", -1), x.rank);
+  const eps = call.attributes.float("epsilon", 1e-5);
+  if (scale.dtype === x.dtype && axis < x.rank && sameShape(scale.shape, x.shape.slice(axis))) return rmsNorm(ctx, x, x.shape.slice(axis), scale, eps)[0];
   const out = empty(ctx, x.shape, x.dtype);
-  if (x.numel > 0)
-    normalise(ctx, x, null, inverseDeviation(ctx, meanSquare(ctx, x, axes, opmathOf(x.dtype)), call.attributes.float("epsilon", 1e-5)), scale, null, out);
+  if (x.numel > 0) normalise(ctx, x, null, inverseDeviation(ctx, meanSquare(ctx, x, axesFrom(axis, x.rank), opmathOf(x.dtype)), eps), scale, null, out);
   return out;
 }
 

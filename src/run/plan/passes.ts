@@ -3,23 +3,25 @@
 import type { Backend } from "../../prims/backend.ts";
 import { concatenate } from "./concatenate.ts";
 import { dropDead } from "./dead.ts";
+import { forward } from "./forward.ts";
 import { joinMaps, runEpilogues } from "./fuse.ts";
 import type { StraightLine } from "./region.ts";
 import { rename } from "./rename.ts";
 
 /**
  * - `rename`: a storage that is written anew as a whole is another one from there on.
+ * - `forward`: what is read of a copy is read of what was copied.
  * - `dead`: steps go whose results nothing reads.
  * - `join`: maps one after another become one.
  * - `epilogue`: maps behind a product or a convolution run on its parts while these are in a cache.
  * - `concatenate`: pieces are computed where the concatenation wants them.
  */
-export const PASSES = ["rename", "dead", "join", "epilogue", "concatenate"] as const;
+export const PASSES = ["rename", "forward", "dead", "join", "epilogue", "concatenate"] as const;
 export type PassName = (typeof PASSES)[number];
 
 type Pass = (line: StraightLine, backend: Backend) => StraightLine;
 
-const RUN: Readonly<Record<PassName, Pass>> = { rename, dead: dropDead, join: joinMaps, epilogue: runEpilogues, concatenate };
+const RUN: Readonly<Record<PassName, Pass>> = { rename, forward, dead: dropDead, join: joinMaps, epilogue: runEpilogues, concatenate };
 
 export function passes(line: StraightLine, backend: Backend, without: readonly PassName[]): StraightLine {
   return PASSES.filter((name) => !without.includes(name)).reduce((now, name) => RUN[name](now, backend), line);
