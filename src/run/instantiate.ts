@@ -28,6 +28,11 @@ export class Instantiator {
     return this.#storages.values();
   }
 
+  /** Whether it is one of them. */
+  owns(storage: Storage): boolean {
+    return this.#dtypes.has(storage);
+  }
+
   /** Whether some bytes can only be read by waiting. */
   get waits(): boolean {
     for (const template of this.#storages.keys()) if (template.source.readSync === undefined) return true;

@@ -102,7 +102,7 @@ export class Session {
     this.executor = new Executor({ backend: options.backend, cpu: options.cpu, generator: options.generator, ...(options.print === undefined ? {} : { print: options.print }) });
     this.#instantiator = new Instantiator();
     if (options.backend.compile !== undefined && options.plan !== false) {
-      this.#planner = new Planner(this.executor, () => this.#instantiator.storages, typeof options.plan === "object" ? options.plan : {});
+      this.#planner = new Planner(this.executor, (storage) => this.#instantiator.owns(storage), typeof options.plan === "object" ? options.plan : {});
     }
     this.#linker = new Linker({ program, ops: options.ops, onnx: options.onnx, registry: options.registry, constant: (t) => this.#instantiator.datum(t) });
     if (program.root !== undefined) {

@@ -71,13 +71,12 @@ const MAX_PLANS_OF_START = 16;
 export class Planner {
   readonly #executor: Executor;
   readonly #backend: Backend;
-  readonly #own: () => Iterable<Storage>;
+  readonly #owns: (storage: Storage) => boolean;
   readonly #without: readonly PassName[];
   readonly #maxPlans: number;
   readonly #maxBytes: number;
   readonly #starts = new WeakMap<CodeBlock, Map<number, Start>>();
   readonly #volatile = new WeakSet<Storage>();
-  #constants = new Set<Storage>();
   #plans: Plan[] = [];
   #recorder: Recorder | undefined;
   /** A region whose values have come for the first time: it runs one by one. */
@@ -90,22 +89,21 @@ export class Planner {
   /** Regions recorded and compiled so far. */
   readonly counts = { recorded: 0, compiled: 0, launched: 0 };
 
-  /** @param own storages that belong to the session: constants until something writes them */
-  constructor(executor: Executor, own: () => Iterable<Storage>, options: PlanOptions = {}) {
+  /** @param owns whether a storage belongs to the session: it is a constant until something writes it */
+  constructor(executor: Executor, owns: (storage: Storage) => boolean, options: PlanOptions = {}) {
     this.#executor = executor;
     this.#backend = executor.backend;
-    this.#own = own;
+    this.#owns = owns;
     this.#without = options.without ?? [];
     this.#maxPlans = options.maxPlans ?? 64;
     this.#maxBytes = options.maxBytes ?? 2 ** 30;
   }
 
-  readonly #isConstant = (storage: Storage): boolean => this.#constants.has(storage) && !this.#volatile.has(storage);
+  readonly #isConstant = (storage: Storage): boolean => this.#owns(storage) && !this.#volatile.has(storage);
 
   /** Begins a run; on sizes alone where nothing is to be computed. */
   begin(sizesOnly = false): void {
     this.#drop();
-    this.#constants = new Set(this.#own());
     this.#sizesOnly = sizesOnly;
   }
 
