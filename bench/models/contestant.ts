@@ -49,8 +49,9 @@ function opwise(backendName: string, threads: number): Contestant {
       const backend = await makeBackend(backendName, { threads });
       await threadsOf(backend, threads);
       const model = await load(path);
-      const session = await model.session({ backend });
       const tensors = [...feeds].map(([name, a]) => [name, new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape])] as const);
+      // An ONNX file declares sizes, a TorchScript one does not: a session is made ready for these.
+      const session = await model.session({ backend, prepare: model.format === "onnx" ? Object.fromEntries(tensors) : tensors.map(([, t]) => t) });
       return async () => {
         const result =
           model.format === "onnx" ? Object.values(await session.run(Object.fromEntries(tensors))) : await session.forward(...tensors.map(([, t]) => t));

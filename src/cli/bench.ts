@@ -81,7 +81,8 @@ export async function bench(args: Arguments): Promise<number> {
   const loaded = performance.now() - started;
   const { inputs, from } = await inputsOf(model, args);
   const method = args.options.get("method") ?? "forward";
-  const result = await benchmark(async () => model.session({ backend: await makeBackend(name) }), inputs, { concurrency, seconds, method });
+  const prepare = method !== "forward" ? undefined : model.format === "onnx" ? inputs.kwargs : Object.keys(inputs.kwargs).length > 0 ? undefined : inputs.args;
+  const result = await benchmark(async () => model.session({ backend: await makeBackend(name), ...(prepare === undefined ? {} : { prepare }) }), inputs, { concurrency, seconds, method });
   if (args.flags.has("json")) console.log(toJson({ file: args.model, backend: name, inputs: from, node: process.versions.node, loaded, ...result }));
   else {
     console.log(`${args.model} on ${name}, loaded in ${loaded.toFixed(0)} ms, inputs: ${from}`);

@@ -305,7 +305,13 @@ export class Planner {
 
   #compile(plan: Plan): boolean {
     const line = passes(plan.line, this.#backend, this.#without);
-    const executable = this.#backend.compile?.({ steps: line.steps.map((s) => s.what), inputs: line.inputs, outputs: line.outputs }) ?? "no compiler";
+    let executable: Executable | string;
+    try {
+      executable = this.#backend.compile?.({ steps: line.steps.map((s) => s.what), inputs: line.inputs, outputs: line.outputs }) ?? "no compiler";
+    } catch (error) {
+      if (!isOpwiseError(error) || error.code !== "out-of-memory") throw error;
+      executable = error.message; // values one by one may fit
+    }
     if (typeof executable === "string") {
       plan.start.closed = true;
       this.#forget(plan);
