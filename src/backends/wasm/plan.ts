@@ -13,7 +13,7 @@ import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
-import { play, Tape } from "./tape.ts";
+import { type Invocation, play, Tape, type TapeItem } from "./tape.ts";
 import { residentAt, type WasmBuffer } from "./wasm.ts";
 
 const ALIGNMENT = 64;
@@ -131,11 +131,29 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },
+    warm: () => warm(items),
     dispose: () => {
       for (const buffer of used) buffer.users--;
       free();
     },
   };
+}
+
+/**
+ * Runs an invocation of each kernel on whatever lies there: an engine begins to make fast code of a function when it has run for a while, and does so on another
+ * thread. Kernels that read integers, which may be places or counts, are left out.
+ */
+function warm(items: readonly TapeItem[]): void {
+  const seen = new Set<Invocation["run"]>();
+  for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) {
+    if (seen.has(run) || program?.operands.every((dtype) => dtype === "float32") === false) continue;
+    seen.add(run);
+    try {
+      Reflect.apply(run, undefined, args);
+    } catch {
+      return; // a place computed of garbage lies outside the memory
+    }
+  }
 }
 
 /** Where weights are read to that are only packed: in the plan's arena, which nothing uses yet, or in a block as large as the largest so far. */

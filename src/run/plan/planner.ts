@@ -120,7 +120,7 @@ export class Planner {
 
   /** Compiles what has been recorded and not compiled yet, before it is launched. */
   compile(): void {
-    for (const plan of [...this.#plans]) if (plan.compiled === undefined) this.#compile(plan);
+    for (const plan of [...this.#plans]) if (plan.compiled === undefined) this.#compile(plan)?.warm?.();
   }
 
   #drop(): void {
@@ -269,7 +269,7 @@ export class Planner {
     const binding = newBinding();
     for (const { place, pattern } of line.entering) if (!matches(pattern, valueAt(place, registers), binding)) return this.#missed(plan, frame);
     for (const { storage, version } of line.constants) if (storage.version !== version) return this.#missed(plan, frame);
-    if (plan.compiled === undefined && !this.#compile(plan)) return undefined;
+    if (plan.compiled === undefined) this.#compile(plan);
     const { compiled } = plan;
     if (compiled === undefined) return undefined;
     let outputs: readonly Storage[];
@@ -303,7 +303,8 @@ export class Planner {
     return undefined;
   }
 
-  #compile(plan: Plan): boolean {
+  /** Compiles the plan; one that cannot be goes. */
+  #compile(plan: Plan): Executable | undefined {
     const line = passes(plan.line, this.#backend, this.#without);
     let executable: Executable | string;
     try {
@@ -315,12 +316,12 @@ export class Planner {
     if (typeof executable === "string") {
       plan.start.closed = true;
       this.#forget(plan);
-      return false;
+      return undefined;
     }
     this.counts.compiled++;
     plan.compiled = { executable, line };
     this.#evict(plan);
-    return true;
+    return executable;
   }
 
   /** Storages that plans and the recording at hand need: a sweep must leave them. */
