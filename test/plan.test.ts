@@ -80,6 +80,48 @@ describe("a straight line of calls", () => {
   });
 });
 
+describe("what is read of a copy", () => {
+  const bits = async (body: string): Promise<{ readonly planned: string; readonly plain: string; readonly copies: number }> => {
+    const model = await script(method(body));
+    const x = (): Tensor => wave(4, 6);
+    const s = await onWasm(model);
+    await s.forward(x());
+    return {
+      planned: textOf(await s.forward(x())),
+      plain: textOf(await (await onWasm(model, false)).forward(x())),
+      copies: s.plans()[0]?.steps.filter(({ what }) => what.kind === "map" && what.program.name === "copy").length ?? NaN,
+    };
+  };
+
+  it("is read of what was copied, and the copy is gone", async () => {
+    const { planned, plain, copies } = await bits(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    a = torch.cumsum(x, 0)
+    b = torch.cumsum(x, 1)
+    c = torch.cat([a, b], 0)
+    return torch.cumsum(torch.add(torch.slice(c, 0, 2, 4), torch.slice(c, 0, 5, 7)), 0)
+`);
+    expect([planned, copies]).toEqual([plain, 0]);
+  });
+
+  it("is read of the copy where it spans more than one, or where what was copied has been written since", async () => {
+    const spans = await bits(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    a = torch.cumsum(x, 0)
+    b = torch.cumsum(x, 1)
+    return torch.cumsum(torch.slice(torch.cat([a, b], 0), 0, 2, 6), 0)
+`);
+    expect(spans.planned).toBe(spans.plain);
+    const written = await bits(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    a = torch.cumsum(x, 0)
+    c = torch.clone(a)
+    d = torch.add_(torch.select(a, 0, 1), 7)
+    e = torch.cumsum(c, 0)
+    f = torch.mul_(torch.select(c, 0, 2), 3)
+    return torch.add(torch.add(e, torch.cumsum(a, 1)), torch.cumsum(c, 1))
+`);
+    expect(written.planned).toBe(written.plain);
+  });
+});
+
 describe("what enters a plan", () => {
   it("is another plan's when its shape or a plain value differs", async () => {
     const s = await onWasm(

@@ -1,5 +1,8 @@
 /** A growing byte writer with the integer and float encodings of the WebAssembly binary format. */
 
+/** Bytes that are sooner written one by one than by a call of `set`. */
+const FEW = 16;
+
 /** Bytes in the making. Spreading arrays into each other costs six times as much as one buffer that doubles. */
 export class ByteWriter {
   #bytes = new Uint8Array(256);
@@ -22,9 +25,11 @@ export class ByteWriter {
   }
 
   bytes(values: ArrayLike<number>): void {
-    this.#room(values.length);
-    this.#bytes.set(values, this.#length);
-    this.#length += values.length;
+    const count = values.length;
+    this.#room(count);
+    if (count > FEW) this.#bytes.set(values, this.#length);
+    else for (let i = 0; i < count; i++) this.#bytes[this.#length + i] = values[i] ?? 0;
+    this.#length += count;
   }
 
   /** LEB128 of an unsigned 32-bit integer. */

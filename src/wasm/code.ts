@@ -78,11 +78,13 @@ export class Code {
 
   /** Takes operands off the stack. @throws RangeError where they are not the last ones, in this order */
   #pop(operands: readonly Value[]): void {
-    const from = this.#stack.length - operands.length;
-    operands.forEach((operand, i) => {
-      if (this.#stack[from + i] !== operand) throw new RangeError(`operand ${i + 1} of ${operands.length} was not made here: hold it in a local`);
-    });
-    this.#stack.length = from;
+    // Kernels are emitted when a backend is made, by code that no engine has made fast yet: loops, and no closures.
+    const stack = this.#stack;
+    const from = stack.length - operands.length;
+    for (let i = 0; i < operands.length; i++) {
+      if (stack[from + i] !== operands[i]) throw new RangeError(`operand ${i + 1} of ${operands.length} was not made here: hold it in a local`);
+    }
+    stack.length = from;
   }
 
   /** A new local variable; zero at the start of the function (not of a loop's trip). */
