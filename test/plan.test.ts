@@ -143,6 +143,33 @@ describe("what enters a plan", () => {
     expect(s.planCounts()?.compiled).toBe(3);
   });
 
+  it("that grows with each call leaves what does not see it planned, after the third", async () => {
+    const layer = (n: number): string => `    q${n} = torch.tanh(torch.matmul(torch.add(x${n - 1}, ${n}), w))
+    k${n} = torch.cat([torch.select(cache, 0, ${n - 1}), torch.sigmoid(q${n})], 0)
+    a${n} = torch.matmul(torch.softmax(torch.matmul(q${n}, torch.t(k${n})), -1), k${n})
+    x${n} = torch.relu(torch.sub(torch.mul(torch.matmul(torch.exp(torch.neg(a${n})), w), 0.5), q${n}))
+`;
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x0: Tensor, w: Tensor, cache: Tensor) -> Tuple[Tensor, Tensor]:
+${layer(1)}${layer(2)}    return (x2, torch.stack([k1, k2]))
+`),
+    );
+    const [s, plain] = [await onWasm(model), await onWasm(model, false)];
+    let cache = wave(2, 1, 4);
+    const counts: { readonly recorded: number; readonly compiled: number; readonly launched: number }[] = [];
+    for (let token = 0; token < 12; token++) {
+      const args = (): Tensor[] => [wave(1, 4), wave(4, 4), cache];
+      const got = await s.forward(...args());
+      expect(textOf(got)).toBe(textOf(await plain.forward(...args())));
+      cache = (got as readonly Tensor[])[1] ?? cache;
+      counts.push({ ...(s.planCounts() ?? { recorded: 0, compiled: 0, launched: 0 }) });
+    }
+    // One region for the first sizes, three between the instructions that the cache is seen by.
+    const third = counts[2] ?? { recorded: NaN, compiled: NaN, launched: NaN };
+    expect(third.compiled).toBe(4);
+    counts.slice(3).forEach((c, i) => expect(c).toEqual({ ...third, launched: third.launched + 3 * (i + 1) }));
+  });
+
   it("that grows with each call is neither planned nor compiled for after the third", async () => {
     const s = await onWasm(
       await script(

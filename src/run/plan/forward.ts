@@ -23,8 +23,8 @@ function copyOf({ what }: Step): Copy | undefined {
   if (what.kind !== "map" || what.operands.length !== 1 || what.results.length !== 1) return undefined;
   const [source] = what.operands;
   const [result] = what.results;
-  const [value] = what.program.outputs[0]?.parts ?? [];
-  if (source === undefined || result === undefined || value?.op !== "arg" || source.dtype !== result.dtype || source.storage === result.storage) return undefined;
+  const [value, imaginary] = what.program.outputs[0]?.parts ?? []; // an imaginary part may have changed its sign
+  if (source === undefined || result === undefined || value?.op !== "arg" || imaginary !== undefined || source.dtype !== result.dtype || source.storage === result.storage) return undefined;
   if (!isContiguous(source.shape, source.strides) || !isContiguous(result.shape, result.strides) || numelOf(source.shape) !== numelOf(result.shape)) return undefined;
   return { source, result, count: numelOf(result.shape) };
 }

@@ -10,7 +10,6 @@ import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Executable } from "../../prims/segment.ts";
 import type { Datum } from "../../ir/datum.ts";
 import type { Storage } from "../../tensor/storage.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import type { CodeBlock, Instruction } from "../code.ts";
 import type { Executor } from "../executor.ts";
 import type { Frame } from "../machine.ts";
@@ -19,11 +18,13 @@ import { matches, newBinding, Unplannable } from "./pattern.ts";
 import { maker } from "./recipe.ts";
 import { Recorder } from "./recorder.ts";
 import { type StraightLine, straightLine, valueAt } from "./region.ts";
+import { textOf } from "./text.ts";
+import type { Trace } from "./varying.ts";
 
 export interface PlanOptions {
   /** Passes that are left out. */
   readonly without?: readonly PassName[];
-  /** Plans that a session keeps; the one not used for longest goes first. Default 64. */
+  /** Plans that a session keeps; the one not used for longest goes first. Default 256. */
   readonly maxPlans?: number;
   /** Bytes that plans may hold for values inside. Default 1 GiB. */
   readonly maxBytes?: number;
@@ -48,7 +49,11 @@ export interface PlannedStep {
 
 interface Plan {
   readonly line: StraightLine;
+  /** What its recording saw, until that is compared with another. */
+  trace: Trace | undefined;
   readonly start: Start;
+  /** Whether it lies between instructions that see other sizes in each run. */
+  readonly isBetween: boolean;
   compiled: { readonly executable: Executable; readonly line: StraightLine } | undefined;
   used: number;
   launches: number;
@@ -65,8 +70,14 @@ interface Start {
   closed: boolean;
 }
 
+/** For what does not see other sizes in each run to be planned by itself, it has to be so many instructions, and this part of them all. */
+const LEAST_STEADY = 8;
+const LEAST_STEADY_SHARE = 0.4;
+/** Calls that a region between varying instructions needs to be worth a launch. */
+const LEAST_BETWEEN = 2;
+
 const MAX_SEEN = 32;
-const MAX_PLANS_OF_START = 16;
+const MAX_PLANS_OF_START = 64;
 
 export class Planner {
   readonly #executor: Executor;
@@ -77,6 +88,10 @@ export class Planner {
   readonly #maxBytes: number;
   readonly #starts = new WeakMap<CodeBlock, Map<number, Start>>();
   readonly #volatile = new WeakSet<Storage>();
+  /** Blocks whose varying instructions are known: what lies between is compiled when it is recorded. */
+  readonly #settled = new WeakSet<CodeBlock>();
+  /** The plan of other sizes that the recording at hand is compared with. */
+  #against: Plan | undefined;
   #plans: Plan[] = [];
   #recorder: Recorder | undefined;
   /** A region whose values have come for the first time: it runs one by one. */
@@ -95,7 +110,7 @@ export class Planner {
     this.#backend = executor.backend;
     this.#owns = owns;
     this.#without = options.without ?? [];
-    this.#maxPlans = options.maxPlans ?? 64;
+    this.#maxPlans = options.maxPlans ?? 256;
     this.#maxBytes = options.maxBytes ?? 2 ** 30;
   }
 
@@ -125,6 +140,7 @@ export class Planner {
 
   #drop(): void {
     this.#declined = undefined;
+    this.#against = undefined;
     if (this.#recorder === undefined) return;
     this.#recorder = undefined;
     this.#executor.recorder = undefined;
@@ -194,8 +210,10 @@ export class Planner {
       const outcome = this.#launchOneOf(start, frame);
       if (outcome === "launched") continue;
       const [first] = start.plans;
-      if (outcome === "none" && !start.closed && this.#isWorth(start, frame)) this.#record(frame, instruction);
-      else if (first !== undefined) this.#declined = { frame, to: first.line.to };
+      if (outcome === "none" && !start.closed && (this.#isWorth(start, frame) || first?.trace !== undefined)) {
+        this.#record(frame, instruction);
+        this.#against = first?.trace === undefined ? undefined : first;
+      } else if (first !== undefined) this.#declined = { frame, to: first.line.to };
       return;
     }
   }
@@ -211,7 +229,8 @@ export class Planner {
   /** Whether to record: the first time, and for what comes the second time. */
   #isWorth(start: Start, frame: Frame): boolean {
     const first = start.plans[0];
-    if (first === undefined) return true;
+    // Between varying instructions other values are those of another object of the class: a layer that comes in every run.
+    if (first === undefined || this.#settled.has(frame.block)) return true;
     const key = first.line.entering.map(({ place }) => textOf(valueAt(place, frame.registers))).join(";");
     if (start.seen.has(key)) return true;
     if (start.seen.size >= MAX_SEEN) start.closed = true;
@@ -229,21 +248,41 @@ export class Planner {
 
   /** Makes a plan of what was recorded. */
   #close(recorder: Recorder, to: number, registers: readonly Datum[]): void {
+    const against = this.#against;
     this.#drop();
-    const start = this.#startAt(recorder.root.block, recorder.from);
-    const hasWork = recorder.calls.some((c) => !c.known);
+    const trace = recorder.trace.end();
+    if (against?.trace !== undefined) return this.#compare(against, against.trace, trace);
+    const { block } = recorder.root;
+    const start = this.#startAt(block, recorder.from);
+    const isBetween = this.#settled.has(block);
+    const work = recorder.calls.reduce((n, c) => n + (c.known ? 0 : 1), 0);
+    if (work < (isBetween ? LEAST_BETWEEN : 1) || to <= recorder.from) {
+      start.closed = true;
+      for (let at = recorder.from; at < to; at++) this.#startAt(block, at).closed = true; // nor is there anything further on
+      return;
+    }
     try {
-      if (!hasWork || to <= recorder.from) throw new Unplannable("nothing to plan");
       const line = straightLine(recorder, to, registers, this.#isConstant);
-      const plan: Plan = { line, start, compiled: undefined, used: ++this.#clock, launches: 0 };
+      const plan: Plan = { line, trace: isBetween ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
       start.plans.push(plan);
       this.#plans.push(plan);
       if (start.plans.length >= MAX_PLANS_OF_START) start.closed = true;
       this.#evict(plan);
+      if (isBetween) this.#compile(plan);
     } catch (error) {
       if (!(error instanceof Unplannable)) throw error;
       start.closed = true;
     }
+  }
+
+  /** Other sizes have come to a planned region: where few of its instructions see them, these are left to the machine and the rest is planned anew. */
+  #compare(plan: Plan, before: Trace, now: Trace): void {
+    plan.trace = undefined;
+    const found = before.differing(now);
+    if (found === undefined || found.steady < LEAST_STEADY || found.steady < LEAST_STEADY_SHARE * (found.steady + found.places.length)) return;
+    this.#forget(plan);
+    for (const { block, position } of found.places) this.#startAt(block, position).barrier = true;
+    for (const block of found.blocks) this.#settled.add(block);
   }
 
   #evict(newest: Plan): void {
@@ -252,6 +291,8 @@ export class Planner {
       const [oldest] = this.#plans.filter((p) => p !== newest).sort((a, b) => a.used - b.used);
       if (oldest === undefined) return;
       this.#forget(oldest);
+      // Of a run with more regions than may be kept, each would go before it comes again.
+      if (oldest.isBetween) oldest.start.closed = true;
     }
   }
 
@@ -352,16 +393,4 @@ export class Planner {
   dispose(): void {
     for (const plan of [...this.#plans]) this.#forget(plan);
   }
-}
-
-/** Shapes and plain values, for telling whether values come again. */
-function textOf(value: unknown, depth = 0): string {
-  if (depth > 4 || typeof value !== "object" || value === null) return typeof value === "bigint" ? `${value}n` : String(value);
-  if ("storage" in value) {
-    const { dtype, shape, strides } = value as Tensor; // only tensors have a storage among data
-    return `${dtype}[${shape.join(",")}]${strides.join(",")}`;
-  }
-  if ("items" in value && Array.isArray(value.items)) return `(${value.items.map((item) => textOf(item, depth + 1)).join(",")})`;
-  if ("value" in value) return textOf(value.value, depth + 1);
-  return "kind" in value ? String(value.kind) : "?";
 }

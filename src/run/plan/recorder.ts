@@ -13,6 +13,7 @@ import type { GeneratorState } from "../../tensor/generator.ts";
 import type { Instruction } from "../code.ts";
 import type { Frame } from "../machine.ts";
 import { walkData } from "../reach.ts";
+import { Trace } from "./varying.ts";
 
 /** A call that has run. */
 export interface Recorded {
@@ -41,6 +42,7 @@ export class Recorder {
   readonly entry: readonly Datum[];
   readonly calls: Recorded[] = [];
   readonly attributes: AttributeRead[] = [];
+  readonly trace: Trace;
   /** Instructions so far. */
   steps = 0;
   /** Why it has to end before the instruction that is running. */
@@ -62,6 +64,7 @@ export class Recorder {
   constructor(root: Frame, isConstant: (storage: Storage) => boolean, generator: GeneratorState) {
     this.root = root;
     this.from = root.position;
+    this.trace = new Trace(root);
     this.entry = [...root.registers];
     this.#isConstant = isConstant;
     this.#firstId = Storage.allocate(0).id;
@@ -95,6 +98,7 @@ export class Recorder {
       this.hasWritten = false;
     }
     this.steps++;
+    this.trace.add(frame, instruction);
     this.#node = instruction.node;
     switch (instruction.kind) {
       case "setattr":
