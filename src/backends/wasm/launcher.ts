@@ -30,6 +30,7 @@ import { isShortProduct, refusesShortProduct, runShortProduct } from "./integer-
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
+import { inRanges } from "./ranges.ts";
 import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { isWide } from "./wide.ts";
 import { type Kernel, type KernelRuntime } from "./runtime.ts";
@@ -53,6 +54,9 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
 
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
 const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesPer(view));
+
+/** Bytes that parts of a range share none of: a line of the cache. */
+const LINE = 64;
 
 /** Elements of a part of a map: a few tens of microseconds. */
 const PART_ELEMENTS = 2 ** 17;
@@ -143,6 +147,13 @@ export class Launcher {
       default:
         return unreachable(`a claimed ${call.kind}`);
     }
+  }
+
+  /** Fills a range with zeros. */
+  clear(address: number, bytes: number): void {
+    inRanges(this.#runtime, Math.ceil(bytes / LINE), LINE / 4, (line, lines) =>
+      this.#dense.clear(address + line * LINE, Math.min(lines * LINE, bytes - line * LINE)),
+    );
   }
 
   #contract(call: ContractCall, addressOf: AddressOf, packed: Packed): void {

@@ -170,12 +170,6 @@ export class KernelRuntime {
     return bytes !== undefined;
   }
 
-  /** Fills a range with zeros, now or as a part of the plan. */
-  zero(address: number, bytes: number): void {
-    this.invoke(this.#zero, [address, bytes]);
-  }
-  readonly #zero = (address: number, bytes: number): void => void this.memory.bytes.fill(0, address, address + bytes);
-
   /** The kernels as they are called by name: each call is run or kept. */
   invocable<Kernels extends Readonly<Record<string, (...args: number[]) => void>>>(kernels: Kernels): Kernels {
     const entries = Object.entries(kernels).map(([name, run]) => [name, (...args: number[]): void => void this.invoke(run, args)] as const);
