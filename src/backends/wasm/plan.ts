@@ -11,7 +11,7 @@ import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
-import { play, Tape } from "./tape.ts";
+import { play, type PlayItem, Tape } from "./tape.ts";
 import { residentAt, type WasmBuffer } from "./wasm.ts";
 
 const ALIGNMENT = 64;
@@ -82,7 +82,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     memory.freeLasting(arena);
     for (const block of slots.values()) memory.freeLasting(block);
   };
-  const record = (): void => {
+  const record = (): readonly PlayItem[] => {
     const blank = new Set(blankStorages(segment));
     segment.steps.forEach((step) => {
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
@@ -95,9 +95,11 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       }
       for (const block of temporaries.splice(0)) memory.free(block);
     });
+    return runtime.staged(tape);
   };
+  let items: readonly PlayItem[];
   try {
-    memory.within(scope, record);
+    items = memory.within(scope, record);
   } catch (error) {
     free(); // a weight's file cannot be read
     throw error;
@@ -107,7 +109,6 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   for (const buffer of used) buffer.users++;
   for (const buffer of constants.values()) host.packing.thin(buffer);
 
-  const { items } = tape;
   const { pool } = runtime;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),

@@ -11,8 +11,8 @@ import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
 import { roundTo } from "../cpu/element.ts";
 import { type LinearMemory } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
-import type { Invocation, Tape } from "./tape.ts";
-import type { ThreadPool } from "./threads.ts";
+import { type Invocation, type Parallel, type PlayItem, staged, type Tape } from "./tape.ts";
+import { MAX_PARTS, type ThreadPool } from "./threads.ts";
 
 /** Where a kernel that runs at once finds its arguments. */
 const ARGUMENTS = 1024;
@@ -154,20 +154,31 @@ export class KernelRuntime {
         return () => tape.part(() => parts.slice(from, to).forEach((part) => part()));
       }),
     );
-    if (!recorded.flat().every((i) => (i.program?.messages.length ?? 0) === 0 && this.#publish(pool, i.run))) {
-      for (const part of recorded) for (const { run, args, program } of part) tape.add(run, args, program);
-      return;
-    }
-    const group = pool.group(recorded);
-    tape.items.push({ parts: recorded, run: () => pool.run(group) });
+    if (recorded.flat().every((invocation) => this.#isShared(pool, invocation))) tape.items.push({ parts: recorded });
+    else for (const part of recorded) for (const { run, args, program } of part) tape.add(run, args, program);
   }
 
-  /** Whether threads can run it from now on. */
-  #publish(pool: ThreadPool, run: Invocation["run"]): boolean {
-    if (pool.knows(run)) return true;
+  /** What plays a tape, on the threads that there are. */
+  staged({ items }: Tape): readonly PlayItem[] {
+    const { pool } = this;
+    if (pool === undefined) return items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]));
+    const isShared = (invocation: Invocation): boolean => this.#isShared(pool, invocation);
+    const group = (stages: readonly Parallel["parts"][]): (() => void) => {
+      for (const { run } of stages.flat(2)) this.#publish(pool, run);
+      const shared = pool.group(stages);
+      return () => pool.run(shared);
+    };
+    return staged(items, isShared, group, MAX_PARTS);
+  }
+
+  /** Whether threads can run it: it has no check whose failure has to be told, and calls nothing on the host. */
+  #isShared(pool: ThreadPool, { run, program }: Invocation): boolean {
+    return (program?.messages.length ?? 0) === 0 && (pool.knows(run) || this.#printed.has(run));
+  }
+
+  #publish(pool: ThreadPool, run: Invocation["run"]): void {
     const bytes = this.#printed.get(run);
     if (bytes !== undefined) pool.publish(run, bytes);
-    return bytes !== undefined;
   }
 
   /** The kernels as they are called by name: each call is run or kept. */

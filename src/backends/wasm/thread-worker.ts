@@ -1,12 +1,13 @@
 /** A thread of the pool: takes parts of groups of kernel invocations until it is told to stop. */
 
-import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup, SPILL_BYTES, SPILL_START } from "./thread-protocol.ts";
+import { CLOSED, CONTROL, ENTRY_WORDS, GROUP, type Part, PART_BITS, type Run, type Setup, SPILL_BYTES, SPILL_START, takeParts } from "./thread-protocol.ts";
 
-type Run = (...args: number[]) => unknown;
-
-/** Loops over a load before it sleeps: about 30 us, and about a millisecond while a plan is playing and the next group is near. */
+/** Looks at what is new before it sleeps: about 30 us, and about a millisecond while a plan is playing and the next group is near. */
 const SPINS = 20_000;
 const SPINS_WHILE_PLAYING = 600_000;
+
+/** Groups whose parts are kept as they are called. */
+const MAX_GROUPS = 256;
 
 export function serve(setup: Setup): void {
   const { memory } = setup;
@@ -30,48 +31,52 @@ export function serve(setup: Setup): void {
     }
   };
 
-  const runPart = (numbers: Float64Array, at: number): void => {
-    let word = (numbers[at] ?? 0) + 1;
-    for (let left = numbers[word - 1] ?? 0; left > 0; left--) {
-      const run = functions[numbers[word] ?? 0];
-      const count = numbers[word + 1] ?? 0;
-      word += 2;
-      Reflect.apply(run as Run, undefined, numbers.subarray(word, word + count)); // published before the group was
-      word += count;
+  const groups = new Map<number, readonly Part[]>();
+  /** The parts of the group that is handed out. What is not known yet is read, with the kernels that were printed for it. */
+  const partsOf = (number: number, address: number): readonly Part[] => {
+    const known = groups.get(number);
+    if (known !== undefined) return known;
+    load();
+    const words = new Float64Array(memory.buffer, address);
+    const count = words[0] ?? 0;
+    let at = GROUP.head + count * GROUP.part;
+    const parts = Array.from({ length: count }, (_, k): Part => {
+      const [after = 0, length = 0] = words.subarray(GROUP.head + k * GROUP.part);
+      const calls = Array.from({ length }, () => {
+        const [id = 0, size = 0] = words.subarray(at, at + 2);
+        const args = Array.from(words.subarray(at + 2, at + 2 + size));
+        at += 2 + size;
+        return { run: functions[id] as Run, args }; // published before the group was
+      });
+      return { after, calls };
+    });
+    for (const [oldest] of groups) {
+      if (groups.size < MAX_GROUPS) break;
+      groups.delete(oldest);
     }
+    groups.set(number, parts);
+    return parts;
   };
 
   Atomics.add(control, CONTROL.ready, 1);
+  const failed = (): void => void Atomics.store(control, CONTROL.failed, 1); // a kernel trapped: the pool raises it
+  const isNew = (ticket: number): boolean => ticket >>> PART_BITS !== seen && (ticket & CLOSED) !== CLOSED;
   let seen = 0;
   for (;;) {
     let ticket = Atomics.load(control, CONTROL.ticket);
     const spins = Atomics.load(control, CONTROL.playing) === 0 ? SPINS : SPINS_WHILE_PLAYING;
-    for (let spin = 0; ticket >>> PART_BITS === seen && spin < spins; spin++) ticket = Atomics.load(control, CONTROL.ticket);
-    if (ticket >>> PART_BITS === seen) {
+    for (let spin = 0; !isNew(ticket) && spin < spins; spin++) ticket = Atomics.load(control, CONTROL.ticket);
+    if (Atomics.load(control, CONTROL.stop) !== 0) return;
+    if (!isNew(ticket)) {
       Atomics.add(control, CONTROL.sleepers, 1);
       Atomics.wait(control, CONTROL.ticket, ticket);
       Atomics.sub(control, CONTROL.sleepers, 1);
       continue;
     }
-    if (Atomics.load(control, CONTROL.stop) !== 0) return;
     seen = ticket >>> PART_BITS;
     try {
-      const count = Atomics.load(control, CONTROL.count);
-      const group = Atomics.load(control, CONTROL.group);
-      load();
-      const numbers = new Float64Array(memory.buffer);
-      for (;;) {
-        ticket = Atomics.load(control, CONTROL.ticket);
-        const part = ticket & ((1 << PART_BITS) - 1);
-        if (ticket >>> PART_BITS !== seen || part >= count) break;
-        if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket + 1) !== ticket) continue;
-        try {
-          runPart(numbers, group / 8 + part);
-        } catch {
-          Atomics.store(control, CONTROL.failed, 1); // a kernel trapped: the pool raises it
-        }
-        Atomics.add(control, CONTROL.done, 1);
-      }
+      const parts = partsOf(Atomics.load(control, CONTROL.group), Atomics.load(control, CONTROL.address));
+      takeParts(control, seen, parts, SPINS_WHILE_PLAYING, true, failed);
     } catch {
       // A kernel cannot be compiled here (no memory): the other threads do the work.
       return;

@@ -6,12 +6,13 @@
 import { OpwiseError } from "../../tensor/error.ts";
 import type { LinearMemory } from "./memory.ts";
 import type { Invocation } from "./tape.ts";
-import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup } from "./thread-protocol.ts";
+import { awaitDone, CLOSED, CONTROL, ENTRY_WORDS, type Part, PART_BITS, type Setup, takeParts } from "./thread-protocol.ts";
 
-/** Parts of a group that may run at the same time. */
+/** Parts that run in stages: those of a stage at the same time, after all of the stages before. */
 export interface Group {
-  readonly parts: readonly (readonly Invocation[])[];
-  /** Where threads find it, or 0 before it is published. */
+  readonly number: number;
+  readonly parts: readonly (Part & { readonly calls: readonly Invocation[] })[];
+  /** Where threads find it. */
   readonly address: number;
 }
 
@@ -23,8 +24,8 @@ export function threadsRefused(): string | undefined {
 }
 
 /** The most parts of a group. */
-export const MAX_PARTS: number = (1 << PART_BITS) - 1;
-/** Loops over a load before the calling thread sleeps until a late part is done. */
+export const MAX_PARTS: number = CLOSED - 1;
+/** Looks at what is done before the calling thread sleeps until a late part is: about 30 us. */
 const SPINS = 20_000;
 
 export class ThreadPool {
@@ -37,7 +38,8 @@ export class ThreadPool {
   readonly #numbers = new Map<Invocation["run"], number>();
   #next: number;
   #lastEntry = 0;
-  #epoch = 0;
+  #turn = 0;
+  #groups = 0;
   /** A page's main thread may not sleep. */
   readonly #maySleep = typeof process !== "undefined" || typeof document === "undefined";
 
@@ -46,7 +48,14 @@ export class ThreadPool {
    * @param names exports of the dense module, in the order of their numbers; `runs` are its functions
    * @param url the worker's file where it does not lie beside this one (bundles)
    */
-  constructor(size: number, memory: LinearMemory, dense: WebAssembly.Module, names: readonly string[], runs: readonly Invocation["run"][], url: URL | string | undefined) {
+  constructor(
+    size: number,
+    memory: LinearMemory,
+    dense: WebAssembly.Module,
+    names: readonly string[],
+    runs: readonly Invocation["run"][],
+    url: URL | string | undefined,
+  ) {
     this.size = size;
     this.#memory = memory;
     const control = new SharedArrayBuffer(CONTROL.words * 4);
@@ -82,19 +91,18 @@ export class ThreadPool {
     this.#lastEntry = address;
   }
 
-  /** Writes a group where threads find it, in memory that lives as long as the open scope. */
-  group(parts: readonly (readonly Invocation[])[]): Group {
-    const starts: number[] = [];
-    const numbers: number[] = [];
-    for (const part of parts) {
-      starts.push(numbers.length);
-      numbers.push(part.length);
-      for (const { run, args } of part) numbers.push(this.#numbers.get(run) ?? unknown(), args.length, ...args);
+  /** Writes a group where threads find it, in memory that lives as long as the open scope. Threads know all of its kernels. */
+  group(stages: readonly (readonly (readonly Invocation[])[])[]): Group {
+    const parts: Group["parts"][number][] = [];
+    for (const stage of stages) {
+      const after = parts.length;
+      for (const calls of stage) parts.push({ after, calls });
     }
-    const { address } = this.#memory.allocatePinned((starts.length + numbers.length) * 8);
-    const base = address / 8 + starts.length;
-    new Float64Array(this.#memory.bytes.buffer, address, starts.length + numbers.length).set([...starts.map((s) => base + s), ...numbers]);
-    return { parts, address };
+    const words: number[] = [parts.length, ...parts.flatMap(({ after, calls }) => [after, calls.length])];
+    for (const { calls } of parts) for (const { run, args } of calls) words.push(this.#numbers.get(run) ?? unknown(), args.length, ...args);
+    const { address } = this.#memory.allocatePinned(words.length * 8);
+    new Float64Array(this.#memory.bytes.buffer, address, words.length).set(words);
+    return { number: ++this.#groups, parts, address };
   }
 
   /** Says that groups follow each other closely while `body` runs: waking a thread takes longer than most of what lies between them. */
@@ -107,37 +115,23 @@ export class ThreadPool {
     }
   }
 
-  /** Runs all parts of a group, and returns when they are done. @throws internal where a kernel trapped in a thread */
-  run(group: Group): void {
+  /** Runs all parts of a group, and returns when they are done. @throws what a kernel threw; internal where one trapped in another thread */
+  run({ number, parts, address }: Group): void {
     const control = this.#control;
-    const count = group.parts.length;
-    Atomics.store(control, CONTROL.count, count);
-    Atomics.store(control, CONTROL.group, group.address);
+    this.#turn = (this.#turn + 1) & ((1 << (31 - PART_BITS)) - 1);
+    const ticket = this.#turn << PART_BITS;
+    // A thread that comes late from the group before finds it closed while this one is put in its place.
+    Atomics.store(control, CONTROL.ticket, ticket | CLOSED);
+    Atomics.store(control, CONTROL.group, number);
+    Atomics.store(control, CONTROL.address, address);
     Atomics.store(control, CONTROL.done, 0);
-    this.#epoch = (this.#epoch + 1) & ((1 << (31 - PART_BITS)) - 1);
-    let ticket = this.#epoch << PART_BITS;
     Atomics.store(control, CONTROL.ticket, ticket);
     if (Atomics.load(control, CONTROL.sleepers) > 0) Atomics.notify(control, CONTROL.ticket);
-    for (;;) {
-      ticket = Atomics.load(control, CONTROL.ticket);
-      const part = ticket & MAX_PARTS;
-      if (part >= count) break;
-      if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket + 1) !== ticket) continue;
-      for (const { run, args } of group.parts[part] ?? []) Reflect.apply(run, undefined, args);
-      Atomics.add(control, CONTROL.done, 1);
-    }
-    this.#join(count);
-    if (Atomics.exchange(control, CONTROL.failed, 0) !== 0) throw new OpwiseError("internal", "a kernel trapped in a thread of the pool");
-  }
-
-  #join(count: number): void {
-    const control = this.#control;
-    for (let spin = 0; ; spin++) {
-      const done = Atomics.load(control, CONTROL.done);
-      if (done >= count) return;
-      // A thread that took a part is late: the machine is busy, and spinning would keep it from its core.
-      if (spin > SPINS && this.#maySleep) Atomics.wait(control, CONTROL.done, done, 1);
-    }
+    const errors: unknown[] = [];
+    takeParts(control, this.#turn, parts, SPINS, this.#maySleep, (error) => errors.push(error));
+    for (let spin = 0; Atomics.load(control, CONTROL.done) < parts.length; spin++) if (spin > SPINS && this.#maySleep) awaitDone(control, parts.length);
+    if (Atomics.exchange(control, CONTROL.failed, 0) !== 0) errors.push(new OpwiseError("internal", "a kernel trapped in a thread of the pool"));
+    if (errors.length > 0) throw errors[0];
   }
 
   dispose(): void {
