@@ -7,8 +7,8 @@ import type { View } from "../../tensor/tensor.ts";
 import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
-import type { LinearMemory } from "./memory.ts";
 import { type Packed, type Products, weightOf } from "./products.ts";
+import type { KernelRuntime } from "./runtime.ts";
 
 export function refusesRecurrent(region: Region): string | undefined {
   const odd = [...region.operands, ...region.results].find((v) => v.dtype !== "float32");
@@ -44,12 +44,13 @@ export type CellName = "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
 
 export function runRecurrent(
   region: Region & { readonly name: CellName },
-  memory: LinearMemory,
+  runtime: KernelRuntime,
   dense: DenseKernels,
   products: Products,
   addressOf: (view: View) => number,
   packed: Packed,
 ): void {
+  const { memory } = runtime;
   const { x, h0, c0, input, hidden, biases, projection } = operandsOf(region);
   const [out, hn, cn] = region.results;
   if (out === undefined || hn === undefined) return unreachable("results");
