@@ -5,6 +5,7 @@
 
 import { OpwiseError } from "../../tensor/error.ts";
 import type { LinearMemory } from "./memory.ts";
+import { Sharing } from "./sharing.ts";
 import type { Invocation } from "./tape.ts";
 import { awaitDone, CLOSED, CONTROL, ENTRY_WORDS, type Part, PART_BITS, type Setup, takeParts } from "./thread-protocol.ts";
 
@@ -14,6 +15,7 @@ export interface Group {
   readonly parts: readonly (Part & { readonly calls: readonly Invocation[] })[];
   /** Where threads find it. */
   readonly address: number;
+  readonly sharing: Sharing;
 }
 
 /** Why there are no threads here, or undefined. */
@@ -102,7 +104,7 @@ export class ThreadPool {
     for (const { calls } of parts) for (const { run, args } of calls) words.push(this.#numbers.get(run) ?? unknown(), args.length, ...args);
     const { address } = this.#memory.allocatePinned(words.length * 8);
     new Float64Array(this.#memory.bytes.buffer, address, words.length).set(words);
-    return { number: ++this.#groups, parts, address };
+    return { number: ++this.#groups, parts, address, sharing: new Sharing() };
   }
 
   /** Says that groups follow each other closely while `body` runs: waking a thread takes longer than most of what lies between them. */
@@ -116,7 +118,15 @@ export class ThreadPool {
   }
 
   /** Runs all parts of a group, and returns when they are done. @throws what a kernel threw; internal where one trapped in another thread */
-  run({ number, parts, address }: Group): void {
+  run(group: Group): void {
+    const { parts, sharing } = group;
+    const start = performance.now();
+    if (sharing.pays) this.#share(group);
+    else for (const { calls } of parts) for (const { run, args } of calls) Reflect.apply(run, undefined, args);
+    sharing.took(performance.now() - start);
+  }
+
+  #share({ number, parts, address }: Group): void {
     const control = this.#control;
     this.#turn = (this.#turn + 1) & ((1 << (31 - PART_BITS)) - 1);
     const ticket = this.#turn << PART_BITS;
