@@ -2,6 +2,7 @@
 
 import { zipSync } from "fflate";
 import { MessageWriter } from "../../src/bytes/protobuf-writer.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -59,5 +60,44 @@ export function onnxNode(domain: string, op: string, inputs: number, outputs: nu
     })
     .message(8, (o) => o.string(1, "").int(2, 17))
     .message(8, (o) => o.string(1, domain).int(2, 2))
+    .finish();
+}
+
+/** A node of `onnxGraph`; attributes are strings or ints. */
+export interface GraphNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, number | string>>;
+}
+
+/** An ONNX model of nodes over float inputs and weights. */
+export function onnxGraph(nodes: readonly GraphNode[], inputs: readonly string[], outputs: readonly string[], weights: ReadonlyMap<string, Tensor>): Uint8Array {
+  const float = (name: string) => (w: MessageWriter) => w.string(1, name).message(2, (type) => type.message(1, (tensor) => tensor.int(1, 1)));
+  return new MessageWriter()
+    .int(1, 8)
+    .message(7, (graph) => {
+      for (const { op, inputs, outputs, attributes } of nodes) {
+        graph.message(1, (node) => {
+          for (const name of inputs) node.string(1, name);
+          for (const name of outputs) node.string(2, name);
+          node.string(4, op);
+          for (const [name, value] of Object.entries(attributes ?? {})) {
+            node.message(5, (a) => (typeof value === "number" ? a.string(1, name).int(3, value).int(20, 2) : a.string(1, name).bytes(4, utf8(value)).int(20, 3)));
+          }
+        });
+      }
+      graph.string(2, "g");
+      for (const [name, tensor] of weights) {
+        graph.message(5, (w) => {
+          for (const size of tensor.shape) w.int(1, size);
+          const { buffer, byteOffset, byteLength } = tensor.data;
+          w.int(2, 1).string(8, name).bytes(9, new Uint8Array(buffer, byteOffset, byteLength));
+        });
+      }
+      for (const name of inputs) graph.message(11, float(name));
+      for (const name of outputs) graph.message(12, float(name));
+    })
+    .message(8, (o) => o.string(1, "").int(2, 17))
     .finish();
 }

@@ -10,11 +10,11 @@ import type { VectorProductFunctions } from "./vector-product.ts";
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
 /**
- * (products of the input, of the hidden state, state, out, samples, units, byte stride of samples in the state, in the output, places of the gates).
- * Products are `[samples, gates * units]`, contiguous; gate k is the block that byte k of the places names. An LSTM's state is its cell state, read and
- * written; a GRU's is the hidden state, only read; the others have none.
+ * (products of the input, of the hidden state, state, out, samples, units, byte stride of samples in the state, in the output, places of the gates, units of
+ * the layer). Products are `[samples, gates * units of the layer]`, contiguous; gate k is the block that byte k of the places names. Of each block the
+ * first units are taken. An LSTM's state is its cell state, read and written; a GRU's is the hidden state, only read; the others have none.
  */
-export type CellFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8]>, undefined>;
+export type CellFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]>, undefined>;
 
 interface Cell {
   readonly name: "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
@@ -99,10 +99,11 @@ const CELLS: readonly Cell[] = [
 
 /**
  * All steps of a layer for one sample: (products of the input, panels of the hidden weights, their biases or 0, room for a step's products, first hidden
- * state, cell state, out, steps, units, byte stride of steps in the input's products, in out, places of the gates). Strides are negative for a layer that
- * runs backwards. A cell state is read and written where there is one.
+ * state, cell state, out, steps, units, byte stride of steps in the input's products, in out, places of the gates, first unit, number of units). Strides are
+ * negative for a layer that runs backwards. A cell state is read and written where there is one. Some of the units, from the first of a panel on, can be had
+ * of one step: the others of the step before have to be there.
  */
-export type StepsFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
+export type StepsFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]>, undefined>;
 
 export type CellFunctions = { readonly [K in Cell["name"]]: CellFunction } & { readonly [K in Cell["name"] as `${K}_steps`]: StepsFunction };
 
@@ -116,15 +117,31 @@ export function emitCells(m: ModuleBuilder, fused: boolean, { panels }: VectorPr
 function emitSteps(m: ModuleBuilder, cell: Cell, one: CellFunction, panels: VectorProductFunctions["panels"]): StepsFunction {
   return m.func(
     `${cell.name}_steps`,
-    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
     undefined,
-    (c, input, weights, bias, hidden, last, state, out, steps, units, inputStride, outStride, places) => {
+    (c, input, weights, bias, hidden, last, state, out, steps, units, inputStride, outStride, places, first, count) => {
       const step = c.local("i32");
-      const wide = c.hold(c.op("i32.mul", c.get(units), c.i32(cell.gates)));
+      const skipped = c.hold(c.op("i32.shl", c.get(first), c.i32(2)));
+      const from = (base: I32): Value<"i32"> => c.op("i32.add", c.get(base), c.get(skipped));
+      // All units of all gates at once, or those wanted gate by gate.
+      const isWhole = c.hold(c.op("i32.eq", c.get(count), c.get(units)));
+      const blocks = c.hold(c.select(c.i32(1), c.i32(cell.gates), c.get(isWhole)));
+      const columns = c.hold(c.select(c.op("i32.mul", c.get(units), c.i32(cell.gates)), c.get(count), c.get(isWhole)));
+      const blockBytes = c.hold(c.op("i32.shl", c.get(units), c.i32(2)));
+      const panelBytes = c.hold(c.op("i32.mul", c.get(blockBytes), c.get(units)));
+      const [block, panel, to, shift] = [c.local("i32"), c.local("i32"), c.local("i32"), c.local("i32")];
       c.for(step, 0, steps, 1, () => {
-        c.run(panels, c.get(last), c.get(weights), c.get(hidden), c.get(units), c.get(wide), c.get(bias));
+        c.set(panel, c.op("i32.add", c.get(weights), c.op("i32.mul", c.get(skipped), c.get(units))));
+        c.set(to, from(hidden));
+        c.set(shift, c.select(from(bias), c.i32(0), c.get(bias)));
+        c.for(block, 0, blocks, 1, () => {
+          c.run(panels, c.get(last), c.get(panel), c.get(to), c.get(units), c.get(columns), c.get(shift));
+          advance(c, panel, c.get(panelBytes));
+          advance(c, to, c.get(blockBytes));
+          c.set(shift, c.select(c.op("i32.add", c.get(shift), c.get(blockBytes)), c.i32(0), c.get(bias)));
+        });
         const kept = cell.name === "gru" ? last : state;
-        c.run(one, c.get(input), c.get(hidden), c.get(kept), c.get(out), c.i32(1), c.get(units), c.i32(0), c.i32(0), c.get(places));
+        c.run(one, from(input), from(hidden), from(kept), from(out), c.i32(1), c.get(count), c.i32(0), c.i32(0), c.get(places), c.get(units));
         c.set(last, c.get(out));
         advance(c, input, c.get(inputStride));
         advance(c, out, c.get(outStride));
@@ -136,11 +153,11 @@ function emitSteps(m: ModuleBuilder, cell: Cell, one: CellFunction, panels: Vect
 function emitCell(m: ModuleBuilder, cell: Cell, fused: boolean): CellFunction {
   return m.func(
     cell.name,
-    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
+    ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
     undefined,
-    (c, input, hidden, state, out, samples, units, stateStride, outStride, places) => {
+    (c, input, hidden, state, out, samples, units, stateStride, outStride, places, layer) => {
       const [sample, unit, at] = [c.local("i32"), c.local("i32"), c.local("i32")];
-      const width = c.hold(c.op("i32.shl", c.get(units), c.i32(2)));
+      const width = c.hold(c.op("i32.shl", c.get(layer), c.i32(2)));
       const blocks = Array.from({ length: cell.gates }, (_, k) =>
         c.hold(c.op("i32.mul", c.op("i32.and", c.op("i32.shr_u", c.get(places), c.i32(8 * k)), c.i32(255)), c.get(width))),
       );

@@ -9,9 +9,10 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, panelRows, tallOf } from "./panels.ts";
+import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Geometry, geometryOf, ranges, straightFilters, Tables, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, straightFilters, Tables, writeWords } from "./planes.ts";
+import { evenly, inRanges } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
 
@@ -75,19 +76,23 @@ export class Convolutions {
     const turned = !straight && padded(plane, COLUMNS) > WASTE * padded(plane, ROWS);
     const columns = straight ? 0 : this.#columnTable(g, source);
     const depths = straight ? 0 : this.#depthTable(g, source);
-    const blocks = g.batch * g.groups * Math.ceil(plane / BLOCK_COLUMNS);
-    const channels = ranges(g.groupOut, Math.ceil(this.#runtime.partsWanted / blocks), turned ? COLUMNS : panelRows());
+    const work = g.batch * g.groups * g.groupOut * plane * depth;
+    const wanted = this.#runtime.partsFor(work);
+    const images = g.batch * g.groups;
+    const blocks = Math.ceil(plane / BLOCK_COLUMNS);
+    // Blocks of positions are parts; for threads they are as many for each, or channels are divided, too.
+    const positions = evenly(plane, wanted === 1 ? blocks : padded(blocks, this.#runtime.threads), COLUMNS);
+    const shares = Math.ceil(wanted / (images * positions.length));
+    const channels = turned ? evenly(g.groupOut, shares, COLUMNS) : panelRanges(g.groupOut, shares);
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
         const filters = this.#packedFilters(g, group, depth, turned, addressOf, packed);
         const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
-        for (let first = 0; first < plane; first += BLOCK_COLUMNS) {
-          const count = Math.min(BLOCK_COLUMNS, plane - first);
-          for (const [from, until] of channels) {
+        for (const [first, count] of positions) {
+          for (const [from, rows] of channels) {
             parts.push(() => {
               const row = group * g.groupOut + from;
-              const rows = until - from;
               const tall = Math.max(0, tallOf(g.groupOut) - from);
               const target = to + ((n * g.groups * g.groupOut + row) * plane + first) * FLOAT;
               const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
@@ -120,7 +125,7 @@ export class Convolutions {
         }
       }
     }
-    this.#runtime.fork(g.batch * g.groups * g.groupOut * plane * depth, parts);
+    this.#runtime.fork(work, parts);
     if (source.scratch !== undefined) this.#memory.free(source.scratch);
   }
 
@@ -154,21 +159,25 @@ export class Convolutions {
     const paddedPlane = rows * paddedRow;
     const channels = g.groups * g.groupIn;
     const scratch = this.#memory.allocate(g.batch * channels * paddedPlane);
-    if (border) this.#dense.clear(scratch.address, g.batch * channels * paddedPlane);
     for (let n = 0; n < g.batch; n++) {
-      this.#dense.copyPlanes(
-        scratch.address + n * channels * paddedPlane,
-        planes.address + n * planes.batchStride,
-        channels,
-        g.rows,
-        g.columns,
-        planes.planeStride,
-        planes.rowStride,
-        planes.columnStride,
-        paddedRow,
-        paddedPlane,
-        top * paddedRow + left * FLOAT,
-      );
+      const target = scratch.address + n * channels * paddedPlane;
+      const from = planes.address + n * planes.batchStride;
+      inRanges(this.#runtime, channels, rows * columns, (channel, count) => {
+        if (border) this.#dense.clear(target + channel * paddedPlane, count * paddedPlane);
+        this.#dense.copyPlanes(
+          target + channel * paddedPlane,
+          from + channel * planes.planeStride,
+          count,
+          g.rows,
+          g.columns,
+          planes.planeStride,
+          planes.rowStride,
+          planes.columnStride,
+          paddedRow,
+          paddedPlane,
+          top * paddedRow + left * FLOAT,
+        );
+      });
     }
     return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
   }
@@ -205,13 +214,15 @@ export class Convolutions {
     const byThree = threeByThree(g);
     const planes = byThree === undefined ? this.#padded(g, addressOf, true) : planesOf(g, addressOf);
     // With one filter a channel, as many channels as an epilogue should find in a cache.
-    const groups = g.groupOut === 1 ? Math.max(1, Math.floor(PART_BYTES / (outPlane * FLOAT))) : 1;
+    const work = g.batch * g.groups * g.groupOut * outPlane * taps * DEPTHWISE;
+    const most = g.groupOut === 1 ? Math.max(1, Math.floor(PART_BYTES / (outPlane * FLOAT))) : 1;
+    const shares = Math.max(Math.ceil(g.groups / most), Math.ceil(this.#runtime.partsFor(work) / g.batch));
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
-      for (let group = 0; group < g.groups; group += groups) {
+      for (const [group, groups] of evenly(g.groups, shares)) {
         parts.push(() => {
           const row = group * g.groupOut;
-          const rows = Math.min(groups, g.groups - group) * g.groupOut;
+          const rows = groups * g.groupOut;
           const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
           const from = planes.address + n * planes.batchStride + group * planes.planeStride;
           const target = to + (n * g.groups * g.groupOut + row) * outPlane * FLOAT;
@@ -258,7 +269,7 @@ export class Convolutions {
         });
       }
     }
-    this.#runtime.fork(g.batch * g.groups * g.groupOut * outPlane * taps, parts);
+    this.#runtime.fork(work, parts);
     for (const block of [copy, planes.scratch]) if (block !== undefined) this.#memory.free(block);
   }
 
@@ -331,33 +342,32 @@ export class Convolutions {
           g.groupIn,
         );
         const planesAt = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
-        this.#dense.fillRows(planesAt, biasAt === 0 ? 0 : biasAt + group * g.groupOut * FLOAT, g.groupOut, outPlane);
         const size = writeWords(this.#runtime, [g.outRows, g.outColumns]);
-        for (let o = 0; o < g.groupOut; o++) {
-          const target = planesAt + o * outPlane * FLOAT;
-          for (let ky = 0; ky < g.kernel[0]; ky++) {
-            for (let kx = 0; kx < g.kernel[1]; kx++) {
-              const from = sums.address + ((o * g.kernel[0] + ky) * g.kernel[1] + kx) * plane * FLOAT;
-              this.#dense.addPlane(
-                target,
-                from,
-                g.rows,
-                g.columns,
-                ky * g.dilation[0] - g.padBegin[0],
-                g.stride[0],
-                kx * g.dilation[1] - g.padBegin[1],
-                g.stride[1],
-                size,
-              );
-            }
-          }
-        }
-        finish?.({ batch: n, row: group * g.groupOut, rows: g.groupOut, column: 0, columns: outPlane });
+        inRanges(this.#runtime, g.groupOut, taps * plane + outPlane, (first, count) => {
+          const channel = group * g.groupOut + first;
+          this.#dense.fillRows(planesAt + first * outPlane * FLOAT, biasAt === 0 ? 0 : biasAt + channel * FLOAT, count, outPlane);
+          for (let o = first; o < first + count; o++) this.#spread(g, planesAt + o * outPlane * FLOAT, sums.address + o * taps * plane * FLOAT, size);
+          finish?.({ batch: n, row: channel, rows: count, column: 0, columns: outPlane });
+        });
       }
     }
     for (const block of [sums, columns, straight, filters]) if (block !== undefined) this.#memory.free(block);
   }
+
+  /** Adds each tap's plane of sums where it falls in a channel of the result; `size` points to its rows and columns. */
+  #spread(g: Geometry, to: number, sums: number, size: number): void {
+    for (let ky = 0; ky < g.kernel[0]; ky++) {
+      for (let kx = 0; kx < g.kernel[1]; kx++) {
+        const from = sums + (ky * g.kernel[1] + kx) * g.rows * g.columns * FLOAT;
+        const [row, column] = [ky * g.dilation[0] - g.padBegin[0], kx * g.dilation[1] - g.padBegin[1]];
+        this.#dense.addPlane(to, from, g.rows, g.columns, row, g.stride[0], column, g.stride[1], size);
+      }
+    }
+  }
 }
+
+/** Multiply-adds of a product in the time of one tap of a depthwise filter. */
+const DEPTHWISE = 2;
 
 /** Bytes of a result that are written before an epilogue reads them again. */
 const PART_BYTES = 128 * 1024;

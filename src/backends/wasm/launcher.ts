@@ -12,7 +12,7 @@ import {
   type ScanCall,
   type ScatterCall,
 } from "../../prims/call.ts";
-import type { Expr } from "../../expr/expr.ts";
+import { type Expr, reachable } from "../../expr/expr.ts";
 import { type Program, usesIndex } from "../../prims/program.ts";
 import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
@@ -30,6 +30,7 @@ import { isShortProduct, refusesShortProduct, runShortProduct } from "./integer-
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
+import { boxesOf, inRanges, MOVED } from "./ranges.ts";
 import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { isWide } from "./wide.ts";
 import { type Kernel, type KernelRuntime } from "./runtime.ts";
@@ -54,8 +55,8 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
 const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesPer(view));
 
-/** Elements of a part of a map: a few tens of microseconds. */
-const PART_ELEMENTS = 2 ** 17;
+/** Bytes that parts of a range share none of: a line of the cache. */
+const LINE = 64;
 
 /** Views that a kernel can take: the argument block holds so many words. */
 const MAX_WORDS = 250;
@@ -64,6 +65,10 @@ const MAX_WORDS = 250;
 export function checkFailed(program: Program | undefined, code: number): OpwiseError {
   return new OpwiseError("index-out-of-range", program?.messages[code - 1] ?? `check ${code - 1} of ${program?.name ?? "a kernel"} failed`);
 }
+
+/** Axes whose positions a program asks for. */
+const indexAxes = (program: Program): number[] =>
+  [...reachable(program.outputs.flatMap((output) => output.parts))].flatMap((e) => (e.op === "index" ? [e.axis] : []));
 
 /** Rows that make a table of what depends on the column alone worth while. */
 const TABLE_ROWS = 4;
@@ -106,7 +111,7 @@ export class Launcher {
       case "scan":
       case "scatter": {
         const views = [...what.operands, ...what.results];
-        const words = views.reduce((n, v) => n + 1 + v.shape.length, 0) + 16 + 2 * what.scalars.length;
+        const words = views.reduce((n, v) => n + 1 + v.shape.length, 0) + 32 + 2 * what.scalars.length;
         return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
       }
       case "contract":
@@ -143,6 +148,13 @@ export class Launcher {
       default:
         return unreachable(`a claimed ${call.kind}`);
     }
+  }
+
+  /** Fills a range with zeros. */
+  clear(address: number, bytes: number): void {
+    inRanges(this.#runtime, Math.ceil(bytes / LINE), LINE / 4, (line, lines) =>
+      this.#dense.clear(address + line * LINE, Math.min(lines * LINE, bytes - line * LINE)),
+    );
   }
 
   #contract(call: ContractCall, addressOf: AddressOf, packed: Packed): void {
@@ -231,17 +243,28 @@ export class Launcher {
     const { shape, strides, lanes } = this.#iteration(call);
     const kernel = this.#mapKernel(call.program, shape.length, lanes);
     const views = [...call.operands, ...call.results];
-    const work = numelOf(shape);
-    const [first = 1, ...rest] = shape;
-    // Ranges of the outermost axis, of four elements at least, so that vectors stay whole.
-    const step = Math.max(4, Math.ceil(first / Math.max(1, Math.ceil(work / PART_ELEMENTS)) / 4) * 4);
-    const parts = Array.from({ length: Math.ceil(first / step) }, (_, p) => () => {
-      const from = p * step;
-      const offsets = strides.map((s) => from * (s[0] ?? 0));
-      this.#launch(call.program, kernel, views, [Math.min(step, first - from), ...rest], strides, call.scalars, addressOf, offsets);
+    this.#overBoxes(shape, shape.length, (box, from) => {
+      const offsets = from === undefined ? undefined : strides.map((s) => from.reduce((sum, at, axis) => sum + at * (s[axis] ?? 0), 0));
+      this.#launch(call.program, kernel, views, box, strides, call.scalars, addressOf, offsets);
     });
-    if (parts.length < 2) this.#launch(call.program, kernel, views, shape, strides, call.scalars, addressOf);
-    else this.#runtime.fork(work, parts);
+  }
+
+  /**
+   * Runs `body` on boxes of an iteration space, ranges of its first `axes`: all of it at once where nothing is shared out.
+   * @param body gets the sizes of a box, and where it begins unless it is the whole
+   */
+  #overBoxes(shape: readonly number[], axes: number, body: (box: readonly number[], from: readonly number[] | undefined) => void): void {
+    const work = numelOf(shape) * MOVED;
+    const boxes = boxesOf(shape, axes, this.#runtime.partsFor(work));
+    if (boxes.length < 2) return body(shape, undefined);
+    this.#runtime.fork(
+      work,
+      boxes.map(
+        ({ sizes, from }) =>
+          () =>
+            body(sizes, from),
+      ),
+    );
   }
 
   #compute(call: ComputeCall, addressOf: AddressOf): void {
@@ -255,18 +278,33 @@ export class Launcher {
     const contiguous = [row === undefined ? undefined : call.operands[row.operand], call.results[0]].every((v) => v?.strides[v.shape.length - 1] === 1);
     const tabled = !contiguous && numelOf(shape) >= TABLE_ROWS * last;
     const columns = tabled ? known : [];
-    const kernel = this.#cache.of(
-      call.program,
-      `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}${contiguous ? "/rows" : ""}`,
-      () => this.#runtime.kernel(computeKernel(call.program, shape.length, ranks, apart, columns, contiguous ? row : undefined, this.#runtime)),
-    );
     const { memory } = this.#runtime;
-    const table = columns.length === 0 ? undefined : memory.allocate(columns.length * COLUMN_BYTES * last);
-    try {
-      this.#launch(call.program, kernel, views, shape, views.map(byteStrides), call.scalars, addressOf, undefined, table === undefined ? [] : [table.address]);
-    } finally {
-      if (table !== undefined) memory.free(table);
-    }
+    this.#overBoxes(shape, shape.length - 1, (box, from) => {
+      const kernel = this.#cache.of(
+        call.program,
+        `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}${contiguous ? "/rows" : ""}${from === undefined ? "" : "/part"}`,
+        () =>
+          this.#runtime.kernel(
+            computeKernel(call.program, shape.length, ranks, apart, columns, contiguous ? row : undefined, from !== undefined, this.#runtime),
+          ),
+      );
+      const table = columns.length === 0 ? undefined : memory.allocate(columns.length * COLUMN_BYTES * last);
+      const strides = views.map(byteStrides);
+      const offsets =
+        from === undefined ? undefined : strides.map((s, k) => (k < ranks.length ? 0 : s.reduce((sum, step, axis) => sum + step * (from[axis] ?? 0), 0)));
+      const further = table === undefined ? [] : [table.address];
+      if (from !== undefined) {
+        // Where the part begins goes as the strides of one more view.
+        if (table !== undefined) strides.push([]);
+        strides.push([...from]);
+        further.push(0);
+      }
+      try {
+        this.#launch(call.program, kernel, views, box, strides, call.scalars, addressOf, offsets, further);
+      } finally {
+        if (table !== undefined) memory.free(table);
+      }
+    });
   }
 
   #formOf(program: Program, rank: number, apart: boolean): Form {
@@ -305,7 +343,12 @@ export class Launcher {
       this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#runtime)),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
-    this.#launch(program, kernel, views, [...outer.shape, ...inner.shape], strides, call.scalars, addressOf);
+    // A part does not know where in a kept axis it begins.
+    const axesOfParts = loopOf.length === 0 || !indexAxes(program).some((axis) => kept.includes(axis)) ? nk : 0;
+    this.#overBoxes([...outer.shape, ...inner.shape], axesOfParts, (box, from) => {
+      const offsets = from === undefined ? undefined : strides.map((s) => from.reduce((sum, at, axis) => sum + at * (axis < nk ? (s[axis] ?? 0) : 0), 0));
+      this.#launch(program, kernel, views, box, strides, call.scalars, addressOf, offsets);
+    });
   }
 
   #scan(call: ScanCall, addressOf: AddressOf): void {

@@ -164,7 +164,8 @@ export const COLUMN_BYTES = 8;
 /**
  * Kernel of a compute over results of rank `rank`; operands have their own ranks. Where no result lies in an operand's storage (`apart`), elements are
  * loaded as far out as their coordinates are known. `columns` are computed once into a table, whose address follows the views'. The results have elements.
- * `row`: what is loaded and stored in whole rows, contiguous on both sides.
+ * `row`: what is loaded and stored in whole rows, contiguous on both sides. `isPart`: one more view follows, whose strides are the indices where the results
+ * begin, of all axes but the innermost.
  */
 export function computeKernel(
   program: Program,
@@ -173,13 +174,15 @@ export function computeKernel(
   apart: boolean,
   columns: readonly Expr[],
   row: (Expr & { readonly op: "load" }) | undefined,
+  isPart: boolean,
   runtime: KernelRuntime,
 ): Emit {
   return (c, host) => {
     const count = program.operands.length;
     const results = range(program.outputs.length).map((j) => count + j);
     const table = count + results.length;
-    const ranks = [...operandRanks, ...results.map(() => rank), ...(columns.length === 0 ? [] : [0])];
+    const start = table + (columns.length === 0 ? 0 : 1);
+    const ranks = [...operandRanks, ...results.map(() => rank), ...(columns.length === 0 ? [] : [0]), ...(isPart ? [rank] : [])];
     const block = new ArgumentBlock(c, rank, ranks, program.scalars);
     const trips: Local<"i32">[] = [];
     const place: Place = { address: block.address, stride: block.strideOf, index: (axis) => indexOf(c, trips[axis]), scalar: block.scalar };
@@ -230,7 +233,8 @@ export function computeKernel(
       }
       if (depth === rank - 1 && columns.length > 0) c.set(ofColumn, c.get(block.base(table)));
       emitLoops(c, block, results, depth, depth + 1, pointers, (inner, own) => {
-        trips[depth] = own[depth] ?? unreachable("trip");
+        const trip = own[depth] ?? unreachable("trip");
+        trips[depth] = isPart && depth < rank - 1 ? c.hold(c.op("i32.add", c.get(trip), c.get(block.stride(start, depth)))) : trip;
         open(depth + 1, inner);
       });
     };

@@ -2,8 +2,9 @@
 
 import { expect, test } from "vitest";
 import { COLUMNS, ROWS, TALL, tallRows } from "./gemm.ts";
-import { ranges } from "./planes.ts";
+import { panelRanges, tallOf } from "./panels.ts";
 import { padded } from "./products.ts";
+import { evenly } from "./ranges.ts";
 
 const COUNTS = Array.from({ length: 300 }, (_, i) => i + 1);
 
@@ -18,18 +19,30 @@ test("panels hold all rows, with at most one row of zeros from four rows on, and
   }
 });
 
-test("a part of the channels begins where a panel does, and parts follow one another", () => {
-  for (const channels of COUNTS) {
-    for (const count of [1, 2, 3, 4, 8]) {
-      for (const panel of [ROWS, TALL, COLUMNS]) {
-        const parts = ranges(channels, count, panel);
-        expect(parts.map(([from]) => from)).toEqual([0, ...parts.slice(0, -1).map(([, until]) => until)]);
-        expect(parts.at(-1)?.[1]).toBe(channels);
-        for (const [from] of parts) {
-          expect(from % panel).toBe(0);
-          if (panel === TALL) expect(from, `of ${channels} channels in ${count} parts`).toBeLessThanOrEqual(tallRows(channels));
-        }
+test("ranges are as even as their multiple allows, and follow one another", () => {
+  for (const count of COUNTS) {
+    for (const parts of [1, 2, 3, 8]) {
+      for (const multiple of [1, COLUMNS]) {
+        const ranges = evenly(count, parts, multiple);
+        expect(ranges.map(([first]) => first)).toEqual([0, ...ranges.slice(0, -1).map(([first, length]) => first + length)]);
+        expect(ranges.reduce((sum, [, length]) => sum + length, 0)).toBe(count);
+        expect(ranges.length).toBe(Math.min(parts, Math.ceil(count / multiple)));
+        const units = ranges.map(([, length]) => Math.ceil(length / multiple));
+        expect(Math.max(...units) - Math.min(...units)).toBeLessThanOrEqual(1);
+        for (const [first] of ranges) expect(first % multiple).toBe(0);
       }
+    }
+  }
+});
+
+test("ranges of rows are divided into panels as all rows are", () => {
+  for (const rows of COUNTS) {
+    for (const parts of [1, 2, 3, 8]) {
+      const ranges = panelRanges(rows, parts);
+      expect(ranges.map(([first]) => first)).toEqual([0, ...ranges.slice(0, -1).map(([first, count]) => first + count)]);
+      expect(ranges.reduce((sum, [, count]) => sum + count, 0)).toBe(rows);
+      for (const [first, count] of ranges)
+        expect(Math.min(count, tallOf(count)), `${count} of ${rows}`).toBe(Math.max(0, Math.min(count, tallOf(rows) - first)));
     }
   }
 });

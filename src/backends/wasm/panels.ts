@@ -4,12 +4,23 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { features } from "./features.ts";
 import { COLUMNS, ROWS, TALL, tallRows } from "./gemm.ts";
+import { evenly } from "./ranges.ts";
 
 /** Rows of the panels that come first: a part of a product may begin at a multiple of it. */
 export const panelRows = (): number => (features().fusedMultiplyAdd ? TALL : ROWS);
 
 /** How many of so many rows are in tall panels; the last of these may not be full. */
 export const tallOf = (rows: number): number => (features().fusedMultiplyAdd ? tallRows(rows) : 0);
+
+/** `rows` rows in up to `parts` ranges of whole panels: what is packed of a range is what `packInPanels` writes there of all of them. */
+export function panelRanges(rows: number, parts: number): (readonly [first: number, count: number])[] {
+  const tall = tallOf(rows);
+  const height = panelRows();
+  const panels = tall / height;
+  const edge = (panel: number): number => Math.min(rows, panel <= panels ? panel * height : tall + (panel - panels) * ROWS);
+  const whole = Math.ceil(tall / height) + Math.ceil(Math.max(0, rows - tall) / ROWS);
+  return evenly(whole, parts).map(([first, count]) => [edge(first), edge(first + count) - edge(first)] as const);
+}
 
 /** Packs `rows` rows of `deep` elements at `from` into panels, one after another: no more than panels of 4 would take. Strides in bytes. */
 export function packInPanels(dense: DenseKernels, to: number, from: number, rows: number, deep: number, rowStride: number, columnStride: number): void {

@@ -1,19 +1,17 @@
 /** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
 
 import type { Backend } from "../../prims/backend.ts";
-import type { Call, Region } from "../../prims/call.ts";
+import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
 import type { Executable, Segment } from "../../prims/segment.ts";
 import { unreachable } from "../../tensor/error.ts";
-import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
-import { itemsize } from "../../tensor/dtype.ts";
 import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
-import { type Invocation, play, Tape, type TapeItem } from "./tape.ts";
+import { type Invocation, play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
 import { residentAt, type WasmBuffer } from "./wasm.ts";
 
 const ALIGNMENT = 64;
@@ -84,22 +82,24 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     memory.freeLasting(arena);
     for (const block of slots.values()) memory.freeLasting(block);
   };
-  const record = (): void => {
-    const begun = new Set<Storage>();
+  const record = (): readonly PlayItem[] => {
+    const blank = new Set(blankStorages(segment));
     segment.steps.forEach((step) => {
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
       runtime.tape = tape;
       try {
-        for (const view of uninitialised(step, begun)) if (offsets.has(view.storage)) runtime.zero(addressOf(view), view.storage.nbytes);
+        for (const view of [...step.operands, ...step.results]) if (blank.delete(view.storage)) launcher.clear(addressOf(view), view.storage.nbytes);
         launcher.run(step, addressOf, packed);
       } finally {
         runtime.tape = undefined;
       }
       for (const block of temporaries.splice(0)) memory.free(block);
     });
+    return runtime.staged(tape);
   };
+  let items: readonly PlayItem[];
   try {
-    memory.within(scope, record);
+    items = memory.within(scope, record);
   } catch (error) {
     free(); // a weight's file cannot be read
     throw error;
@@ -109,7 +109,6 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   for (const buffer of used) buffer.users++;
   for (const buffer of constants.values()) host.packing.thin(buffer);
 
-  const { items } = tape;
   const { pool } = runtime;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
@@ -131,7 +130,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },
-    warm: () => warm(items),
+    warm: () => warm(tape.items),
     dispose: () => {
       for (const buffer of used) buffer.users--;
       free();
@@ -193,16 +192,4 @@ class Staging {
     this.#own = undefined;
     this.#holds = undefined;
   }
-}
-
-/** Views of storages whose zeros a step sees: it reads them, or writes only a part, and nothing has written them yet. */
-function uninitialised(step: Call | Region, begun: Set<Storage>): View[] {
-  const out: View[] = [];
-  for (const view of step.operands) if (!begun.has(view.storage)) out.push(view);
-  for (const view of step.results) {
-    const whole = step.kind !== "scatter" && isContiguous(view.shape, view.strides) && numelOf(view.shape) * itemsize(view.dtype) >= view.storage.nbytes;
-    if (!whole && !begun.has(view.storage)) out.push(view);
-  }
-  for (const view of [...step.operands, ...step.results]) begun.add(view.storage);
-  return [...new Map(out.map((view) => [view.storage, view])).values()];
 }

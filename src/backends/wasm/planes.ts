@@ -6,9 +6,7 @@ import { isContiguous } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
-import { COLUMNS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { padded } from "./products.ts";
 import type { KernelRuntime } from "./runtime.ts";
 
 /** Of rows and of columns. */
@@ -137,14 +135,4 @@ export function straightFilters(
     dense.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
   }
   return { address: copy.address, filterStride: filter, copy };
-}
-
-/** Channels of a part, at least. */
-const PART_CHANNELS = 32;
-
-/** Channels in up to `count` parts, whole panels each. A last one or two go with those before: they may lie in the panel before theirs, see `tallRows`. */
-export function ranges(channels: number, count: number, panel: number = COLUMNS): (readonly [number, number])[] {
-  const size = padded(Math.max(PART_CHANNELS, Math.ceil(channels / count)), panel);
-  const parts = Math.max(1, Math.ceil((channels - 2) / size));
-  return Array.from({ length: parts }, (_, i) => [i * size, i + 1 === parts ? channels : (i + 1) * size] as const);
 }

@@ -9,7 +9,8 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, tallOf } from "./panels.ts";
+import { multiplyPanels, packInPanels, panelRanges, panelRows, tallOf } from "./panels.ts";
+import { evenly, inRanges, MOVED } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
 
@@ -86,11 +87,12 @@ export class Products {
       const left = matrixOf(a, batch, addressOf);
       const right = matrixOf(b, batch, addressOf);
       const to = addressOf(out) + (out.offset + batch * (out.strides[0] ?? 0)) * FLOAT;
-      const asVector =
-        (rows === 1 && this.#vector(left, right, to, b, batch, packed)) ||
-        (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed));
-      if (!asVector && depth === 0) this.#dense.fillRows(to, 0, rows, columns);
-      if (asVector || depth === 0) {
+      const asRow = (column: number, wide: number): void => done(batch, 0, 1, column, wide);
+      const asColumn = (row: number, high: number): void => done(batch, row, high, 0, 1);
+      if (rows === 1 && this.#vector(left, right, to, b, batch, packed, asRow)) return;
+      if (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed, asColumn)) return;
+      if (depth === 0) {
+        this.#dense.fillRows(to, 0, rows, columns);
         done(batch, 0, rows, 0, columns);
         return;
       }
@@ -107,7 +109,14 @@ export class Products {
     const right = weightOf(w, addressOf);
     if (rows === 1) {
       const panels = this.panelsOf(w, right, 0, packed);
-      return (to, _outStride, x, _rowStride, start) => this.#dense.panels(x, panels, to, depth, columns, start);
+      const work = depth * columns;
+      return (to, _outStride, x, _rowStride, start) => {
+        const parts = evenly(columns, this.#runtime.partsFor(work), PANEL).map(([first, wide]) => (): void => {
+          const [target, shift] = [to + first * FLOAT, start === 0 ? 0 : start + first * FLOAT];
+          this.#dense.panels(x, panels + first * depth * FLOAT, target, depth, wide, shift);
+        });
+        this.#runtime.fork(work, parts);
+      };
     }
     const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
     const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
@@ -121,9 +130,14 @@ export class Products {
   /** Panels of columns, block of depth by block. */
   packColumns(b: Matrix, depth: number, to: number): void {
     const width = padded(b.columns, COLUMNS) * FLOAT;
-    for (let k = 0; k < depth; k += DEPTH) {
-      this.#dense.packColumns(to + k * width, b.address + k * b.rowStride, b.columns, Math.min(DEPTH, depth - k), b.columnStride, b.rowStride);
-    }
+    const pack = (first: number, count: number): void => {
+      for (let k = 0; k < depth; k += DEPTH) {
+        const deep = Math.min(DEPTH, depth - k);
+        const from = b.address + k * b.rowStride + first * b.columnStride;
+        this.#dense.packColumns(to + k * width + first * deep * FLOAT, from, count, deep, b.columnStride, b.rowStride);
+      }
+    };
+    inRanges(this.#runtime, b.columns, depth, pack, COLUMNS);
   }
 
   /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result. */
@@ -147,9 +161,11 @@ export class Products {
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
     if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS) {
-      const parts = Array.from({ length: blocks }, (_, block) => (): void => {
-        const row = block * BLOCK_ROWS;
-        const high = Math.min(BLOCK_ROWS, a.rows - row);
+      const wanted = this.#runtime.partsFor(work);
+      const step = wanted > blocks ? padded(Math.ceil(a.rows / wanted), panelRows()) : BLOCK_ROWS;
+      const parts = Array.from({ length: Math.ceil(a.rows / step) }, (_, block) => (): void => {
+        const row = block * step;
+        const high = Math.min(step, a.rows - row);
         const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
         for (let k = 0; k < depth; k += DEPTH) {
           const deep = Math.min(DEPTH, depth - k);
@@ -166,20 +182,31 @@ export class Products {
       const high = Math.min(BLOCK_ROWS, a.rows - row);
       const scratch = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
       const rowsAt = (k: number): number => scratch.address + k * padded(high, ROWS) * FLOAT;
-      for (let k = 0; k < depth; k += DEPTH) pack(rowsAt(k), row, high, k, Math.min(DEPTH, depth - k));
-      const parts = Array.from({ length: Math.ceil(columns / PART_COLUMNS) }, (_, part) => (): void => {
-        const column = part * PART_COLUMNS;
-        const wide = Math.min(PART_COLUMNS, columns - column);
+      const packings: (() => void)[] = [];
+      for (let k = 0; k < depth; k += DEPTH) {
+        const deep = Math.min(DEPTH, depth - k);
+        for (const [first, count] of panelRanges(high, this.#runtime.partsFor(high * deep * MOVED))) {
+          const from = a.address + (row + first) * a.rowStride + k * a.columnStride;
+          packings.push(() => packInPanels(this.#dense, rowsAt(k) + first * deep * FLOAT, from, count, deep, a.rowStride, a.columnStride));
+        }
+      }
+      this.#runtime.fork(high * depth * MOVED, packings);
+      const share = high * columns * depth;
+      const wanted = Math.max(Math.ceil(columns / PART_COLUMNS), this.#runtime.partsFor(share));
+      const parts = evenly(columns, wanted, COLUMNS).map(([column, wide]) => (): void => {
         for (let k = 0; k < depth; k += DEPTH) product(rowsAt(k), row, high, column, wide, k, Math.min(DEPTH, depth - k));
         finished?.(row, high, column, wide);
       });
-      this.#runtime.fork(high * columns * depth, parts);
+      this.#runtime.fork(share, parts);
       this.#memory.free(scratch);
     }
   }
 
-  /** A single row by a matrix: packed where that is a weight, or contiguous one way or the other. `view` has batch `batch` of the matrix. */
-  #vector(x: Matrix, w: Matrix, to: number, view: View, batch: number, packed: Packed): boolean {
+  /**
+   * A single row by a matrix, ranges of columns at a time: packed where that is a weight, or contiguous one way or the other. `view` has batch `batch` of the
+   * matrix; `finished` is told of each range.
+   */
+  #vector(x: Matrix, w: Matrix, to: number, view: View, batch: number, packed: Packed, finished: (column: number, wide: number) => void): boolean {
     const depth = w.rows;
     const dots = w.rowStride === FLOAT;
     const kept = packed.keeps(view);
@@ -191,9 +218,16 @@ export class Products {
       this.#dense.copyPlanes(copy.address, at, 1, 1, depth, 0, 0, x.columnStride, 0, 0, 0);
       at = copy.address;
     }
-    if (kept) this.#dense.panels(at, this.panelsOf(view, w, batch, packed), to, depth, w.columns, 0);
-    else if (dots) this.#dense.dots(at, w.address, to, depth, w.columns, w.columnStride);
-    else this.#dense.combination(at, w.address, to, depth, w.columns, w.rowStride);
+    const panels = kept ? this.panelsOf(view, w, batch, packed) : 0;
+    const work = depth * w.columns;
+    const parts = evenly(w.columns, this.#runtime.partsFor(work), PANEL).map(([first, wide]) => (): void => {
+      const target = to + first * FLOAT;
+      if (kept) this.#dense.panels(at, panels + first * depth * FLOAT, target, depth, wide, 0);
+      else if (dots) this.#dense.dots(at, w.address + first * w.columnStride, target, depth, wide, w.columnStride);
+      else this.#dense.combination(at, w.address + first * FLOAT, target, depth, wide, w.rowStride);
+      finished(first, wide);
+    });
+    this.#runtime.fork(work, parts);
     if (copy !== undefined) this.#memory.free(copy);
     return true;
   }

@@ -7,8 +7,10 @@ import type { View } from "../../tensor/tensor.ts";
 import { GATES } from "./cells.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
-import type { LinearMemory } from "./memory.ts";
 import { type Packed, type Products, weightOf } from "./products.ts";
+import { evenly } from "./ranges.ts";
+import type { KernelRuntime } from "./runtime.ts";
+import { PANEL } from "./vector-product.ts";
 
 export function refusesRecurrent(region: Region): string | undefined {
   const odd = [...region.operands, ...region.results].find((v) => v.dtype !== "float32");
@@ -40,16 +42,20 @@ function operandsOf(region: Region): Operands {
   return { x, h0, c0, input, hidden, biases, projection: region.params["projection"] === true ? take() : undefined };
 }
 
+/** Steps that threads share one by one, at most: each is a stage of the plan. */
+const MOST_SHARED = 2000;
+
 export type CellName = "lstm" | "gru" | "rnn_tanh" | "rnn_relu";
 
 export function runRecurrent(
   region: Region & { readonly name: CellName },
-  memory: LinearMemory,
+  runtime: KernelRuntime,
   dense: DenseKernels,
   products: Products,
   addressOf: (view: View) => number,
   packed: Packed,
 ): void {
+  const { memory } = runtime;
   const { x, h0, c0, input, hidden, biases, projection } = operandsOf(region);
   const [out, hn, cn] = region.results;
   if (out === undefined || hn === undefined) return unreachable("results");
@@ -80,21 +86,40 @@ export function runRecurrent(
   let [last, lastStride] = [at(h0), rowBytes(h0)];
   if (samples === 1 && projection === undefined) {
     const weights = products.panelsOf(hidden, weightOf(hidden, addressOf), 0, packed);
-    const [from, to, sign] = [inputs.address + first * inputStep, outAt + first * outStep, backwards ? -1 : 1];
-    dense[`${region.name}_steps`](
-      from,
-      weights,
-      at(biases[1]),
-      hiddens.address,
-      last,
-      state?.address ?? 0,
-      to,
-      steps,
-      units,
-      sign * inputStep,
-      sign * outStep,
-      places,
-    );
+    const sign = backwards ? -1 : 1;
+    const run = (step: number, count: number, before: number, unit: number, number: number): void =>
+      dense[`${region.name}_steps`](
+        inputs.address + (first + sign * step) * inputStep,
+        weights,
+        at(biases[1]),
+        hiddens.address,
+        before,
+        state?.address ?? 0,
+        outAt + (first + sign * step) * outStep,
+        count,
+        units,
+        sign * inputStep,
+        sign * outStep,
+        places,
+        unit,
+        number,
+      );
+    // Threads share each step, where units are whole panels of every gate.
+    const shares = units % PANEL === 0 && steps <= MOST_SHARED ? evenly(units, runtime.partsFor(units * wide), PANEL) : [];
+    if (shares.length < 2) run(0, steps, last, 0, units);
+    else {
+      for (let step = 0; step < steps; step++) {
+        const before = step === 0 ? last : outAt + (first + sign * (step - 1)) * outStep;
+        runtime.fork(
+          units * wide,
+          shares.map(
+            ([unit, number]) =>
+              () =>
+                run(step, 1, before, unit, number),
+          ),
+        );
+      }
+    }
     last = outAt + (steps - 1 - first) * outStep;
   } else {
     const recur = products.linear(samples, hidden, addressOf, packed);
@@ -105,7 +130,7 @@ export function runRecurrent(
       const target = outAt + t * outStep;
       const [to, stride] = unprojected === undefined ? [target, rowBytes(out)] : [unprojected.address, units * FLOAT];
       const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : region.name === "gru" ? [last, lastStride] : [0, 0];
-      dense[region.name](inputs.address + t * inputStep, hiddens.address, kept, to, samples, units, keptStride, stride, places);
+      dense[region.name](inputs.address + t * inputStep, hiddens.address, kept, to, samples, units, keptStride, stride, places, units);
       if (unprojected !== undefined) project?.(target, rowBytes(out), unprojected.address, units * FLOAT, 0);
       [last, lastStride] = [target, rowBytes(out)];
     }

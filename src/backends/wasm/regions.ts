@@ -18,6 +18,7 @@ type AddressOf = (view: View) => number;
 /** How many elements could be moved in the time that one takes. */
 const EXPONENTIAL = 6;
 const NORMALISED = 4;
+const STATISTICS = 2;
 
 const CLAIMED: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm"]);
 
@@ -46,7 +47,7 @@ function isRecurrent(region: Region): region is Region & { readonly name: CellNa
 
 export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKernels, products: Products, addressOf: AddressOf, packed: Packed): void {
   const { memory } = runtime;
-  if (isRecurrent(region)) return runRecurrent(region, memory, dense, products, addressOf, packed);
+  if (isRecurrent(region)) return runRecurrent(region, runtime, dense, products, addressOf, packed);
   if (region.name === "attention") return runAttention(region, runtime, dense, addressOf);
   const at = (view: View | undefined): number => (view === undefined ? unreachable("view") : addressOf(view) + view.offset * FLOAT);
   const [x, ...rest] = region.operands;
@@ -94,14 +95,19 @@ export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKe
       const groups = Number(params["groups"]);
       const plane = numelOf(x.shape) / (batch * channels);
       const [means, factors] = [at(region.results[1]), at(region.results[2])];
-      dense.rowStatistics(means, factors, at(x), batch * groups, (channels / groups) * plane, eps);
+      const size = (channels / groups) * plane;
+      inRanges(runtime, batch * groups, size * STATISTICS, (group, count) =>
+        dense.rowStatistics(means + group * FLOAT, factors + group * FLOAT, at(x) + group * size * FLOAT, count, size, eps),
+      );
       const weight = present("weight", 0);
       const bias = present("bias", weight === 0 ? 0 : 1);
       const rows = batch * channels;
       const block = memory.allocate(2 * rows * FLOAT);
       const shifts = block.address + rows * FLOAT;
       dense.groupFactors(block.address, shifts, means, factors, weight, bias, rows, channels, channels / groups);
-      dense.affineRows(at(out), at(x), rows, plane, block.address, shifts);
+      inRanges(runtime, rows, plane, (row, count) =>
+        dense.affineRows(at(out) + row * plane * FLOAT, at(x) + row * plane * FLOAT, count, plane, block.address + row * FLOAT, shifts + row * FLOAT),
+      );
       return memory.free(block);
     }
     default:

@@ -11,14 +11,16 @@ import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
 import { roundTo } from "../cpu/element.ts";
 import { type LinearMemory } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
-import type { Invocation, Tape } from "./tape.ts";
-import type { ThreadPool } from "./threads.ts";
+import { type Invocation, type Parallel, type PlayItem, staged, type Tape } from "./tape.ts";
+import { MAX_PARTS, type ThreadPool } from "./threads.ts";
 
 /** Where a kernel that runs at once finds its arguments. */
 const ARGUMENTS = 1024;
 
-/** Work below which waking a thread costs more than it saves: some 20 us of it. */
-const MIN_WORK = 500_000;
+/** Multiply-adds of a part at least, about a microsecond of them: handing one out takes a fifth of that. */
+const PART_WORK = 25_000;
+/** Parts for each thread, which even out what takes longer. */
+const PARTS_EACH = 4;
 
 /** A kernel: takes the address of its arguments; returns 0, or 1 + the code of the check that failed. */
 export type Kernel = (block: number) => number;
@@ -131,50 +133,62 @@ export class KernelRuntime {
     this.tape.add(run, args, program);
   }
 
-  /** Parts that a fork should have at least, so that its threads are busy; one where there are none. */
-  get partsWanted(): number {
-    return this.tape === undefined || this.pool === undefined ? 1 : 2 * this.pool.size;
+  /** Parts that work should have for the threads there are; one where they would not pay, or none are. For what gives the same bits however it is divided. */
+  partsFor(work: number): number {
+    if (this.tape === undefined || this.tape.isInPart || this.pool === undefined) return 1;
+    const { size } = this.pool;
+    return Math.max(1, Math.min(PARTS_EACH, Math.floor(work / (PART_WORK * size))) * size);
+  }
+
+  /** How many threads a plan is compiled for. */
+  get threads(): number {
+    return this.pool?.size ?? 1;
   }
 
   /**
    * Runs parts that do not depend on each other: where a plan is compiled for threads, they will run at the same time.
-   * @param work multiply-adds, or elements moved, of all of them
+   * @param work of all of them, in multiply-adds of a product
    */
   fork(work: number, parts: readonly (() => void)[]): void {
     const { tape, pool } = this;
-    if (tape === undefined || tape.isInPart || pool === undefined || parts.length < 2 || work < MIN_WORK) {
+    if (tape === undefined || tape.isInPart || pool === undefined || parts.length < 2 || work < 2 * PART_WORK) {
       for (const part of parts) part();
       return;
     }
     // A few bundles for each thread even out what takes longer; scratch of each bundle is its own.
-    const bundles = Math.min(parts.length, 4 * pool.size);
+    const bundles = Math.min(parts.length, PARTS_EACH * pool.size);
     const recorded = this.memory.apart(() =>
       Array.from({ length: bundles }, (_, b) => {
         const [from, to] = [Math.floor((b * parts.length) / bundles), Math.floor(((b + 1) * parts.length) / bundles)];
         return () => tape.part(() => parts.slice(from, to).forEach((part) => part()));
       }),
     );
-    if (!recorded.flat().every((i) => (i.program?.messages.length ?? 0) === 0 && this.#publish(pool, i.run))) {
-      for (const part of recorded) for (const { run, args, program } of part) tape.add(run, args, program);
-      return;
-    }
-    const group = pool.group(recorded);
-    tape.items.push({ parts: recorded, run: () => pool.run(group) });
+    if (recorded.flat().every((invocation) => this.#isShared(pool, invocation))) tape.items.push({ parts: recorded });
+    else for (const part of recorded) for (const { run, args, program } of part) tape.add(run, args, program);
   }
 
-  /** Whether threads can run it from now on. */
-  #publish(pool: ThreadPool, run: Invocation["run"]): boolean {
-    if (pool.knows(run)) return true;
+  /** What plays a tape, on the threads that there are. */
+  staged({ items }: Tape): readonly PlayItem[] {
+    const { pool } = this;
+    if (pool === undefined) return items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]));
+    const isShared = (invocation: Invocation): boolean => this.#isShared(pool, invocation);
+    const group = (stages: readonly Parallel["parts"][]): (() => void) => {
+      for (const { run } of stages.flat(2)) this.#publish(pool, run);
+      const shared = pool.group(stages);
+      return () => pool.run(shared);
+    };
+    return staged(items, isShared, group, MAX_PARTS);
+  }
+
+  /** Whether threads can run it: it has no check whose failure has to be told, and calls nothing on the host. */
+  #isShared(pool: ThreadPool, { run, program }: Invocation): boolean {
+    return (program?.messages.length ?? 0) === 0 && (pool.knows(run) || this.#printed.has(run));
+  }
+
+  #publish(pool: ThreadPool, run: Invocation["run"]): void {
     const bytes = this.#printed.get(run);
     if (bytes !== undefined) pool.publish(run, bytes);
-    return bytes !== undefined;
   }
-
-  /** Fills a range with zeros, now or as a part of the plan. */
-  zero(address: number, bytes: number): void {
-    this.invoke(this.#zero, [address, bytes]);
-  }
-  readonly #zero = (address: number, bytes: number): void => void this.memory.bytes.fill(0, address, address + bytes);
 
   /** The kernels as they are called by name: each call is run or kept. */
   invocable<Kernels extends Readonly<Record<string, (...args: number[]) => void>>>(kernels: Kernels): Kernels {

@@ -14,11 +14,12 @@ export interface Invocation {
 /** Invocations that may run at the same time, part by part. */
 export interface Parallel {
   readonly parts: readonly (readonly Invocation[])[];
-  /** Runs them all. */
-  readonly run: () => void;
 }
 
 export type TapeItem = Invocation | Parallel;
+
+/** What a launch runs: one invocation, or what threads share. */
+export type PlayItem = Invocation | { readonly shared: () => void };
 
 export class Tape {
   readonly items: TapeItem[] = [];
@@ -46,12 +47,49 @@ export class Tape {
   }
 }
 
+/**
+ * A tape as it is played: where parallel items follow each other, with nothing between them that the calling thread has to do itself, they are stages of one
+ * group, which threads go through together.
+ * @param isShared whether threads can run an invocation; @param group makes a function that runs stages, one after another
+ */
+export function staged(
+  items: readonly TapeItem[],
+  isShared: (invocation: Invocation) => boolean,
+  group: (stages: readonly Parallel["parts"][]) => () => void,
+  maxParts: number,
+): readonly PlayItem[] {
+  const out: PlayItem[] = [];
+  let stages: Parallel["parts"][] = [];
+  /** Invocations since the last parallel item. */
+  let between: Invocation[] = [];
+  let parts = 0;
+  const close = (): void => {
+    if (stages.length > 0) out.push({ shared: group(stages) });
+    out.push(...between);
+    [stages, between, parts] = [[], [], 0];
+  };
+  for (const item of items) {
+    if (!("parts" in item)) {
+      between.push(item);
+      if (!isShared(item)) close();
+      continue;
+    }
+    if (parts + item.parts.length + 1 > maxParts || stages.length === 0) close();
+    if (between.length > 0) stages.push([between]);
+    stages.push(item.parts);
+    parts += item.parts.length + 1;
+    between = [];
+  }
+  close();
+  return out;
+}
+
 /** Runs a tape; the invocation whose check failed, with its code, where one does. */
-export function play(items: readonly TapeItem[]): { readonly invocation: Invocation; readonly code: number } | undefined {
+export function play(items: readonly PlayItem[]): { readonly invocation: Invocation; readonly code: number } | undefined {
   for (let i = 0; i < items.length; i++) {
-    const item = items[i] as TapeItem; // within bounds
-    if ("parts" in item) {
-      item.run();
+    const item = items[i] as PlayItem; // within bounds
+    if ("shared" in item) {
+      item.shared();
       continue;
     }
     const code: unknown = Reflect.apply(item.run, undefined, item.args);

@@ -1,12 +1,25 @@
 /** A thread of the pool: takes parts of groups of kernel invocations until it is told to stop. */
 
-import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup, SPILL_BYTES, SPILL_START } from "./thread-protocol.ts";
+import {
+  CONTROL,
+  ENTRY_WORDS,
+  type Part,
+  PART_BITS,
+  PART_WORDS,
+  type Run,
+  type Setup,
+  SPILL_BYTES,
+  SPILL_START,
+  takeParts,
+  ticketOf,
+} from "./thread-protocol.ts";
 
-type Run = (...args: number[]) => unknown;
-
-/** Loops over a load before it sleeps: about 30 us, and about a millisecond while a plan is playing and the next group is near. */
+/** Looks at what is new before it sleeps: about 30 us, and about a millisecond while a plan is playing and the next group is near. */
 const SPINS = 20_000;
 const SPINS_WHILE_PLAYING = 600_000;
+
+/** Groups whose parts are kept as they are called. */
+const MAX_GROUPS = 256;
 
 export function serve(setup: Setup): void {
   const { memory } = setup;
@@ -30,48 +43,65 @@ export function serve(setup: Setup): void {
     }
   };
 
-  const runPart = (numbers: Float64Array, at: number): void => {
-    let word = (numbers[at] ?? 0) + 1;
-    for (let left = numbers[word - 1] ?? 0; left > 0; left--) {
-      const run = functions[numbers[word] ?? 0];
-      const count = numbers[word + 1] ?? 0;
-      word += 2;
-      Reflect.apply(run as Run, undefined, numbers.subarray(word, word + count)); // published before the group was
-      word += count;
+  /** Each thread has a line for its tickets. */
+  let threads = 0;
+  while (ticketOf(threads) < control.length) threads++;
+  const groups = new Map<number, readonly (readonly Part[])[]>();
+  /** Each thread's parts of the group whose turn it is, or undefined where that is over. What is not known yet is read, with the kernels that were printed for it. */
+  const listsOf = (turn: number): readonly (readonly Part[])[] | undefined => {
+    const [group, address, length, count] = [CONTROL.group, CONTROL.address, CONTROL.length, CONTROL.count].map((word) => Atomics.load(control, word));
+    // Tickets change before the group does.
+    const isOpen = (): boolean => Atomics.load(control, ticketOf(number)) >>> PART_BITS === turn;
+    if (group === undefined || count === undefined || !isOpen()) return undefined;
+    const known = groups.get(group);
+    if (known !== undefined) return known;
+    const words = new Float64Array(memory.buffer, address, length).slice();
+    // While a part is left to do, the memory is the group's.
+    if (Atomics.load(control, CONTROL.done) >= count || !isOpen()) return undefined;
+    load();
+    const lengths = Array.from(words.subarray(0, threads));
+    let part = threads;
+    let at = threads + lengths.reduce((sum, length) => sum + length, 0) * PART_WORDS;
+    const lists = lengths.map((length) =>
+      Array.from({ length }, (): Part => {
+        const [after = 0, count = 0] = words.subarray(part, part + PART_WORDS);
+        part += PART_WORDS;
+        const calls = Array.from({ length: count }, () => {
+          const [id = 0, size = 0] = words.subarray(at, at + 2);
+          const args = Array.from(words.subarray(at + 2, at + 2 + size));
+          at += 2 + size;
+          return { run: functions[id] as Run, args }; // published before the group was
+        });
+        return { after, calls };
+      }),
+    );
+    for (const [oldest] of groups) {
+      if (groups.size < MAX_GROUPS) break;
+      groups.delete(oldest);
     }
+    groups.set(group, lists);
+    return lists;
   };
 
   Atomics.add(control, CONTROL.ready, 1);
+  const failed = (): void => void Atomics.store(control, CONTROL.failed, 1); // a kernel trapped: the pool raises it
+  const taking = { control, thread: number, spins: SPINS_WHILE_PLAYING, maySleep: true, failed };
   let seen = 0;
   for (;;) {
-    let ticket = Atomics.load(control, CONTROL.ticket);
+    let turn = Atomics.load(control, CONTROL.turn);
     const spins = Atomics.load(control, CONTROL.playing) === 0 ? SPINS : SPINS_WHILE_PLAYING;
-    for (let spin = 0; ticket >>> PART_BITS === seen && spin < spins; spin++) ticket = Atomics.load(control, CONTROL.ticket);
-    if (ticket >>> PART_BITS === seen) {
+    for (let spin = 0; turn === seen && spin < spins; spin++) turn = Atomics.load(control, CONTROL.turn);
+    if (Atomics.load(control, CONTROL.stop) !== 0) return;
+    if (turn === seen) {
       Atomics.add(control, CONTROL.sleepers, 1);
-      Atomics.wait(control, CONTROL.ticket, ticket);
+      Atomics.wait(control, CONTROL.turn, turn);
       Atomics.sub(control, CONTROL.sleepers, 1);
       continue;
     }
-    if (Atomics.load(control, CONTROL.stop) !== 0) return;
-    seen = ticket >>> PART_BITS;
+    seen = turn;
     try {
-      const count = Atomics.load(control, CONTROL.count);
-      const group = Atomics.load(control, CONTROL.group);
-      load();
-      const numbers = new Float64Array(memory.buffer);
-      for (;;) {
-        ticket = Atomics.load(control, CONTROL.ticket);
-        const part = ticket & ((1 << PART_BITS) - 1);
-        if (ticket >>> PART_BITS !== seen || part >= count) break;
-        if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket + 1) !== ticket) continue;
-        try {
-          runPart(numbers, group / 8 + part);
-        } catch {
-          Atomics.store(control, CONTROL.failed, 1); // a kernel trapped: the pool raises it
-        }
-        Atomics.add(control, CONTROL.done, 1);
-      }
+      const lists = listsOf(turn);
+      if (lists !== undefined) takeParts(taking, turn, lists);
     } catch {
       // A kernel cannot be compiled here (no memory): the other threads do the work.
       return;

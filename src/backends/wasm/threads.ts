@@ -1,18 +1,26 @@
 /**
  * A pool of threads over shared memory: fork and join of groups of kernel invocations. Parts of a group are taken by whoever is free, the
- * calling thread among them; which parts there are never depends on the number of threads, so neither do the bits.
+ * calling thread among them. How work is divided never changes the order of a sum, so bits do not depend on the number of threads.
  */
 
 import { OpwiseError } from "../../tensor/error.ts";
 import type { LinearMemory } from "./memory.ts";
-import type { Invocation } from "./tape.ts";
-import { CONTROL, ENTRY_WORDS, PART_BITS, type Setup } from "./thread-protocol.ts";
+import { Sharing } from "./sharing.ts";
+import type { Invocation, Parallel } from "./tape.ts";
+import { awaitDone, CLOSED, CONTROL, ENTRY_WORDS, type Part, PART_BITS, type Setup, takeParts, type Taking, ticketOf } from "./thread-protocol.ts";
 
-/** Parts of a group that may run at the same time. */
+/** Parts that run in stages: those of a stage at the same time, after all of the stages before. */
 export interface Group {
-  readonly parts: readonly (readonly Invocation[])[];
-  /** Where threads find it, or 0 before it is published. */
+  readonly number: number;
+  /** In order. */
+  readonly stages: readonly Parallel["parts"][];
+  /** Each thread's own parts, ranges of each stage. */
+  readonly lists: readonly (readonly Part[])[];
+  readonly count: number;
+  /** Where threads find it, and its words. */
   readonly address: number;
+  readonly length: number;
+  readonly sharing: Sharing;
 }
 
 /** Why there are no threads here, or undefined. */
@@ -22,9 +30,9 @@ export function threadsRefused(): string | undefined {
   return undefined;
 }
 
-/** The most parts of a group. */
-export const MAX_PARTS: number = (1 << PART_BITS) - 1;
-/** Loops over a load before the calling thread sleeps until a late part is done. */
+/** The most parts of a group: they may all be one thread's own. */
+export const MAX_PARTS: number = CLOSED - 1;
+/** Looks at what is done before the calling thread sleeps until a late part is: about 30 us. */
 const SPINS = 20_000;
 
 export class ThreadPool {
@@ -37,20 +45,31 @@ export class ThreadPool {
   readonly #numbers = new Map<Invocation["run"], number>();
   #next: number;
   #lastEntry = 0;
-  #epoch = 0;
-  /** A page's main thread may not sleep. */
-  readonly #maySleep = typeof process !== "undefined" || typeof document === "undefined";
+  #turn = 0;
+  #groups = 0;
+  readonly #errors: unknown[] = [];
+  readonly #taking: Taking;
 
   /**
    * @param size threads in all, the calling one among them
    * @param names exports of the dense module, in the order of their numbers; `runs` are its functions
    * @param url the worker's file where it does not lie beside this one (bundles)
    */
-  constructor(size: number, memory: LinearMemory, dense: WebAssembly.Module, names: readonly string[], runs: readonly Invocation["run"][], url: URL | string | undefined) {
+  constructor(
+    size: number,
+    memory: LinearMemory,
+    dense: WebAssembly.Module,
+    names: readonly string[],
+    runs: readonly Invocation["run"][],
+    url: URL | string | undefined,
+  ) {
     this.size = size;
     this.#memory = memory;
-    const control = new SharedArrayBuffer(CONTROL.words * 4);
+    const control = new SharedArrayBuffer(ticketOf(size) * 4);
     this.#control = new Int32Array(control);
+    // A page's main thread may not sleep.
+    const maySleep = typeof process !== "undefined" || typeof document === "undefined";
+    this.#taking = { control: this.#control, thread: 0, spins: SPINS, maySleep, failed: (error) => this.#errors.push(error) };
     runs.forEach((run, i) => this.#numbers.set(run, i));
     this.#next = runs.length;
     const setup: Setup = { memory: memory.memory, control, dense, names };
@@ -82,19 +101,22 @@ export class ThreadPool {
     this.#lastEntry = address;
   }
 
-  /** Writes a group where threads find it, in memory that lives as long as the open scope. */
-  group(parts: readonly (readonly Invocation[])[]): Group {
-    const starts: number[] = [];
-    const numbers: number[] = [];
-    for (const part of parts) {
-      starts.push(numbers.length);
-      numbers.push(part.length);
-      for (const { run, args } of part) numbers.push(this.#numbers.get(run) ?? unknown(), args.length, ...args);
+  /** Writes a group where threads find it, in memory that lives as long as the open scope. Threads know all of its kernels. */
+  group(stages: Group["stages"]): Group {
+    const { size } = this;
+    const lists = Array.from({ length: size }, (): (Part & { readonly calls: readonly Invocation[] })[] => []);
+    let count = 0;
+    for (const stage of stages) {
+      const after = count;
+      stage.forEach((calls, i) => lists[Math.floor((i * size) / stage.length)]?.push({ after, calls }));
+      count += stage.length;
     }
-    const { address } = this.#memory.allocatePinned((starts.length + numbers.length) * 8);
-    const base = address / 8 + starts.length;
-    new Float64Array(this.#memory.bytes.buffer, address, starts.length + numbers.length).set([...starts.map((s) => base + s), ...numbers]);
-    return { parts, address };
+    const parts = lists.flat();
+    const words: number[] = [...lists.map((list) => list.length), ...parts.flatMap(({ after, calls }) => [after, calls.length])];
+    for (const { calls } of parts) for (const { run, args } of calls) words.push(this.#numbers.get(run) ?? unknown(), args.length, ...args);
+    const { address } = this.#memory.allocatePinned(words.length * 8);
+    new Float64Array(this.#memory.bytes.buffer, address, words.length).set(words);
+    return { number: ++this.#groups, stages, lists, count, address, length: words.length, sharing: new Sharing() };
   }
 
   /** Says that groups follow each other closely while `body` runs: waking a thread takes longer than most of what lies between them. */
@@ -107,43 +129,44 @@ export class ThreadPool {
     }
   }
 
-  /** Runs all parts of a group, and returns when they are done. @throws internal where a kernel trapped in a thread */
+  /** Runs all parts of a group, and returns when they are done. @throws what a kernel threw; internal where one trapped in another thread */
   run(group: Group): void {
-    const control = this.#control;
-    const count = group.parts.length;
-    Atomics.store(control, CONTROL.count, count);
-    Atomics.store(control, CONTROL.group, group.address);
-    Atomics.store(control, CONTROL.done, 0);
-    this.#epoch = (this.#epoch + 1) & ((1 << (31 - PART_BITS)) - 1);
-    let ticket = this.#epoch << PART_BITS;
-    Atomics.store(control, CONTROL.ticket, ticket);
-    if (Atomics.load(control, CONTROL.sleepers) > 0) Atomics.notify(control, CONTROL.ticket);
-    for (;;) {
-      ticket = Atomics.load(control, CONTROL.ticket);
-      const part = ticket & MAX_PARTS;
-      if (part >= count) break;
-      if (Atomics.compareExchange(control, CONTROL.ticket, ticket, ticket + 1) !== ticket) continue;
-      for (const { run, args } of group.parts[part] ?? []) Reflect.apply(run, undefined, args);
-      Atomics.add(control, CONTROL.done, 1);
-    }
-    this.#join(count);
-    if (Atomics.exchange(control, CONTROL.failed, 0) !== 0) throw new OpwiseError("internal", "a kernel trapped in a thread of the pool");
+    const { stages, sharing } = group;
+    const start = performance.now();
+    if (sharing.pays) this.#share(group);
+    else for (const stage of stages) for (const part of stage) for (const { run, args } of part) Reflect.apply(run, undefined, args);
+    sharing.took(performance.now() - start);
   }
 
-  #join(count: number): void {
+  #share({ number, lists, count, address, length }: Group): void {
     const control = this.#control;
+    this.#turn = (this.#turn + 1) & ((1 << (31 - PART_BITS)) - 1);
+    const ticket = this.#turn << PART_BITS;
+    // A thread that comes late from the group before finds it closed while this one is put in its place.
+    for (let thread = 0; thread < this.size; thread++) Atomics.store(control, ticketOf(thread), ticket | CLOSED);
+    Atomics.store(control, CONTROL.group, number);
+    Atomics.store(control, CONTROL.address, address);
+    Atomics.store(control, CONTROL.length, length);
+    Atomics.store(control, CONTROL.count, count);
+    Atomics.store(control, CONTROL.done, 0);
+    for (let thread = 0; thread < this.size; thread++) Atomics.store(control, ticketOf(thread), ticket);
+    Atomics.store(control, CONTROL.turn, this.#turn);
+    if (Atomics.load(control, CONTROL.sleepers) > 0) Atomics.notify(control, CONTROL.turn);
+    takeParts(this.#taking, this.#turn, lists);
     for (let spin = 0; ; spin++) {
       const done = Atomics.load(control, CONTROL.done);
-      if (done >= count) return;
-      // A thread that took a part is late: the machine is busy, and spinning would keep it from its core.
-      if (spin > SPINS && this.#maySleep) Atomics.wait(control, CONTROL.done, done, 1);
+      if (done >= count) break;
+      if (spin > SPINS && this.#taking.maySleep) awaitDone(control, done);
     }
+    if (Atomics.exchange(control, CONTROL.failed, 0) !== 0) this.#errors.push(new OpwiseError("internal", "a kernel trapped in a thread of the pool"));
+    const [error] = this.#errors.splice(0);
+    if (error !== undefined) throw error;
   }
 
   dispose(): void {
     Atomics.store(this.#control, CONTROL.stop, 1);
-    Atomics.add(this.#control, CONTROL.ticket, 1 << PART_BITS);
-    Atomics.notify(this.#control, CONTROL.ticket);
+    Atomics.add(this.#control, CONTROL.turn, 1);
+    Atomics.notify(this.#control, CONTROL.turn);
     this.#stopWorkers();
   }
 }

@@ -5,8 +5,9 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
-import { type Geometry, ranges, straightFilters, type Tables } from "./planes.ts";
+import { type Geometry, straightFilters, type Tables } from "./planes.ts";
 import { type Packed, padded } from "./products.ts";
+import { evenly } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import type { TileSide } from "./winograd-kernels.ts";
 
@@ -23,6 +24,9 @@ const SCRATCH = 36 * 16;
 
 /** Costs in cycles, measured on Zen 4: a step of depth of a 4 x 8 tile, a tile besides its depth, a transform of four lanes, packing eight columns. */
 const CYCLES = { step: 4.4, tile: 40, transform: { 2: 50, 4: 120 }, pack: 8 } as const;
+
+/** Multiply-adds in a cycle. */
+const LANES = 8;
 
 interface Plan {
   readonly side: TileSide;
@@ -103,34 +107,28 @@ export class Winograd {
       this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, 0, g.groupOut, finish);
       memory.free(inputs);
     };
-    // Parts by channels read a block's transformed inputs once each, and sum in the same order: they are for threads alone.
-    const wanted = this.#runtime.partsWanted;
-    if (blocks.length >= wanted) {
-      this.#runtime.fork(
-        work,
-        blocks.map((tiles) => () => whole(tiles)),
-      );
-      return true;
-    }
-    for (const tiles of blocks) {
+    // Blocks are parts. What is left when each thread had as many, and few blocks, are divided by channels: these parts read a block's transformed inputs
+    // once each, and sum in the same order.
+    const { threads } = this.#runtime;
+    const isDivided = this.#runtime.partsFor(work) > 1;
+    const apart = !isDivided ? 0 : blocks.length < 2 * threads ? blocks.length : blocks.length % threads;
+    this.#runtime.fork(
+      work,
+      blocks.slice(0, blocks.length - apart).map((tiles) => () => whole(tiles)),
+    );
+    for (const tiles of blocks.slice(blocks.length - apart)) {
       const inputs = memory.allocate(inputBytes);
-      const [readers, writers] = [ranges(g.groupIn, wanted), ranges(g.groupOut, wanted)];
-      this.#runtime.fork(
-        work / blocks.length,
-        readers.map(
-          ([from, until]) =>
-            () =>
-              this.#transform(g, plan, tiles, image, corners, inputs.address, from, until),
-        ),
-      );
-      this.#runtime.fork(
-        work / blocks.length,
-        writers.map(
-          ([from, until]) =>
-            () =>
-              this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, from, until, finish),
-        ),
-      );
+      const count = tiles.high * plan.across;
+      const transforms = Math.ceil(count / ROWS) * g.groupIn * CYCLES.transform[side] * LANES;
+      const products = count * (side + 2) ** 2 * g.groupIn * g.groupOut;
+      const readers = evenly(g.groupIn, this.#runtime.partsFor(transforms)).map(([from, channels]) => (): void => {
+        this.#transform(g, plan, tiles, image, corners, inputs.address, from, from + channels);
+      });
+      this.#runtime.fork(transforms, readers);
+      const writers = evenly(g.groupOut, this.#runtime.partsFor(products), COLUMNS).map(([from, channels]) => (): void => {
+        this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, from, from + channels, finish);
+      });
+      this.#runtime.fork(products, writers);
       memory.free(inputs);
     }
     return true;
