@@ -17,11 +17,13 @@ import { narrowed } from "../../src/prims/views.ts";
 import type { Context } from "../../src/prims/context.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { contiguousStrides, numelOf } from "../../src/tensor/shape.ts";
+import { Storage } from "../../src/tensor/storage.ts";
 import { Tensor, viewOf } from "../../src/tensor/tensor.ts";
 
 const ZERO: Program = { name: "zero", operands: [], scalars: [], outputs: [{ dtype: "float32", parts: [constant(0, "f32")] }], messages: [] };
 const host = cpu();
 const device = wasm();
+await device.extend?.();
 const on = (backend: typeof host): Executor => new Executor({ backend, cpu: host, generator: seedTwister(0) });
 
 /** Deterministic values between -`size` and `size`. */
@@ -346,8 +348,9 @@ describe("products of integers", () => {
     const shapes = fc.record({
       batch: sizes(2),
       rows: fc.constantFrom(1, 3, 4, 9, 70),
-      depth: fc.constantFrom(1, 2, 7, 33),
-      columns: fc.constantFrom(1, 5, 8, 19),
+      depth: fc.constantFrom(1, 2, 7, 33, 130),
+      columns: fc.constantFrom(1, 5, 8, 19, 32, 70, 131),
+      kept: fc.boolean(),
       left: dtypes,
       right: dtypes,
       order: fc.constantFrom([0, 1, 2], [0, 2, 1]),
@@ -357,18 +360,28 @@ describe("products of integers", () => {
       const values = Array.from(noise(shape, seed).data, Number).map((x) => Math.round(x * { int8: 128, uint8: 255, int16: 32768 }[dtype]));
       return Tensor.from({ int8: Int8Array, uint8: Uint8Array, int16: Int16Array }[dtype].from(values), shape, dtype);
     };
+    /** The same as a weight, whose packed form is kept. */
+    const lasting = (t: Tensor): Tensor => {
+      const bytes = t.storage.bytes().slice();
+      return new Tensor(
+        Storage.lazy(bytes.length, () => bytes),
+        t.dtype,
+        t.shape,
+        t.strides,
+      );
+    };
     fc.assert(
-      fc.property(shapes, ({ batch, rows, depth, columns, left, right, order, seed }) => {
+      fc.property(shapes, ({ batch, rows, depth, columns, kept, left, right, order, seed }) => {
         const turned = (t: Tensor): Tensor =>
           viewOf(t, [...t.shape.slice(0, 1), ...t.shape.slice(1).reverse()], [...t.strides.slice(0, 1), ...t.strides.slice(1).reverse()], t.offset);
         const make = (ctx: Context): Tensor => {
           const a = whole([batch, rows, depth], left, seed);
           const b = order[1] === 1 ? whole([batch, depth, columns], right, seed + 1) : turned(whole([batch, columns, depth], right, seed + 1));
-          return contract(ctx, a, b, "int32");
+          return contract(ctx, a, kept ? lasting(b) : b, "int32");
         };
         expect(difference(make, "contract")).toBe(0);
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
     );
   });
 });

@@ -1,0 +1,36 @@
+/** Kernels that quantised models need and most others do not, with their drivers: a module of its own, imported when a session of a model that may need them is made. */
+
+import type { Call, Region } from "../../prims/call.ts";
+import { unreachable } from "../../tensor/error.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { type DenseKernels, kernelModule } from "./dense.ts";
+import type { Finish } from "./epilogue.ts";
+import { emitIntegers, type IntegerFunctions } from "./integer-gemm.ts";
+import { isShortProduct, refusesShortProduct, ShortProducts } from "./integer-products.ts";
+import type { Launcher } from "./launcher.ts";
+import type { Packed } from "./products.ts";
+import type { KernelRuntime } from "./runtime.ts";
+
+/** The kernels that are always there, and those of this module. */
+export type ExtendedKernels = DenseKernels & { readonly [K in keyof IntegerFunctions]: (...args: number[]) => void };
+
+export interface Extension {
+  /** Whether the call is for these kernels, if they do not refuse it. */
+  takes(what: Call | Region): boolean;
+  refuses(what: Call | Region): string | undefined;
+  run(what: Call | Region, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void;
+}
+
+export function extensionOf(runtime: KernelRuntime, { dense }: Launcher): Extension {
+  const { kernels, bytes } = kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime.memory, emitIntegers);
+  runtime.pool?.publishAll(Object.values(kernels), bytes);
+  const all: ExtendedKernels = { ...runtime.invocable(dense.kernels), ...runtime.invocable(kernels) };
+  const products = new ShortProducts(runtime, all);
+  return {
+    takes: (what) => what.kind === "contract" && isShortProduct(what),
+    refuses: (what) => (what.kind === "contract" ? refusesShortProduct(what) : unreachable(what.kind)),
+    run: (what, addressOf, packed, finish) => {
+      if (what.kind === "contract") products.run(what, addressOf, packed, finish);
+    },
+  };
+}
