@@ -5,6 +5,7 @@ import { unreachable } from "../../tensor/error.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type DenseKernels, kernelModule } from "./dense.ts";
 import type { Finish } from "./epilogue.ts";
+import { IntegerConvolutions, isShortConvolution, refusesShortConvolution } from "./integer-convolutions.ts";
 import { emitIntegers, type IntegerFunctions } from "./integer-gemm.ts";
 import { isShortProduct, refusesShortProduct, ShortProducts } from "./integer-products.ts";
 import type { Launcher } from "./launcher.ts";
@@ -26,11 +27,14 @@ export function extensionOf(runtime: KernelRuntime, { dense }: Launcher): Extens
   runtime.pool?.publishAll(Object.values(kernels), bytes);
   const all: ExtendedKernels = { ...runtime.invocable(dense.kernels), ...runtime.invocable(kernels) };
   const products = new ShortProducts(runtime, all);
+  const convolutions = new IntegerConvolutions(runtime, all);
   return {
-    takes: (what) => what.kind === "contract" && isShortProduct(what),
-    refuses: (what) => (what.kind === "contract" ? refusesShortProduct(what) : unreachable(what.kind)),
+    takes: (what) => (what.kind === "contract" && isShortProduct(what)) || (what.kind === "convolve" && isShortConvolution(what)),
+    refuses: (what) =>
+      what.kind === "contract" ? refusesShortProduct(what) : what.kind === "convolve" ? refusesShortConvolution(what) : unreachable(what.kind),
     run: (what, addressOf, packed, finish) => {
       if (what.kind === "contract") products.run(what, addressOf, packed, finish);
+      else if (what.kind === "convolve") convolutions.run(what, addressOf, packed, finish);
     },
   };
 }

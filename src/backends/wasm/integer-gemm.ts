@@ -17,6 +17,8 @@ export const SHORT = { int8: 0, uint8: 1, int16: 2 } as const;
 
 /** Bytes of a pair. */
 export const WORD = 4;
+/** Channels that are convolved together where each has a filter of its own. */
+export const LANES = 8;
 
 export interface IntegerFunctions {
   /**
@@ -32,6 +34,11 @@ export interface IntegerFunctions {
   readonly shortPanels: Callable<I32s<[0, 1, 2, 3, 4]>, undefined>;
   /** The same by panels whose numbers have 8 bits. */
   readonly bytePanels: Callable<I32s<[0, 1, 2, 3, 4]>, undefined>;
+  /**
+   * (to, x, filters, byte offsets of taps, pairs of taps, rows, columns, channels, byte strides of rows and columns in `x`, of rows, columns and
+   * channels in `to`): a filter for each channel. Channels lie innermost in `x`, 16 bits each, filled up to eights; filters are words of two taps `[c / 8][pair][8]`.
+   */
+  readonly depthwiseShorts: Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]>, undefined>;
 }
 
 /** Bytes of the panels of so many rows or columns. */
@@ -305,6 +312,96 @@ function emitHalve(m: ModuleBuilder): IntegerFunctions["halve"] {
   });
 }
 
+function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  return m.func(
+    "depthwiseShorts",
+    params,
+    undefined,
+    (c, to, x, filters, taps, pairs, rows, columns, channels, rowStep, columnStep, toRow, toColumn, toChannel) => {
+      const [i, j, channel, t, table, w, at, next, first, second, target] = Array.from({ length: 11 }, () => c.local("i32")) as [
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+        I32,
+      ]; // eleven
+      const [left, right] = [c.local("v128"), c.local("v128")];
+      /** Eight channels of two positions side by side. */
+      const sums = [0, 1].map(() => [c.local("v128"), c.local("v128")] as const);
+      const source = c.local("i32");
+      const wide = c.hold(c.op("i32.eq", c.get(toChannel), c.i32(WORD)));
+      const store = (values: readonly [V128, V128]): void =>
+        c.if(
+          c.op("i32.and", c.get(wide), c.op("i32.ge_s", c.get(next), c.i32(LANES))),
+          () =>
+            values.forEach((value, half) => {
+              const there = c.get(at);
+              c.store("v128.store", there, c.get(value), 16 * half);
+            }),
+          () => {
+            for (let lane = 0; lane < LANES; lane++)
+              c.if(c.op("i32.gt_s", c.get(next), c.i32(lane)), () => {
+                const there = c.get(at);
+                c.store("i32.store", there, c.extract("i32x4.extract_lane", c.get(values[lane >> 2] ?? values[0]), lane & 3));
+                advance(c, at, c.get(toChannel));
+              });
+          },
+        );
+      c.for(i, 0, rows, 1, () => {
+        c.set(source, c.get(x));
+        c.set(target, c.get(to));
+        c.for(j, 0, columns, 2, () => {
+          const both = c.hold(c.op("i32.lt_s", c.get(j), c.op("i32.sub", c.get(columns), c.i32(1))));
+          const step = c.hold(c.select(c.get(columnStep), c.i32(0), c.get(both)));
+          c.set(w, c.get(filters));
+          c.for(channel, 0, channels, LANES, () => {
+            for (const sum of sums.flat()) c.set(sum, c.i32x4(0));
+            c.set(table, c.get(taps));
+            c.for(t, 0, pairs, 1, () => {
+              [first, second].forEach((tap, k) => c.set(tap, c.op("i32.add", c.get(source), c.load("i32.load", c.get(table), WORD * k))));
+              sums.forEach((position, k) => {
+                [first, second].forEach((tap, side) => {
+                  if (k > 0) advance(c, tap, c.get(step));
+                  c.set(side === 0 ? left : right, c.load("v128.load", c.get(tap)));
+                });
+                position.forEach((sum, half) => {
+                  const numbers = c.shuffle(c.get(left), c.get(right), half === 0 ? LOW : HIGH);
+                  c.set(sum, c.op("i32x4.add", c.op("i32x4.dot_i16x8_s", numbers, c.load("v128.load", c.get(w), 16 * half)), c.get(sum)));
+                });
+              });
+              advance(c, table, c.i32(2 * WORD));
+              advance(c, w, c.i32(LANES * WORD));
+            });
+            c.set(next, c.op("i32.sub", c.get(channels), c.get(channel)));
+            sums.forEach((position, k) => {
+              const write = (): void => {
+                c.set(at, c.op("i32.add", c.get(target), c.op("i32.mul", c.get(channel), c.get(toChannel))));
+                if (k > 0) advance(c, at, c.get(toColumn));
+                store(position);
+              };
+              if (k === 0) write();
+              else c.if(c.get(both), write);
+            });
+            advance(c, source, c.i32(2 * LANES));
+          });
+          // Back over the channels, and two columns on.
+          advance(c, source, c.op("i32.sub", c.op("i32.shl", c.get(columnStep), c.i32(1)), c.op("i32.shl", c.get(channel), c.i32(1))));
+          advance(c, target, c.op("i32.shl", c.get(toColumn), c.i32(1)));
+        });
+        advance(c, x, c.get(rowStep));
+        advance(c, to, c.get(toRow));
+      });
+    },
+  );
+}
+
 export function emitIntegers(m: ModuleBuilder): IntegerFunctions {
   return {
     pairs: emitPairs(m),
@@ -312,5 +409,6 @@ export function emitIntegers(m: ModuleBuilder): IntegerFunctions {
     halve: emitHalve(m),
     shortPanels: emitRow(m, "shortPanels", false),
     bytePanels: emitRow(m, "bytePanels", true),
+    depthwiseShorts: emitDepthwise(m),
   };
 }
