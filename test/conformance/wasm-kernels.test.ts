@@ -342,6 +342,20 @@ describe("windows", () => {
   });
 });
 
+describe("conversions of floats", () => {
+  const INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"] as const;
+  it("to whole numbers have the cpu's bits, out of range and of what is no number too", () => {
+    const edges = [7, 8, 15, 16, 31, 32, 52, 62, 63, 64, 100].flatMap((bits) => [2 ** bits - 1, 2 ** bits - 0.5, 2 ** bits, 2 ** bits + 1, 2 ** bits * 1.75]);
+    const values = [0, -0, 0.5, 0.99, 1.5, 2.5, NaN, Infinity, ...edges].flatMap((x) => [x, -x]);
+    for (const from of ["float32", "float64", "float16"] as const) {
+      for (const to of INTEGERS) {
+        const [want, got] = [host, device].map((backend) => copyOf(on(backend), copyOf(on(host), Tensor.from(Float64Array.from(values), [values.length], "float64"), from), to));
+        expect(Array.from(got?.data ?? [], String), `${from} to ${to}`).toEqual(Array.from(want?.data ?? [], String));
+      }
+    }
+  });
+});
+
 describe("products of integers", () => {
   it("are exact for any of 8 and 16 bits", () => {
     const dtypes = fc.constantFrom("int8" as const, "uint8" as const, "int16" as const);
