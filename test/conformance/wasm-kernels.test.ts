@@ -349,7 +349,9 @@ describe("conversions of floats", () => {
     const values = [0, -0, 0.5, 0.99, 1.5, 2.5, NaN, Infinity, ...edges].flatMap((x) => [x, -x]);
     for (const from of ["float32", "float64", "float16"] as const) {
       for (const to of INTEGERS) {
-        const [want, got] = [host, device].map((backend) => copyOf(on(backend), copyOf(on(host), Tensor.from(Float64Array.from(values), [values.length], "float64"), from), to));
+        const [want, got] = [host, device].map((backend) =>
+          copyOf(on(backend), copyOf(on(host), Tensor.from(Float64Array.from(values), [values.length], "float64"), from), to),
+        );
         expect(Array.from(got?.data ?? [], String), `${from} to ${to}`).toEqual(Array.from(want?.data ?? [], String));
       }
     }
