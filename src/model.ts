@@ -137,11 +137,14 @@ export class Model {
   readonly #registry: Registry;
   readonly #onnx: OnnxTable;
   readonly #limits: Limits;
+  /** Whether its ops are those of most networks. */
+  readonly #common: boolean;
 
   constructor(program: Program, tables: OpTables, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
     this.#limits = limits;
     this.program = program;
     this.#registry = tables.registry;
+    this.#common = tables.common && custom.length === 0;
     const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
     const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));
     this.#ops = torch.length === 0 ? tables.torch : new Map([...tables.torch, ...torch.map((o) => [o.name, o] as const)]);
@@ -179,9 +182,10 @@ export class Model {
   }
 
   /** An instance of the model on a backend. */
-  session(choice: SessionChoice = {}): Promise<Session> {
+  async session(choice: SessionChoice = {}): Promise<Session> {
     const host = cpu();
     const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
+    if (!this.#common) await backend.extend?.();
     return Session.create(this.program, {
       backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx, registry: this.#registry,
       generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan, prepare: choice.prepare,

@@ -10,6 +10,8 @@ export interface OpTables {
   readonly torch: OpTable;
   readonly onnx: OnnxTable;
   readonly registry: Registry;
+  /** Whether they are those of the families that most networks are made of. */
+  readonly common: boolean;
 }
 
 /** What is imported once for all models; again where it could not be fetched. */
@@ -47,7 +49,7 @@ export async function tablesFor(program: Program): Promise<OpTables> {
   const { registry } = await meanings();
   let tables: OpTables | undefined;
   for (const [torchOps, onnxOps] of program.format === "onnx" ? ONNX : TORCH) {
-    tables = { torch: await torchOps(), onnx: await onnxOps(), registry };
+    tables = { torch: await torchOps(), onnx: await onnxOps(), registry, common: tables === undefined };
     if (!needsMore(program, tables.torch, tables.onnx, registry)) break;
   }
   return tables ?? unreachable("a first table");

@@ -15,8 +15,11 @@ export const THREAD_WORKER: URL = new URL("./thread-worker.mjs", import.meta.url
 
 /** A new backend; more than one thread only where it has them. `tfjs` selects the engine in this process. */
 export async function makeBackend(name: string, options: { readonly threads?: number } = {}): Promise<Backend> {
-  if (name === "wasm") return wasm({ ...options, workerUrl: THREAD_WORKER });
-  if (name === "wasm2") return wasm({ threads: 2, workerUrl: THREAD_WORKER });
+  if (name === "wasm" || name === "wasm2") {
+    const backend = wasm({ ...options, ...(name === "wasm2" ? { threads: 2 } : {}), workerUrl: THREAD_WORKER });
+    await backend.extend?.();
+    return backend;
+  }
   if ((options.threads ?? 1) > 1) throw new Error(`${name} has no threads of its own`);
   if (name === "cpu") return cpu();
   if (name === "cpu-composed") return cpu({ print: false });

@@ -41,6 +41,8 @@ export interface Backend extends Device {
    * A compiled segment gives the very bits that its calls give one by one.
    */
   compile?(segment: Segment): Executable | string;
+  /** Loads kernels of calls that most models do not make. Where it has not been asked for, such calls are refused. */
+  extend?(): Promise<void>;
   /** Whether one map gives the same bits as those that it was joined from. */
   joins?(parts: readonly MapCall[], joined: MapCall): boolean;
   /** Buffers alive now, and their bytes; tests hold this flat. */

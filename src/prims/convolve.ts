@@ -62,9 +62,9 @@ function combination(dtype: DType): Program {
 
 /**
  * The convolution of `x [N, C, ...]` by `w [O, C/groups, ...]` (transposed: `[C, O/groups, ...]`) with an optional `bias [O]`.
- * Channels-last operands give a channels-last result, unless `strides` says otherwise.
+ * Channels-last operands give a channels-last result, unless `strides` says otherwise. `dtype` is the result's: int32 for codes of 8 bits.
  */
-export function convolve(ctx: Context, x: Tensor, w: Tensor, bias: Tensor | null, g: Convolution, strides?: readonly number[]): Tensor {
+export function convolve(ctx: Context, x: Tensor, w: Tensor, bias: Tensor | null, g: Convolution, strides?: readonly number[], dtype: DType = x.dtype): Tensor {
   const shape = convolvedShape(x.shape, w.shape, g);
   const layout = strides ?? (suggestsChannelsLast(x) || suggestsChannelsLast(w) ? channelsLastStrides(shape) : contiguousStrides(shape));
   if (isComplex(x.dtype)) {
@@ -75,12 +75,12 @@ export function convolve(ctx: Context, x: Tensor, w: Tensor, bias: Tensor | null
     if (result === undefined) throw new TypeError("one result");
     return result;
   }
-  const out = empty(ctx, shape, x.dtype, layout);
+  const out = empty(ctx, shape, dtype, layout);
   if (out.numel === 0) return out;
   const operands = bias === null ? [x, w] : [x, w, bias];
   ctx.run({
     kind: "convolve", operands: operands.map((t) => resolved(ctx, t)), results: [out], scalars: [], stride: g.stride, padBegin: g.padBegin, padEnd: g.padEnd,
-    dilation: g.dilation, groups: g.groups, transposed: g.transposed, accumulate: accumulatorOf(x.dtype), epilogue: undefined,
+    dilation: g.dilation, groups: g.groups, transposed: g.transposed, accumulate: accumulatorOf(dtype), epilogue: undefined,
   });
   return out;
 }

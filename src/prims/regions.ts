@@ -58,7 +58,8 @@ export const REGIONS: Readonly<Record<string, RegionFacts>> = {
   embedding: { operands: "weight [V, D], indices", results: "out [..., D]", params: {}, meaning: "rows of the weight" },
   gather: { operands: "x, positions", results: "out, of the positions' shape", params: { axis: "the axis picked from" }, meaning: "x at each position along the axis" },
   matmul_nbits: {
-    operands: "x [..., K], packed codes of the weight, scales, [zero points], [group index], [bias]", results: "out [..., N]",
-    params: { bits: "of one code", block: "elements along K that share a scale" }, meaning: "x times the dequantised weight, transposed",
+    operands: "x [..., K], codes of the weight [N, blocks, bytes], scales [N, blocks], [zero points, packed as codes are or floats], [each element's block [K]], [bias [N]]", results: "out [..., N]",
+    params: { n: "N", k: "K", bits: "of one code, lowest first in a byte", block: "elements along K that share a scale", zeros: "whether there are zero points, else 2^(bits - 1)", groups: "whether a table says the blocks", bias: OPTIONAL.bias },
+    meaning: "x times the transposed weight (code - zero point) * scale, plus the bias",
   },
 };

@@ -165,6 +165,7 @@ export const INSTRUCTIONS = {
   "i16x8.extend_low_i8x16_u": "v128 -> v128 = fd 89 01",
   "i16x8.extend_high_i8x16_u": "v128 -> v128 = fd 8a 01",
   "i16x8.shl": "v128 i32 -> v128 = fd 8b 01",
+  "i16x8.shr_s": "v128 i32 -> v128 = fd 8c 01",
   "i16x8.shr_u": "v128 i32 -> v128 = fd 8d 01",
   "i16x8.add": "v128 v128 -> v128 = fd 8e 01",
   "i16x8.sub": "v128 v128 -> v128 = fd 91 01",

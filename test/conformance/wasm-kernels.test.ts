@@ -17,11 +17,13 @@ import { narrowed } from "../../src/prims/views.ts";
 import type { Context } from "../../src/prims/context.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { contiguousStrides, numelOf } from "../../src/tensor/shape.ts";
+import { Storage } from "../../src/tensor/storage.ts";
 import { Tensor, viewOf } from "../../src/tensor/tensor.ts";
 
 const ZERO: Program = { name: "zero", operands: [], scalars: [], outputs: [{ dtype: "float32", parts: [constant(0, "f32")] }], messages: [] };
 const host = cpu();
 const device = wasm();
+await device.extend?.();
 const on = (backend: typeof host): Executor => new Executor({ backend, cpu: host, generator: seedTwister(0) });
 
 /** Deterministic values between -`size` and `size`. */
@@ -340,14 +342,31 @@ describe("windows", () => {
   });
 });
 
+describe("conversions of floats", () => {
+  const INTEGERS = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"] as const;
+  it("to whole numbers have the cpu's bits, out of range and of what is no number too", () => {
+    const edges = [7, 8, 15, 16, 31, 32, 52, 62, 63, 64, 100].flatMap((bits) => [2 ** bits - 1, 2 ** bits - 0.5, 2 ** bits, 2 ** bits + 1, 2 ** bits * 1.75]);
+    const values = [0, -0, 0.5, 0.99, 1.5, 2.5, NaN, Infinity, ...edges].flatMap((x) => [x, -x]);
+    for (const from of ["float32", "float64", "float16"] as const) {
+      for (const to of INTEGERS) {
+        const [want, got] = [host, device].map((backend) =>
+          copyOf(on(backend), copyOf(on(host), Tensor.from(Float64Array.from(values), [values.length], "float64"), from), to),
+        );
+        expect(Array.from(got?.data ?? [], String), `${from} to ${to}`).toEqual(Array.from(want?.data ?? [], String));
+      }
+    }
+  });
+});
+
 describe("products of integers", () => {
   it("are exact for any of 8 and 16 bits", () => {
     const dtypes = fc.constantFrom("int8" as const, "uint8" as const, "int16" as const);
     const shapes = fc.record({
       batch: sizes(2),
       rows: fc.constantFrom(1, 3, 4, 9, 70),
-      depth: fc.constantFrom(1, 2, 7, 33),
-      columns: fc.constantFrom(1, 5, 8, 19),
+      depth: fc.constantFrom(1, 2, 7, 33, 130),
+      columns: fc.constantFrom(1, 5, 8, 19, 32, 70, 131),
+      kept: fc.boolean(),
       left: dtypes,
       right: dtypes,
       order: fc.constantFrom([0, 1, 2], [0, 2, 1]),
@@ -357,18 +376,28 @@ describe("products of integers", () => {
       const values = Array.from(noise(shape, seed).data, Number).map((x) => Math.round(x * { int8: 128, uint8: 255, int16: 32768 }[dtype]));
       return Tensor.from({ int8: Int8Array, uint8: Uint8Array, int16: Int16Array }[dtype].from(values), shape, dtype);
     };
+    /** The same as a weight, whose packed form is kept. */
+    const lasting = (t: Tensor): Tensor => {
+      const bytes = t.storage.bytes().slice();
+      return new Tensor(
+        Storage.lazy(bytes.length, () => bytes),
+        t.dtype,
+        t.shape,
+        t.strides,
+      );
+    };
     fc.assert(
-      fc.property(shapes, ({ batch, rows, depth, columns, left, right, order, seed }) => {
+      fc.property(shapes, ({ batch, rows, depth, columns, kept, left, right, order, seed }) => {
         const turned = (t: Tensor): Tensor =>
           viewOf(t, [...t.shape.slice(0, 1), ...t.shape.slice(1).reverse()], [...t.strides.slice(0, 1), ...t.strides.slice(1).reverse()], t.offset);
         const make = (ctx: Context): Tensor => {
           const a = whole([batch, rows, depth], left, seed);
           const b = order[1] === 1 ? whole([batch, depth, columns], right, seed + 1) : turned(whole([batch, columns, depth], right, seed + 1));
-          return contract(ctx, a, b, "int32");
+          return contract(ctx, a, kept ? lasting(b) : b, "int32");
         };
         expect(difference(make, "contract")).toBe(0);
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
     );
   });
 });

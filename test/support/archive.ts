@@ -101,3 +101,53 @@ export function onnxGraph(nodes: readonly GraphNode[], inputs: readonly string[]
     .message(8, (o) => o.string(1, "").int(2, 17))
     .finish();
 }
+
+/** Codes of ONNX's dtypes. */
+const ONNX_DTYPES = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
+
+export interface OnnxParts {
+  readonly inputs: Readonly<Record<string, keyof typeof ONNX_DTYPES>>;
+  readonly weights: Readonly<Record<string, { readonly dtype: keyof typeof ONNX_DTYPES; readonly shape: readonly number[]; readonly bytes: Uint8Array }>>;
+  /** In the order in which they run; attributes are ints and lists of ints. */
+  readonly nodes: readonly {
+    readonly op: string;
+    readonly domain?: string;
+    readonly inputs: readonly string[];
+    readonly output: string;
+    readonly attributes?: Readonly<Record<string, number | readonly number[]>>;
+  }[];
+  readonly outputs: Readonly<Record<string, keyof typeof ONNX_DTYPES>>;
+}
+
+/** An ONNX model of a few nodes with weights. */
+export function onnxModel({ inputs, weights, nodes, outputs }: OnnxParts): Uint8Array {
+  const value = (name: string, dtype: keyof typeof ONNX_DTYPES) => (w: MessageWriter) =>
+    w.string(1, name).message(2, (type) => type.message(1, (tensor) => tensor.int(1, ONNX_DTYPES[dtype])));
+  return new MessageWriter()
+    .int(1, 8)
+    .message(7, (graph) => {
+      for (const { op, domain = "", inputs: from, output, attributes = {} } of nodes)
+        graph.message(1, (node) => {
+          for (const name of from) node.string(1, name);
+          node.string(2, output).string(4, op).string(7, domain);
+          for (const [name, number] of Object.entries(attributes))
+            node.message(5, (a) => {
+              a.string(1, name);
+              if (typeof number === "number") a.int(3, number).int(20, 2);
+              else for (const one of number) a.int(8, one);
+              if (typeof number !== "number") a.int(20, 7);
+            });
+        });
+      graph.string(2, "g");
+      for (const [name, { dtype, shape, bytes }] of Object.entries(weights))
+        graph.message(5, (t) => {
+          for (const size of shape) t.int(1, size);
+          t.int(2, ONNX_DTYPES[dtype]).string(8, name).bytes(9, bytes);
+        });
+      for (const [name, dtype] of Object.entries(inputs)) graph.message(11, value(name, dtype));
+      for (const [name, dtype] of Object.entries(outputs)) graph.message(12, value(name, dtype));
+    })
+    .message(8, (o) => o.string(1, "").int(2, 17))
+    .message(8, (o) => o.string(1, "com.microsoft").int(2, 1))
+    .finish();
+}

@@ -11,7 +11,7 @@ import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
-import { type Geometry, geometryOf, straightFilters, Tables, writeWords } from "./planes.ts";
+import { type Geometry, geometryOf, type Planes, straightFilters, Tables, writeWords } from "./planes.ts";
 import { evenly, inRanges } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
@@ -74,8 +74,8 @@ export class Convolutions {
     const straight = isStraight(g, source);
     // Positions are the product's columns, eight a panel; in small planes that leave many of eight empty, its rows, four a panel.
     const turned = !straight && padded(plane, COLUMNS) > WASTE * padded(plane, ROWS);
-    const columns = straight ? 0 : this.#columnTable(g, source);
-    const depths = straight ? 0 : this.#depthTable(g, source);
+    const columns = straight ? 0 : this.#tables.windows(g, source);
+    const depths = straight ? 0 : this.#tables.depths(g, source);
     const work = g.batch * g.groups * g.groupOut * plane * depth;
     const wanted = this.#runtime.partsFor(work);
     const images = g.batch * g.groups;
@@ -180,30 +180,6 @@ export class Convolutions {
       });
     }
     return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
-  }
-
-  /** Byte offset of each output position's window within a plane. */
-  #columnTable(g: Geometry, planes: Planes): number {
-    const [down, across] = [g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
-    return this.#tables.of(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
-      const words = new Int32Array(g.outRows * g.outColumns);
-      let at = 0;
-      for (let y = 0; y < g.outRows; y++) for (let x = 0; x < g.outColumns; x++) words[at++] = y * down + x * across;
-      return words;
-    });
-  }
-
-  /** Byte offset of each (channel, kernel row, kernel column) from a window's corner. */
-  #depthTable(g: Geometry, planes: Planes): number {
-    const [down, across] = [g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
-    return this.#tables.of(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
-      const words = new Int32Array(g.groupIn * g.kernel[0] * g.kernel[1]);
-      let at = 0;
-      for (let channel = 0; channel < g.groupIn; channel++) {
-        for (let y = 0; y < g.kernel[0]; y++) for (let x = 0; x < g.kernel[1]; x++) words[at++] = channel * planes.planeStride + y * down + x * across;
-      }
-      return words;
-    });
   }
 
   /** One input channel a filter. */
@@ -371,15 +347,6 @@ const DEPTHWISE = 2;
 
 /** Bytes of a result that are written before an epilogue reads them again. */
 const PART_BYTES = 128 * 1024;
-
-interface Planes {
-  readonly address: number;
-  readonly batchStride: number;
-  readonly planeStride: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-  readonly scratch: Block | undefined;
-}
 
 function planesOf(g: Geometry, addressOf: (view: View) => number): Planes {
   const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);

@@ -6,7 +6,6 @@ import { type CellFunctions, emitCells } from "./cells.ts";
 import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
-import { emitIntegers, type IntegerFunctions } from "./integer-gemm.ts";
 import type { LinearMemory } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
@@ -27,29 +26,40 @@ export type DenseKernels = {
       RowFunctions &
       CellFunctions &
       AttentionFunctions &
-      IntegerFunctions &
       WinogradFunctions &
       Pools)
   ]: (...args: number[]) => void;
 };
 
-/** The module, compiled, and its functions over a memory. */
-export function denseKernels(memory: LinearMemory): { readonly module: WebAssembly.Module; readonly kernels: DenseKernels } {
-  const { fusedMultiplyAdd } = features();
-  const module = new ModuleBuilder();
-  module.importMemory("env", "memory", memory.limits);
-  module.importGlobal("env", "spill", "i32");
-  const gemm = emitGemm(module, fusedMultiplyAdd);
-  const vectorProducts = emitVectorProducts(module, fusedMultiplyAdd);
-  emitPatches(module);
-  emitDepthwise(module, fusedMultiplyAdd);
-  emitPools(module);
-  emitRows(module, fusedMultiplyAdd);
-  emitCells(module, fusedMultiplyAdd, vectorProducts);
-  emitAttention(module, fusedMultiplyAdd, gemm, vectorProducts);
-  emitIntegers(module);
-  emitWinograd(module, fusedMultiplyAdd, gemm);
-  const compiled = new WebAssembly.Module(module.encode());
-  const { exports } = new WebAssembly.Instance(compiled, { env: { memory: memory.memory, spill: SPILL_START } });
-  return { module: compiled, kernels: exports as unknown as DenseKernels }; // exported under the names that the types have
+/** A module of kernels over a memory: compiled, its bytes, its functions. */
+export interface KernelModule<Kernels> {
+  readonly module: WebAssembly.Module;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly kernels: Kernels;
+}
+
+/** Compiles what `emit` adds to a module. */
+export function kernelModule<Kernels>(memory: LinearMemory, emit: (m: ModuleBuilder, fused: boolean) => void): KernelModule<Kernels> {
+  const builder = new ModuleBuilder();
+  builder.importMemory("env", "memory", memory.limits);
+  builder.importGlobal("env", "spill", "i32");
+  emit(builder, features().fusedMultiplyAdd);
+  const bytes = builder.encode();
+  const module = new WebAssembly.Module(bytes);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: memory.memory, spill: SPILL_START } });
+  return { module, bytes, kernels: exports as unknown as Kernels }; // exported under the names that the types have
+}
+
+export function denseKernels(memory: LinearMemory): KernelModule<DenseKernels> {
+  return kernelModule(memory, (m, fused) => {
+    const gemm = emitGemm(m, fused);
+    const vectorProducts = emitVectorProducts(m, fused);
+    emitPatches(m);
+    emitDepthwise(m, fused);
+    emitPools(m);
+    emitRows(m, fused);
+    emitCells(m, fused, vectorProducts);
+    emitAttention(m, fused, gemm, vectorProducts);
+    emitWinograd(m, fused, gemm);
+  });
 }

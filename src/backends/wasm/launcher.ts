@@ -22,11 +22,11 @@ import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
 import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, rowLoad, scanKernel, scatterKernel } from "./loops.ts";
-import { type DenseKernels, denseKernels } from "./dense.ts";
+import { type DenseKernels, denseKernels, type KernelModule } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
-import { isShortProduct, refusesShortProduct, runShortProduct } from "./integer-products.ts";
+import type { Extension } from "./extension.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
@@ -85,7 +85,9 @@ export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
   /** The module of the dense kernels and its functions, for threads. */
-  readonly dense: { readonly module: WebAssembly.Module; readonly kernels: DenseKernels };
+  readonly dense: KernelModule<DenseKernels>;
+  /** Kernels that most models do not need, once they are loaded. */
+  extension: Extension | undefined;
   readonly #forms = new WeakMap<Program, Form>();
   readonly #dense: DenseKernels;
   readonly #products: Products;
@@ -94,14 +96,14 @@ export class Launcher {
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
-    const { module, kernels } = denseKernels(runtime.memory);
-    this.dense = { module, kernels };
-    this.#dense = runtime.invocable(kernels);
+    this.dense = denseKernels(runtime.memory);
+    this.#dense = runtime.invocable(this.dense.kernels);
     this.#products = new Products(runtime, this.#dense);
     this.#convolutions = new Convolutions(runtime, this.#dense, this.#products);
   }
 
   refuses(what: Call | Region): string | undefined {
+    if (this.extension?.takes(what) === true) return this.extension.refuses(what);
     switch (what.kind) {
       case "region":
         return refusesRegion(what);
@@ -115,7 +117,7 @@ export class Launcher {
         return words > MAX_WORDS ? `${views.length} views of many axes` : undefined;
       }
       case "contract":
-        return isShortProduct(what) ? refusesShortProduct(what) : this.#products.refusesContract(what);
+        return this.#products.refusesContract(what);
       case "convolve":
         return this.#convolutions.refuses(what);
       case "window":
@@ -128,6 +130,7 @@ export class Launcher {
   run(call: Call | Region, addressOf: AddressOf, packed: Packed): void {
     switch (call.kind) {
       case "region":
+        if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
         return runRegion(call, this.#runtime, this.#dense, this.#products, addressOf, packed);
       case "contract":
         return this.#contract(call, addressOf, packed);
@@ -162,21 +165,23 @@ export class Launcher {
     const extra = call.operands.slice(2);
     const finish =
       call.epilogue === undefined ? undefined : this.#finish({ program: call.epilogue, operands: extra, result, scalars: call.scalars }, addressOf);
-    if (isShortProduct(call)) return runShortProduct(call, this.#runtime, this.#dense, addressOf, packed, finish);
+    if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, finish);
     this.#products.contract(call, addressOf, packed, finish);
   }
 
   #convolve(call: ConvolveCall, addressOf: AddressOf, packed: Packed): void {
     const { epilogue: program, scalars } = call;
-    if (program === undefined) return this.#convolutions.run(call, addressOf, packed, undefined);
+    const run = (finish: Finish | undefined): void =>
+      this.extension?.takes(call) === true ? this.extension.run(call, addressOf, packed, finish) : this.#convolutions.run(call, addressOf, packed, finish);
+    if (program === undefined) return run(undefined);
     const out = call.results[0] ?? unreachable("result");
     const { extra } = convolveOperands(call);
     const operands = extra.map(flattened);
     const result = flattened(out);
     if (result !== undefined && operands.every((view) => view !== undefined)) {
-      return this.#convolutions.run(call, addressOf, packed, this.#finish({ program, operands, result, scalars }, addressOf));
+      return run(this.#finish({ program, operands, result, scalars }, addressOf));
     }
-    this.#convolutions.run(call, addressOf, packed, undefined);
+    run(undefined);
     this.#map({ kind: "map", program, operands: [out, ...extra], results: [out], scalars }, addressOf);
   }
 

@@ -43,7 +43,7 @@ export class Packing {
       const buffer = keeper(view);
       return buffer?.constant === true && (buffer.packed.has(key) || this.#bytes + bytes <= this.#limit);
     };
-    return Object.assign(of, { keeps, fits });
+    return Object.assign(of, { keeps, fits, lasts: (view: View) => keeper(view) !== undefined });
   }
 
   /** Frees a weight's bytes as the file has them where only its packed forms are read. */

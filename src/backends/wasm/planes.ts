@@ -29,6 +29,16 @@ const MAX_TABLES = 256;
 /** Bytes behind a table that a kernel may read. */
 const SLACK = 64;
 
+/** Where planes lie; strides in bytes. */
+export interface Planes {
+  readonly address: number;
+  readonly batchStride: number;
+  readonly planeStride: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+  readonly scratch: Block | undefined;
+}
+
 /** Tables of words in linear memory, by what they were made for. */
 export class Tables {
   readonly #runtime: KernelRuntime;
@@ -55,6 +65,30 @@ export class Tables {
     } else this.#blocks.delete(key);
     this.#blocks.set(key, block);
     return block.address;
+  }
+
+  /** Byte offset of each output position's window within a plane. */
+  windows(g: Pick<Geometry, "outRows" | "outColumns" | "stride">, planes: Planes): number {
+    const [down, across] = [g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
+    return this.of(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
+      const words = new Int32Array(g.outRows * g.outColumns);
+      let at = 0;
+      for (let y = 0; y < g.outRows; y++) for (let x = 0; x < g.outColumns; x++) words[at++] = y * down + x * across;
+      return words;
+    });
+  }
+
+  /** Byte offset of each (channel, kernel row, kernel column) from a window's corner. */
+  depths(g: Pick<Geometry, "groupIn" | "kernel" | "dilation">, planes: Planes): number {
+    const [down, across] = [g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
+    return this.of(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
+      const words = new Int32Array(g.groupIn * g.kernel[0] * g.kernel[1]);
+      let at = 0;
+      for (let channel = 0; channel < g.groupIn; channel++) {
+        for (let y = 0; y < g.kernel[0]; y++) for (let x = 0; x < g.kernel[1]; x++) words[at++] = channel * planes.planeStride + y * down + x * across;
+      }
+      return words;
+    });
   }
 
   #write(words: Int32Array): Block {

@@ -29,6 +29,8 @@ export interface Packed {
   (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
   /** Whether a packed form would be kept. */
   keeps(view: View): boolean;
+  /** The same, of what only this plan takes for a constant too. Exact kernels alone may be chosen by it: without a plan it is none. */
+  lasts(view: View): boolean;
   /** Whether a packed form that is larger than the operand would be kept: the limit for packed forms is not reached. */
   fits(view: View, key: string, bytes: number): boolean;
 }

@@ -284,7 +284,11 @@ export function emitCast(c: Code, from: ExprType, to: ExprType, saturate: boolea
   if (target === "f64") return c.op("f64.promote_f32", f32(a));
   if (target === "f32") return c.op("f32.demote_f64", f64(a));
   if (to === "index") return source === "f32" ? c.op("i64.trunc_sat_f32_s", f32(a)) : c.op("i64.trunc_sat_f64_s", f64(a));
-  if (to === "i32" && !saturate) return emitTruncation(c, source === "f32" ? () => c.op("f64.promote_f32", f32(a)) : () => f64(a));
+  if ((target === "i32" || to === "i64") && !saturate) {
+    const wide = (): Value<"f64"> => (source === "f32" ? c.op("f64.promote_f32", f32(a)) : f64(a));
+    if (to === "i64") return emitTruncation64(c, wide);
+    return wrap(c, to, SIGNED.has(to) ? emitTruncation(c, wide) : emitLowBits(c, wide));
+  }
   return host({ kind: "cast", from, to, saturate }, [a]);
 }
 
@@ -293,6 +297,18 @@ function emitTruncation(c: Code, a: Push<"f64">): Value<"i32"> {
   const whole = c.hold(c.op("f64.trunc", a()));
   const inside = (): Value<"i32"> => c.op("i32.and", c.op("f64.ge", c.get(whole), c.f64(-2147483648)), c.op("f64.lt", c.get(whole), c.f64(2147483648)));
   return c.select(c.op("i32.trunc_sat_f64_s", c.get(whole)), c.i32(-2147483648), inside());
+}
+
+function emitTruncation64(c: Code, a: Push<"f64">): Value<"i64"> {
+  const whole = c.hold(a());
+  const inside = (): Value<"i32"> => c.op("f64.lt", c.op("f64.abs", c.get(whole)), c.f64(2 ** 63));
+  return c.select(c.op("i64.trunc_sat_f64_s", c.get(whole)), c.i64(-(2n ** 63n)), inside());
+}
+
+/** The lower half of the truncation to 64 bits, which out of range and for NaN is zero. */
+function emitLowBits(c: Code, a: Push<"f64">): Value<"i32"> {
+  const whole = c.hold(a());
+  return c.select(c.op("i32.wrap_i64", c.op("i64.trunc_sat_f64_s", c.get(whole))), c.i32(0), c.op("f64.lt", c.get(whole), c.f64(2 ** 63)));
 }
 
 /** The same bits as another type of equal width. */

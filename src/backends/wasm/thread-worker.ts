@@ -38,7 +38,7 @@ export function serve(setup: Setup): void {
     for (let next = entry === 0 ? Atomics.load(control, CONTROL.library) : (words[entry >> 2] ?? 0); next !== 0; next = words[entry >> 2] ?? 0) {
       const [, id = 0, length = 0] = words.subarray(next >> 2);
       const bytes = new Uint8Array(memory.buffer, next + ENTRY_WORDS * 4, length).slice();
-      functions[id] = functionsOf(new WebAssembly.Module(bytes))["kernel"] as Run; // every printed module's one function
+      Object.values(functionsOf(new WebAssembly.Module(bytes))).forEach((run, i) => (functions[id + i] = run as Run)); // kernels are all that it exports
       entry = next;
     }
   };

@@ -89,9 +89,13 @@ export class ThreadPool {
 
   /** Makes a printed kernel known to all threads, before their next group. */
   publish(run: Invocation["run"], bytes: Uint8Array): void {
-    if (this.#numbers.has(run)) return;
-    const id = this.#next++;
-    this.#numbers.set(run, id);
+    if (!this.#numbers.has(run)) this.publishAll([run], bytes);
+  }
+
+  /** The same of all exports of a module, in their order. */
+  publishAll(runs: readonly Invocation["run"][], bytes: Uint8Array): void {
+    const id = this.#next;
+    for (const run of runs) this.#numbers.set(run, this.#next++);
     const { address } = this.#memory.allocateLasting(ENTRY_WORDS * 4 + bytes.length);
     this.#memory.bytes.set(bytes, address + ENTRY_WORDS * 4);
     const words = new Int32Array(this.#memory.bytes.buffer);

@@ -16,7 +16,7 @@ export const PANEL = 32;
  * Vectors of a panel that one basic block multiplies. V8 puts a block's loads first: eight of them with eight sums would not fit its registers, and
  * a branch that is never taken keeps them apart (56 GB/s without, 89 with it).
  */
-const TOGETHER = 2;
+export const TOGETHER = 2;
 
 export interface VectorProductFunctions {
   /** (to, from, columns, depth, byte stride of columns, byte stride of depth): panels `[k][32]`, the last one filled with zeros. */

@@ -173,8 +173,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     readsOnHost: () => false,
     refuses: (what: Call | Region) => launcher.refuses(what),
     run: (what) => {
-      for (const view of what.results)
-        if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes));
+      for (const view of what.results) if (view.storage.bufferOn(backend) === undefined) view.storage.deviceWritten(backend, allocate(view.storage.nbytes));
       try {
         launcher.run(what, addressOf, packed);
       } finally {
@@ -206,6 +205,10 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
           return buffer;
         },
       }),
+    extend: async () => {
+      const { extensionOf } = await import("./extension.ts");
+      launcher.extension ??= extensionOf(runtime, launcher);
+    },
     joins: (parts, joined) => launcher.joins(parts, joined),
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
     dispose: () => {

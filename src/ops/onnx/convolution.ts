@@ -6,6 +6,7 @@ import type { Context } from "../../prims/context.ts";
 import { convolve } from "../../prims/convolve.ts";
 import { computeType, type Program } from "../../prims/program.ts";
 import { narrowed, reshaped } from "../../prims/views.ts";
+import type { DType } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -40,11 +41,11 @@ function checkChannels(x: Tensor, w: Tensor, groups: number, transposed: boolean
 }
 
 /** The convolution that a node states, of given tensors. */
-export function convolved(ctx: Context, call: OnnxCall, x: Tensor, w: Tensor, bias: Tensor | null): Tensor {
+export function convolved(ctx: Context, call: OnnxCall, x: Tensor, w: Tensor, bias: Tensor | null, dtype: DType = x.dtype): Tensor {
   const groups = call.attributes.int("group", 1);
   checkChannels(x, w, groups, false);
   const { stride, dilation, padBegin, padEnd } = windowsOf(call, x.shape.slice(2), w.shape.slice(2));
-  return convolve(ctx, x, w, bias, { stride, padBegin, padEnd, dilation, groups, transposed: false });
+  return convolve(ctx, x, w, bias, { stride, padBegin, padEnd, dilation, groups, transposed: false }, undefined, dtype);
 }
 
 /** `output_shape` and `auto_pad` decide the pads; otherwise pads decide the shape. */

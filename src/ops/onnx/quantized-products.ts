@@ -29,11 +29,13 @@ export function perColumn(t: Tensor | undefined): Tensor | undefined {
   return t?.numel === 1 ? viewOf(t, [], [], t.offset) : t;
 }
 
-/** Sums times `left * right / scale`, plus the zero point, as codes of `dtype`. */
-export function requantised(ctx: Context, sums: Tensor, left: Tensor, right: Tensor, scale: Tensor, zero: Tensor | undefined, dtype: DType): Tensor {
-  return mapOf(ctx, "requantize", [sums, left, right, scale, ...(zero === undefined ? [] : [zero])], dtype, (v, a, b, s, z) => {
+/** Sums (plus a bias) times `left * right / scale`, plus the zero point, as codes of `dtype`. */
+export function requantised(ctx: Context, sums: Tensor, left: Tensor, right: Tensor, scale: Tensor, zero: Tensor | undefined, dtype: DType, bias?: Tensor): Tensor {
+  const operands = [sums, left, right, scale, ...(bias === undefined ? [] : [bias]), ...(zero === undefined ? [] : [zero])];
+  return mapOf(ctx, bias === undefined ? "requantize" : "requantize_biased", operands, dtype, (v, a, b, s, ...rest) => {
+    const [c, z] = bias === undefined ? [undefined, rest[0]] : rest;
     const factor = a.to("f32").mul(b.to("f32")).div(s.to("f32"));
-    const value = v.to("f64").mul(factor.to("f64"));
+    const value = (c === undefined ? v : v.add(c.to(isFloat(sums.dtype) ? "f32" : "i32"))).to("f64").mul(factor.to("f64"));
     if (isFloat(dtype)) return convertedNum(value, dtype, DEFAULT_CAST);
     return codeOf(z === undefined ? value.rint() : value.rint().add(z.to("f64")), dtype);
   });
@@ -62,18 +64,24 @@ function perFilter(t: Tensor | undefined, rank: number): Tensor | undefined {
   return t === undefined || t.numel === 1 ? perRow(t) : alongAxis(t, 0, rank);
 }
 
+/** Exact sums of products of codes, int32. */
+function codeConvolution(ctx: Context, call: OnnxCall, x: Tensor, xZero: Tensor | undefined, w: Tensor, wZero: Tensor | undefined): Tensor {
+  const [left, right] = [factors(ctx, x, perRow(xZero)), factors(ctx, w, perFilter(wZero, w.rank))];
+  return convolved(ctx, call, left, right, null, isFloat(left.dtype) ? left.dtype : "int32");
+}
+
 function convInteger(ctx: Context, call: OnnxCall): Tensor {
-  const [x, w] = [tensorAt(call, 0), tensorAt(call, 1)];
-  return convolved(ctx, call, centred(ctx, x, perRow(maybeTensor(call, 2))), centred(ctx, w, perFilter(maybeTensor(call, 3), w.rank)), null);
+  return codeConvolution(ctx, call, tensorAt(call, 0), maybeTensor(call, 2), tensorAt(call, 1), maybeTensor(call, 3));
 }
 
 /** `x` may be a view with the channels moved to axis 1. */
 export function qlinearConv(ctx: Context, call: OnnxCall, x: Tensor): Tensor {
   const w = tensorAt(call, 3);
-  const sums = convolved(ctx, call, centred(ctx, x, perRow(maybeTensor(call, 2))), centred(ctx, w, perFilter(maybeTensor(call, 5), w.rank)), maybeTensor(call, 8) ?? null);
+  const sums = codeConvolution(ctx, call, x, maybeTensor(call, 2), w, maybeTensor(call, 5));
+  const bias = maybeTensor(call, 8);
   const scale = tensorAt(call, 4);
   const zero = maybeTensor(call, 7);
-  return requantised(ctx, sums, perRow(tensorAt(call, 1)) ?? x, scale.numel === 1 ? (perRow(scale) ?? scale) : alongChannels(scale, x.rank), perRow(tensorAt(call, 6)) ?? x, perRow(zero), zero?.dtype ?? x.dtype);
+  return requantised(ctx, sums, perRow(tensorAt(call, 1)) ?? x, scale.numel === 1 ? (perRow(scale) ?? scale) : alongChannels(scale, x.rank), perRow(tensorAt(call, 6)) ?? x, perRow(zero), zero?.dtype ?? x.dtype, bias === undefined ? undefined : alongChannels(bias, x.rank));
 }
 
 export const quantizedProductOps: readonly OnnxOp[] = [

@@ -332,12 +332,6 @@ export function suggestedStrides(t: Tensor): readonly number[] {
   return suggestsChannelsLast(t) ? channelsLastStrides(t.shape) : contiguousStrides(t.shape);
 }
 
-/** A weight's codes less their zero points: its own memory where they are 0. */
-export function weightCodes(ctx: Context, t: Tensor): Tensor {
-  const q = quantizerOf(t);
-  return q.scheme === "per_tensor_affine" && q.zeroPoint === 0 ? codesOf(t) : centred(ctx, t);
-}
-
 /** Codes less their zero points as integers to multiply: of 16 bits where those hold them, their own memory where the zero points are 0. */
 export function factorCodes(ctx: Context, t: Tensor): Tensor {
   const q = quantizerOf(t);

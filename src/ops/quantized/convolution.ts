@@ -18,7 +18,7 @@ import { CHANNELS_LAST, CHANNELS_LAST_3D, formatStrides } from "../aten/filling.
 import { cat } from "../aten/joins.ts";
 import { convolvedShape, type Convolution } from "../../prims/convolve.ts";
 import { addedCodes } from "./arithmetic.ts";
-import { affineOf, centred, mapOne, numOf, once, quantizerOf, weightCodes } from "./codes.ts";
+import { affineOf, factorCodes, mapOne, numOf, once, quantizerOf } from "./codes.ts";
 import { convolutionParams, type ConvolutionParams, packConvolution } from "./packed.ts";
 import { dynamicCodes, finished, withSingleScales } from "./products.ts";
 
@@ -47,7 +47,7 @@ function sumsOf(ctx: Context, x: Tensor, p: ConvolutionParams): Tensor {
   const shape = convolvedShape(x.shape, p.weight.shape, geometry(p));
   if (shape.some((s) => s <= 0))
     throw new OpwiseError("shape-mismatch", `[QConv${axes}D] each dimension of output tensor should be greater than 0`, { got: `[${shape.join(", ")}]` });
-  return convolve(ctx, x, weightCodes(ctx, p.weight), null, geometry(p), formatStrides(shape, axes === 3 ? CHANNELS_LAST_3D : CHANNELS_LAST));
+  return convolve(ctx, x, factorCodes(ctx, p.weight), null, geometry(p), formatStrides(shape, axes === 3 ? CHANNELS_LAST_3D : CHANNELS_LAST), "int32");
 }
 
 /** The weight's scales along the output channels: in transposed form each group has the same ones. */
@@ -69,7 +69,7 @@ function staticConvolution(ctx: Context, x: Tensor, p: ConvolutionParams, scale:
   if (x.rank !== axes + 2) throw new OpwiseError("shape-mismatch", `Expected activation tensor to have ${axes + 2} dimensions, got ${x.rank}`);
   const { scale: inputScale } = affineOf(x, "quantized::conv");
   if (x.dtype !== "quint8") throw new OpwiseError("dtype-mismatch", "[QConv] Expected activation data type QUInt8", { got: x.dtype });
-  return finished(ctx, sumsOf(ctx, centred(ctx, x), p), {
+  return finished(ctx, sumsOf(ctx, factorCodes(ctx, x), p), {
     inputScale,
     weight: scalesOf(ctx, p),
     bias: p.bias,
@@ -81,7 +81,7 @@ function staticConvolution(ctx: Context, x: Tensor, p: ConvolutionParams, scale:
 
 /** As PyTorch has it: the result is cut to codes of the input's scale and zero point, and they are turned back into numbers. */
 function dynamicConvolution(ctx: Context, x: Tensor, p: ConvolutionParams, reduceRange: boolean): Tensor {
-  const { codes, scale, zeroPoint } = dynamicCodes(ctx, x, reduceRange, "int32");
+  const { codes, scale, zeroPoint } = dynamicCodes(ctx, x, reduceRange);
   const out = finished(ctx, sumsOf(ctx, codes, p), {
     inputScale: scale,
     weight: scalesOf(ctx, p),

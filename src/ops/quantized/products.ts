@@ -93,9 +93,9 @@ export function finished(ctx: Context, sums: Tensor, how: Finish): Tensor {
 }
 
 /** Codes of `x` less their zero point, and the scale that was chosen from its range. */
-export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean, dtype: "int16" | "int32"): { readonly codes: Tensor; readonly scale: Tensor; readonly zeroPoint: Tensor } {
+export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean): { readonly codes: Tensor; readonly scale: Tensor; readonly zeroPoint: Tensor } {
   const [scale, zero] = chosen(ctx, x, 0, reduceRange ? 127 : 255);
-  const program = once(`quantize_dynamic,${dtype}`, () => {
+  const program = once("quantize_dynamic", () => {
     const z = numOf(arg(2, "i32"));
     const inverse = numOf(arg(1, "f32")).reciprocal();
     return {
@@ -104,12 +104,12 @@ export function dynamicCodes(ctx: Context, x: Tensor, reduceRange: boolean, dtyp
       scalars: [],
       outputs: [
         {
-          dtype,
+          dtype: "int16",
           parts: [
             codeNum(numOf(arg(0, "f32")), inverse, z, "quint8", "fused")
               .to("i32")
               .sub(z)
-              .to(computeType(dtype)).re,
+              .to("i16").re,
           ],
         },
       ],
@@ -157,7 +157,7 @@ function staticLinear(ctx: Context, x: Tensor, packed: Datum, scale: number, zer
 /** quantized::linear_dynamic: numbers in and out. */
 export function dynamicLinear(ctx: Context, x: Tensor, { weight, bias }: LinearParams, reduceRange: boolean, relu: boolean = false): Tensor {
   needsFloat(x);
-  const { codes, scale } = dynamicCodes(ctx, x, reduceRange, "int16");
+  const { codes, scale } = dynamicCodes(ctx, x, reduceRange);
   const { sums, shape } = product(ctx, codes, factorCodes(ctx, weight));
   return shaped(
     ctx,

@@ -1,0 +1,194 @@
+/**
+ * The region `matmul_nbits`: rows by a weight of 2, 4 or 8 bits that is read as it is. A few rows read its codes once each, in order; more unpack a part of it into panels of floats
+ * and go through their tiles. Nothing but codes, scales and zero points is kept.
+ */
+
+import type { Region } from "../../prims/call.ts";
+import { unreachable } from "../../tensor/error.ts";
+import { isContiguous, numelOf } from "../../tensor/shape.ts";
+import type { View } from "../../tensor/tensor.ts";
+import { type Bits, BITS, WIDE } from "./block-gemm.ts";
+import { FLOAT } from "./emit.ts";
+import type { ExtendedKernels } from "./extension.ts";
+import { COLUMNS, ROWS } from "./gemm.ts";
+import { multiplyPanels, packInPanels, tallOf } from "./panels.ts";
+import { DEPTH, type Packed, padded } from "./products.ts";
+import { inRanges } from "./ranges.ts";
+import type { KernelRuntime } from "./runtime.ts";
+
+/** Rows up to which each reads the weight for itself. */
+const FEW = 4;
+/** Rows of a block, whose panels are packed at a time. */
+const BLOCK_ROWS = 128;
+/** Columns that are unpacked at a time: at most 256 KB of floats. */
+const PART_COLUMNS = 128;
+/** Codes that take as long as moving an element. */
+const EACH = 8;
+/** Bytes of a word. */
+const WORD = 4;
+
+interface Operands {
+  readonly x: View;
+  readonly codes: View;
+  readonly scales: View;
+  readonly zeros: View | undefined;
+  readonly bias: View | undefined;
+}
+
+function operandsOf({ operands, params }: Region): Operands {
+  const [x, codes, scales, ...rest] = operands;
+  if (x === undefined || codes === undefined || scales === undefined) return unreachable("operands");
+  const zeros = params["zeros"] === true ? rest.shift() : undefined;
+  if (params["groups"] === true) rest.shift();
+  return { x, codes, scales, zeros, bias: params["bias"] === true ? rest.shift() : undefined };
+}
+
+const bitsOf = (region: Region): Bits | undefined => BITS.find((bits) => bits === region.params["bits"]);
+
+export function refusesBlockProduct(region: Region): string | undefined {
+  const { x, scales, zeros, bias } = operandsOf(region);
+  const bits = bitsOf(region);
+  if (bits === undefined) return `weights of ${String(region.params["bits"])} bits`;
+  if (region.params["groups"] === true) return "blocks of a weight by a table of groups";
+  if ((Number(region.params["block"]) * bits) % 32 !== 0) return `blocks of ${String(region.params["block"])} codes`;
+  const odd = [x, scales, bias].find((view) => view !== undefined && view.dtype !== "float32");
+  if (odd !== undefined) return `no ${odd.dtype} kernel for ${region.name}`;
+  if (zeros !== undefined && zeros.dtype !== "float32" && zeros.dtype !== "uint8") return `zero points of ${zeros.dtype}`;
+  if (![...region.operands, ...region.results].every((view) => isContiguous(view.shape, view.strides))) return `${region.name} of what is not contiguous`;
+  return numelOf(x.shape) === 0 || region.results.some((view) => numelOf(view.shape) === 0) ? "an empty tensor" : undefined;
+}
+
+/** A weight in panels: addresses of codes, scales, and zero points or 0. */
+interface Weight {
+  readonly bits: Bits;
+  readonly codes: number;
+  readonly scales: number;
+  readonly zeros: number;
+  readonly columns: number;
+  /** Blocks along the depth, and words of one of them. */
+  readonly blocks: number;
+  readonly words: number;
+}
+
+export class BlockProducts {
+  readonly #runtime: KernelRuntime;
+  readonly #dense: ExtendedKernels;
+
+  constructor(runtime: KernelRuntime, dense: ExtendedKernels) {
+    this.#runtime = runtime;
+    this.#dense = dense;
+  }
+
+  run(region: Region, addressOf: (view: View) => number, packed: Packed): void {
+    const { x, bias } = operandsOf(region);
+    const [out = unreachable("result")] = region.results;
+    const at = (view: View): number => addressOf(view) + view.offset * FLOAT;
+    const depth = Number(region.params["k"]);
+    const w = this.#weight(region, depth, addressOf, packed);
+    const rows = numelOf(x.shape) / depth;
+    const [from, to, start] = [at(x), at(out), bias === undefined ? 0 : at(bias)];
+    if (rows > FEW) return this.#tiles(w, rows, depth, from, to, start);
+    for (let row = 0; row < rows; row++) this.#row(w, depth, from + row * depth * FLOAT, to + row * w.columns * FLOAT, start);
+  }
+
+  #weight(region: Region, depth: number, addressOf: (view: View) => number, packed: Packed): Weight {
+    const { codes, scales, zeros } = operandsOf(region);
+    const bits = bitsOf(region) ?? unreachable("bits");
+    const [columns, block] = [Number(region.params["n"]), Number(region.params["block"])];
+    const blocks = Math.ceil(depth / block);
+    const words = (block * bits) / 32;
+    const wide = padded(columns, WIDE);
+    const key = `blocks/${bits},${block},${depth}/`;
+    const floats = (view: View): number => addressOf(view) + view.offset * FLOAT;
+    const lines = (to: number, address: number): void => this.#dense.packWords(to, address, columns, blocks, blocks * FLOAT, FLOAT);
+    const codesAt = packed(codes, key + codes.offset, wide * blocks * words * WORD, (to) =>
+      this.#dense.packWords(to, addressOf(codes) + codes.offset, columns, blocks * words, blocks * words * WORD, WORD),
+    );
+    const scalesAt = packed(scales, key + scales.offset, wide * blocks * FLOAT, (to) => lines(to, floats(scales)));
+    const zerosAt =
+      zeros &&
+      packed(zeros, key + zeros.offset, wide * blocks * FLOAT, (to) => {
+        if (zeros.dtype === "float32") return lines(to, floats(zeros));
+        const { memory } = this.#runtime;
+        const numbers = memory.allocate(columns * blocks * FLOAT);
+        this.#dense[`unpackCodes${bits}`](numbers.address, addressOf(zeros) + zeros.offset, columns, blocks, Math.ceil((blocks * bits) / 8));
+        lines(to, numbers.address);
+        memory.free(numbers);
+      });
+    return { bits, codes: codesAt.address, scales: scalesAt.address, zeros: zerosAt?.address ?? 0, columns, blocks, words };
+  }
+
+  #row({ bits, codes, scales, zeros, columns, blocks, words }: Weight, depth: number, x: number, to: number, start: number): void {
+    const { memory } = this.#runtime;
+    const deep = (blocks * words * 32) / bits;
+    const row = memory.allocate((2 * deep + blocks + 1) * FLOAT);
+    const [spread, sums] = [row.address + deep * FLOAT, row.address + 2 * deep * FLOAT];
+    if (deep > depth) this.#dense.clear(row.address + depth * FLOAT, (deep - depth) * FLOAT);
+    this.#dense.copyPlanes(row.address, x, 1, 1, depth, 0, 0, FLOAT, 0, 0, 0);
+    this.#dense[`spreadRow${bits}`](spread, sums, row.address, blocks, words);
+    inRanges(this.#runtime, Math.ceil(columns / WIDE), (WIDE * deep) / EACH, (first, count) => {
+      const column = first * WIDE;
+      const side = column * blocks * FLOAT;
+      this.#dense[`rowByBlocks${bits}`](
+        spread,
+        sums,
+        codes + column * blocks * words * WORD,
+        scales + side,
+        zeros === 0 ? 0 : zeros + side,
+        to + column * FLOAT,
+        Math.min(columns - column, count * WIDE),
+        blocks,
+        words,
+        start === 0 ? 0 : start + column * FLOAT,
+      );
+    });
+    memory.free(row);
+  }
+
+  #tiles(w: Weight, rows: number, depth: number, x: number, to: number, start: number): void {
+    const { memory } = this.#runtime;
+    const { bits, columns, blocks, words } = w;
+    const block = (words * 32) / bits;
+    /** Blocks of the weight that are unpacked at a time. */
+    const together = Math.max(1, Math.floor(DEPTH / block));
+    const unpack = (at: number, column: number, first: number, count: number): void => {
+      const panel = column - (column % WIDE);
+      const [inside, side] = [(column % WIDE) * FLOAT, (panel * blocks + first * WIDE) * FLOAT + (column % WIDE) * FLOAT];
+      this.#dense[`unpackBlocks${bits}`](
+        at,
+        w.codes + (panel * blocks + first * WIDE) * words * WORD + inside,
+        w.scales + side,
+        w.zeros === 0 ? 0 : w.zeros + side,
+        count,
+        words,
+      );
+    };
+    for (let row = 0; row < rows; row += BLOCK_ROWS) {
+      const high = Math.min(BLOCK_ROWS, rows - row);
+      const packedRows = memory.allocate(padded(high, ROWS) * depth * FLOAT);
+      for (let k = 0; k < depth; k += together * block) {
+        const deep = Math.min(together * block, depth - k);
+        packInPanels(this.#dense, packedRows.address + k * padded(high, ROWS) * FLOAT, x + (row * depth + k) * FLOAT, high, deep, depth * FLOAT, FLOAT);
+      }
+      const parts = Array.from({ length: Math.ceil(columns / PART_COLUMNS) }, (_, part) => (): void => {
+        const first = part * PART_COLUMNS;
+        const wide = Math.min(PART_COLUMNS, columns - first);
+        const target = to + (row * columns + first) * FLOAT;
+        if (start !== 0) this.#dense.copyPlanes(target, start + first * FLOAT, 1, high, wide, 0, 0, FLOAT, columns * FLOAT, 0, 0);
+        const panels = memory.allocate(padded(wide, COLUMNS) * Math.min(together, blocks) * block * FLOAT);
+        for (let b = 0; b < blocks; b += together) {
+          const count = Math.min(together, blocks - b);
+          const step = COLUMNS * count * block * FLOAT;
+          for (let column = 0; column < wide; column += COLUMNS) unpack(panels.address + (column / COLUMNS) * step, first + column, b, count);
+          const k = b * block;
+          const sizes = [high, wide, Math.min(count * block, depth - k)] as const;
+          const addresses = [packedRows.address + k * padded(high, ROWS) * FLOAT, panels.address, target] as const;
+          multiplyPanels(this.#dense, tallOf(high), addresses, sizes, columns * FLOAT, start !== 0 || b > 0, 0, step);
+        }
+        memory.free(panels);
+      });
+      this.#runtime.fork(high * columns * depth, parts);
+      memory.free(packedRows);
+    }
+  }
+}
