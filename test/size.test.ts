@@ -39,7 +39,8 @@ test("nothing that other models need is fetched with it", async () => {
 test("the ops of common networks come in one further step, without those of others", async () => {
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
-  expect(bytes).toBeLessThan(370_000);
+  // 370,000 at first; sessions made ready for sizes, plans between growing sizes and finer shares for threads took the rest.
+  expect(bytes).toBeLessThan(375_000);
 });
 
 /** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */
