@@ -251,7 +251,7 @@ export class Planner {
     const against = this.#against;
     this.#drop();
     const trace = recorder.trace.end();
-    if (against?.trace !== undefined) return this.#compare(against, against.trace, trace);
+    if (against?.trace !== undefined && this.#isSplit(against, against.trace, trace)) return;
     const { block } = recorder.root;
     const start = this.#startAt(block, recorder.from);
     const isBetween = this.#settled.has(block);
@@ -263,7 +263,7 @@ export class Planner {
     }
     try {
       const line = straightLine(recorder, to, registers, this.#isConstant);
-      const plan: Plan = { line, trace: isBetween ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
+      const plan: Plan = { line, trace: isBetween || against !== undefined ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
       start.plans.push(plan);
       this.#plans.push(plan);
       if (start.plans.length >= MAX_PLANS_OF_START) start.closed = true;
@@ -275,14 +275,15 @@ export class Planner {
     }
   }
 
-  /** Other sizes have come to a planned region: where few of its instructions see them, these are left to the machine and the rest is planned anew. */
-  #compare(plan: Plan, before: Trace, now: Trace): void {
+  /** Other sizes have come to a planned region: where few of its instructions see them, these are left to the machine from now on, and the rest will be planned anew. */
+  #isSplit(plan: Plan, before: Trace, now: Trace): boolean {
     plan.trace = undefined;
     const found = before.differing(now);
-    if (found === undefined || found.steady < LEAST_STEADY || found.steady < LEAST_STEADY_SHARE * (found.steady + found.places.length)) return;
+    if (found === undefined || found.steady < LEAST_STEADY || found.steady < LEAST_STEADY_SHARE * (found.steady + found.places.length)) return false;
     this.#forget(plan);
     for (const { block, position } of found.places) this.#startAt(block, position).barrier = true;
     for (const block of found.blocks) this.#settled.add(block);
+    return true;
   }
 
   #evict(newest: Plan): void {
