@@ -122,6 +122,38 @@ describe("what is read of a copy", () => {
   });
 });
 
+describe("a map that ends what it reads", () => {
+  const runOf = async (model: Model, plan: boolean | PlanOptions): Promise<readonly [string, number]> => {
+    const s = await onWasm(model, plan);
+    return [textOf(await s.forward(wave(64, 64))), s.plans()[0]?.bytes ?? NaN];
+  };
+  const without: PlanOptions = { without: ["inplace"] };
+
+  it("writes over it", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    return torch.sum(torch.exp(torch.cumsum(x, 0)), [0])
+`),
+    );
+    const [[wanted], [apart, whole], [over, less]] = [await runOf(model, false), await runOf(model, without), await runOf(model, true)];
+    expect([apart, over]).toEqual([wanted, wanted]);
+    expect(whole - less).toBeGreaterThan(64 * 64 * 2); // most of a value: blocks are rounded
+  });
+
+  it("writes over nothing that is read again, otherwise, or leaves", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    a = torch.cumsum(x, 0)
+    b = torch.cumsum(torch.exp(a), 1)
+    c = torch.cumsum(torch.mul(b, torch.t(b)), 0)
+    d = torch.tanh(c)
+    return (torch.cumsum(torch.neg(b), 0), c, torch.cumsum(d, 1))
+`),
+    );
+    expect((await runOf(model, true))[0]).toBe((await runOf(model, false))[0]);
+  });
+});
+
 describe("what enters a plan", () => {
   it("is another plan's when its shape or a plain value differs", async () => {
     const s = await onWasm(

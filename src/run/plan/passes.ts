@@ -5,6 +5,7 @@ import { concatenate } from "./concatenate.ts";
 import { dropDead } from "./dead.ts";
 import { forward } from "./forward.ts";
 import { joinMaps, runEpilogues } from "./fuse.ts";
+import { writeInPlace } from "./in-place.ts";
 import type { StraightLine } from "./region.ts";
 import { rename } from "./rename.ts";
 
@@ -15,13 +16,14 @@ import { rename } from "./rename.ts";
  * - `join`: maps one after another become one.
  * - `epilogue`: maps behind a product or a convolution run on its parts while these are in a cache.
  * - `concatenate`: pieces are computed where the concatenation wants them.
+ * - `inplace`: a map writes over an operand that nothing reads any more.
  */
-export const PASSES = ["rename", "forward", "dead", "join", "epilogue", "concatenate"] as const;
+export const PASSES = ["rename", "forward", "dead", "join", "epilogue", "concatenate", "inplace"] as const;
 export type PassName = (typeof PASSES)[number];
 
 type Pass = (line: StraightLine, backend: Backend) => StraightLine;
 
-const RUN: Readonly<Record<PassName, Pass>> = { rename, forward, dead: dropDead, join: joinMaps, epilogue: runEpilogues, concatenate };
+const RUN: Readonly<Record<PassName, Pass>> = { rename, forward, dead: dropDead, join: joinMaps, epilogue: runEpilogues, concatenate, inplace: writeInPlace };
 
 export function passes(line: StraightLine, backend: Backend, without: readonly PassName[]): StraightLine {
   return PASSES.filter((name) => !without.includes(name)).reduce((now, name) => RUN[name](now, backend), line);
