@@ -2,14 +2,22 @@
 
 import type * as TF from "@tensorflow/tfjs-core";
 import type { Datum } from "../../src/ir/datum.ts";
+import type { Node } from "../../src/ir/graph.ts";
+import { bindOnnx, onnxTableOf } from "../../src/ops/onnx/define.ts";
+import { blockQuantizedOps } from "../../src/ops/onnx/microsoft/block-quantized.ts";
+import type { Executor } from "../../src/run/executor.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
+import { Storage } from "../../src/tensor/storage.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
+import { call } from "../../test/support/eager.ts";
 
 /** Both engines are given tensors once; a case runs on them again and again. */
 export interface OpCase {
   readonly name: string;
-  /** Operations in all (a multiply-add is two), where the op is bound by them; else the bytes that it has to read and write. */
-  readonly work: { readonly flops: number } | { readonly bytes: number };
-  readonly op: string;
+  /** Operations in all (a multiply-add is two), of floats or of integers, where the op is bound by them; else the bytes that it has to read and write. */
+  readonly work: { readonly flops: number } | { readonly operations: number } | { readonly bytes: number };
+  /** PyTorch's by its name, or what runs it. */
+  readonly op: string | ((context: Executor, args: readonly Datum[]) => readonly Datum[]);
   readonly args: () => readonly Datum[];
   /** Makes the same op of TensorFlow.js; undefined where it has no kernels to make it of. */
   readonly tfjs?: (tf: typeof TF) => () => TF.Tensor;
@@ -84,6 +92,79 @@ function lstm(steps: number, inputs: number, hidden: number): OpCase {
   };
 }
 
+/** A weight: bytes that are a file's, whose packed form a backend keeps. */
+function weight(bytes: Uint8Array<ArrayBuffer>, shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(
+    Storage.lazy(bytes.length, () => bytes),
+    dtype,
+    shape,
+  );
+}
+/** Deterministic codes. */
+const codes = (size: number): Uint8Array<ArrayBuffer> => Uint8Array.from({ length: size }, (_, i) => (i * 48271) % 251);
+const product = (shape: readonly number[]): number => shape.reduce((n, s) => n * s, 1);
+function coded(t: Tensor, scale: number, zeroPoint: number): Tensor {
+  t.quantizer = { scheme: "per_tensor_affine", scale, zeroPoint };
+  return t;
+}
+const filtersOf = (...shape: number[]): Tensor => coded(weight(codes(product(shape)), shape, "qint8"), 0.01, 0);
+
+/** Codes with channels innermost, as they lie between the layers of a network. */
+function int8Conv(from: number, to: number, side: number, kernel: number, stride: number, groups = 1): OpCase {
+  const out = Math.ceil(side / stride);
+  const pad = (kernel - 1) / 2;
+  return {
+    name: `int8 ${groups > 1 ? "depthwise" : "conv2d"} ${kernel}x${kernel}${stride > 1 ? `/${stride}` : ""}, ${from} -> ${to}, ${side}x${side}`,
+    work: { operations: (2 * kernel * kernel * from * to * out * out) / groups },
+    op: "quantized::conv2d.new",
+    args: () => {
+      const flat = Tensor.from(codes(from * side * side), [from * side * side], "uint8");
+      const x = coded(new Tensor(flat.storage, "quint8", [1, from, side, side], [from * side * side, 1, side * from, from]), 0.02, 120);
+      const w = filtersOf(to, from / groups, kernel, kernel);
+      const [packed = null] = call("quantized::conv2d_prepack", [w, noise(to), ints(stride, stride), ints(pad, pad), ints(1, 1), groups]);
+      return [x, packed, 0.5, 128];
+    },
+  };
+}
+
+function int8Linear(rows: number, k: number, n: number): OpCase {
+  return {
+    name: `int8 linear ${rows} x ${k} x ${n}`,
+    work: rows > 1 ? { operations: 2 * rows * k * n } : { bytes: k * n },
+    op: "quantized::linear_dynamic",
+    args: () => {
+      const [packed = null] = call("quantized::linear_prepack", [filtersOf(n, k), noise(n)]);
+      return [noise(rows, k), packed, false];
+    },
+  };
+}
+
+/** ONNX's `MatMulNBits`, in blocks of 32. */
+function fewBits(bits: number, rows: number, k: number, n: number): OpCase {
+  const [block, blocks] = [32, k / 32];
+  const node = {
+    op: "com.microsoft::MatMulNBits@1",
+    operands: [],
+    blocks: [],
+    attributes: Object.fromEntries(Object.entries({ K: k, N: n, bits, block_size: block }).map(([name, value]) => [name, { kind: "int", value }])),
+    results: [{ id: 0, type: { kind: "Tensor" } }],
+  } as unknown as Node; // a node as far as binding looks at it
+  return {
+    name: `${bits} bits ${rows} x ${k} x ${n}`,
+    work: rows > 1 ? { flops: 2 * rows * k * n } : { bytes: n * k * (bits / 8) + n * blocks * FLOAT },
+    op: (context, args) => {
+      const bound = bindOnnx(onnxTableOf([blockQuantizedOps]), node, () => null);
+      if (bound === undefined || bound.reads) throw new TypeError("MatMulNBits runs at once");
+      return bound.run(context, args);
+    },
+    args: () => [
+      noise(rows, k),
+      weight(codes((n * k * bits) / 8), [n, blocks, (block * bits) / 8], "uint8"),
+      weight(new Uint8Array(Float32Array.from({ length: n * blocks }, (_, i) => 0.01 + (i % 7) / 1000).buffer), [n, blocks], "float32"),
+    ],
+  };
+}
+
 export const CASES: readonly OpCase[] = [
   matmul(128, 128, 128),
   matmul(512, 512, 512),
@@ -130,6 +211,14 @@ export const CASES: readonly OpCase[] = [
       return () => tf.mul(tf.mul(x, tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)), 0.5);
     },
   },
+  int8Conv(64, 64, 56, 3, 1),
+  int8Conv(256, 256, 14, 3, 1),
+  int8Conv(96, 24, 56, 1, 1),
+  int8Conv(144, 144, 56, 3, 1, 144),
+  int8Linear(1, 1024, 4096),
+  int8Linear(128, 1024, 4096),
+  fewBits(4, 1, 4096, 4096),
+  fewBits(4, 128, 1024, 4096),
   lstm(64, 16, 64),
   lstm(64, 128, 128),
   {

@@ -35,25 +35,29 @@ async function tensorflow(): Promise<typeof TF> {
 }
 
 /** A function that runs the case on the wasm backend and frees what it made, and what it gives against the cpu's answer. */
-function ours(one: OpCase): { readonly run: () => void; readonly error: number } {
-  const context = new Executor({ backend: wasm(), cpu: cpu(), generator: eagerContext().generator });
+async function ours(one: OpCase): Promise<{ readonly run: () => void; readonly error: number }> {
+  const backend = wasm();
+  await backend.extend?.();
+  const context = new Executor({ backend, cpu: cpu(), generator: eagerContext().generator });
   const args = one.args();
+  const { op } = one;
+  const made = (on: Executor): readonly Datum[] => (typeof op === "string" ? call(op, args, on) : op(on, args));
   const inputs = reachableStorages(args);
   const tensorOf = (values: readonly Datum[]): Tensor => {
     const [first] = values;
     if (!(first instanceof Tensor)) throw new TypeError("a tensor was expected");
     return first;
   };
-  const got = tensorOf(call(one.op, args, context));
+  const got = tensorOf(made(context));
   void got.storage.sync();
-  const [mine, wanted] = [got.data, tensorOf(call(one.op, args)).data];
+  const [mine, wanted] = [got.data, tensorOf(made(eagerContext())).data];
   let [error, top] = [0, 0];
   for (let i = 0; i < wanted.length; i++) {
     error = Math.max(error, Math.abs(Number(mine[i]) - Number(wanted[i])));
     top = Math.max(top, Math.abs(Number(wanted[i])));
   }
   const run = (): void => {
-    call(one.op, args, context);
+    made(context);
     sweep(context, inputs);
   };
   return { run, error: error / (top || 1) };
@@ -63,15 +67,15 @@ interface Line {
   readonly name: string;
   readonly ms: { readonly median: number; readonly min: number };
   readonly tfjs: { readonly median: number; readonly min: number } | undefined;
-  /** GFLOP/s or GB/s, and the share of the limit. */
+  /** GFLOP/s, Gop/s (of integers) or GB/s, and the share of the limit, which integers have none of here. */
   readonly rate: number;
-  readonly unit: "GFLOP/s" | "GB/s";
-  readonly share: number;
+  readonly unit: "GFLOP/s" | "Gop/s" | "GB/s";
+  readonly share: number | undefined;
   readonly error: number;
 }
 
 async function measure(one: OpCase, tf: typeof TF, limit: Limit, rounds: number, ms: number): Promise<Line> {
-  const mine = ours(one);
+  const mine = await ours(one);
   const theirs = one.tfjs?.(tf);
   const tasks: Record<string, () => void> = { ours: mine.run };
   if (theirs !== undefined) tasks["tfjs"] = () => tf.tidy(() => void theirs());
@@ -91,9 +95,23 @@ async function measure(one: OpCase, tf: typeof TF, limit: Limit, rounds: number,
     min: (samples[name] ?? []).reduce((a, b) => Math.min(a, b), Infinity),
   });
   const own = facts("ours");
-  const [amount, unit, most] = "flops" in one.work ? ([one.work.flops, "GFLOP/s", limit.flops] as const) : ([one.work.bytes, "GB/s", limit.bytes] as const);
+  const { work } = one;
+  const [amount, unit, most] =
+    "flops" in work
+      ? ([work.flops, "GFLOP/s", limit.flops] as const)
+      : "operations" in work
+        ? ([work.operations, "Gop/s", undefined] as const)
+        : ([work.bytes, "GB/s", limit.bytes] as const);
   const rate = amount / own.median / 1e6;
-  return { name: one.name, ms: own, tfjs: theirs === undefined ? undefined : facts("tfjs"), rate, unit, share: rate / most, error: mine.error };
+  return {
+    name: one.name,
+    ms: own,
+    tfjs: theirs === undefined ? undefined : facts("tfjs"),
+    rate,
+    unit,
+    share: most === undefined ? undefined : rate / most,
+    error: mine.error,
+  };
 }
 
 const options = optionsOf(process.argv.slice(2), ["only", "rounds", "ms", "json"]);
@@ -118,7 +136,7 @@ const table = tableLines(
     l.tfjs === undefined ? "-" : digits(l.tfjs.min),
     l.tfjs === undefined ? "-" : digits(l.ms.median / l.tfjs.median),
     `${digits(l.rate)} ${l.unit.padEnd(7)}`,
-    `${(100 * l.share).toFixed(0)} %`,
+    l.share === undefined ? "-" : `${(100 * l.share).toFixed(0)} %`,
     `${l.error.toExponential(0)}${l.error <= 1e-4 ? "" : " WRONG"}`,
   ]),
 );

@@ -151,6 +151,10 @@ export class Code {
   f32x4(value: number): Value<"v128"> {
     return this.v128(new Uint8Array(Float32Array.of(value, value, value, value).buffer));
   }
+  /** Two equal doubles. */
+  f64x2(value: number): Value<"v128"> {
+    return this.v128(new Uint8Array(Float64Array.of(value, value).buffer));
+  }
   /** Four equal integers. */
   i32x4(value: number): Value<"v128"> {
     return this.v128(new Uint8Array(Int32Array.of(value, value, value, value).buffer));

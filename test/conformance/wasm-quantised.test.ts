@@ -5,14 +5,19 @@ import { describe, expect, it } from "vitest";
 import { textOf } from "../../scripts/runner/plan-case.ts";
 import { makeBackend } from "../../scripts/runner/backend.ts";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
+import { isCodeMap } from "../../src/backends/wasm/extension/code-maps.ts";
+import { arg, binary, cast, constant, type Expr, scalar, unary } from "../../src/expr/expr.ts";
+import type { Datum } from "../../src/ir/datum.ts";
 import type { Node } from "../../src/ir/graph.ts";
 import { load, Tensor } from "../../src/index.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import { bindOnnx, onnxTableOf } from "../../src/ops/onnx/define.ts";
 import { blockQuantizedOps } from "../../src/ops/onnx/microsoft/block-quantized.ts";
+import type { Program } from "../../src/prims/program.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { Storage } from "../../src/tensor/storage.ts";
 import { onnxModel, type OnnxParts } from "../support/archive.ts";
+import { call } from "../support/eager.ts";
 
 const host = cpu();
 const device = await makeBackend("wasm");
@@ -168,6 +173,109 @@ describe("products with weights of few bits", () => {
     const { want, got, claimed } = onBoth(shape, () => inputsOf(shape, noise(128, 1))().map((t, i) => (i === 4 ? groups : t)));
     expect(claimed).toBe(false);
     want.forEach((y, i) => expect(got[i]).toBeCloseTo(y, 3));
+  });
+});
+
+describe("maps of codes", () => {
+  const wild = fc.oneof(
+    fc.float({ noDefaultInfinity: false }),
+    fc.integer({ min: -600, max: 600 }).map((x) => x / 4),
+    fc.constantFrom(NaN, Infinity, -Infinity, -0, 3e9, -3e9, 1e30),
+  );
+  const cases = fc.record({
+    rows: fc.integer({ min: 1, max: 3 }),
+    columns: fc.integer({ min: 1, max: 13 }),
+    values: fc.array(wild, { minLength: 39, maxLength: 39 }),
+    dtype: fc.constantFrom(12, 13),
+    scale: fc.constantFrom(0.5, 0.013, 7),
+    zero: fc.integer({ min: 0, max: 127 }),
+    turned: fc.boolean(),
+    perChannel: fc.boolean(),
+    relu: fc.boolean(),
+  });
+
+  it("have the cpu's bits, as vectors and one by one", () => {
+    fc.assert(
+      fc.property(cases, ({ rows, columns, values, dtype, scale, zero, turned, perChannel, relu }) => {
+        const [want, got] = [host, device].map((backend) => {
+          const context = new Executor({ backend, cpu: host, generator: seedTwister(0) });
+          const run = (op: string, ...args: Datum[]): Tensor => {
+            const [out] = call(op, args, context);
+            if (!(out instanceof Tensor)) throw new Error(op);
+            return out;
+          };
+          const flat = Tensor.from(Float32Array.from(values.slice(0, rows * columns)), [rows, columns]);
+          const x = turned ? run("aten::t", flat) : flat;
+          const channels = x.shape[1] ?? 1;
+          const q = perChannel
+            ? run(
+                "aten::quantize_per_channel",
+                x,
+                Tensor.from(
+                  Float64Array.from({ length: channels }, (_, i) => scale + i / 8),
+                  [channels],
+                  "float64",
+                ),
+                Tensor.from(
+                  BigInt64Array.from({ length: channels }, () => BigInt(zero)),
+                  [channels],
+                ),
+                1,
+                dtype,
+              )
+            : run("aten::quantize_per_tensor", x, scale, zero, dtype);
+          const results = [run("aten::int_repr", q), run("aten::dequantize.self", q)];
+          if (!perChannel) {
+            results.push(run("aten::int_repr", run(relu ? "quantized::add_relu" : "quantized::add", q, q, scale * 1.5, 3)));
+            results.push(run("aten::int_repr", run("quantized::mul", q, q, scale * 2, 5)));
+          }
+          if (!perChannel && dtype === 13) {
+            const w = run(
+              "aten::quantize_per_tensor",
+              Tensor.from(
+                Float32Array.from({ length: 7 * channels }, (_, i) => Math.sin(i)),
+                [7, channels],
+              ),
+              0.01,
+              0,
+              12,
+            );
+            const [packed = null] = call(
+              "quantized::linear_prepack",
+              [
+                w,
+                Tensor.from(
+                  Float32Array.from({ length: 7 }, (_, i) => i - 3),
+                  [7],
+                ),
+              ],
+              context,
+            );
+            results.push(run("aten::int_repr", run(relu ? "quantized::linear_relu" : "quantized::linear", q, packed, scale, 9)));
+          }
+          return results.map((t) => [t.dtype, t.shape, Array.from(t.data, Number).map((v) => (Object.is(v, -0) ? "-0" : String(v)))]);
+        });
+        expect(got).toEqual(want);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("go by vectors where the programs of quantising and requantising do", () => {
+    const x = arg(0, "f32");
+    const scaled = binary("mul", x, scalar(0, "f32"));
+    const whole = cast(unary("rint", scaled), "f64");
+    const program = (value: Expr): Program => ({
+      name: "x",
+      operands: ["float32"],
+      scalars: ["f32"],
+      outputs: [{ dtype: "uint8", parts: [cast(value, "u8")] }],
+      messages: [],
+    });
+    const clamped = binary("min", binary("max", whole, constant(0, "f64")), constant(255, "f64"));
+    expect(isCodeMap(program(clamped))).toBe(true);
+    // What may be out of range truncates otherwise as a vector.
+    expect(isCodeMap(program(whole))).toBe(false);
   });
 });
 

@@ -26,14 +26,14 @@ import { type DenseKernels, denseKernels, type KernelModule } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
-import type { Extension } from "./extension.ts";
+import type { Extension } from "./extension/extension.ts";
 import { type Packed, Products } from "./products.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
 import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
 import { isWide } from "./wide.ts";
-import { type Kernel, type KernelRuntime } from "./runtime.ts";
+import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
 export type AddressOf = (view: View) => number;
@@ -45,7 +45,7 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
   for (let k = 0; k < strides.length; k++) {
     const dtype = k < count ? program.operands[k] : program.outputs[k - count]?.dtype;
     const step = strides[k]?.[inner];
-    if (step === (dtype === "bool" ? 1 : 4)) lanes.push("contiguous");
+    if (dtype !== undefined && step === dtypeInfo(dtype).itemsize) lanes.push("contiguous");
     else if (k < count && step === 0) lanes.push("same");
     else return undefined;
   }
@@ -194,17 +194,23 @@ export class Launcher {
     const inner = byRows ? 1 : 2;
     const outer = byRows ? 2 : 1;
     const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
-    const kernel = this.#mapKernel(program, 2, isVectorizable(program) ? lanesOf(program, 1, pairs) : undefined);
+    const kernel = this.#mapKernel(program, 2, this.#byVectors(program) ? lanesOf(program, 1, pairs) : undefined);
     return ({ batch, row, rows, column, columns }) => {
       const offsets = strides.map((s) => batch * (s[0] ?? 0) + row * (s[1] ?? 0) + column * (s[2] ?? 0));
       this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, addressOf, offsets);
     };
   }
 
+  #byVectors(program: Program): boolean {
+    return isVectorizable(program) || this.extension?.isVectorizable(program) === true;
+  }
+
   #mapKernel(program: Program, rank: number, lanes: readonly Lane[] | undefined): Kernel {
-    return lanes === undefined
-      ? this.#cache.of(program, `m${rank}`, () => this.#runtime.kernel(mapKernel(program, rank, this.#runtime)))
-      : this.#cache.of(program, `v${rank},${lanes.join(",")}`, () => this.#runtime.kernel(vectorMapKernel(program, rank, lanes, this.#fused)));
+    const { extension } = this;
+    if (lanes === undefined) return this.#cache.of(program, `m${rank}`, () => this.#runtime.kernel(mapKernel(program, rank, this.#runtime)));
+    const emit = (): Emit =>
+      isVectorizable(program) || extension === undefined ? vectorMapKernel(program, rank, lanes, this.#fused) : extension.mapKernel(program, rank, lanes);
+    return this.#cache.of(program, `v${rank},${lanes.join(",")}`, () => this.#runtime.kernel(emit()));
   }
 
   #launch(
@@ -235,7 +241,7 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
-    return { shape, strides, lanes: isVectorizable(call.program) ? lanesOf(call.program, shape.length - 1, strides) : undefined };
+    return { shape, strides, lanes: this.#byVectors(call.program) ? lanesOf(call.program, shape.length - 1, strides) : undefined };
   }
 
   /** Whether the joined map computes each function as the parts do: all by vectors, or none. */

@@ -16,9 +16,9 @@ import { type VectorFunction, vectorErf, vectorExp, vectorLog, vectorTanh } from
 export type Lane = "contiguous" | "same";
 
 export const ARITHMETIC = { add: "f32x4.add", sub: "f32x4.sub", mul: "f32x4.mul", div: "f32x4.div", min: "f32x4.min", max: "f32x4.max" } as const;
-const COMPARE = { eq: "f32x4.eq", ne: "f32x4.ne", lt: "f32x4.lt", le: "f32x4.le", gt: "f32x4.gt", ge: "f32x4.ge" } as const;
+export const COMPARE = { eq: "f32x4.eq", ne: "f32x4.ne", lt: "f32x4.lt", le: "f32x4.le", gt: "f32x4.gt", ge: "f32x4.ge" } as const;
 const LOGIC = { and: "v128.and", or: "v128.or", xor: "v128.xor" } as const;
-const UNARY = {
+export const UNARY = {
   neg: "f32x4.neg",
   abs: "f32x4.abs",
   sqrt: "f32x4.sqrt",

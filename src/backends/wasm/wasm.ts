@@ -14,6 +14,7 @@ import { Launcher } from "./launcher.ts";
 import { Packing } from "./packing.ts";
 import { compileSegment } from "./plan.ts";
 import { KernelRuntime } from "./runtime.ts";
+import * as toolkit from "./toolkit.ts";
 import { ThreadPool, threadsRefused } from "./threads.ts";
 
 /** A storage's bytes in linear memory. */
@@ -206,8 +207,8 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         },
       }),
     extend: async () => {
-      const { extensionOf } = await import("./extension.ts");
-      launcher.extension ??= extensionOf(runtime, launcher);
+      const { extensionOf } = await import("./extension/extension.ts");
+      launcher.extension ??= extensionOf(toolkit, runtime, launcher);
     },
     joins: (parts, joined) => launcher.joins(parts, joined),
     live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),

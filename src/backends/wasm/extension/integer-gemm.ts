@@ -4,11 +4,10 @@
  * `[k / 2][8]`, and for a single row of 32.
  */
 
-import type { Callable, Code, Label, Value } from "../../wasm/code.ts";
-import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, type I32, SPILL, type V128 } from "./emit.ts";
-import { COLUMNS, emitTranspose4, ROWS } from "./gemm.ts";
-import { PANEL, TOGETHER } from "./vector-product.ts";
+import type { Callable, Code, Label, Value } from "../../../wasm/code.ts";
+import type { ModuleBuilder } from "../../../wasm/module.ts";
+import type { I32, V128 } from "../emit.ts";
+import { kit } from "./shared.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -96,8 +95,8 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
           c.for(p, 0, wholePairs, 4, () => {
             c.set(left, eight(source));
             write(target, left);
-            advance(c, source, c.i32(8 * bytes));
-            advance(c, target, c.i32(16));
+            kit.advance(c, source, c.i32(8 * bytes));
+            kit.advance(c, target, c.i32(16));
           });
         });
         c.if(c.get(turns), () =>
@@ -107,15 +106,15 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
             c.for(x, 0, wholeColumns, 4, () => {
               for (const vector of four) {
                 c.set(vector, eight(source));
-                advance(c, source, c.get(columnStride));
+                kit.advance(c, source, c.get(columnStride));
               }
-              emitTranspose4(c, four, halves);
+              kit.emitTranspose4(c, four, halves);
               c.set(at, c.get(target));
               for (const vector of four) {
                 write(at, vector);
-                advance(c, at, c.get(toPair));
+                kit.advance(c, at, c.get(toPair));
               }
-              advance(c, target, c.i32(16));
+              kit.advance(c, target, c.i32(16));
             });
           }),
         );
@@ -136,9 +135,9 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
                   const there = c.get(target);
                   c.store("v128.store", there, c.shuffle(c.get(left), c.get(right), lanes), 16 * half);
                 });
-                for (const local of [a, b]) advance(c, local, c.i32(8 * bytes));
-                advance(c, target, c.i32(32));
-                advance(c, x, c.i32(8));
+                for (const local of [a, b]) kit.advance(c, local, c.i32(8 * bytes));
+                kit.advance(c, target, c.i32(32));
+                kit.advance(c, x, c.i32(8));
                 c.br(again);
               }),
             ),
@@ -147,12 +146,12 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
             const there = c.get(target);
             const low = c.op("i32.and", one(a), c.i32(0xffff));
             c.store("i32.store", there, c.op("i32.or", low, c.op("i32.shl", c.op("i32.and", one(b), c.get(mask)), c.i32(16))));
-            for (const local of [a, b]) advance(c, local, c.get(columnStride));
-            advance(c, target, c.get(toColumn));
+            for (const local of [a, b]) kit.advance(c, local, c.get(columnStride));
+            kit.advance(c, target, c.get(toColumn));
           });
         });
-        advance(c, from, c.get(rowStride));
-        advance(c, to, c.get(toRow));
+        kit.advance(c, from, c.get(rowStride));
+        kit.advance(c, to, c.get(toRow));
       });
     };
     c.if(
@@ -172,14 +171,14 @@ function emitMultiply(m: ModuleBuilder): IntegerFunctions["multiplyShorts"] {
   return m.func("multiplyShorts", ["i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, a, b, out, rows, columns, words, rowStride) => {
     const i32 = (): I32 => c.local("i32");
     const [i, j, k, aAt, bAt, aPanel, at, high, wide, row] = [i32(), i32(), i32(), i32(), i32(), i32(), i32(), i32(), i32(), i32()];
-    const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
-    const factors = Array.from({ length: ROWS }, () => c.local("v128"));
+    const sums = Array.from({ length: 2 * kit.ROWS }, () => c.local("v128"));
+    const factors = Array.from({ length: kit.ROWS }, () => c.local("v128"));
     const [left, right] = [c.local("v128"), c.local("v128")];
-    c.for(j, 0, columns, COLUMNS, () => {
+    c.for(j, 0, columns, kit.COLUMNS, () => {
       c.set(aPanel, c.get(a));
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
       c.set(row, c.op("i32.add", c.get(out), c.op("i32.shl", c.get(j), c.i32(2))));
-      c.for(i, 0, rows, ROWS, () => {
+      c.for(i, 0, rows, kit.ROWS, () => {
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.set(aAt, c.get(aPanel));
         c.set(bAt, c.get(b));
@@ -194,14 +193,14 @@ function emitMultiply(m: ModuleBuilder): IntegerFunctions["multiplyShorts"] {
               c.set(sum, c.op("i32x4.add", c.get(sum), c.op("i32x4.dot_i16x8_s", c.get(factor), c.get(column))));
             }),
           );
-          advance(c, aAt, c.i32(ROWS * WORD));
-          advance(c, bAt, c.i32(COLUMNS * WORD));
+          kit.advance(c, aAt, c.i32(kit.ROWS * WORD));
+          kit.advance(c, bAt, c.i32(kit.COLUMNS * WORD));
         });
         c.set(at, c.get(row));
-        for (let r = 0; r < ROWS; r++) {
+        for (let r = 0; r < kit.ROWS; r++) {
           c.if(c.op("i32.gt_s", c.get(high), c.i32(r)), () => {
             [left, right].forEach((_, h) => storeRow(c, at, sums[2 * r + h] ?? left, wide, 4 * h));
-            advance(c, at, c.get(rowStride));
+            kit.advance(c, at, c.get(rowStride));
           });
         }
         c.set(aPanel, c.get(aAt));
@@ -240,7 +239,7 @@ const RAISED = 128;
 function emitRow(m: ModuleBuilder, name: string, bytes: boolean): IntegerFunctions["shortPanels"] {
   return m.func(name, ["i32", "i32", "i32", "i32", "i32"], undefined, (c, x, w, out, words, columns) => {
     const [j, at, wide] = [c.local("i32"), c.local("i32"), c.local("i32")];
-    const sums = Array.from({ length: PANEL / 4 }, () => c.local("v128"));
+    const sums = Array.from({ length: kit.PANEL / 4 }, () => c.local("v128"));
     const [factor, both, raised] = [c.local("v128"), c.local("v128"), c.local("v128")];
     const end = c.hold(c.op("i32.add", c.get(x), c.op("i32.shl", c.get(words), c.i32(2))));
     const plus = (sum: V128, product: Value<"v128">): void => c.set(sum, c.op("i32x4.add", product, c.get(sum)));
@@ -252,7 +251,7 @@ function emitRow(m: ModuleBuilder, name: string, bytes: boolean): IntegerFunctio
           c.brIf(never, c.op("i32.ge_u", c.get(at), c.get(end)));
           c.set(factor, c.load("v128.load32_splat", c.get(at)));
           body(never);
-          advance(c, at, c.i32(WORD));
+          kit.advance(c, at, c.i32(WORD));
           c.br(again);
         }),
       );
@@ -264,17 +263,17 @@ function emitRow(m: ModuleBuilder, name: string, bytes: boolean): IntegerFunctio
         // Sums of upper halves lie behind those of lower ones.
         c.store("v128.store", target, c.get(sum), 16 * (bytes ? (i >> 1) + (i & 1) * 4 : i));
       });
-    c.for(j, 0, columns, PANEL, () => {
+    c.for(j, 0, columns, kit.PANEL, () => {
       for (const sum of sums) c.set(sum, c.i32x4(0));
       along((never) => {
         sums.forEach((sum, i) => {
-          if (i > 0 && i % TOGETHER === 0) c.brIf(never, c.op("i32.lt_s", c.get(words), c.i32(0)));
+          if (i > 0 && i % kit.TOGETHER === 0) c.brIf(never, c.op("i32.lt_s", c.get(words), c.i32(0)));
           const upper = bytes && i % 2 === 1;
           if (!upper) c.set(both, c.load("v128.load", c.get(w), bytes ? 8 * i : 16 * i));
           const numbers = upper ? c.op("i16x8.shr_s", c.get(both), c.i32(8)) : c.get(both);
           plus(sum, c.op("i32x4.dot_i16x8_s", numbers, c.get(factor)));
         });
-        advance(c, w, c.i32(PANEL * (bytes ? 2 : WORD)));
+        kit.advance(c, w, c.i32(kit.PANEL * (bytes ? 2 : WORD)));
       });
       if (bytes)
         sums.forEach((sum, i) => {
@@ -284,14 +283,14 @@ function emitRow(m: ModuleBuilder, name: string, bytes: boolean): IntegerFunctio
         });
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
       c.if(
-        c.op("i32.ge_s", c.get(wide), c.i32(PANEL)),
+        c.op("i32.ge_s", c.get(wide), c.i32(kit.PANEL)),
         () => store(() => c.get(out)),
         () => {
-          store(() => c.global(SPILL));
-          c.memoryCopy(c.get(out), c.global(SPILL), c.op("i32.shl", c.get(wide), c.i32(2)));
+          store(() => c.global(kit.SPILL));
+          c.memoryCopy(c.get(out), c.global(kit.SPILL), c.op("i32.shl", c.get(wide), c.i32(2)));
         },
       );
-      advance(c, out, c.i32(PANEL * WORD));
+      kit.advance(c, out, c.i32(kit.PANEL * WORD));
     });
   });
 }
@@ -301,13 +300,13 @@ function emitHalve(m: ModuleBuilder): IntegerFunctions["halve"] {
   return m.func("halve", ["i32", "i32", "i32"], undefined, (c, to, from, words) => {
     const k = c.local("i32");
     c.for(k, 0, words, 1, () => {
-      for (let i = 0; i < PANEL / 8; i++) {
+      for (let i = 0; i < kit.PANEL / 8; i++) {
         const there = c.get(to);
         const low = c.op("i16x8.add", c.load("v128.load", c.get(from), 16 * i), c.op("i16x8.splat", c.i32(RAISED)));
         c.store("v128.store", there, c.op("v128.or", low, c.op("i16x8.shl", c.load("v128.load", c.get(from), 16 * i + 64), c.i32(8))), 16 * i);
       }
-      advance(c, from, c.i32(PANEL * WORD));
-      advance(c, to, c.i32(PANEL * 2));
+      kit.advance(c, from, c.i32(kit.PANEL * WORD));
+      kit.advance(c, to, c.i32(kit.PANEL * 2));
     });
   });
 }
@@ -350,7 +349,7 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
               c.if(c.op("i32.gt_s", c.get(next), c.i32(lane)), () => {
                 const there = c.get(at);
                 c.store("i32.store", there, c.extract("i32x4.extract_lane", c.get(values[lane >> 2] ?? values[0]), lane & 3));
-                advance(c, at, c.get(toChannel));
+                kit.advance(c, at, c.get(toChannel));
               });
           },
         );
@@ -368,7 +367,7 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
               [first, second].forEach((tap, k) => c.set(tap, c.op("i32.add", c.get(source), c.load("i32.load", c.get(table), WORD * k))));
               sums.forEach((position, k) => {
                 [first, second].forEach((tap, side) => {
-                  if (k > 0) advance(c, tap, c.get(step));
+                  if (k > 0) kit.advance(c, tap, c.get(step));
                   c.set(side === 0 ? left : right, c.load("v128.load", c.get(tap)));
                 });
                 position.forEach((sum, half) => {
@@ -376,27 +375,27 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
                   c.set(sum, c.op("i32x4.add", c.op("i32x4.dot_i16x8_s", numbers, c.load("v128.load", c.get(w), 16 * half)), c.get(sum)));
                 });
               });
-              advance(c, table, c.i32(2 * WORD));
-              advance(c, w, c.i32(LANES * WORD));
+              kit.advance(c, table, c.i32(2 * WORD));
+              kit.advance(c, w, c.i32(LANES * WORD));
             });
             c.set(next, c.op("i32.sub", c.get(channels), c.get(channel)));
             sums.forEach((position, k) => {
               const write = (): void => {
                 c.set(at, c.op("i32.add", c.get(target), c.op("i32.mul", c.get(channel), c.get(toChannel))));
-                if (k > 0) advance(c, at, c.get(toColumn));
+                if (k > 0) kit.advance(c, at, c.get(toColumn));
                 store(position);
               };
               if (k === 0) write();
               else c.if(c.get(both), write);
             });
-            advance(c, source, c.i32(2 * LANES));
+            kit.advance(c, source, c.i32(2 * LANES));
           });
           // Back over the channels, and two columns on.
-          advance(c, source, c.op("i32.sub", c.op("i32.shl", c.get(columnStep), c.i32(1)), c.op("i32.shl", c.get(channel), c.i32(1))));
-          advance(c, target, c.op("i32.shl", c.get(toColumn), c.i32(1)));
+          kit.advance(c, source, c.op("i32.sub", c.op("i32.shl", c.get(columnStep), c.i32(1)), c.op("i32.shl", c.get(channel), c.i32(1))));
+          kit.advance(c, target, c.op("i32.shl", c.get(toColumn), c.i32(1)));
         });
-        advance(c, x, c.get(rowStep));
-        advance(c, to, c.get(toRow));
+        kit.advance(c, x, c.get(rowStep));
+        kit.advance(c, to, c.get(toRow));
       });
     },
   );

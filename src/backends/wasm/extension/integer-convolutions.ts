@@ -3,20 +3,16 @@
  * tiles of the products of integers. A transposed one is a plain one over its input spread out: sums are exact in any order.
  */
 
-import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
-import { dtypeInfo } from "../../tensor/dtype.ts";
-import { unreachable } from "../../tensor/error.ts";
-import { numelOf } from "../../tensor/shape.ts";
-import type { View } from "../../tensor/tensor.ts";
-import { type Finish, flattened } from "./epilogue.ts";
+import type { ConvolveCall } from "../../../prims/call.ts";
+import type { View } from "../../../tensor/tensor.ts";
+import type { Finish } from "../epilogue.ts";
 import type { ExtendedKernels } from "./extension.ts";
-import { COLUMNS, ROWS } from "./gemm.ts";
 import { LANES, WORD } from "./integer-gemm.ts";
 import { shortOf } from "./integer-products.ts";
-import { type Geometry, geometryOf, type Pair, type Planes, Tables } from "./planes.ts";
-import { type Packed, padded } from "./products.ts";
-import { evenly, inRanges } from "./ranges.ts";
-import type { KernelRuntime } from "./runtime.ts";
+import type { Geometry, Pair, Planes, Tables } from "../planes.ts";
+import type { Packed } from "../products.ts";
+import type { KernelRuntime } from "../runtime.ts";
+import { kit } from "./shared.ts";
 
 /** Bytes of packed windows at a time, and how many windows that may be. */
 const BLOCK_BYTES = 2 ** 18;
@@ -25,21 +21,21 @@ const [FEWEST, MOST] = [32, 256];
 const SHORT_BYTES = 2;
 
 export function isShortConvolution(call: ConvolveCall): boolean {
-  const { x, w } = convolveOperands(call);
+  const { x, w } = kit.convolveOperands(call);
   return call.results[0]?.dtype === "int32" && shortOf(x.dtype) !== undefined && shortOf(w.dtype) !== undefined;
 }
 
 export function refusesShortConvolution(call: ConvolveCall): string | undefined {
-  const { x, bias } = convolveOperands(call);
-  const out = call.results[0] ?? unreachable("result");
+  const { x, bias } = kit.convolveOperands(call);
+  const out = call.results[0] ?? kit.unreachable("result");
   if (bias !== undefined) return "a bias of integers";
   if (call.epilogue !== undefined && call.epilogue.operands[0] !== "int32")
     return `the convolution is wanted in ${call.epilogue.operands[0] ?? "another dtype"}`;
   if (call.stride.length > 2) return `no convolution kernel for ${call.stride.length} spatial axes`;
-  const flat = flattened(out);
+  const flat = kit.flattened(out);
   if (flat === undefined || (flat.strides[1] !== 1 && flat.strides[2] !== 1 && flat.shape[2] !== 1))
     return "neither channels nor positions of the result are contiguous";
-  return numelOf(out.shape) === 0 || numelOf(x.shape) === 0 ? "an empty tensor" : undefined;
+  return kit.numelOf(out.shape) === 0 || kit.numelOf(x.shape) === 0 ? "an empty tensor" : undefined;
 }
 
 /** How the input lies under the windows: elements `step` apart, the first one `before` the border. */
@@ -82,11 +78,11 @@ interface Filters {
 
 function filtersOf(call: ConvolveCall, g: Geometry, addressOf: (view: View) => number): Filters {
   const { w } = g;
-  const bytes = dtypeInfo(w.dtype).itemsize;
+  const bytes = kit.dtypeInfo(w.dtype).itemsize;
   const [first = 0, second = 0] = w.strides.map((s) => s * bytes);
   const [down, across] = [g.kernelStrides[0] * bytes, g.kernelStrides[1] * bytes];
   const base = (): number => addressOf(w) + w.offset * bytes;
-  const element = shortOf(w.dtype) ?? unreachable(w.dtype);
+  const element = shortOf(w.dtype) ?? kit.unreachable(w.dtype);
   if (!call.transposed) return { address: (group) => base() + group * g.groupOut * first, filter: first, channel: second, row: down, column: across, element };
   const end = (g.kernel[0] - 1) * down + (g.kernel[1] - 1) * across;
   return { address: (group) => base() + end + group * g.groupIn * first, filter: second, channel: first, row: -down, column: -across, element };
@@ -100,16 +96,16 @@ export class IntegerConvolutions {
   constructor(runtime: KernelRuntime, dense: ExtendedKernels) {
     this.#runtime = runtime;
     this.#dense = dense;
-    this.#tables = new Tables(runtime);
+    this.#tables = new kit.Tables(runtime);
   }
 
   run(call: ConvolveCall, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
-    const result = call.results[0] ?? unreachable("result");
-    const out = flattened(result) ?? unreachable("a result without one stride of positions");
+    const result = call.results[0] ?? kit.unreachable("result");
+    const out = kit.flattened(result) ?? kit.unreachable("a result without one stride of positions");
     const strides = out.strides.map((s) => s * WORD);
     const [batchStride = 0, channelStride = 0, positionStride = 0] = strides;
     const to = addressOf(result) + result.offset * WORD;
-    const g = geometryOf(call);
+    const g = kit.geometryOf(call);
     const f = frameOf(call, g);
     const filters = filtersOf(call, g, addressOf);
     const key = `${call.transposed}/${g.w.dtype}/${g.w.shape.join(",")}/${g.w.strides.join(",")}/${g.w.offset}`;
@@ -124,10 +120,10 @@ export class IntegerConvolutions {
     const words = pairsIn * g.kernel[0] * g.kernel[1];
     const windows = this.#tables.windows({ ...g, stride: f.stride }, planes);
     const depths = this.#tables.depths({ ...g, groupIn: pairsIn }, planes);
-    const block = padded(Math.max(FEWEST, Math.min(MOST, Math.floor(BLOCK_BYTES / (words * WORD)))), COLUMNS);
+    const block = kit.padded(Math.max(FEWEST, Math.min(MOST, Math.floor(BLOCK_BYTES / (words * WORD)))), kit.COLUMNS);
     // Two products are one multiply-add here.
     const work = g.batch * g.groups * g.groupOut * plane * words;
-    const channels = evenly(g.groupOut, Math.ceil(this.#runtime.partsFor(work) / (g.batch * g.groups * Math.ceil(plane / block))), COLUMNS);
+    const channels = kit.evenly(g.groupOut, Math.ceil(this.#runtime.partsFor(work) / (g.batch * g.groups * Math.ceil(plane / block))), kit.COLUMNS);
     const parts: (() => void)[] = [];
     for (let group = 0; group < g.groups; group++) {
       const filtersAt = this.#filters(g, filters, group, last, words, key, packed);
@@ -139,7 +135,7 @@ export class IntegerConvolutions {
             parts.push(() => {
               const row = group * g.groupOut + from;
               const target = to + n * batchStride + row * channelStride + first * positionStride;
-              const patches = this.#runtime.memory.allocate(padded(count, COLUMNS) * words * WORD);
+              const patches = this.#runtime.memory.allocate(kit.padded(count, kit.COLUMNS) * words * WORD);
               const own = filtersAt + from * words * WORD;
               const at = windows + first * WORD;
               if (last) {
@@ -162,8 +158,8 @@ export class IntegerConvolutions {
 
   /** Filters of a group in panels of words. */
   #filters(g: Geometry, w: Filters, group: number, asColumns: boolean, words: number, key: string, packed: Packed): number {
-    const width = asColumns ? COLUMNS : ROWS;
-    const block = packed(g.w, `shorts${width}/${group}/${key}`, padded(g.groupOut, width) * words * WORD, (to) => {
+    const width = asColumns ? kit.COLUMNS : kit.ROWS;
+    const block = packed(g.w, `shorts${width}/${group}/${key}`, kit.padded(g.groupOut, width) * words * WORD, (to) => {
       const lines = this.#runtime.memory.allocate(g.groupOut * words * WORD);
       const row = g.kernel[1] * WORD;
       for (let o = 0; o < g.groupOut; o++) {
@@ -187,7 +183,7 @@ export class IntegerConvolutions {
     first: number,
     addressOf: (view: View) => number,
   ): void {
-    const bytes = dtypeInfo(g.x.dtype).itemsize;
+    const bytes = kit.dtypeInfo(g.x.dtype).itemsize;
     const [batch = 0, plane = 0] = g.x.strides.map((s) => s * bytes);
     const [down, across] = [g.planeStrides[0] * bytes, g.planeStrides[1] * bytes];
     const [top, bottom] = inside(f, 0, g.rows);
@@ -195,8 +191,8 @@ export class IntegerConvolutions {
     if (bottom === top || right === left) return;
     const from = addressOf(g.x) + g.x.offset * bytes + n * batch + first * plane + top * down + left * across;
     const at = to + (f.before[0] + top * f.step[0]) * row + (f.before[1] + left * f.step[1]) * column;
-    const element = shortOf(g.x.dtype) ?? unreachable(g.x.dtype);
-    inRanges(this.#runtime, bottom - top, (right - left) * wide, (y, rows) =>
+    const element = shortOf(g.x.dtype) ?? kit.unreachable(g.x.dtype);
+    kit.inRanges(this.#runtime, bottom - top, (right - left) * wide, (y, rows) =>
       this.#dense.pairs(
         at + y * f.step[0] * row,
         from + y * down,
@@ -248,7 +244,7 @@ export class IntegerConvolutions {
     const taps = g.kernel[0] * g.kernel[1];
     const pairs = Math.ceil(taps / 2);
     const [height, width] = f.size;
-    const column = padded(g.groups, LANES) * SHORT_BYTES;
+    const column = kit.padded(g.groups, LANES) * SHORT_BYTES;
     const row = width * column;
     const scratch = memory.allocate(g.batch * height * row);
     this.#dense.clear(scratch.address, g.batch * height * row);
@@ -273,7 +269,7 @@ export class IntegerConvolutions {
       this.#framed(g, f, image, g.groups, [WORD, row, column], n, 0, addressOf);
       const [down, across] = [f.stride[0] * row, f.stride[1] * column];
       const outRow = g.outColumns * positionStride;
-      inRanges(this.#runtime, g.outRows, (g.outColumns * g.groups * pairs) / 2, (y, rows) => {
+      kit.inRanges(this.#runtime, g.outRows, (g.outColumns * g.groups * pairs) / 2, (y, rows) => {
         const at = to + n * batchStride + y * outRow;
         this.#dense.depthwiseShorts(
           at,

@@ -1,18 +1,21 @@
 /** Kernels that quantised models need and most others do not, with their drivers: a module of its own, imported when a session of a model that may need them is made. */
 
-import type { Call, Region } from "../../prims/call.ts";
-import { unreachable } from "../../tensor/error.ts";
-import type { View } from "../../tensor/tensor.ts";
+import type { Call, Region } from "../../../prims/call.ts";
+import type { Program } from "../../../prims/program.ts";
+import type { View } from "../../../tensor/tensor.ts";
 import { type BlockFunctions, emitBlocks } from "./block-gemm.ts";
 import { BlockProducts, refusesBlockProduct } from "./block-products.ts";
-import { type DenseKernels, kernelModule } from "./dense.ts";
-import type { Finish } from "./epilogue.ts";
+import { codeMapKernel, isCodeMap } from "./code-maps.ts";
+import type { DenseKernels } from "../dense.ts";
+import type { Finish } from "../epilogue.ts";
 import { IntegerConvolutions, isShortConvolution, refusesShortConvolution } from "./integer-convolutions.ts";
 import { emitIntegers, type IntegerFunctions } from "./integer-gemm.ts";
 import { isShortProduct, refusesShortProduct, ShortProducts } from "./integer-products.ts";
-import type { Launcher } from "./launcher.ts";
-import type { Packed } from "./products.ts";
-import type { KernelRuntime } from "./runtime.ts";
+import type { Launcher } from "../launcher.ts";
+import type { Packed } from "../products.ts";
+import type { Emit, KernelRuntime } from "../runtime.ts";
+import type { Lane } from "../vector.ts";
+import { kit, share, type Toolkit } from "./shared.ts";
 
 /** The kernels that are always there, and those of this module. */
 export type ExtendedKernels = DenseKernels & { readonly [K in keyof (IntegerFunctions & BlockFunctions)]: (...args: number[]) => void };
@@ -21,11 +24,15 @@ export interface Extension {
   /** Whether the call is for these kernels, if they do not refuse it. */
   takes(what: Call | Region): boolean;
   refuses(what: Call | Region): string | undefined;
+  /** Whether a map goes by vectors of these kernels. */
+  isVectorizable(program: Program): boolean;
+  mapKernel(program: Program, rank: number, lanes: readonly Lane[]): Emit;
   run(what: Call | Region, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void;
 }
 
-export function extensionOf(runtime: KernelRuntime, { dense }: Launcher): Extension {
-  const { kernels, bytes } = kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime.memory, (m, fused) => {
+export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }: Launcher): Extension {
+  share(toolkit);
+  const { kernels, bytes } = kit.kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime.memory, (m, fused) => {
     emitIntegers(m);
     emitBlocks(m, fused);
   });
@@ -42,8 +49,10 @@ export function extensionOf(runtime: KernelRuntime, { dense }: Launcher): Extens
     refuses: (what) => {
       if (what.kind === "contract") return refusesShortProduct(what);
       if (what.kind === "convolve") return refusesShortConvolution(what);
-      return what.kind === "region" ? refusesBlockProduct(what) : unreachable(what.kind);
+      return what.kind === "region" ? refusesBlockProduct(what) : kit.unreachable(what.kind);
     },
+    isVectorizable: isCodeMap,
+    mapKernel: codeMapKernel,
     run: (what, addressOf, packed, finish) => {
       if (what.kind === "contract") products.run(what, addressOf, packed, finish);
       else if (what.kind === "convolve") convolutions.run(what, addressOf, packed, finish);

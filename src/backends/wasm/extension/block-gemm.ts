@@ -3,10 +3,10 @@
  * lie in panels of 16 columns `[word][16]`, scales and zero points `[block][16]`.
  */
 
-import type { Callable, Value, ValuesOf } from "../../wasm/code.ts";
-import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, type I32, multiplyAdd, storeLanes, type V128 } from "./emit.ts";
-import { COLUMNS, emitPack } from "./gemm.ts";
+import type { Callable, Value, ValuesOf } from "../../../wasm/code.ts";
+import type { ModuleBuilder } from "../../../wasm/module.ts";
+import type { I32, V128 } from "../emit.ts";
+import { kit } from "./shared.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -49,7 +49,7 @@ function emitPanels(m: ModuleBuilder, bits: Bits, fused: boolean, finite: boolea
     const accumulate = (into: V128, a: () => Value<"v128">, b: () => Value<"v128">): void =>
       c.set(
         into,
-        multiplyAdd(c, fused, a, b, () => c.get(into)),
+        kit.multiplyAdd(c, fused, a, b, () => c.get(into)),
       );
     for (const z of zero) c.set(z, c.f32x4(2 ** (bits - 1)));
     c.for(j, 0, columns, WIDE, () => {
@@ -57,7 +57,7 @@ function emitPanels(m: ModuleBuilder, bits: Bits, fused: boolean, finite: boolea
         c.get(start),
         () => {
           totals.forEach((total, i) => c.set(total, c.load("v128.load", c.get(start), 16 * i)));
-          advance(c, start, c.i32(WIDE * FLOAT));
+          kit.advance(c, start, c.i32(WIDE * kit.FLOAT));
         },
         () => totals.forEach((total) => c.set(total, c.f32x4(0))),
       );
@@ -66,19 +66,19 @@ function emitPanels(m: ModuleBuilder, bits: Bits, fused: boolean, finite: boolea
       c.for(block, 0, blocks, 1, () => {
         c.if(c.get(zeros), () => {
           zero.forEach((z, i) => c.set(z, c.load("v128.load", c.get(zeros), 16 * i)));
-          advance(c, zeros, c.i32(WIDE * FLOAT));
+          kit.advance(c, zeros, c.i32(WIDE * kit.FLOAT));
         });
         for (const s of [...sums, ...others]) c.set(s, c.f32x4(0));
         c.block((never) =>
           c.for(word, 0, words, 1, () => {
             read.forEach((r, i) => c.set(r, c.load("v128.load", c.get(codes), 16 * i)));
-            advance(c, codes, c.i32(WIDE * FLOAT));
+            kit.advance(c, codes, c.i32(WIDE * kit.FLOAT));
             for (let k = 0; k < 32 / bits; k++) {
               const place = k % masks.length;
               // Branches that are never taken keep V8 from loading all factors first; were their conditions alike, it would keep one.
               if (k > 0) c.brIf(never, c.op("i32.lt_u", c.get(at), c.i32(k)));
               if (place === 0 && k > 0) for (const r of read) c.set(r, c.op("i32x4.shr_s", c.get(r), c.i32(bits * masks.length)));
-              c.set(factor, c.load("v128.load32_splat", c.get(at), FLOAT * k));
+              c.set(factor, c.load("v128.load32_splat", c.get(at), kit.FLOAT * k));
               // Two sums for each column: one would wait for itself.
               read.forEach((r, i) => {
                 c.set(code, c.op("f32x4.convert_i32x4_s", c.op("v128.and", c.get(r), c.get(of(masks, place)))));
@@ -90,13 +90,13 @@ function emitPanels(m: ModuleBuilder, bits: Bits, fused: boolean, finite: boolea
                 );
               });
             }
-            advance(c, at, c.i32((32 / bits) * FLOAT));
+            kit.advance(c, at, c.i32((32 / bits) * kit.FLOAT));
           }),
         );
         sums.forEach((s, i) => c.set(s, c.op("f32x4.add", c.get(s), c.get(of(others, i)))));
         if (finite) {
           c.set(factor, c.op("f32x4.neg", c.load("v128.load32_splat", c.get(sum))));
-          advance(c, sum, c.i32(FLOAT));
+          kit.advance(c, sum, c.i32(kit.FLOAT));
           sums.forEach((s, i) =>
             accumulate(
               s,
@@ -112,12 +112,12 @@ function emitPanels(m: ModuleBuilder, bits: Bits, fused: boolean, finite: boolea
             () => c.load("v128.load", c.get(scales), 16 * i),
           ),
         );
-        advance(c, scales, c.i32(WIDE * FLOAT));
+        kit.advance(c, scales, c.i32(WIDE * kit.FLOAT));
       });
       c.set(left, c.op("i32.sub", c.get(columns), c.get(j)));
       for (const total of totals) {
-        c.if(c.op("i32.gt_s", c.get(left), c.i32(0)), () => storeLanes(c, out, total, left));
-        advance(c, out, c.i32(16));
+        c.if(c.op("i32.gt_s", c.get(left), c.i32(0)), () => kit.storeLanes(c, out, total, left));
+        kit.advance(c, out, c.i32(16));
         c.set(left, c.op("i32.sub", c.get(left), c.i32(4)));
       }
     });
@@ -151,20 +151,20 @@ function emitUnpack(m: ModuleBuilder, bits: Bits): UnpackBlocks {
           () => c.set(zero, c.f32x4(2 ** (bits - 1))),
         );
       });
-      advance(c, scales, c.i32(WIDE * FLOAT));
-      c.if(c.get(zeros), () => advance(c, zeros, c.i32(WIDE * FLOAT)));
+      kit.advance(c, scales, c.i32(WIDE * kit.FLOAT));
+      c.if(c.get(zeros), () => kit.advance(c, zeros, c.i32(WIDE * kit.FLOAT)));
       c.for(word, 0, words, 1, () => {
         sides.forEach(({ read }, i) => c.set(read, c.load("v128.load", c.get(codes), 16 * i)));
-        advance(c, codes, c.i32(WIDE * FLOAT));
+        kit.advance(c, codes, c.i32(WIDE * kit.FLOAT));
         for (let k = 0; k < 32 / bits; k++) {
           sides.forEach(({ read, zero, scale }, i) => {
             const there = c.get(to);
             const code = c.op("f32x4.convert_i32x4_s", c.op("v128.and", c.get(read), c.get(mask)));
-            c.store("v128.store", there, c.op("f32x4.mul", c.op("f32x4.sub", code, c.get(zero)), c.get(scale)), (COLUMNS * k + 4 * i) * FLOAT);
+            c.store("v128.store", there, c.op("f32x4.mul", c.op("f32x4.sub", code, c.get(zero)), c.get(scale)), (kit.COLUMNS * k + 4 * i) * kit.FLOAT);
             c.set(read, c.op("i32x4.shr_s", c.get(read), c.i32(bits)));
           });
         }
-        advance(c, to, c.i32((32 / bits) * COLUMNS * FLOAT));
+        kit.advance(c, to, c.i32((32 / bits) * kit.COLUMNS * kit.FLOAT));
       });
     });
   });
@@ -183,7 +183,7 @@ function emitSpread(m: ModuleBuilder, bits: Bits): SpreadRow {
         const there = c.get(to);
         c.store("v128.store", there, c.op("f32x4.mul", c.get(value), c.get(powers)));
         c.set(sum, c.op("f32x4.add", c.get(sum), c.get(value)));
-        for (const local of [x, to]) advance(c, local, c.i32(16));
+        for (const local of [x, to]) kit.advance(c, local, c.i32(16));
       });
       // What is not finite leaves no zero.
       c.set(odd, c.op("f32x4.add", c.get(odd), c.op("f32x4.mul", c.get(sum), c.f32x4(0))));
@@ -191,7 +191,7 @@ function emitSpread(m: ModuleBuilder, bits: Bits): SpreadRow {
       c.set(sum, c.op("f32x4.add", c.get(sum), c.shuffle32(c.get(sum), c.get(sum), [1, 0, 3, 2])));
       const there = c.get(sums);
       c.store("f32.store", there, c.extract("f32x4.extract_lane", c.get(sum), 0));
-      advance(c, sums, c.i32(FLOAT));
+      kit.advance(c, sums, c.i32(kit.FLOAT));
     });
     const there = c.get(sums);
     c.store("i32.store", there, c.op("i32.eqz", c.op("v128.any_true", c.op("f32x4.ne", c.get(odd), c.get(odd)))));
@@ -208,15 +208,15 @@ function emitCodes(m: ModuleBuilder, bits: Bits): UnpackCodes {
         const byte = c.load("i32.load8_u", c.op("i32.add", c.get(from), c.op("i32.shr_u", c.get(bit), c.i32(3))));
         const code = c.op("i32.and", c.op("i32.shr_u", byte, c.op("i32.and", c.get(bit), c.i32(7))), c.i32(2 ** bits - 1));
         c.store("f32.store", there, c.op("f32.convert_i32_s", code));
-        advance(c, to, c.i32(FLOAT));
+        kit.advance(c, to, c.i32(kit.FLOAT));
       });
-      advance(c, from, c.get(bytes));
+      kit.advance(c, from, c.get(bytes));
     });
   });
 }
 
 export function emitBlocks(m: ModuleBuilder, fused: boolean): void {
-  emitPack(m, "packWords", WIDE);
+  kit.emitPack(m, "packWords", WIDE);
   for (const bits of BITS) {
     emitRow(m, bits, fused);
     emitUnpack(m, bits);

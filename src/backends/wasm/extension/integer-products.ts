@@ -1,17 +1,14 @@
 /** Products of integers of 8 and 16 bits, exact in int32. */
 
-import type { ContractCall } from "../../prims/call.ts";
-import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
-import { unreachable } from "../../tensor/error.ts";
-import type { View } from "../../tensor/tensor.ts";
-import type { Finish } from "./epilogue.ts";
+import type { ContractCall } from "../../../prims/call.ts";
+import type { DType } from "../../../tensor/dtype.ts";
+import type { View } from "../../../tensor/tensor.ts";
+import type { Finish } from "../epilogue.ts";
 import type { ExtendedKernels } from "./extension.ts";
-import { COLUMNS, ROWS } from "./gemm.ts";
 import { SHORT, shortBytes, WORD } from "./integer-gemm.ts";
-import type { Packed } from "./products.ts";
-import { inRanges } from "./ranges.ts";
-import type { KernelRuntime } from "./runtime.ts";
-import { PANEL } from "./vector-product.ts";
+import type { Packed } from "../products.ts";
+import type { KernelRuntime } from "../runtime.ts";
+import { kit } from "./shared.ts";
 
 /** Rows of one range. */
 const RANGE_ROWS = 64;
@@ -22,7 +19,7 @@ const EACH = 16;
 
 /** The element that kernels take a dtype's numbers for; undefined where they take none. */
 export function shortOf(dtype: DType): number | undefined {
-  const { carrier, class: kind } = dtypeInfo(dtype);
+  const { carrier, class: kind } = kit.dtypeInfo(dtype);
   if (kind === "float" || kind === "complex") return undefined;
   return carrier === "i8" ? SHORT.int8 : carrier === "u8" ? SHORT.uint8 : carrier === "i16" ? SHORT.int16 : undefined;
 }
@@ -35,7 +32,7 @@ export function isShortProduct(call: ContractCall): boolean {
 }
 
 export function refusesShortProduct(call: ContractCall): string | undefined {
-  const out = call.results[0] ?? unreachable("result");
+  const out = call.results[0] ?? kit.unreachable("result");
   if (call.epilogue !== undefined && call.epilogue.operands[0] !== "int32") return `the product is wanted in ${call.epilogue.operands[0] ?? "another dtype"}`;
   return (out.shape[2] ?? 1) > 1 && out.strides[2] !== 1 ? "the result's rows are not contiguous" : undefined;
 }
@@ -54,7 +51,7 @@ interface Lines {
 
 /** The lines of a batch's matrix along one of its axes. */
 function linesOf(view: View, batch: number, axis: 1 | 2, addressOf: (view: View) => number): Lines {
-  const { itemsize: bytes } = dtypeInfo(view.dtype);
+  const { itemsize: bytes } = kit.dtypeInfo(view.dtype);
   const other = 3 - axis;
   const stride = (of: number): number => (view.strides[of] ?? 0) * bytes;
   return {
@@ -64,7 +61,7 @@ function linesOf(view: View, batch: number, axis: 1 | 2, addressOf: (view: View)
     countStride: stride(axis),
     depthStride: stride(other),
     bytes,
-    element: shortOf(view.dtype) ?? unreachable(view.dtype),
+    element: shortOf(view.dtype) ?? kit.unreachable(view.dtype),
   };
 }
 
@@ -94,7 +91,7 @@ export class ShortProducts {
   /** A weight in panels of 8 columns. */
   #columns(view: View, lines: Lines, key: string, packed: Packed): number {
     const words = Math.ceil(lines.depth / 2);
-    const block = packed(view, `shorts/${key}`, shortBytes(lines.count, lines.depth, COLUMNS), (to) => {
+    const block = packed(view, `shorts/${key}`, shortBytes(lines.count, lines.depth, kit.COLUMNS), (to) => {
       for (let j = 0; j < lines.count; j += AT_A_TIME)
         this.#pack(to + j * words * WORD, part(lines, j, Math.min(AT_A_TIME, lines.count - j)), this.#dense.packColumns);
     });
@@ -106,12 +103,12 @@ export class ShortProducts {
     const { memory } = this.#runtime;
     const words = Math.ceil(lines.depth / 2);
     const bytes = lines.element === SHORT.int8 ? 1 : 2;
-    const panel = words * PANEL * 2 * bytes;
-    const panels = Math.ceil(lines.count / PANEL);
+    const panel = words * kit.PANEL * 2 * bytes;
+    const panels = Math.ceil(lines.count / kit.PANEL);
     const block = packed(view, `row/${key}`, panels * panel, (at) => {
       for (let p = 0; p < panels; p++) {
-        const from = p * PANEL;
-        const own = part(lines, from, Math.min(PANEL, lines.count - from));
+        const from = p * kit.PANEL;
+        const own = part(lines, from, Math.min(kit.PANEL, lines.count - from));
         if (bytes === 2) {
           this.#pack(at + p * panel, own, this.#dense.packPanels);
           continue;
@@ -125,9 +122,9 @@ export class ShortProducts {
     const row = memory.allocate(words * WORD);
     this.#dense.pairs(row.address, x.address(), x.depth, 1, 1, x.depthStride, 0, 0, WORD, 0, 0, x.element);
     const run = bytes === 1 ? this.#dense.bytePanels : this.#dense.shortPanels;
-    inRanges(this.#runtime, panels, (PANEL * lines.depth) / EACH, (first, count) => {
-      const from = first * PANEL;
-      const wide = Math.min(lines.count - from, count * PANEL);
+    kit.inRanges(this.#runtime, panels, (kit.PANEL * lines.depth) / EACH, (first, count) => {
+      const from = first * kit.PANEL;
+      const wide = Math.min(lines.count - from, count * kit.PANEL);
       run(row.address, block.address + first * panel, to + from * WORD, words, wide);
       finish(from, wide);
     });
@@ -137,7 +134,7 @@ export class ShortProducts {
   run(call: ContractCall, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const [a, b] = call.operands;
     const out = call.results[0];
-    if (a === undefined || b === undefined || out === undefined) return unreachable("operands");
+    if (a === undefined || b === undefined || out === undefined) return kit.unreachable("operands");
     const [batches = 1, rows = 1, columns = 1] = out.shape;
     if (batches * rows * columns === 0) return;
     const { memory } = this.#runtime;
@@ -153,10 +150,10 @@ export class ShortProducts {
       const columnsAt = this.#columns(b, right, key, packed);
       const rowStride = (out.strides[1] ?? 0) * WORD;
       // Ranges of rows go by their number alone.
-      inRanges(this.#runtime, Math.ceil(rows / RANGE_ROWS), (RANGE_ROWS * columns * left.depth) / EACH, (first, count) => {
+      kit.inRanges(this.#runtime, Math.ceil(rows / RANGE_ROWS), (RANGE_ROWS * columns * left.depth) / EACH, (first, count) => {
         const from = first * RANGE_ROWS;
         const high = Math.min(rows - from, count * RANGE_ROWS);
-        const scratch = memory.allocate(shortBytes(high, left.depth, ROWS));
+        const scratch = memory.allocate(shortBytes(high, left.depth, kit.ROWS));
         this.#pack(scratch.address, part(left, from, high), this.#dense.packRows);
         this.#dense.multiplyShorts(scratch.address, columnsAt, to + from * rowStride, high, columns, words, rowStride);
         memory.free(scratch);
