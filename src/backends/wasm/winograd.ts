@@ -121,11 +121,11 @@ export class Winograd {
       const count = tiles.high * plan.across;
       const transforms = Math.ceil(count / ROWS) * g.groupIn * CYCLES.transform[side] * LANES;
       const products = count * (side + 2) ** 2 * g.groupIn * g.groupOut;
-      const readers = evenly(g.groupIn, this.#runtime.partsFor(transforms)).map(([from, channels]) => (): void => {
+      const readers = evenly(g.groupIn, Math.min(2 * threads, this.#runtime.partsFor(transforms))).map(([from, channels]) => (): void => {
         this.#transform(g, plan, tiles, image, corners, inputs.address, from, from + channels);
       });
       this.#runtime.fork(transforms, readers);
-      const writers = evenly(g.groupOut, this.#runtime.partsFor(products), COLUMNS).map(([from, channels]) => (): void => {
+      const writers = evenly(g.groupOut, Math.min(2 * threads, this.#runtime.partsFor(products)), COLUMNS).map(([from, channels]) => (): void => {
         this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, from, from + channels, finish);
       });
       this.#runtime.fork(products, writers);
