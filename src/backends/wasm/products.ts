@@ -167,7 +167,7 @@ export class Products {
     // Threads that have rows of their own find them in their caches from one product to the next.
     const { threads } = this.#runtime;
     const shares = Math.min(2 * threads, this.#runtime.partsFor(work));
-    const byRows = (globalThis as any).VARIANT !== "b" && shares > 1 && a.rows >= LEAST_ROWS * shares;
+    const byRows = shares > 1 && a.rows >= LEAST_ROWS * shares;
     if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS || byRows) {
       const parts = evenly(a.rows, Math.max(blocks, shares), ROWS).map(([row, high]) => (): void => {
         const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
