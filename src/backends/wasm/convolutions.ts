@@ -5,19 +5,17 @@ import { unreachable } from "../../tensor/error.ts";
 import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
+import { divide } from "./division.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
+import { multiplyPanels, packInPanels, tallOf } from "./panels.ts";
 import { DEPTH, type Packed, padded, type Products } from "./products.ts";
 import { type Geometry, geometryOf, type Planes, straightFilters, Tables, writeWords } from "./planes.ts";
 import { evenly, inRanges } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
-
-/** Columns of an image that are packed at a time. */
-const BLOCK_COLUMNS = 256;
 
 /** How many more lanes panels of eight may have than panels of four. */
 const WASTE = 1.03;
@@ -78,12 +76,8 @@ export class Convolutions {
     const depths = straight ? 0 : this.#tables.depths(g, source);
     const work = g.batch * g.groups * g.groupOut * plane * depth;
     const wanted = this.#runtime.partsFor(work);
-    const images = g.batch * g.groups;
-    const blocks = Math.ceil(plane / BLOCK_COLUMNS);
-    // Blocks of positions are parts; for threads they are as many for each, or channels are divided, too.
-    const positions = evenly(plane, wanted === 1 ? blocks : padded(blocks, this.#runtime.threads), COLUMNS);
-    const shares = Math.ceil(wanted / (images * positions.length));
-    const channels = turned ? evenly(g.groupOut, shares, COLUMNS) : panelRanges(g.groupOut, shares);
+    const shape = { images: g.batch * g.groups, positions: plane, channels: g.groupOut, depth, packs: !straight, turned };
+    const { positions, channels } = divide(shape, this.#runtime.threads, wanted);
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {

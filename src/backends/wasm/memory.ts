@@ -13,6 +13,10 @@ const ALIGNMENT = 64;
 /** Above this, a block keeps its own size (rounded to pages): doubling would waste too much. */
 const LARGE = 4 * 2 ** 20;
 
+/** What engines copy to shared memory at a time, and what is brought into line for it. */
+const WORD = 8;
+const PIECE_BYTES = 64 * 1024;
+
 /** Pages that a growth adds at least where there are so many: 16 MiB. */
 const LEAST_GROWTH = 256;
 
@@ -51,6 +55,7 @@ export class LinearMemory {
   #bytes = 0;
   #peak = 0;
   #scope: Scope | undefined;
+  #piece: Uint8Array | undefined;
 
   /** @param shared whether threads see it */
   constructor(shared = false) {
@@ -64,6 +69,18 @@ export class LinearMemory {
   get bytes(): Uint8Array<ArrayBuffer> {
     if (this.#u8.length === 0) this.#u8 = new Uint8Array(this.memory.buffer);
     return this.#u8;
+  }
+
+  /** Copies bytes of the host to an address. */
+  write(address: number, from: Uint8Array): void {
+    if (!this.isShared || (from.byteOffset - address) % WORD === 0) return this.bytes.set(from, address);
+    // Engines write to shared memory a word at a time, but a byte at a time where words lie differently on both sides.
+    this.#piece ??= new Uint8Array(PIECE_BYTES);
+    for (let at = 0; at < from.length; at += PIECE_BYTES) {
+      const piece = from.subarray(at, at + PIECE_BYTES);
+      this.#piece.set(piece);
+      this.bytes.set(piece.length === PIECE_BYTES ? this.#piece : this.#piece.subarray(0, piece.length), address + at);
+    }
   }
 
   /** How modules import it. */

@@ -120,7 +120,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         if (buffer !== undefined) {
           const from = residentAt(memory, buffer as WasmBuffer); // this backend's own
           memory.bytes.copyWithin(address, from, from + given.nbytes);
-        } else memory.bytes.set(given.bytes().subarray(0, given.nbytes), address);
+        } else memory.write(address, given.bytes().subarray(0, given.nbytes));
       });
       const failure = pool === undefined ? play(items) : pool.playing(() => play(items));
       if (failure !== undefined) throw checkFailed(failure.invocation.program, failure.code);

@@ -9,7 +9,7 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, panelRanges, panelRows, tallOf } from "./panels.ts";
+import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
 import { evenly, inRanges, MOVED } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
@@ -20,6 +20,8 @@ export const DEPTH = 512;
 const BLOCK_ROWS = 128;
 /** Blocks of rows from which on they are parts enough for threads. */
 const MANY_BLOCKS = 8;
+/** Rows of a part at least, where threads divide them. */
+const LEAST_ROWS = 16;
 /** Columns of a part where there are few rows: its result stays in the second cache over all of the depth. */
 const PART_COLUMNS = 128;
 
@@ -162,12 +164,12 @@ export class Products {
       multiplyPanels(this.#dense, tallOf(high), addresses, [high, wide, deep], outStride, add || k > 0);
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
-    if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS) {
-      const wanted = this.#runtime.partsFor(work);
-      const step = wanted > blocks ? padded(Math.ceil(a.rows / wanted), panelRows()) : BLOCK_ROWS;
-      const parts = Array.from({ length: Math.ceil(a.rows / step) }, (_, block) => (): void => {
-        const row = block * step;
-        const high = Math.min(step, a.rows - row);
+    // Threads that have rows of their own find them in their caches from one product to the next.
+    const { threads } = this.#runtime;
+    const shares = Math.min(2 * threads, this.#runtime.partsFor(work));
+    const byRows = shares > 1 && a.rows >= LEAST_ROWS * shares;
+    if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS || byRows) {
+      const parts = evenly(a.rows, Math.max(blocks, shares), ROWS).map(([row, high]) => (): void => {
         const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
         for (let k = 0; k < depth; k += DEPTH) {
           const deep = Math.min(DEPTH, depth - k);

@@ -142,7 +142,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     limits: { maxBytes: MAX_BYTES },
     upload: (bytes, _dtype, storage) => {
       const buffer = allocate(bytes.byteLength, storage.source);
-      memory.bytes.set(bytes, residentAt(memory, buffer));
+      memory.write(residentAt(memory, buffer), bytes);
       return buffer;
     },
     // Besides the weights their packed forms, and room for a run: growing later would have the engine collect garbage in the first run.

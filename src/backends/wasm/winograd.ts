@@ -45,17 +45,28 @@ interface Tiles {
   readonly high: number;
 }
 
-function planOf(g: Geometry, side: TileSide): Plan {
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+/** How many of the last of so many blocks are divided by channels: few, and those that do not come out even over threads. */
+const dividedOf = (blocks: number, threads: number): number => (threads === 1 ? 0 : blocks < 2 * threads ? blocks : blocks % threads);
+
+function planOf(g: Geometry, side: TileSide, threads: number): Plan {
   const across = Math.ceil(g.outColumns / side);
   const down = Math.ceil(g.outRows / side);
   const bytesPerTile = (side + 2) ** 2 * FLOAT * (g.groupIn + padded(g.groupOut, COLUMNS));
   const wanted = Math.max(1, Math.min(down, Math.floor(Math.max(LEAST_TILES, BLOCK_BYTES / bytesPerTile) / across)));
-  // Of block heights near the wanted one, the one that wastes the fewest lanes.
+  // Of block heights near the wanted one, the one with the fewest lanes, filled or not, for the thread that has the most.
+  const images = g.batch * g.groups;
   let best = wanted;
   let least = Infinity;
   for (let rows = wanted; rows >= wanted / 2; rows--) {
-    const lanes = Math.floor(down / rows) * padded(rows * across, ROWS) + padded((down % rows) * across, ROWS);
-    if (lanes < least) [best, least] = [rows, lanes];
+    const each = Math.ceil(down / rows);
+    const lanes = Array.from({ length: images * each }, (_, i) => padded(Math.min(rows, down - (i % each) * rows) * across, ROWS));
+    const divided = lanes.splice(lanes.length - dividedOf(lanes.length, threads));
+    const loads = Array.from({ length: threads }, () => total(divided) / threads);
+    lanes.forEach((count, i) => (loads[Math.floor((i * threads) / lanes.length)] = (loads[Math.floor((i * threads) / lanes.length)] ?? 0) + count));
+    const load = Math.max(...loads);
+    if (load < least) [best, least] = [rows, load];
   }
   return { side, across, down, rows: best };
 }
@@ -87,8 +98,10 @@ export class Winograd {
   run(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): boolean {
     const side = this.#sideOf(g, packed);
     if (side === undefined) return false;
-    const plan = planOf(g, side);
     const { memory } = this.#runtime;
+    const work = g.batch * g.groups * g.groupOut * Math.ceil(g.outRows / side) * Math.ceil(g.outColumns / side) * (side + 2) ** 2 * g.groupIn;
+    const threads = this.#runtime.partsFor(work) > 1 ? this.#runtime.threads : 1;
+    const plan = planOf(g, side, threads);
     const blocks: Tiles[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
@@ -100,7 +113,6 @@ export class Winograd {
     const targets = this.#targetTable(g, plan);
     const image = addressOf(g.x) + g.x.offset * FLOAT;
     const inputBytes = (side + 2) ** 2 * inputStepOf(g, plan);
-    const work = g.batch * g.groups * g.groupOut * plan.down * plan.across * (side + 2) ** 2 * g.groupIn;
     const whole = (tiles: Tiles): void => {
       const inputs = memory.allocate(inputBytes);
       this.#transform(g, plan, tiles, image, corners, inputs.address, 0, g.groupIn);
@@ -109,9 +121,7 @@ export class Winograd {
     };
     // Blocks are parts. What is left when each thread had as many, and few blocks, are divided by channels: these parts read a block's transformed inputs
     // once each, and sum in the same order.
-    const { threads } = this.#runtime;
-    const isDivided = this.#runtime.partsFor(work) > 1;
-    const apart = !isDivided ? 0 : blocks.length < 2 * threads ? blocks.length : blocks.length % threads;
+    const apart = dividedOf(blocks.length, threads);
     this.#runtime.fork(
       work,
       blocks.slice(0, blocks.length - apart).map((tiles) => () => whole(tiles)),
@@ -121,11 +131,11 @@ export class Winograd {
       const count = tiles.high * plan.across;
       const transforms = Math.ceil(count / ROWS) * g.groupIn * CYCLES.transform[side] * LANES;
       const products = count * (side + 2) ** 2 * g.groupIn * g.groupOut;
-      const readers = evenly(g.groupIn, this.#runtime.partsFor(transforms)).map(([from, channels]) => (): void => {
+      const readers = evenly(g.groupIn, Math.min(2 * threads, this.#runtime.partsFor(transforms))).map(([from, channels]) => (): void => {
         this.#transform(g, plan, tiles, image, corners, inputs.address, from, from + channels);
       });
       this.#runtime.fork(transforms, readers);
-      const writers = evenly(g.groupOut, this.#runtime.partsFor(products), COLUMNS).map(([from, channels]) => (): void => {
+      const writers = evenly(g.groupOut, Math.min(2 * threads, this.#runtime.partsFor(products)), COLUMNS).map(([from, channels]) => (): void => {
         this.#multiply(g, plan, tiles, inputs.address, targets, to, biasAt, from, from + channels, finish);
       });
       this.#runtime.fork(products, writers);
