@@ -137,6 +137,7 @@ export class Launcher {
       case "convolve":
         return this.#convolve(call, addressOf, packed);
       case "window":
+        if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
         return runWindow(call, this.#runtime, this.#dense, addressOf);
       case "map":
         return this.#map(call, addressOf);

@@ -15,10 +15,11 @@ import type { Launcher } from "../launcher.ts";
 import type { Packed } from "../products.ts";
 import type { Emit, KernelRuntime } from "../runtime.ts";
 import type { Lane } from "../vector.ts";
+import { emitPools, isOddWindow, type PoolFunctions, runOddWindow } from "./pools.ts";
 import { kit, share, type Toolkit } from "./shared.ts";
 
 /** The kernels that are always there, and those of this module. */
-export type ExtendedKernels = DenseKernels & { readonly [K in keyof (IntegerFunctions & BlockFunctions)]: (...args: number[]) => void };
+export type ExtendedKernels = DenseKernels & { readonly [K in keyof (IntegerFunctions & BlockFunctions & PoolFunctions)]: (...args: number[]) => void };
 
 export interface Extension {
   /** Whether the call is for these kernels, if they do not refuse it. */
@@ -35,6 +36,7 @@ export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }:
   const { kernels, bytes } = kit.kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime.memory, (m, fused) => {
     emitIntegers(m);
     emitBlocks(m, fused);
+    emitPools(m);
   });
   runtime.pool?.publishAll(Object.values(kernels), bytes);
   const all: ExtendedKernels = { ...runtime.invocable(dense.kernels), ...runtime.invocable(kernels) };
@@ -45,10 +47,12 @@ export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }:
     takes: (what) =>
       (what.kind === "contract" && isShortProduct(what)) ||
       (what.kind === "convolve" && isShortConvolution(what)) ||
+      (what.kind === "window" && isOddWindow(what)) ||
       (what.kind === "region" && what.name === "matmul_nbits"),
     refuses: (what) => {
       if (what.kind === "contract") return refusesShortProduct(what);
       if (what.kind === "convolve") return refusesShortConvolution(what);
+      if (what.kind === "window") return undefined;
       return what.kind === "region" ? refusesBlockProduct(what) : kit.unreachable(what.kind);
     },
     isVectorizable: isCodeMap,
@@ -56,6 +60,7 @@ export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }:
     run: (what, addressOf, packed, finish) => {
       if (what.kind === "contract") products.run(what, addressOf, packed, finish);
       else if (what.kind === "convolve") convolutions.run(what, addressOf, packed, finish);
+      else if (what.kind === "window") runOddWindow(what, runtime, all, addressOf);
       else if (what.kind === "region") blocks.run(what, addressOf, packed);
     },
   };

@@ -1,6 +1,7 @@
 /** Ops on codes: the QLinear family, products of codes that give reals, and pools of channels-last codes. */
 
 import type { Num } from "../../../expr/num.ts";
+import { contiguous } from "../../../prims/calls.ts";
 import type { Context } from "../../../prims/context.ts";
 import { axisMoved, permuted, transposed } from "../../../prims/views.ts";
 import { type DType, isFloat } from "../../../tensor/dtype.ts";
@@ -118,7 +119,7 @@ function lstmWeights(ctx: Context, call: OnnxCall, codes: number, scale: number)
   const wide = (t: Tensor): Tensor => (t.rank === 1 ? alongAxis(t, 0, 3) : reshaped(ctx, t, [t.shape[0] ?? 1, 1, t.shape[1] ?? 1]));
   const zero = maybeTensor(call, scale + 1);
   const reals = mapOf(ctx, "dequantize", [w, wide(s), ...(zero === undefined ? [] : [wide(zero)])], "float32", (v, by, z) => (z === undefined ? v.to("f64") : v.to("f64").sub(z.to("f64"))).to("f32").mul(by.to("f32")));
-  return permuted(reals, [0, 2, 1]);
+  return contiguous(ctx, permuted(reals, [0, 2, 1]));
 }
 
 /** The input is rounded to 255 steps of its range, as the product of codes would see it; the hidden state is not. */
