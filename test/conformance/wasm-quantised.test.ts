@@ -230,16 +230,19 @@ describe("maps of codes", () => {
             results.push(run("aten::int_repr", run("quantized::mul", q, q, scale * 2, 5)));
           }
           if (!perChannel && dtype === 13) {
-            const w = run(
-              "aten::quantize_per_tensor",
-              Tensor.from(
-                Float32Array.from({ length: 7 * channels }, (_, i) => Math.sin(i)),
-                [7, channels],
-              ),
-              0.01,
-              0,
-              12,
+            const reals = Tensor.from(
+              Float32Array.from({ length: 7 * channels }, (_, i) => Math.sin(i)),
+              [7, channels],
             );
+            const scales = Tensor.from(
+              Float64Array.from({ length: 7 }, (_, i) => 0.01 + i / 500),
+              [7],
+              "float64",
+            );
+            const zeros = Tensor.from(new BigInt64Array(7), [7]);
+            // Scales of channels are doubles, which the program reads beside single ones.
+            const w = relu ? run("aten::quantize_per_channel", reals, scales, zeros, 0, 12) : run("aten::quantize_per_tensor", reals, 0.01, 0, 12);
+            results.push(run("aten::int_repr", run("aten::relu", q)));
             const [packed = null] = call(
               "quantized::linear_prepack",
               [

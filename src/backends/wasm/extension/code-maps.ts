@@ -20,7 +20,7 @@ type Four = readonly V128[];
 
 const DOUBLE = { add: "f64x2.add", sub: "f64x2.sub", mul: "f64x2.mul", div: "f64x2.div", min: "f64x2.pmin", max: "f64x2.pmax" } as const;
 const DOUBLE_UNARY = { rint: "f64x2.nearest" } as const;
-const WHOLE = { add: "i32x4.add", sub: "i32x4.sub" } as const;
+const WHOLE = { add: "i32x4.add", sub: "i32x4.sub", min: "i32x4.min_s", max: "i32x4.max_s" } as const;
 
 type Of<T> = T[keyof T];
 type Two = Of<typeof ARITHMETIC> | Of<typeof COMPARE> | Of<typeof DOUBLE> | Of<typeof WHOLE>;
@@ -97,7 +97,8 @@ export function isCodeMap(program: Program): boolean {
   if (yes === undefined) {
     const all = [...kit.reachable(program.outputs.flatMap((o) => o.parts))];
     yes =
-      [...program.operands, ...program.outputs.map((o) => o.dtype)].every(isElement) &&
+      program.operands.every((dtype) => dtype === "float64" || isElement(dtype)) &&
+      program.outputs.every((o) => isElement(o.dtype)) &&
       program.outputs.every((o) => o.parts.length === 1) &&
       program.scalars.every((type) => type === "f32" || type === "f64" || type === "i32") &&
       all.every((e) => isStep(e) && kit.operandsOf(e).every((x) => x.type !== "bool" || x.op !== "const"));
@@ -230,7 +231,14 @@ function splatOf(c: Code, value: Value): Four {
 }
 
 /** Four elements, or one in all lanes. */
-function loadElements(c: Code, dtype: DType, at: I32, width: 4 | 1): Value<"v128"> {
+function loadElements(c: Code, dtype: DType, at: I32, width: 4 | 1): Four {
+  if (dtype !== "float64") return [c.hold(loadWords(c, dtype, at, width))];
+  if (width === 4) return [0, 16].map((offset) => c.hold(c.load("v128.load", c.get(at), offset)));
+  const both = c.hold(c.load("v128.load64_splat", c.get(at)));
+  return [both, both];
+}
+
+function loadWords(c: Code, dtype: DType, at: I32, width: 4 | 1): Value<"v128"> {
   switch (kit.dtypeInfo(dtype).carrier) {
     case "i8":
       return width === 4 ? c.op("i32x4.extend_low_i16x8_s", c.load("v128.load8x8_s", c.get(at))) : c.op("i32x4.splat", c.load("i32.load8_s", c.get(at)));
@@ -275,13 +283,13 @@ export function codeMapKernel(program: Program, rank: number, lanes: readonly La
       const at = views.map((k) => c.hold(c.get(pointers.get(k) ?? block.base(k))));
       const pointer = (k: number): Local<"i32"> => at[k] ?? kit.unreachable("pointer");
       const isSame = (k: number): boolean => k < count && lanes[k] === "same";
-      const same = views.map((k) => (isSame(k) ? c.hold(loadElements(c, dtypes[k] ?? "int32", pointer(k), 1)) : undefined));
+      const same = views.map((k) => (isSame(k) ? loadElements(c, dtypes[k] ?? "int32", pointer(k), 1) : undefined));
       const left = c.hold(c.get(block.size(rank - 1)));
       for (const width of [4, 1] as const) {
         c.block((done) =>
           c.loop((again) => {
             c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
-            const load = (k: number): Four => [same[k] ?? c.hold(loadElements(c, dtypes[k] ?? "int32", pointer(k), width))];
+            const load = (k: number): Four => same[k] ?? loadElements(c, dtypes[k] ?? "int32", pointer(k), width);
             const values = new CodePrinter(c, load, scalars).evaluate(program.outputs.flatMap((o) => o.parts));
             values.forEach((value, j) => storeElements(c, dtypes[count + j] ?? "int32", pointer(count + j), value, width));
             dtypes.forEach((dtype, k) => {
