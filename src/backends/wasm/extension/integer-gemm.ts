@@ -59,6 +59,7 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
   return m.func("pairs", params, undefined, (c, to, from, planes, rows, columns, planeStride, rowStride, columnStride, toPair, toRow, toColumn, element) => {
     const [x, y, p, a, b, at, mask, source, target] = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
     const four = [0, 1, 2, 3].map(() => c.local("v128"));
+    const behind = [0, 1, 2, 3].map(() => c.local("v128"));
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
     const [left, right] = [c.local("v128"), c.local("v128")];
     const pairs = c.hold(c.op("i32.shr_u", c.op("i32.add", c.get(planes), c.i32(1)), c.i32(1)));
@@ -73,9 +74,11 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
       // Eight planes that lie side by side are four words at once: in place, or those of four columns turned.
       const widens = c.hold(c.op("i32.and", c.get(adjacent), c.get(side)));
       const turns = c.hold(c.op("i32.and", c.op("i32.and", c.get(adjacent), c.get(dense)), c.op("i32.eqz", c.get(widens))));
-      const wholeColumns = c.hold(c.select(c.get(columns), c.op("i32.and", c.get(columns), c.i32(-4)), c.get(widens)));
+      // Eight columns of eight planes, which are to lie side by side.
+      const gathers = c.hold(c.op("i32.and", c.op("i32.and", c.get(row), c.get(side)), c.op("i32.eqz", c.get(widens))));
+      const wholeColumns = c.hold(c.select(c.get(columns), c.op("i32.and", c.get(columns), c.select(c.i32(-8), c.i32(-4), c.get(gathers))), c.get(widens)));
       const many = c.op("i32.and", c.op("i32.shr_u", c.get(planes), c.i32(1)), c.i32(-4));
-      const wholePairs = c.hold(c.select(many, c.i32(0), c.op("i32.or", c.get(widens), c.get(turns))));
+      const wholePairs = c.hold(c.select(many, c.i32(0), c.op("i32.or", c.get(widens), c.op("i32.or", c.get(turns), c.get(gathers)))));
       /** `from` and `to` of a pair and column. */
       const begin = (): void => {
         c.set(
@@ -115,6 +118,31 @@ function emitPairs(m: ModuleBuilder): IntegerFunctions["pairs"] {
                 kit.advance(c, at, c.get(toPair));
               }
               kit.advance(c, target, c.i32(16));
+            });
+          }),
+        );
+        c.if(c.get(gathers), () =>
+          c.for(p, 0, wholePairs, 4, () => {
+            c.set(x, c.i32(0));
+            begin();
+            c.for(x, 0, wholeColumns, 8, () => {
+              c.set(at, c.get(source));
+              four.forEach((vector, k) => {
+                c.set(left, eight(at));
+                kit.advance(c, at, c.get(planeStride));
+                c.set(right, eight(at));
+                kit.advance(c, at, c.get(planeStride));
+                c.set(vector, c.shuffle(c.get(left), c.get(right), LOW));
+                c.set(behind[k] ?? vector, c.shuffle(c.get(left), c.get(right), HIGH));
+              });
+              for (const columns of [four, behind]) {
+                kit.emitTranspose4(c, columns, halves);
+                for (const column of columns) {
+                  write(target, column);
+                  kit.advance(c, target, c.get(toColumn));
+                }
+              }
+              kit.advance(c, source, c.i32(8 * bytes));
             });
           }),
         );
@@ -318,7 +346,7 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
     params,
     undefined,
     (c, to, x, filters, taps, pairs, rows, columns, channels, rowStep, columnStep, toRow, toColumn, toChannel) => {
-      const [i, j, channel, t, table, w, at, next, first, second, target] = Array.from({ length: 11 }, () => c.local("i32")) as [
+      const [i, j, channel, t, table, w, at, next, first, second, target, source] = Array.from({ length: 12 }, () => c.local("i32")) as [
         I32,
         I32,
         I32,
@@ -330,20 +358,24 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
         I32,
         I32,
         I32,
-      ]; // eleven
+        I32,
+      ]; // twelve
       const [left, right] = [c.local("v128"), c.local("v128")];
-      /** Eight channels of two positions side by side. */
-      const sums = [0, 1].map(() => [c.local("v128"), c.local("v128")] as const);
-      const source = c.local("i32");
+      /** Eight channels of four positions side by side. */
+      const sums = [0, 1, 2, 3].map(() => [c.local("v128"), c.local("v128")] as const);
+      const steps = [1, 2, 3].map(() => c.local("i32"));
+      const halves = [0, 1, 2, 3].map(() => c.local("v128"));
       const wide = c.hold(c.op("i32.eq", c.get(toChannel), c.i32(WORD)));
+      const after = c.local("i32");
+      const stored = (value: V128, offset = 0): void => {
+        const there = c.get(at);
+        c.store("v128.store", there, c.get(value), offset);
+      };
+      /** A position's channels, side by side or one by one. */
       const store = (values: readonly [V128, V128]): void =>
         c.if(
           c.op("i32.and", c.get(wide), c.op("i32.ge_s", c.get(next), c.i32(LANES))),
-          () =>
-            values.forEach((value, half) => {
-              const there = c.get(at);
-              c.store("v128.store", there, c.get(value), 16 * half);
-            }),
+          () => values.forEach((value, half) => stored(value, 16 * half)),
           () => {
             for (let lane = 0; lane < LANES; lane++)
               c.if(c.op("i32.gt_s", c.get(next), c.i32(lane)), () => {
@@ -353,46 +385,71 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
               });
           },
         );
+      /** Four positions of each channel, which lie side by side. */
+      const storeTurned = (): void =>
+        [0, 1].forEach((half) => {
+          const four = sums.map((position) => position[half === 0 ? 0 : 1]);
+          kit.emitTranspose4(c, four, halves);
+          four.forEach((value, lane) => {
+            c.if(c.op("i32.gt_s", c.get(next), c.i32(4 * half + lane)), () => stored(value));
+            kit.advance(c, at, c.get(toChannel));
+          });
+        });
+      const planes = c.hold(c.op("i32.and", c.op("i32.eq", c.get(toColumn), c.i32(WORD)), c.op("i32.eqz", c.get(wide))));
       c.for(i, 0, rows, 1, () => {
         c.set(source, c.get(x));
         c.set(target, c.get(to));
-        c.for(j, 0, columns, 2, () => {
-          const both = c.hold(c.op("i32.lt_s", c.get(j), c.op("i32.sub", c.get(columns), c.i32(1))));
-          const step = c.hold(c.select(c.get(columnStep), c.i32(0), c.get(both)));
+        c.for(j, 0, columns, 4, () => {
+          c.set(after, c.op("i32.sub", c.get(columns), c.get(j)));
+          steps.forEach((step, k) => c.set(step, c.select(c.get(columnStep), c.i32(0), c.op("i32.gt_s", c.get(after), c.i32(k + 1)))));
           c.set(w, c.get(filters));
           c.for(channel, 0, channels, LANES, () => {
             for (const sum of sums.flat()) c.set(sum, c.i32x4(0));
             c.set(table, c.get(taps));
-            c.for(t, 0, pairs, 1, () => {
-              [first, second].forEach((tap, k) => c.set(tap, c.op("i32.add", c.get(source), c.load("i32.load", c.get(table), WORD * k))));
-              sums.forEach((position, k) => {
-                [first, second].forEach((tap, side) => {
-                  if (k > 0) kit.advance(c, tap, c.get(step));
-                  c.set(side === 0 ? left : right, c.load("v128.load", c.get(tap)));
+            c.block((never) =>
+              c.for(t, 0, pairs, 1, () => {
+                [first, second].forEach((tap, k) => c.set(tap, c.op("i32.add", c.get(source), c.load("i32.load", c.get(table), WORD * k))));
+                sums.forEach((position, k) => {
+                  const step = steps[k - 1];
+                  // As in the panels of a row, a branch that is never taken keeps loads apart.
+                  if (k > 0) c.brIf(never, c.op("i32.lt_u", c.get(first), c.i32(k)));
+                  [first, second].forEach((tap, side) => {
+                    if (step !== undefined) kit.advance(c, tap, c.get(step));
+                    c.set(side === 0 ? left : right, c.load("v128.load", c.get(tap)));
+                  });
+                  position.forEach((sum, half) => {
+                    const numbers = c.shuffle(c.get(left), c.get(right), half === 0 ? LOW : HIGH);
+                    c.set(sum, c.op("i32x4.add", c.op("i32x4.dot_i16x8_s", numbers, c.load("v128.load", c.get(w), 16 * half)), c.get(sum)));
+                  });
                 });
-                position.forEach((sum, half) => {
-                  const numbers = c.shuffle(c.get(left), c.get(right), half === 0 ? LOW : HIGH);
-                  c.set(sum, c.op("i32x4.add", c.op("i32x4.dot_i16x8_s", numbers, c.load("v128.load", c.get(w), 16 * half)), c.get(sum)));
-                });
-              });
-              kit.advance(c, table, c.i32(2 * WORD));
-              kit.advance(c, w, c.i32(LANES * WORD));
-            });
+                kit.advance(c, table, c.i32(2 * WORD));
+                kit.advance(c, w, c.i32(LANES * WORD));
+              }),
+            );
             c.set(next, c.op("i32.sub", c.get(channels), c.get(channel)));
-            sums.forEach((position, k) => {
-              const write = (): void => {
-                c.set(at, c.op("i32.add", c.get(target), c.op("i32.mul", c.get(channel), c.get(toChannel))));
-                if (k > 0) kit.advance(c, at, c.get(toColumn));
-                store(position);
-              };
-              if (k === 0) write();
-              else c.if(c.get(both), write);
-            });
+            const begin = (k: number): void => {
+              c.set(at, c.op("i32.add", c.get(target), c.op("i32.mul", c.get(channel), c.get(toChannel))));
+              if (k > 0) kit.advance(c, at, c.op("i32.mul", c.get(toColumn), c.i32(k)));
+            };
+            c.if(
+              c.op("i32.and", c.get(planes), c.op("i32.ge_s", c.get(after), c.i32(4))),
+              () => {
+                begin(0);
+                storeTurned();
+              },
+              () =>
+                sums.forEach((position, k) =>
+                  c.if(c.op("i32.gt_s", c.get(after), c.i32(k)), () => {
+                    begin(k);
+                    store(position);
+                  }),
+                ),
+            );
             kit.advance(c, source, c.i32(2 * LANES));
           });
-          // Back over the channels, and two columns on.
-          kit.advance(c, source, c.op("i32.sub", c.op("i32.shl", c.get(columnStep), c.i32(1)), c.op("i32.shl", c.get(channel), c.i32(1))));
-          kit.advance(c, target, c.op("i32.shl", c.get(toColumn), c.i32(1)));
+          // Back over the channels, and four columns on.
+          kit.advance(c, source, c.op("i32.sub", c.op("i32.shl", c.get(columnStep), c.i32(2)), c.op("i32.shl", c.get(channel), c.i32(1))));
+          kit.advance(c, target, c.op("i32.shl", c.get(toColumn), c.i32(2)));
         });
         kit.advance(c, x, c.get(rowStep));
         kit.advance(c, to, c.get(toRow));
