@@ -97,6 +97,18 @@ const TORCH: readonly (readonly [name: string, parameters: string, body: string,
     () => [wave(1, 37, 28, 28), wave(37, 1, 3, 3)],
   ],
   [
+    "a filter for each channel of large planes",
+    "x: Tensor, w: Tensor",
+    "torch.relu(torch.conv2d(x, w, None, [1, 1], [2, 1], [1, 1], 21))",
+    () => [wave(1, 21, 61, 50), wave(21, 1, 3, 3)],
+  ],
+  [
+    "a filter for each channel of large planes at a stride of two",
+    "x: Tensor, w: Tensor",
+    "torch.relu(torch.conv2d(x, w, None, [2, 2], [1, 1], [1, 1], 21))",
+    () => [wave(1, 21, 121, 50), wave(21, 1, 3, 3)],
+  ],
+  [
     "a transposed convolution",
     "x: Tensor, w: Tensor",
     "torch.relu(torch.conv_transpose2d(x, w, None, [2, 2]))",
