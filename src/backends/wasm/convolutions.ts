@@ -183,60 +183,56 @@ export class Convolutions {
     const { address: filtersAt, filterStride, copy } = straightFilters({ ...g, groupOut: g.groups * g.groupOut }, 0, addressOf, this.#memory, this.#dense);
     const byThree = threeByThree(g);
     const planes = byThree === undefined ? this.#padded(g, addressOf, true) : planesOf(g, addressOf);
-    // With one filter a channel, as many channels as an epilogue should find in a cache.
     const work = g.batch * g.groups * g.groupOut * outPlane * taps * DEPTHWISE;
-    const most = g.groupOut === 1 ? Math.max(1, Math.floor(PART_BYTES / (outPlane * FLOAT))) : 1;
-    const shares = Math.max(Math.ceil(g.groups / most), Math.ceil(this.#runtime.partsFor(work) / g.batch));
+    // Large planes are divided by rows, as the products before and after them are by positions: each thread finds what it wrote.
+    const { threads } = this.#runtime;
+    const byRows = byThree !== undefined && this.#runtime.partsFor(work) > 1 && g.outRows >= LEAST_ROWS * threads;
+    const ranges = evenly(g.outRows, byRows ? threads : 1);
+    // With one filter a channel, as many channels as an epilogue should find in a cache.
+    const most = g.groupOut === 1 ? Math.max(1, Math.floor((PART_BYTES * ranges.length) / (outPlane * FLOAT))) : 1;
+    const shares = Math.max(Math.ceil(g.groups / most), Math.ceil(this.#runtime.partsFor(work) / (g.batch * ranges.length)));
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
-      for (const [group, groups] of evenly(g.groups, shares)) {
-        parts.push(() => {
-          const row = group * g.groupOut;
-          const rows = groups * g.groupOut;
-          const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
-          const from = planes.address + n * planes.batchStride + group * planes.planeStride;
-          const target = to + (n * g.groups * g.groupOut + row) * outPlane * FLOAT;
-          const filters = filtersAt + row * filterStride;
-          const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
-          if (byThree !== undefined) {
-            const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
-            const { rowStride } = planes;
-            run(
-              target,
-              from,
-              filters,
-              bias,
-              rows,
-              planeStep,
-              filterStride,
-              g.rows,
-              g.columns,
-              rowStride,
-              g.outRows,
-              g.outColumns,
-              g.padBegin[0],
-              g.padBegin[1],
-            );
-          } else {
-            for (let i = 0; i < rows; i++) {
-              this.#dense.depthwise(
-                target + i * outPlane * FLOAT,
-                from + i * planeStep,
-                filters + i * filterStride,
-                bias === 0 ? 0 : bias + i * FLOAT,
-                g.outRows,
-                g.outColumns,
-                g.kernel[0],
-                g.kernel[1],
-                g.stride[0] * planes.rowStride,
-                g.dilation[0] * planes.rowStride,
-                g.dilation[1] * FLOAT,
-                g.stride[1],
-              );
+      for (const [first, high] of ranges) {
+        for (const [group, groups] of evenly(g.groups, shares)) {
+          parts.push(() => {
+            const row = group * g.groupOut;
+            const rows = groups * g.groupOut;
+            const planeStep = g.groupOut === 1 ? planes.planeStride : 0;
+            const from = planes.address + n * planes.batchStride + group * planes.planeStride;
+            const target = to + ((n * g.groups * g.groupOut + row) * outPlane + first * g.outColumns) * FLOAT;
+            const filters = filtersAt + row * filterStride;
+            const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
+            if (byThree !== undefined) {
+              const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
+              const { rowStride } = planes;
+              // Rows of the input that the range sees, and those of them that exist.
+              const top = first * byThree - g.padBegin[0];
+              const begin = Math.max(0, top);
+              const seen = Math.max(0, Math.min(g.rows, top + (high - 1) * byThree + 3) - begin);
+              const sizes = [seen, g.columns, rowStride, high, g.outColumns, begin - top, g.padBegin[1], outPlane * FLOAT] as const;
+              run(target, from + begin * rowStride, filters, bias, rows, planeStep, filterStride, ...sizes);
+            } else {
+              for (let i = 0; i < rows; i++) {
+                this.#dense.depthwise(
+                  target + i * outPlane * FLOAT,
+                  from + i * planeStep,
+                  filters + i * filterStride,
+                  bias === 0 ? 0 : bias + i * FLOAT,
+                  g.outRows,
+                  g.outColumns,
+                  g.kernel[0],
+                  g.kernel[1],
+                  g.stride[0] * planes.rowStride,
+                  g.dilation[0] * planes.rowStride,
+                  g.dilation[1] * FLOAT,
+                  g.stride[1],
+                );
+              }
             }
-          }
-          finish?.({ batch: n, row, rows, column: 0, columns: outPlane });
-        });
+            finish?.({ batch: n, row, rows, column: first * g.outColumns, columns: high * g.outColumns });
+          });
+        }
       }
     }
     this.#runtime.fork(work, parts);
@@ -335,6 +331,9 @@ export class Convolutions {
     }
   }
 }
+
+/** Rows of a plane of a depthwise convolution that a thread has, at least. */
+const LEAST_ROWS = 14;
 
 /** Multiply-adds of a product in the time of one tap of a depthwise filter. */
 const DEPTHWISE = 2;

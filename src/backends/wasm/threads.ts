@@ -47,7 +47,7 @@ export class ThreadPool {
   #lastEntry = 0;
   #turn = 0;
   #groups = 0;
-  readonly #errors: unknown[] = [];
+  readonly #errors: Error[] = [];
   readonly #taking: Taking;
 
   /**
@@ -69,7 +69,13 @@ export class ThreadPool {
     this.#control = new Int32Array(control);
     // A page's main thread may not sleep.
     const maySleep = typeof process !== "undefined" || typeof document === "undefined";
-    this.#taking = { control: this.#control, thread: 0, spins: SPINS, maySleep, failed: (error) => this.#errors.push(error) };
+    this.#taking = {
+      control: this.#control,
+      thread: 0,
+      spins: SPINS,
+      maySleep,
+      failed: (error) => this.#errors.push(error instanceof Error ? error : new Error(String(error))),
+    };
     runs.forEach((run, i) => this.#numbers.set(run, i));
     this.#next = runs.length;
     const setup: Setup = { memory: memory.memory, control, dense, names };
