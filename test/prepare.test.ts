@@ -80,6 +80,14 @@ describe("a session made ready for sizes", () => {
     }
   });
 
+  it("does not write to buffers, through views of them either", async () => {
+    const s = await (await load(join(import.meta.dirname, "golden/models/shared_storage/model.pt"))).session({ backend: wasm(), prepare: [wave(2, 3)] });
+    const base = s.stateDict().get("base");
+    expect(Array.from(base?.data ?? [], Number)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    await s.forward(wave(2, 3));
+    expect(Array.from(s.stateDict().get("base")?.data ?? [], Number).slice(3, 6)).toEqual([3, 208, 10]);
+  });
+
   it("does not write to arguments or weights", async () => {
     const model = await script(
       method(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:

@@ -159,11 +159,12 @@ export class Executor implements Context {
   /** Records a call that nothing can be computed of; false where all is known. @throws where a plan could not have it */
   #recordOnly(what: Call | Region): boolean {
     const { recorder } = this;
-    const views = [...what.operands, ...what.results];
-    if (what.kind !== "random" && !views.some((view) => isMeta(view.storage))) return false;
-    const refusal = what.kind === "random" ? "random numbers" : this.backend.refuses(what);
-    if (refusal !== undefined || recorder === undefined) return this.#needsData(refusal ?? "nothing is recorded");
+    if (recorder === undefined || what.kind === "random") return this.#needsData("random numbers");
+    // What is known may be computed, and written to nothing that the session or its caller has.
     if (what.results.some((view) => recorder.isOldStorage(view.storage))) return this.#needsData("a write to what is older");
+    if (![...what.operands, ...what.results].some((view) => isMeta(view.storage))) return false;
+    const refusal = this.backend.refuses(what);
+    if (refusal !== undefined) return this.#needsData(refusal);
     for (const view of what.results) forgetContents(view.storage);
     recorder.ran(what, true);
     this.placements.add(what, this.backend.name, 0, undefined);
