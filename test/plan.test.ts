@@ -56,6 +56,19 @@ describe("a straight line of calls", () => {
     expect(conv?.nodes.map((n) => n.op)).toEqual(["aten::conv2d", "aten::add.Tensor", "aten::relu"]);
   });
 
+  it("joins maps whose memory is in another order than their axes, too", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    y = torch.add(torch.permute(x, [0, 3, 1, 2]), 1)
+    return torch.contiguous(torch.relu(torch.mul(torch.sigmoid(y), y)))
+`),
+    );
+    const wanted = textOf(await (await onWasm(model, false)).forward(wave(2, 3, 4, 5)));
+    const s = await onWasm(model);
+    for (let run = 0; run < 3; run++) expect(textOf(await s.forward(wave(2, 3, 4, 5)))).toBe(wanted);
+    expect(s.plans()[0]?.steps.length).toBe(3); // an addition that two read, what is joined, a copy in the order of the axes
+  });
+
   it("gives the bits of an unplanned run, whatever passes are left out", async () => {
     const model = await script(CHAIN);
     const wanted = textOf(await (await onWasm(model, false)).forward(...chainInputs()));

@@ -34,6 +34,17 @@ export function isWhole(view: View): boolean {
   return isContiguous(view.shape, view.strides) && view.offset === 0 && numelOf(view.shape) * itemsize(view.dtype) >= view.storage.nbytes;
 }
 
+/** Whether the view has every element of its storage once, in whatever order. */
+export function isDense(view: View): boolean {
+  const axes = view.shape.map((size, axis) => [view.strides[axis] ?? 0, size] as const).filter(([, size]) => size !== 1);
+  let step = 1;
+  for (const [stride, size] of axes.sort(([a], [b]) => a - b)) {
+    if (stride !== step) return false;
+    step *= size;
+  }
+  return view.offset === 0 && step * itemsize(view.dtype) >= view.storage.nbytes;
+}
+
 /** Whether any step strictly between the two writes a storage that `step` reads. */
 export function isDisturbed(steps: readonly (Step | undefined)[], from: number, to: number, reads: ReadonlySet<Storage>): boolean {
   for (let i = from + 1; i < to; i++) for (const view of steps[i]?.what.results ?? []) if (reads.has(view.storage)) return true;

@@ -9,7 +9,7 @@ import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import { numelOf, sameShape, viewStrides } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
-import { flowOf, isDisturbed, isWhole } from "./flow.ts";
+import { flowOf, isDense, isDisturbed, isWhole } from "./flow.ts";
 import type { Step, StraightLine } from "./region.ts";
 
 /** The view with another shape of as many elements in the same order, where strides can say it. */
@@ -29,12 +29,18 @@ function allReshaped(views: readonly View[], shape: readonly number[]): readonly
   return out;
 }
 
+/** Whether both views have all of a storage, and its elements in the same order. */
+function isSameOrder(a: View, b: View): boolean {
+  if (isWhole(a) && isWhole(b)) return numelOf(a.shape) === numelOf(b.shape);
+  return isDense(a) && isDense(b) && sameShape(a.shape, b.shape) && a.shape.every((size, i) => size === 1 || a.strides[i] === b.strides[i]);
+}
+
 /** Operands of `map` that are all of `result`, in its order. Undefined where it reads that storage in any other way. */
 function readsWhole(map: MapCall, result: View): readonly number[] | undefined {
   const at: number[] = [];
   for (const [i, view] of map.operands.entries()) {
     if (view.storage !== result.storage) continue;
-    if (view.dtype !== result.dtype || !isWhole(view) || numelOf(view.shape) !== numelOf(result.shape)) return undefined;
+    if (view.dtype !== result.dtype || !isSameOrder(view, result)) return undefined;
     at.push(i);
   }
   return at.length === 0 ? undefined : at;
@@ -59,7 +65,7 @@ class Moving {
   /** The one later step that reads step `i`'s one result, where nothing else reads or writes it and it does not leave. */
   readerOf(i: number): number | undefined {
     const [result, ...others] = this.steps[i]?.what.results ?? [];
-    if (result === undefined || others.length > 0 || !isWhole(result) || this.#outputs.has(result.storage)) return undefined;
+    if (result === undefined || others.length > 0 || !isDense(result) || this.#outputs.has(result.storage)) return undefined;
     const readers = this.#readers.get(result.storage);
     if (readers?.size !== 1 || this.#writers.get(result.storage)?.size !== 1) return undefined;
     const [reader] = readers;
@@ -140,7 +146,7 @@ function identity(dtype: DType): Program {
 function withEpilogue(dense: Dense, map: MapCall, backend: Backend): Dense | undefined {
   const [result] = dense.results;
   const [target, ...others] = map.results;
-  if (result === undefined || target === undefined || others.length > 0 || !isWhole(target) || dtypeInfo(result.dtype).class === "complex") return undefined;
+  if (result === undefined || target === undefined || others.length > 0 || !isWhole(result) || !isWhole(target) || dtypeInfo(result.dtype).class === "complex") return undefined;
   if (target.dtype !== result.dtype || numelOf(target.shape) !== numelOf(result.shape)) return undefined;
   const at = readsWhole(map, result);
   const operands = allReshaped(map.operands, result.shape);
