@@ -13,6 +13,7 @@ import { load, Tensor } from "../../src/index.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import { bindOnnx, onnxTableOf } from "../../src/ops/onnx/define.ts";
 import { blockQuantizedOps } from "../../src/ops/onnx/microsoft/block-quantized.ts";
+import { copyOf } from "../../src/prims/calls.ts";
 import type { Program } from "../../src/prims/program.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { Storage } from "../../src/tensor/storage.ts";
@@ -59,7 +60,7 @@ function onBoth(
     if (bound === undefined || bound.reads) throw new Error("MatMulNBits runs at once");
     const [out] = bound.run(context, inputs());
     if (!(out instanceof Tensor)) throw new Error("a tensor");
-    return { numbers: out.data as Float32Array, claimed: context.placements.lines().some(({ what }) => what === "matmul_nbits") }; // float32 as its input
+    return { numbers: copyOf(context, out, "float32").data as Float32Array, claimed: context.placements.lines().some(({ what }) => what === "matmul_nbits") };
   });
   if (want === undefined || got === undefined) throw new Error("two backends");
   return { want: want.numbers, got: got.numbers, claimed: got.claimed };
@@ -161,6 +162,27 @@ describe("products with weights of few bits", () => {
     for (const rows of [1, 8, 1, 8, 1, 8]) await session.forward(Tensor.from(noise(rows * size, rows), [rows, size]));
     expect(session.planCounts()?.launched).toBeGreaterThan(1);
     expect(backend.live().bytes).toBeLessThan(2 * size * size); // as float32 it has four bytes a number
+  });
+
+  it("are rounded once where their inputs are halves: weights stay in single precision", () => {
+    const shape = { rows: 4, n: 16, k: 96, block: 32, bits: 4 };
+    const on = new Executor({ backend: host, cpu: host, generator: seedTwister(0) });
+    const half = (t: Tensor): Tensor => copyOf(on, t, "float16");
+    const x = half(Tensor.from(noise(shape.rows * shape.k, 7), [shape.rows, shape.k]));
+    const scales = half(Tensor.from(noise(shape.n * 3, 8), [shape.n, 3]));
+    const bytes = codes(shape.n * 48, 9);
+    const { want, got, claimed } = onBoth(shape, () => [x, tensorOf(bytes, [shape.n, 3, 16], "uint8", true), scales, null, null, null]);
+    expect(claimed).toBe(true);
+    const [xs, s] = [x, scales].map((t) => copyOf(on, t, "float32").data as Float32Array); // float32
+    for (let row = 0; row < shape.rows; row++)
+      for (let column = 0; column < shape.n; column++) {
+        let exact = 0;
+        for (let k = 0; k < shape.k; k++) {
+          const code = ((bytes[column * 48 + (k >> 1)] ?? 0) >> (4 * (k & 1))) & 15;
+          exact += (xs?.[row * shape.k + k] ?? NaN) * (code - 8) * (s?.[column * 3 + Math.floor(k / 32)] ?? NaN);
+        }
+        for (const y of [want, got]) expect(Math.abs((y[row * shape.n + column] ?? NaN) - exact)).toBeLessThanOrEqual(2 ** -11 * Math.abs(exact) + 2e-6);
+      }
   });
 
   it("run as their definition says where a table tells blocks", () => {

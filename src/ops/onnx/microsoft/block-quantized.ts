@@ -14,6 +14,7 @@ import { addOf, axes, loadIndex, mulOf, quotOf, remOf, size } from "../../aten/m
 import { matmul } from "../../aten/products.ts";
 import { apply, elementwise, outputParts } from "../../elementwise.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "../define.ts";
+import { castTo } from "../casts.ts";
 import { axisOf, maybeTensor, tensorAt } from "../inputs.ts";
 import { computeOf } from "../programs.ts";
 import { dequantised } from "../quantization.ts";
@@ -54,20 +55,23 @@ function unpacked(ctx: Context, b: Tensor, scales: Tensor, zeros: Tensor | undef
   });
 }
 
-/** `A W' + bias` with W in blocks along K. Region `matmul_nbits` (a, b, scales, zero points?, groups?, bias?). */
+/** `A W' + bias` with W in blocks along K, in single precision whatever A is. Region `matmul_nbits` (a, b, scales, zero points?, groups?, bias?). */
 function matMulNBits(ctx: Context, call: OnnxCall): Tensor {
   const { attributes } = call;
   const s: Blocks = { n: attributes.int("N"), k: attributes.int("K"), bits: attributes.int("bits", 4), block: attributes.int("block_size") };
   if (![2, 4, 8].includes(s.bits) || !(s.block > 0)) throw new OpwiseError("bad-onnx", `MatMulNBits of ${s.bits} bits in blocks of ${s.block}`, { wanted: "2, 4 or 8 bits" });
-  const [a, b, scales] = [tensorAt(call, 0), tensorAt(call, 1), tensorAt(call, 2)];
-  const [zeros, groups, bias] = [maybeTensor(call, 3), maybeTensor(call, 4), maybeTensor(call, 5)];
+  const single = (t: Tensor): Tensor => castTo(ctx, t, "float32");
+  const maybeSingle = (t: Tensor | undefined): Tensor | undefined => (t !== undefined && isFloat(t.dtype) ? single(t) : t);
+  const given = tensorAt(call, 0);
+  const [a, b, scales] = [single(given), tensorAt(call, 1), single(tensorAt(call, 2))];
+  const [zeros, groups, bias] = [maybeSingle(maybeTensor(call, 3)), maybeTensor(call, 4), maybeSingle(maybeTensor(call, 5))];
   const out = empty(ctx, [...a.shape.slice(0, -1), s.n], a.dtype);
   const operands = [a, b, scales, zeros, groups, bias].filter((t) => t !== undefined);
   ctx.region({ kind: "region", name: "matmul_nbits", operands, results: [out], params: { ...s, zeros: zeros !== undefined, groups: groups !== undefined, bias: bias !== undefined } }, () => {
     const product = matmul(ctx, a, transposed(unpacked(ctx, b, scales, zeros, groups, s, a.dtype), 0, 1));
     copyInto(ctx, out, bias === undefined ? product : apply(ctx, plus, [product, bias]));
   });
-  return out;
+  return castTo(ctx, out, given.dtype);
 }
 
 /** What the codes of bitsandbytes' 4-bit floats (0) and normal floats (1) stand for, in shares of a block's largest magnitude. */
