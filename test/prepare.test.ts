@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { textOf } from "../scripts/runner/plan-case.ts";
 import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
-import { WasmBuffer } from "../src/backends/wasm/wasm.ts";
+import { WasmBuffer } from "../src/backends/wasm/buffer.ts";
 import { load, type Model, type Session, Tensor, wasm } from "../src/index.ts";
 import { scriptArchive } from "./support/archive.ts";
 

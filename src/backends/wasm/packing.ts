@@ -3,7 +3,7 @@
 import type { View } from "../../tensor/tensor.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import type { Packed } from "./products.ts";
-import type { WasmBuffer } from "./wasm.ts";
+import type { WasmBuffer } from "./buffer.ts";
 
 export class Packing {
   readonly #memory: LinearMemory;

@@ -12,7 +12,7 @@ import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { type Invocation, play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
-import { residentAt, type WasmBuffer } from "./wasm.ts";
+import { residentAt, type WasmBuffer } from "./buffer.ts";
 
 const ALIGNMENT = 64;
 

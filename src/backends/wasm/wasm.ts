@@ -10,39 +10,13 @@ import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer, ByteSource } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
+import { residentAt, WasmBuffer } from "./buffer.ts";
 import { Launcher } from "./launcher.ts";
 import { Packing } from "./packing.ts";
 import { compileSegment } from "./plan.ts";
 import { KernelRuntime } from "./runtime.ts";
 import * as toolkit from "./toolkit.ts";
 import { ThreadPool, threadsRefused } from "./threads.ts";
-
-/** A storage's bytes in linear memory. */
-export class WasmBuffer {
-  readonly nbytes: number;
-  /** Where the bytes are; nowhere while only packed forms of a weight are wanted. */
-  block: Block | undefined;
-  /** Writes the bytes once more, where they are a file's. */
-  fill: ByteSource["fill"];
-  /** Whether the bytes are a weight's and have not been written since: its packed forms are worth keeping. */
-  constant: boolean;
-  /** Plans that have its address. */
-  users = 0;
-  readonly packed: Map<string, Block> = new Map();
-
-  constructor(nbytes: number, block: Block | undefined, source: ByteSource | undefined) {
-    this.nbytes = nbytes;
-    this.block = block;
-    this.fill = source?.fill;
-    this.constant = source !== undefined;
-  }
-
-  /** The bytes are now others than the file's. */
-  written(): void {
-    this.constant = false;
-    this.fill = undefined;
-  }
-}
 
 export interface WasmOptions {
   /**
@@ -57,21 +31,6 @@ export interface WasmOptions {
   readonly threads?: number | undefined;
   /** The file `thread-worker.js` of this package, where a bundler puts it elsewhere than beside the code. */
   readonly workerUrl?: URL | string;
-}
-
-/** Address of the buffer's bytes, which are read from their file again where they are nowhere. */
-export function residentAt(memory: LinearMemory, buffer: WasmBuffer): number {
-  if (buffer.block === undefined) {
-    const block = memory.allocateLasting(buffer.nbytes);
-    try {
-      buffer.fill?.(memory.bytes.subarray(block.address, block.address + buffer.nbytes));
-    } catch (error) {
-      memory.freeLasting(block);
-      throw error;
-    }
-    buffer.block = block;
-  }
-  return buffer.block.address;
 }
 
 /** What a run of a network of usual size takes at most. */

@@ -1,0 +1,46 @@
+/** What a storage has on the backend: a block of linear memory, packed forms of a weight, or the file to read it from. */
+
+import type { ByteSource } from "../../tensor/storage.ts";
+import type { Block, LinearMemory } from "./memory.ts";
+
+/** A storage's bytes in linear memory. */
+export class WasmBuffer {
+  readonly nbytes: number;
+  /** Where the bytes are; nowhere while only packed forms of a weight are wanted. */
+  block: Block | undefined;
+  /** Writes the bytes once more, where they are a file's. */
+  fill: ByteSource["fill"];
+  /** Whether the bytes are a weight's and have not been written since: its packed forms are worth keeping. */
+  constant: boolean;
+  /** Plans that have its address. */
+  users = 0;
+  readonly packed: Map<string, Block> = new Map();
+
+  constructor(nbytes: number, block: Block | undefined, source: ByteSource | undefined) {
+    this.nbytes = nbytes;
+    this.block = block;
+    this.fill = source?.fill;
+    this.constant = source !== undefined;
+  }
+
+  /** The bytes are now others than the file's. */
+  written(): void {
+    this.constant = false;
+    this.fill = undefined;
+  }
+}
+
+/** Address of the buffer's bytes, which are read from their file again where they are nowhere. */
+export function residentAt(memory: LinearMemory, buffer: WasmBuffer): number {
+  if (buffer.block === undefined) {
+    const block = memory.allocateLasting(buffer.nbytes);
+    try {
+      buffer.fill?.(memory.bytes.subarray(block.address, block.address + buffer.nbytes));
+    } catch (error) {
+      memory.freeLasting(block);
+      throw error;
+    }
+    buffer.block = block;
+  }
+  return buffer.block.address;
+}
