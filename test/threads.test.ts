@@ -73,6 +73,7 @@ const TORCH: readonly (readonly [name: string, parameters: string, body: string,
   ],
   ["filters of one tap, in small planes", "x: Tensor, w: Tensor", "torch.relu(torch.conv2d(x, w))", () => [wave(1, 64, 14, 14), wave(96, 64, 1, 1)]],
   ["filters that leave panels of four", "x: Tensor, w: Tensor", "torch.conv2d(x, w, None, [2, 2], [1, 1])", () => [wave(1, 16, 41, 41), wave(50, 16, 3, 3)]],
+  ["few planes with a border", "x: Tensor, w: Tensor", "torch.conv2d(x, w, None, [2, 2], [3, 2])", () => [wave(2, 3, 90, 80), wave(16, 3, 7, 5)]],
   [
     "filters over seven by seven positions",
     "x: Tensor, w: Tensor",

@@ -23,6 +23,8 @@ interface Cell {
   readonly step: (c: Code, fused: boolean, input: readonly V128[], hidden: readonly V128[], state: V128) => Value<"v128">;
 }
 
+const CACHE_LINE = 64;
+
 /** Beyond this the quotient is 1. */
 const [TANH_HIGHEST, TANH_LOWEST] = [floatLiteral(7.998811721801758), floatLiteral(-7.998811721801758)];
 const [HALF, TWO] = [floatLiteral(0.5), floatLiteral(2)];
@@ -129,8 +131,12 @@ function emitSteps(m: ModuleBuilder, cell: Cell, one: CellFunction, panels: Vect
       const columns = c.hold(c.select(c.op("i32.mul", c.get(units), c.i32(cell.gates)), c.get(count), c.get(isWhole)));
       const blockBytes = c.hold(c.op("i32.shl", c.get(units), c.i32(2)));
       const panelBytes = c.hold(c.op("i32.mul", c.get(blockBytes), c.get(units)));
-      const [block, panel, to, shift] = [c.local("i32"), c.local("i32"), c.local("i32"), c.local("i32")];
+      const [block, panel, to, shift, at] = [c.local("i32"), c.local("i32"), c.local("i32"), c.local("i32"), c.local("i32")];
       c.for(step, 0, steps, 1, () => {
+        // What other threads wrote is asked for at once: the product would wait for one line of the cache after another.
+        c.if(c.op("i32.eqz", c.get(isWhole)), () =>
+          c.for(at, 0, blockBytes, CACHE_LINE, () => c.drop(c.load("i32.load", c.op("i32.add", c.get(last), c.get(at))))),
+        );
         c.set(panel, c.op("i32.add", c.get(weights), c.op("i32.mul", c.get(skipped), c.get(units))));
         c.set(to, from(hidden));
         c.set(shift, c.select(from(bias), c.i32(0), c.get(bias)));

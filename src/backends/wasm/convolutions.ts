@@ -156,22 +156,21 @@ export class Convolutions {
     for (let n = 0; n < g.batch; n++) {
       const target = scratch.address + n * channels * paddedPlane;
       const from = planes.address + n * planes.batchStride;
-      inRanges(this.#runtime, channels, rows * columns, (channel, count) => {
-        if (border) this.#dense.clear(target + channel * paddedPlane, count * paddedPlane);
-        this.#dense.copyPlanes(
-          target + channel * paddedPlane,
-          from + channel * planes.planeStride,
-          count,
-          g.rows,
-          g.columns,
-          planes.planeStride,
-          planes.rowStride,
-          planes.columnStride,
-          paddedRow,
-          paddedPlane,
-          top * paddedRow + left * FLOAT,
-        );
-      });
+      /** Rows `[row, row + high)` of the padded planes of some channels. */
+      const copy = (channel: number, count: number, row: number, high: number): void => {
+        const at = target + channel * paddedPlane + row * paddedRow;
+        if (border)
+          for (let i = 0; i < (high === rows ? 1 : count); i++) this.#dense.clear(at + i * paddedPlane, high === rows ? count * paddedPlane : high * paddedRow);
+        const first = Math.max(0, row - top);
+        const inside = Math.min(g.rows, row + high - top) - first;
+        const { planeStride, rowStride, columnStride } = planes;
+        const source = from + channel * planeStride + first * rowStride;
+        const offset = (first + top - row) * paddedRow + left * FLOAT;
+        if (inside > 0) this.#dense.copyPlanes(at, source, count, inside, g.columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, offset);
+      };
+      // Few planes are divided by rows.
+      if (channels < FEW_CHANNELS) inRanges(this.#runtime, rows, channels * columns, (row, high) => copy(0, channels, row, high));
+      else inRanges(this.#runtime, channels, rows * columns, (channel, count) => copy(channel, count, 0, rows));
     }
     return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
   }
@@ -331,6 +330,9 @@ export class Convolutions {
     }
   }
 }
+
+/** Channels of which each thread should have more than one. */
+const FEW_CHANNELS = 8;
 
 /** Rows of a plane of a depthwise convolution that a thread has, at least. */
 const LEAST_ROWS = 14;

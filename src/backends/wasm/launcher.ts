@@ -57,6 +57,8 @@ const byteStrides = (view: View): number[] => view.strides.map((s) => s * bytesP
 
 /** Bytes that parts of a range share none of: a line of the cache. */
 const LINE = 64;
+/** Elements that could be moved in the time that a line is filled. */
+const CLEARED = 4;
 
 /** Views that a kernel can take: the argument block holds so many words. */
 const MAX_WORDS = 250;
@@ -156,7 +158,7 @@ export class Launcher {
 
   /** Fills a range with zeros. */
   clear(address: number, bytes: number): void {
-    inRanges(this.#runtime, Math.ceil(bytes / LINE), LINE / 4, (line, lines) =>
+    inRanges(this.#runtime, Math.ceil(bytes / LINE), CLEARED, (line, lines) =>
       this.#dense.clear(address + line * LINE, Math.min(lines * LINE, bytes - line * LINE)),
     );
   }

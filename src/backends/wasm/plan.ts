@@ -1,8 +1,10 @@
 /** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
 
 import type { Backend } from "../../prims/backend.ts";
+import { reachable } from "../../expr/expr.ts";
 import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
+import type { Program } from "../../prims/program.ts";
 import type { Executable, Segment } from "../../prims/segment.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { Storage } from "../../tensor/storage.ts";
@@ -130,7 +132,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },
-    warm: () => warm(tape.items),
+    warm: () => warm(tape.items, runtime),
     dispose: () => {
       for (const buffer of used) buffer.users--;
       free();
@@ -140,12 +142,13 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
 
 /**
  * Runs an invocation of each kernel on whatever lies there: an engine begins to make fast code of a function when it has run for a while, and does so on another
- * thread. Kernels that read integers, which may be places or counts, are left out.
+ * thread. Kernels that read integers, which may be places or counts, are left out, and those whose loops, or whose functions on the
+ * host (a polynomial's degree), go as often as what lies there says.
  */
-function warm(items: readonly TapeItem[]): void {
+function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
   const seen = new Set<Invocation["run"]>();
   for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) {
-    if (seen.has(run) || program?.operands.every((dtype) => dtype === "float32") === false) continue;
+    if (seen.has(run) || runtime.callsHost(run) || (program !== undefined && !isHarmless(program))) continue;
     seen.add(run);
     try {
       Reflect.apply(run, undefined, args);
@@ -153,6 +156,11 @@ function warm(items: readonly TapeItem[]): void {
       return; // a place computed of garbage lies outside the memory
     }
   }
+}
+
+function isHarmless({ operands, outputs }: Program): boolean {
+  const hasLoop = [...reachable(outputs.flatMap((output) => output.parts))].some((e) => e.op === "fold" && e.loop.count.op !== "const");
+  return !hasLoop && operands.every((dtype) => dtype === "float32");
 }
 
 /** Where weights are read to that are only packed: in the plan's arena, which nothing uses yet, or in a block as large as the largest so far. */

@@ -61,8 +61,8 @@ export const ENTRY_WORDS = 4;
 export const SPILL_START = 4096;
 export const SPILL_BYTES = 192;
 
-/** Looks at another thread's next part before it is taken. */
-const COURTESY = 8;
+/** Looks at one's own next part before those of others are taken. */
+const COURTESY = 32;
 
 /** A thread that sleeps looks again after this long. */
 const LONGEST_SLEEP_MS = 10;
@@ -84,9 +84,11 @@ export interface Taking {
  */
 export function takeParts({ control, thread, spins, maySleep, failed }: Taking, turn: number, lists: readonly (readonly Part[])[]): void {
   for (let spin = 0; ; spin++) {
-    let isOver = true;
     const done = Atomics.load(control, CONTROL.done);
-    for (let i = 0; i < lists.length; i++) {
+    let isOver = true;
+    // Owners are waited for a little: they are most often about to take their parts, and reading their tickets takes the lines from them.
+    const owners = spin < COURTESY ? 1 : lists.length;
+    for (let i = 0; i < owners; i++) {
       const owner = (thread + i) % lists.length;
       const word = ticketOf(owner);
       const ticket = Atomics.load(control, word);
@@ -94,8 +96,7 @@ export function takeParts({ control, thread, spins, maySleep, failed }: Taking, 
       const part = lists[owner]?.[ticket & CLOSED];
       if (part === undefined) continue;
       isOver = false;
-      // An owner that has begun is waited for a little: it is most often about to take the part.
-      if (done < part.after || (i > 0 && spin < COURTESY && (ticket & CLOSED) > 0)) continue;
+      if (done < part.after) continue;
       if (Atomics.compareExchange(control, word, ticket, ticket + 1) !== ticket) break;
       try {
         for (const { run, args } of part.calls) Reflect.apply(run, undefined, args);
@@ -107,7 +108,7 @@ export function takeParts({ control, thread, spins, maySleep, failed }: Taking, 
       spin = -1;
       break;
     }
-    if (isOver) return;
+    if (isOver && owners === lists.length) return;
     if (spin > spins && maySleep) awaitDone(control, done);
   }
 }
