@@ -17,9 +17,13 @@ import {
 /** Looks at what is new before it sleeps: about 30 us, and about a millisecond while a plan is playing and the next group is near. */
 const SPINS = 20_000;
 const SPINS_WHILE_PLAYING = 600_000;
+/** Looks for a part that can begin, which take longer: about a millisecond. */
+const SPINS_FOR_PARTS = 100_000;
 
 /** Groups whose parts are kept as they are called. */
 const MAX_GROUPS = 256;
+
+const unknown: Run = () => undefined;
 
 export function serve(setup: Setup): void {
   const { memory } = setup;
@@ -29,7 +33,7 @@ export function serve(setup: Setup): void {
   const env = { memory, spill: SPILL_START + number * SPILL_BYTES };
   const functionsOf = (module: WebAssembly.Module): WebAssembly.Exports => new WebAssembly.Instance(module, { env }).exports;
   const dense = functionsOf(setup.dense);
-  const functions: Run[] = setup.names.map((name) => dense[name] as Run); // the module's functions
+  const functions: (Run | undefined)[] = setup.names.map((name) => dense[name] as Run); // the module's functions
   let entry = 0;
 
   /** Compiles the kernels that were printed since. */
@@ -47,18 +51,24 @@ export function serve(setup: Setup): void {
   let threads = 0;
   while (ticketOf(threads) < control.length) threads++;
   const groups = new Map<number, readonly (readonly Part[])[]>();
-  /** Each thread's parts of the group whose turn it is, or undefined where that is over. What is not known yet is read, with the kernels that were printed for it. */
+  /**
+   * Each thread's parts of the group whose turn it is, or undefined where that is over, or where this thread does not see yet how the memory has grown. What is not known
+   * is read, with the kernels that were printed for it.
+   */
   const listsOf = (turn: number): readonly (readonly Part[])[] | undefined => {
-    const [group, address, length, count] = [CONTROL.group, CONTROL.address, CONTROL.length, CONTROL.count].map((word) => Atomics.load(control, word));
+    const group = Atomics.load(control, CONTROL.group);
     // Tickets change before the group does.
     const isOpen = (): boolean => Atomics.load(control, ticketOf(number)) >>> PART_BITS === turn;
-    if (group === undefined || count === undefined || !isOpen()) return undefined;
     const known = groups.get(group);
-    if (known !== undefined) return known;
-    const words = new Float64Array(memory.buffer, address, length).slice();
+    if (known !== undefined) return isOpen() ? known : undefined;
+    const [address, length, count] = [Atomics.load(control, CONTROL.address), Atomics.load(control, CONTROL.length), Atomics.load(control, CONTROL.count)];
+    const { buffer } = memory;
+    if (!isOpen() || address + length * 8 > buffer.byteLength) return undefined;
+    const words = new Float64Array(buffer, address, length).slice();
     // While a part is left to do, the memory is the group's.
     if (Atomics.load(control, CONTROL.done) >= count || !isOpen()) return undefined;
     load();
+    let isComplete = true;
     const lengths = Array.from(words.subarray(0, threads));
     let part = threads;
     let at = threads + lengths.reduce((sum, length) => sum + length, 0) * PART_WORDS;
@@ -70,11 +80,14 @@ export function serve(setup: Setup): void {
           const [id = 0, size = 0] = words.subarray(at, at + 2);
           const args = Array.from(words.subarray(at + 2, at + 2 + size));
           at += 2 + size;
-          return { run: functions[id] as Run, args }; // published before the group was
+          const run = functions[id];
+          if (run === undefined) isComplete = false;
+          return { run: run ?? unknown, args };
         });
         return { after, calls };
       }),
     );
+    if (!isComplete) return undefined;
     for (const [oldest] of groups) {
       if (groups.size < MAX_GROUPS) break;
       groups.delete(oldest);
@@ -85,7 +98,7 @@ export function serve(setup: Setup): void {
 
   Atomics.add(control, CONTROL.ready, 1);
   const failed = (): void => void Atomics.store(control, CONTROL.failed, 1); // a kernel trapped: the pool raises it
-  const taking = { control, thread: number, spins: SPINS_WHILE_PLAYING, maySleep: true, failed };
+  const taking = { control, thread: number, spins: SPINS_FOR_PARTS, maySleep: true, failed };
   let seen = 0;
   for (;;) {
     let turn = Atomics.load(control, CONTROL.turn);

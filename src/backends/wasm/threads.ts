@@ -32,8 +32,8 @@ export function threadsRefused(): string | undefined {
 
 /** The most parts of a group: they may all be one thread's own. */
 export const MAX_PARTS: number = CLOSED - 1;
-/** Looks at what is done before the calling thread sleeps until a late part is: about 30 us. */
-const SPINS = 20_000;
+/** Looks at what is done, and for parts, before the calling thread sleeps until a late part is done: some 50 us. */
+const SPINS = 5_000;
 
 export class ThreadPool {
   readonly size: number;
