@@ -50,15 +50,16 @@ export class Tables {
 
   /** Address of the table. */
   of(key: string, make: () => Int32Array): number {
+    const { memory, tape } = this.#runtime;
     // A plan's tables are its own: the cache lets go of the oldest.
-    if (this.#runtime.tape !== undefined) return this.#write(make()).address;
+    if (tape !== undefined) return this.#write(make(), (bytes) => memory.allocatePinned(bytes)).address;
     let block = this.#blocks.get(key);
     if (block === undefined) {
-      block = this.#write(make());
+      block = this.#write(make(), (bytes) => memory.allocateLasting(bytes));
       if (this.#blocks.size >= MAX_TABLES) {
         for (const [old, held] of this.#blocks) {
           this.#blocks.delete(old);
-          this.#runtime.memory.free(held);
+          memory.freeLasting(held);
           break;
         }
       }
@@ -91,10 +92,9 @@ export class Tables {
     });
   }
 
-  #write(words: Int32Array): Block {
-    const { memory } = this.#runtime;
-    const block = memory.allocatePinned(words.byteLength + SLACK);
-    memory.bytes.set(new Uint8Array(words.buffer), block.address);
+  #write(words: Int32Array, allocate: (bytes: number) => Block): Block {
+    const block = allocate(words.byteLength + SLACK);
+    this.#runtime.memory.bytes.set(new Uint8Array(words.buffer), block.address);
     return block;
   }
 }

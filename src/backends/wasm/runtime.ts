@@ -207,7 +207,7 @@ export class KernelRuntime {
     let at = this.#tables.get(format);
     if (at === undefined) {
       const { table } = codec(format) ?? unreachable(`no codec for ${format}`);
-      at = this.memory.allocate(table.byteLength).address;
+      at = this.memory.allocateLasting(table.byteLength).address; // it outlives the plan that asks first
       this.memory.bytes.set(new Uint8Array(table.buffer, table.byteOffset, table.byteLength), at);
       this.#tables.set(format, at);
     }
