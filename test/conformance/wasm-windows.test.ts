@@ -72,7 +72,11 @@ it("pools codes, and what does not lie in whole planes", () => {
       });
       expect(got).toEqual(want);
     }),
-    { numRuns: 200 },
+    {
+      numRuns: 200,
+      // A window that lies outside altogether.
+      examples: [[[{ size: 1, kernel: 2, stride: 1, pad: 1, dilation: 2, ceil: false }], { dtype: "int8", channels: 1, last: false, lastOut: false, sum: false, divisor: "window" }]],
+    },
   );
 });
 

@@ -1,6 +1,7 @@
 /** Pooling windows on the CPU, over up to three trailing axes. */
 
 import type { WindowCall } from "../../prims/call.ts";
+import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import { doublesOf, writeDoubles } from "./dense.ts";
@@ -29,12 +30,15 @@ export function window(call: WindowCall): void {
   const wantsIndex = call.results.length > 1;
   const indices = wantsIndex ? new Float64Array(out.length) : undefined;
   const isMax = call.reduction === "max";
+  // A window that lies outside altogether has the least value there is.
+  const { class: kind, itemsize, signed } = dtypeInfo(x.dtype);
+  const least = kind !== "int" ? -Infinity : signed ? -(2 ** (8 * itemsize - 1)) : 0;
   let at = 0;
   for (let n = 0; n < lead; n++) {
     const base = n * id * ih * iw;
     for (let oz = 0; oz < od; oz++) for (let oy = 0; oy < oh; oy++) for (let ox = 0; ox < ow; ox++, at++) {
       const [z0, y0, x0] = [oz * sz - pz, oy * sy - py, ox * sx - px];
-      let best = isMax ? -Infinity : 0;
+      let best = isMax ? least : 0;
       let where = -1;
       let inside = 0;
       for (let a = 0; a < kd; a++) {
