@@ -7,7 +7,7 @@ import { textOf } from "../scripts/runner/plan-case.ts";
 import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
 import { WasmBuffer } from "../src/backends/wasm/buffer.ts";
 import { load, type Model, type Session, Tensor, wasm } from "../src/index.ts";
-import { scriptArchive } from "./support/archive.ts";
+import { onnxGraph, scriptArchive } from "./support/archive.ts";
 
 const script = (code: string, attributes: Parameters<typeof scriptArchive>[1] = {}): Promise<Model> => load(scriptArchive(code, attributes));
 const method = (body: string): string => `class Net(Module):\n  __parameters__ = []\n  __buffers__ = []\n${body}`;
@@ -188,4 +188,17 @@ describe("weights of a session made ready", () => {
     await expect(model.session({ backend, prepare: [picture()] })).rejects.toThrow("its CRC-32 is wrong");
     expect(backend.live()).toEqual({ buffers: 0, bytes: before });
   });
+});
+
+it("an exponent of the file is known, one that is fed is not", async () => {
+  const node = { op: "Pow", inputs: ["x", "n"], outputs: ["y"] };
+  const two = new Map([["n", Tensor.from(Float32Array.of(2), [])]]);
+  const names = async (file: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<unknown> => {
+    const s = await (await load(file)).session({ backend: wasm() });
+    const { y } = await s.run(feeds);
+    return [s.plans()[0]?.steps.map(({ what }) => ("program" in what ? what.program.name : what.kind)), y instanceof Tensor ? Array.from(y.data, Number) : y];
+  };
+  const x = (): Tensor => Tensor.from(Float32Array.of(3, -1.5), [2]);
+  expect(await names(onnxGraph([node], ["x"], ["y"], two), { x: x() })).toEqual([["pow_2"], [9, 2.25]]);
+  expect(await names(onnxGraph([node], ["x", "n"], ["y"], new Map()), { x: x(), n: Tensor.from(Float32Array.of(2), []) })).toEqual([["pow"], [9, 2.25]]);
 });
