@@ -21,7 +21,7 @@ import { ThreadPool, threadsRefused } from "./threads.ts";
 export interface WasmOptions {
   /**
    * Bytes of packed weights beyond which convolutions no longer keep filters in the larger forms that fewer multiplications need (1.8 or four times the
-   * filters' size): their plain form is then used, at up to a third of the speed. Default: 96 MiB.
+   * filters' size): their plain form is then used, at up to a third of the speed. Default: 64 MiB.
    */
   readonly packedLimit?: number;
   /**
@@ -36,7 +36,7 @@ export interface WasmOptions {
 /** What a run of a network of usual size takes at most. */
 const RUN_BYTES = 64 * 2 ** 20;
 
-const PACKED_LIMIT = 96 * 2 ** 20;
+const PACKED_LIMIT = 64 * 2 ** 20;
 
 /** Bytes that one tensor may have: addresses have 32 bits, and there is more than one tensor. */
 const MAX_BYTES = 2 ** 31;
