@@ -69,6 +69,20 @@ describe("a straight line of calls", () => {
     expect(s.plans()[0]?.steps.length).toBe(3); // an addition that two read, what is joined, a copy in the order of the axes
   });
 
+  it("computes what is concatenated where the concatenation wants it", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    y = torch.relu(torch.conv2d(x, w, None, [1, 1], [1, 1]))
+    z = torch.sigmoid(torch.add(torch.conv2d(x, w, None, [1, 1], [1, 1]), b))
+    return torch.cumsum(torch.cat([y, z], 1), 1)
+`),
+    );
+    const s = await onWasm(model);
+    const got = textOf(await s.forward(...chainInputs()));
+    expect(s.plans()[0]?.steps.map(({ what }) => what.kind)).toEqual(["convolve", "convolve", "scan"]);
+    expect(got).toBe(textOf(await (await onWasm(model, false)).forward(...chainInputs())));
+  });
+
   it("gives the bits of an unplanned run, whatever passes are left out", async () => {
     const model = await script(CHAIN);
     const wanted = textOf(await (await onWasm(model, false)).forward(...chainInputs()));

@@ -7,7 +7,7 @@ import { computeType, type Program } from "../../prims/program.ts";
 import { arg } from "../../expr/expr.ts";
 import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
 import type { Storage } from "../../tensor/storage.ts";
-import { numelOf, sameShape, viewStrides } from "../../tensor/shape.ts";
+import { isContiguous, numelOf, sameShape, viewStrides } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { flowOf, isDense, isDisturbed, isWhole } from "./flow.ts";
 import type { Step, StraightLine } from "./region.ts";
@@ -146,14 +146,14 @@ function identity(dtype: DType): Program {
 function withEpilogue(dense: Dense, map: MapCall, backend: Backend): Dense | undefined {
   const [result] = dense.results;
   const [target, ...others] = map.results;
-  if (result === undefined || target === undefined || others.length > 0 || !isWhole(result) || !isWhole(target) || dtypeInfo(result.dtype).class === "complex") return undefined;
+  if (result === undefined || target === undefined || others.length > 0 || !isWhole(result) || !isContiguous(target.shape, target.strides) || dtypeInfo(result.dtype).class === "complex") return undefined;
   if (target.dtype !== result.dtype || numelOf(target.shape) !== numelOf(result.shape)) return undefined;
   const at = readsWhole(map, result);
   const operands = allReshaped(map.operands, result.shape);
   const to = reshaped(target, result.shape);
   if (at === undefined || operands === undefined || to === undefined) return undefined;
   // Where the result is written part by part, nothing else that is read may lie there.
-  if (operands.some((v, k) => !at.includes(k) && v.storage === target.storage)) return undefined;
+  if (operands.some((v, k) => !at.includes(k) && v.storage === target.storage) || dense.operands.some((v) => v.storage === target.storage)) return undefined;
   const own = dense.operands.length - Math.max(0, (dense.epilogue?.operands.length ?? 1) - 1);
   const before: Applied = { program: dense.epilogue ?? identity(result.dtype), operands: [result, ...dense.operands.slice(own)], scalars: dense.scalars };
   const joined = join(before, { program: map.program, operands, scalars: map.scalars }, at, true);
