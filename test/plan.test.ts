@@ -229,6 +229,30 @@ ${layer(1)}${layer(2)}    return (x2, torch.stack([k1, k2]))
     counts.slice(3).forEach((c, i) => expect(c).toEqual({ ...third, launched: third.launched + 3 * (i + 1) }));
   });
 
+  it("that grows leaves the rest planned where the region ends inside of what it calls", async () => {
+    const model = await script(
+      method(`  def forward(self: __torch__.Net, x: Tensor, cache: Tensor) -> Tuple[Tensor, float]:
+    a = torch.mul(torch.exp(torch.neg(torch.tanh(x))), 0.5)
+    all = torch.cat([cache, a], 0)
+    b = torch.sigmoid(torch.relu(torch.sub(torch.add(torch.cos(torch.sum(all, [0])), a), torch.abs(x))))
+    return (all, (self).last(b, ))
+  def last(self: __torch__.Net, b: Tensor) -> float:
+    return float(torch.sum(torch.exp(b)))
+`),
+    );
+    const [s, plain] = [await onWasm(model), await onWasm(model, false)];
+    let cache = wave(1, 4);
+    const launched: (number | undefined)[] = [];
+    for (let token = 0; token < 6; token++) {
+      const got = await s.forward(wave(1, 4), cache);
+      expect(textOf(got)).toBe(textOf(await plain.forward(wave(1, 4), cache)));
+      cache = (got as readonly Tensor[])[0] ?? cache;
+      launched.push(s.planCounts()?.launched);
+    }
+    const [, , , fourth = NaN, fifth = NaN, sixth = NaN] = launched;
+    expect([fifth - fourth, sixth - fifth]).toEqual([3, 3]); // before, behind, and inside of `last` up to the read
+  });
+
   it("that grows with each call is neither planned nor compiled for after the third", async () => {
     const s = await onWasm(
       await script(

@@ -56,7 +56,7 @@ export class Recorder {
   readonly #generator: GeneratorState;
   readonly #generatorPosition: number;
   /** How many calls and reads there were when the root's instruction at hand began. */
-  #mark: { readonly calls: number; readonly attributes: number; readonly steps: number; readonly dying: readonly (readonly [number, Datum])[] } = { calls: 0, attributes: 0, steps: 0, dying: [] };
+  #mark: { readonly calls: number; readonly attributes: number; readonly steps: number; readonly traced: number; readonly dying: readonly (readonly [number, Datum])[] } = { calls: 0, attributes: 0, steps: 0, traced: 0, dying: [] };
   /** Whether that instruction has written what the recording made: the state before it is gone. */
   hasWritten = false;
   #node: Node | undefined;
@@ -94,7 +94,7 @@ export class Recorder {
   begin(frame: Frame, instruction: Instruction): void {
     if (frame === this.root) {
       const dying = instruction.kills.map((register) => [register, frame.registers[register] ?? null] as const);
-      this.#mark = { calls: this.calls.length, attributes: this.attributes.length, steps: this.steps, dying };
+      this.#mark = { calls: this.calls.length, attributes: this.attributes.length, steps: this.steps, traced: this.trace.length, dying };
       this.hasWritten = false;
     }
     this.steps++;
@@ -173,6 +173,7 @@ export class Recorder {
     this.calls.length = this.#mark.calls;
     this.attributes.length = this.#mark.attributes;
     this.steps = this.#mark.steps;
+    this.trace.cut(this.#mark.traced);
     return registers;
   }
 

@@ -59,6 +59,15 @@ export class Trace {
     this.#entries.push({ block: frame.block, position: frame.position, parent, operands });
   }
 
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** Drops what was added after there were so many. */
+  cut(length: number): void {
+    this.#entries.length = length;
+  }
+
   /** Forgets the frames: nothing is added any more. */
   end(): this {
     this.#parents.clear();
