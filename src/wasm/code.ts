@@ -32,6 +32,9 @@ export interface Local<T extends ValueType = ValueType> {
   readonly type: T;
 }
 
+/** An array of `N` times `T`. */
+type Tuple<T, N extends number, Made extends readonly T[] = []> = Made["length"] extends N ? Made : Tuple<T, N, readonly [...Made, T]>;
+
 /** An imported number. */
 export interface Global<T extends ValueType = ValueType> {
   readonly index: number;
@@ -91,6 +94,11 @@ export class Code {
   local<T extends ValueType>(type: T): Local<T> {
     this.#locals.push(type);
     return { index: this.#params.length + this.#locals.length - 1, type };
+  }
+
+  /** So many new local variables: `const [i, j] = c.locals("i32", 2)`. */
+  locals<T extends ValueType, N extends number>(type: T, count: N): Tuple<Local<T>, N> {
+    return Array.from({ length: count }, () => this.local(type)) as Tuple<Local<T>, N>; // as many as the type says
   }
 
   get<T extends ValueType>(local: Local<T>): Value<T> {

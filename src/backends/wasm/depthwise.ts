@@ -185,19 +185,7 @@ export function emitDepthwise(m: ModuleBuilder, fused: boolean): DepthwiseFuncti
     ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"],
     undefined,
     (c, to, plane, weights, bias, rows, columns, kernelRows, kernelColumns, rowStep, kernelRowStep, kernelColumnStep, stride) => {
-      const [y, ky, kx, left, at, corner, tap, line, weight] = Array.from({ length: 9 }, () => c.local("i32"));
-      if (
-        y === undefined ||
-        ky === undefined ||
-        kx === undefined ||
-        left === undefined ||
-        at === undefined ||
-        corner === undefined ||
-        tap === undefined ||
-        line === undefined ||
-        weight === undefined
-      )
-        return;
+      const [y, ky, kx, left, at, corner, tap, line, weight] = c.locals("i32", 9);
       const [start, factor] = [c.local("v128"), c.local("v128")];
       c.if(c.get(bias), () => c.set(start, c.load("v128.load32_splat", c.get(bias))));
       /** `vectors` times four outputs from `corner` on. */

@@ -116,7 +116,7 @@ function emitInput(m: ModuleBuilder, fused: boolean, side: TileSide): InputFunct
     undefined,
     (c, to, step, panelStep, from, channels, planeStride, rowStride, columnStride, rows, columns, inner, pitch, table, panels, base, scratch) => {
       const v = new Vectors(c, fused, INPUT_CONSTANTS[side]);
-      const [channel, y, panel, i, tile, out, kept, at] = Array.from({ length: 8 }, () => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // its length
+      const [channel, y, panel, i, tile, out, kept, at] = c.locals("i32", 8);
       const corners = [0, 1, 2, 3].map(() => c.local("i32"));
       const low = [0, 1, 2, 3].map(() => c.local("v128"));
       const high = [0, 1, 2, 3].map(() => c.local("v128"));
@@ -184,7 +184,7 @@ function emitOutput(m: ModuleBuilder, fused: boolean, side: TileSide): OutputFun
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
   return m.func(`winogradOutput${side}`, params, undefined, (c, from, step, tileStep, tiles, channels, table, to, planeStride, rowStride, bias, scratch) => {
     const v = new Vectors(c, fused, OUTPUT_CONSTANTS[side]);
-    const [group, channel, tile, i, at, kept, last, size] = Array.from({ length: 8 }, () => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // its length
+    const [group, channel, tile, i, at, kept, last, size] = c.locals("i32", 8);
     const shift = c.local("v128");
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
     const rowsDown = c.hold(c.op("i32.mul", c.get(step), c.i32(across)));

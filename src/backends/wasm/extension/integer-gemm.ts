@@ -346,20 +346,7 @@ function emitDepthwise(m: ModuleBuilder): IntegerFunctions["depthwiseShorts"] {
     params,
     undefined,
     (c, to, x, filters, taps, pairs, rows, columns, channels, rowStep, columnStep, toRow, toColumn, toChannel) => {
-      const [i, j, channel, t, table, w, at, next, first, second, target, source] = Array.from({ length: 12 }, () => c.local("i32")) as [
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-        I32,
-      ]; // twelve
+      const [i, j, channel, t, table, w, at, next, first, second, target, source] = c.locals("i32", 12);
       const [left, right] = [c.local("v128"), c.local("v128")];
       /** Eight channels of four positions side by side. */
       const sums = [0, 1, 2, 3].map(() => [c.local("v128"), c.local("v128")] as const);

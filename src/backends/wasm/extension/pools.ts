@@ -79,22 +79,7 @@ function emitPool<T extends "i32" | "f32">(m: ModuleBuilder, name: string, kind:
   const { DIVIDE, advance } = kit;
   return m.func(name, ["i32", "i32", "i32", "i32", "i32"], undefined, (c, to, from, first, rows, block) => {
     const word = Object.fromEntries(WORDS.map((key, i) => [key, c.hold(c.load("i32.load", c.get(block), 4 * i))])) as Record<keyof Geometry, I32>; // one for each
-    const [i, j, a, b, channel, y, x, top, left, inside, at, target, start, row] = Array.from({ length: 14 }, () => c.local("i32")) as [
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-      I32,
-    ]; // fourteen
+    const [i, j, a, b, channel, y, x, top, left, inside, at, target, start, row] = c.locals("i32", 14);
     const [sum, line, all, joined] = [c.local("v128"), c.local("v128"), c.local(kind.type), c.local(kind.type)];
     const count = c.local("f32");
     const product = (p: I32, q: I32): Value<"i32"> => c.op("i32.mul", c.get(p), c.get(q));
