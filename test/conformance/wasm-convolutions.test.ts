@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import type { Backend } from "../../src/prims/backend.ts";
+import type { ConvolveCall } from "../../src/prims/call.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { contiguousStrides, numelOf } from "../../src/tensor/shape.ts";
 import { Storage } from "../../src/tensor/storage.ts";
@@ -84,11 +85,18 @@ const axes = fc.oneof(
   fc.array(axis, { minLength: 1, maxLength: 2 }),
 );
 
+type Spatial = readonly { readonly [K in "size" | "kernel" | "stride" | "dilation" | "before" | "after"]: number }[];
+
+/** What a call says of its spatial axes. */
+const windowOf = (spatial: Spatial): Pick<ConvolveCall, "stride" | "padBegin" | "padEnd" | "dilation"> => ({
+  stride: spatial.map((a) => a.stride),
+  padBegin: spatial.map((a) => a.before),
+  padEnd: spatial.map((a) => a.after),
+  dilation: spatial.map((a) => a.dilation),
+});
+
 /** Sizes of the result; undefined where there is none. */
-function sizesOf(
-  spatial: readonly { readonly [K in "size" | "kernel" | "stride" | "dilation" | "before" | "after"]: number }[],
-  transposed: boolean,
-): number[] | undefined {
+function sizesOf(spatial: Spatial, transposed: boolean): number[] | undefined {
   const sizes = spatial.map(({ size, kernel, stride, dilation, before, after }) => {
     const reach = dilation * (kernel - 1) + 1;
     return transposed ? (size - 1) * stride + reach - before - after : Math.floor((size + before + after - reach) / stride) + 1;
@@ -124,10 +132,7 @@ describe.each([false, true])("convolutions of integers, transposed: %s", (transp
             operands: [x, w],
             results: [y],
             scalars: [],
-            stride: spatial.map((a) => a.stride),
-            padBegin: spatial.map((a) => a.before),
-            padEnd: spatial.map((a) => a.after),
-            dilation: spatial.map((a) => a.dilation),
+            ...windowOf(spatial),
             groups,
             transposed,
             accumulate: "i32",
@@ -160,10 +165,7 @@ describe.each([false, true])("convolutions, transposed: %s", (transposed) => {
             operands: [x, w, ...bias],
             results: [y],
             scalars: [],
-            stride: spatial.map((a) => a.stride),
-            padBegin: spatial.map((a) => a.before),
-            padEnd: spatial.map((a) => a.after),
-            dilation: spatial.map((a) => a.dilation),
+            ...windowOf(spatial),
             groups,
             transposed,
             accumulate: "f32",
