@@ -107,7 +107,15 @@ export function subSource(source: Source, range: Range, name: string = source.na
   const read = (part: Range): Uint8Array | Promise<Uint8Array> => source.read(inner(part));
   const { readSync } = source;
   if (readSync === undefined) return { name, size, read, stream: (part, take) => streamFrom(source, inner(part), take) };
-  return { name, size, read, readSync: (part) => readSync.call(source, inner(part)), readIntoSync: (part, target) => readInto(source, inner(part), target) };
+  const { readLater } = source;
+  return {
+    name,
+    size,
+    read,
+    readSync: (part) => readSync.call(source, inner(part)),
+    readIntoSync: (part, target) => readInto(source, inner(part), target),
+    ...(readLater !== undefined && { readLater: (part, target) => readLater.call(source, inner(part), target) }),
+  };
 }
 
 /** All bytes of a source. @throws limit-exceeded when there are more than `maxBytes` */
@@ -256,18 +264,23 @@ export function fileSource(file: string, name: string = file): Source {
     throw fileError(cause, name);
   }
 
+  /** The file's descriptor, which the caller closes. @throws io-error where it is not the file that it was */
+  const opened = (): number => {
+    const fd = fs.openSync(absolute, "r");
+    const now = fs.fstatSync(fd);
+    if (now.size === size && now.mtimeMs === modified) return fd;
+    fs.closeSync(fd);
+    throw new OpwiseError("io-error", `\`${name}\` changed while it was in use`, { where: { file: name }, hint: "open the model again" });
+  };
+  const endsEarly = (): OpwiseError => new OpwiseError("truncated", `\`${name}\` ends early`, { where: { file: name } });
   const readIntoSync = (range: Range, target: Uint8Array): void => {
     checkRange(range, size, name);
     let fd: number | undefined;
     try {
-      fd = fs.openSync(absolute, "r");
-      const now = fs.fstatSync(fd);
-      if (now.size !== size || now.mtimeMs !== modified) {
-        throw new OpwiseError("io-error", `\`${name}\` changed while it was in use`, { where: { file: name }, hint: "open the model again" });
-      }
+      fd = opened();
       for (let done = 0; done < range.length; ) {
         const got = fs.readSync(fd, target, done, Math.min(range.length - done, 1 << 30), range.offset + done);
-        if (got === 0) throw new OpwiseError("truncated", `\`${name}\` ends early`, { where: { file: name } });
+        if (got === 0) throw endsEarly();
         done += got;
       }
     } catch (cause) {
@@ -275,6 +288,34 @@ export function fileSource(file: string, name: string = file): Source {
     } finally {
       if (fd !== undefined) fs.closeSync(fd);
     }
+  };
+  let together: Promise<void> | undefined;
+  const wanted: Wanted[] = [];
+  const readTogether = async (): Promise<void> => {
+    await undefined; // what is asked for before the caller waits
+    together = undefined;
+    let fd: number | undefined;
+    try {
+      const spans = spansOf(wanted.splice(0));
+      fd = opened();
+      for (let { position, targets } of spans) {
+        while (targets.length > 0) {
+          const got = await readv(fs, fd, targets, position);
+          if (got === 0) throw endsEarly();
+          targets = behind(targets, got);
+          position += got;
+        }
+      }
+    } catch (cause) {
+      throw fileError(cause, name);
+    } finally {
+      if (fd !== undefined) fs.closeSync(fd);
+    }
+  };
+  const readLater = async (range: Range, target: Uint8Array): Promise<void> => {
+    checkRange(range, size, name);
+    wanted.push({ offset: range.offset, target });
+    await (together ??= readTogether());
   };
   const readSync = (range: Range): Uint8Array => {
     checkRange(range, size, name); // before memory is taken
@@ -300,7 +341,54 @@ export function fileSource(file: string, name: string = file): Source {
     }
     return fileSource(real, path.join(path.dirname(file), ...parts));
   };
-  return { name, size, read: readSync, readSync, readIntoSync, sibling };
+  return { name, size, read: readSync, readSync, readIntoSync, readLater, sibling };
+}
+
+/** Bytes of a file that are wanted in memory; as many as `target` holds. */
+interface Wanted {
+  readonly offset: number;
+  readonly target: Uint8Array;
+}
+
+/** Bytes between two ranges that are sooner read than a read is begun anew. */
+const GAP_BYTES = 64 * 1024;
+/** What one read takes at most: buffers, and bytes. */
+const MAX_BUFFERS = 1000;
+const MAX_READ_BYTES = 1 << 30;
+
+/** Reads that bring all that is wanted, in the order of the file. What lies between is read as well, and nobody's. */
+function spansOf(wanted: readonly Wanted[]): { readonly position: number; readonly targets: Uint8Array[] }[] {
+  const spans: { readonly position: number; readonly targets: Uint8Array[] }[] = [];
+  const unwanted = new Uint8Array(GAP_BYTES);
+  let end = -1;
+  for (const { offset, target } of [...wanted].sort((a, b) => a.offset - b.offset)) {
+    if (target.length === 0) continue;
+    const last = spans[spans.length - 1];
+    const gap = offset - end;
+    if (last !== undefined && gap >= 0 && gap <= GAP_BYTES && last.targets.length + 2 <= MAX_BUFFERS && offset + target.length - last.position <= MAX_READ_BYTES) {
+      if (gap > 0) last.targets.push(unwanted.subarray(0, gap));
+      last.targets.push(target);
+    } else spans.push({ position: offset, targets: [target] });
+    end = offset + target.length;
+  }
+  return spans;
+}
+
+/** The targets without the `done` bytes that have come. */
+function behind(targets: readonly Uint8Array[], done: number): Uint8Array[] {
+  const left: Uint8Array[] = [];
+  let skip = done;
+  for (const target of targets) {
+    if (skip < target.length) left.push(target.subarray(skip));
+    skip = Math.max(0, skip - target.length);
+  }
+  return left;
+}
+
+function readv(fs: Platform["fs"], fd: number, targets: readonly Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.readv(fd, targets, position, (error, got) => (error === null ? resolve(got) : reject(error)));
+  });
 }
 
 // ---- URLs

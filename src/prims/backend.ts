@@ -23,6 +23,11 @@ export interface Backend extends Device {
    * to be asked for again after anything else was made.
    */
   reserve?(nbytes: number, dtype: DType, storage: Storage): { readonly buffer: Buffer; readonly bytes: () => Uint8Array };
+  /**
+   * Memory of a storage's bytes that `fill` brings while the caller goes on. The copy may be used at once: what reads it before it has arrived waits for its bytes, or
+   * reads them itself.
+   */
+  receive?(storage: Storage, fill: (target: Uint8Array) => Promise<void>): { readonly buffer: Buffer; readonly arrived: Promise<void> };
   /** About so many bytes will be reserved next: their memory may be made in one go. */
   expect?(nbytes: number): void;
   /** A device copy of zeros, where that is cheaper than an upload of them. */

@@ -44,3 +44,16 @@ export async function streamed(backend: Backend, storage: Storage, dtype: DType,
   }
   storage.cacheOnDevice(backend, buffer);
 }
+
+/** As `uploaded`, while the caller goes on. */
+export async function uploadedLater(backend: Backend, storage: Storage, fill: (target: Uint8Array) => Promise<void>): Promise<void> {
+  const received = backend.receive?.(storage, fill);
+  if (received === undefined) return;
+  storage.cacheOnDevice(backend, received.buffer);
+  try {
+    await received.arrived;
+  } catch (error) {
+    if (storage.bufferOn(backend) === received.buffer) storage.dropDevice();
+    throw error;
+  }
+}

@@ -5,7 +5,7 @@ import type { ObjectTemplate, StorageTemplate, Template, TensorTemplate } from "
 import { unpackBits } from "../bytes/packed-bits.ts";
 import { readInto, streamFrom } from "../bytes/source.ts";
 import type { Backend } from "../prims/backend.ts";
-import { streamed, uploaded } from "../prims/upload.ts";
+import { streamed, uploaded, uploadedLater } from "../prims/upload.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { internString } from "../tensor/strings.ts";
 import { Storage } from "../tensor/storage.ts";
@@ -14,6 +14,10 @@ import { OpwiseError, unreachable } from "../tensor/error.ts";
 
 /** Smaller storages stay where they are until they are used: sizes and indices are read by the host. */
 const LEAST_BROUGHT = 256;
+
+/** What is brought to a backend ahead of its use: storages of that size at least, and so many bytes in all. */
+const LEAST_LATER = 64 * 1024;
+const MOST_LATER = 256 * 2 ** 20;
 
 /** Turns templates into data. One per session: sessions share a file's bytes, never values. */
 export class Instantiator {
@@ -61,6 +65,19 @@ export class Instantiator {
   /** Tells the backend how much will be brought to it. */
   expect(backend: Backend): void {
     backend.expect?.(this.#unbrought(backend).reduce((sum, storage) => sum + storage.nbytes, 0));
+  }
+
+  /** Begins to bring large weights to the backend, while the caller goes on; up to a limit, since packed forms come beside some of them. */
+  bringLater(backend: Backend): Promise<void>[] {
+    const waits: Promise<void>[] = [];
+    let bytes = 0;
+    for (const storage of this.#unbrought(backend)) {
+      const fillLater = storage.unread?.fillLater;
+      if (fillLater === undefined || storage.nbytes < LEAST_LATER || bytes + storage.nbytes > MOST_LATER) continue;
+      bytes += storage.nbytes;
+      waits.push(uploadedLater(backend, storage, fillLater));
+    }
+    return waits;
   }
 
   /** Brings what nothing has read or written yet. @throws as reading the file does */
@@ -171,7 +188,11 @@ function makeStorage(template: StorageTemplate, dtype: DType): Storage {
   };
   // A device may take the bytes from the file where memory has them as the file has.
   if (packedBits !== undefined || source.size !== nbytes) return Storage.lazy(count, { load });
-  if (source.readSync !== undefined) return Storage.lazy(count, { load, fill: (target) => readInto(source, range, target) });
+  if (source.readSync !== undefined) {
+    const { readLater } = source;
+    const fillLater = readLater === undefined ? undefined : (target: Uint8Array): Promise<void> => readLater.call(source, range, target);
+    return Storage.lazy(count, { load, fill: (target) => readInto(source, range, target), fillLater });
+  }
   return Storage.lazy(count, { load, stream: (take) => streamFrom(source, range, take) });
 }
 

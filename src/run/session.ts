@@ -23,7 +23,7 @@ import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
-import { argumentsOf, declaredSizes, prepareForSizes, type Preparation } from "./sizes-only.ts";
+import { argumentsOf, declaredSizes, recordForSizes, type Preparation } from "./sizes-only.ts";
 import { describe, type Placement } from "./placements.ts";
 import { attributeAt, fitted, namedTensors, type NamedTensor, setTraining } from "./named-tensors.ts";
 import { Watchers } from "./watchers.ts";
@@ -139,15 +139,24 @@ export class Session {
       await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
     }
     instantiator.expect(backend);
+    // Weights come from their file while it is recorded and compiled what is done with them.
+    const coming = Promise.allSettled(instantiator.bringLater(backend));
+    try {
+      if (this.#planner !== undefined && prepare !== false) this.#compileDeclared(prepare, this.#planner);
+    } catch (error) {
+      await coming;
+      throw error;
+    }
+    for (const one of await coming) if (one.status === "rejected") throw one.reason;
     // Weights that are packed for given sizes need not be brought as they are.
-    if (this.#planner !== undefined && prepare !== false) this.#prepareDeclared(prepare);
+    this.#planner?.warm();
     instantiator.bring(backend);
   }
 
-  /** Makes `forward` ready for the arguments, or for those that the file declares. */
-  #prepareDeclared(given: Exclude<Preparation, false> | undefined): void {
+  /** Compiles `forward` for the arguments, or for those that the file declares. */
+  #compileDeclared(given: Exclude<Preparation, false> | undefined, planner: Planner): void {
     const sample = given === undefined ? (this.methods.includes("forward") ? declaredSizes(this.program) : undefined) : argumentsOf(given);
-    if (sample !== undefined) this.prepare("forward", sample.args, sample.kwargs);
+    if (sample !== undefined) this.#compile(this.#jobOf("forward", sample.args, checkFeeds(this.program, sample.kwargs)), planner);
   }
 
   /**
@@ -156,14 +165,17 @@ export class Session {
    */
   prepare(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): void {
     const job = this.#jobOf(method, args, checkFeeds(this.program, kwargs));
-    if (this.#planner !== undefined) this.#prepareJob(job, this.#planner);
+    if (this.#planner === undefined) return;
+    this.#compile(job, this.#planner);
+    this.#planner.warm();
   }
 
-  #prepareJob({ fn, args, own }: Job, planner: Planner): void {
+  #compile({ fn, args, own }: Job, planner: Planner): void {
     this.#prepared.add(fn);
     this.#begin();
     try {
-      prepareForSizes(this.executor, planner, fn, args, own);
+      recordForSizes(this.executor, planner, fn, args, own);
+      planner.compile();
     } finally {
       this.#running = false;
     }
@@ -172,7 +184,9 @@ export class Session {
   /** The first call of a method says the sizes that it is for. */
   #prepareFirst(job: Job, options: RunOptions): void {
     const planner = this.#plannerFor(options);
-    if (planner !== undefined && !this.#running && !this.#prepared.has(job.fn)) this.#prepareJob(job, planner);
+    if (planner === undefined || this.#running || this.#prepared.has(job.fn)) return;
+    this.#compile(job, planner);
+    planner.warm();
   }
 
   /** Methods that can be called, `forward` first where there is one. */

@@ -19,6 +19,11 @@ export interface Source {
   readSync?(range: Range): Uint8Array;
   /** As `readSync`, into memory that is there already and as long as the range: nothing of a large range is held twice. */
   readIntoSync?(range: Range, target: Uint8Array): void;
+  /**
+   * As `readIntoSync`, on a thread of the platform's while the caller goes on; ranges that are asked for together are read in one go. `target` is the source's until
+   * the promise settles.
+   */
+  readLater?(range: Range, target: Uint8Array): Promise<void>;
   /** Hands the bytes of `range` over in order, in pieces as they come; `take` may not keep them. For sources that cannot be read at once. */
   stream?(range: Range, take: (piece: Uint8Array) => void): Promise<void>;
   /** A source next to this one (external data of an ONNX file). `path` is relative and has been checked. */

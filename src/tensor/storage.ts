@@ -19,6 +19,8 @@ export interface ByteSource {
   readonly load: () => Uint8Array | Promise<Uint8Array>;
   /** Writes all bytes to `target`, at once. Absent where they have to be waited for, or lie otherwise in the file. */
   readonly fill?: (target: Uint8Array) => void;
+  /** As `fill`, while the caller goes on; `target` is the source's until the promise settles. Never there without `fill`. */
+  readonly fillLater?: ((target: Uint8Array) => Promise<void>) | undefined;
   /** Hands all bytes over in order, in pieces that `take` may not keep. Absent as `fill`; one of the two is there where bytes are as in the file. */
   readonly stream?: (take: (piece: Uint8Array) => void) => Promise<void>;
 }

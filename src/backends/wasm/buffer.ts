@@ -12,6 +12,8 @@ export class WasmBuffer {
   fill: ByteSource["fill"];
   /** Whether the bytes are a weight's and have not been written since: its packed forms are worth keeping. */
   constant: boolean;
+  /** While a file's bytes are on their way to the block. */
+  arrival: Promise<void> | undefined;
   /** Plans that have its address. */
   users = 0;
   readonly packed: Map<string, Block> = new Map();
@@ -30,8 +32,17 @@ export class WasmBuffer {
   }
 }
 
-/** Address of the buffer's bytes, which are read from their file again where they are nowhere. */
+/** Address of the buffer's bytes, for what reads them once they have arrived. */
+export function placeOf(memory: LinearMemory, buffer: WasmBuffer): number {
+  return buffer.block?.address ?? residentAt(memory, buffer);
+}
+
+/** Address of the buffer's bytes, which are read from their file where they are nowhere or still on their way. */
 export function residentAt(memory: LinearMemory, buffer: WasmBuffer): number {
+  if (buffer.block !== undefined && buffer.arrival !== undefined) {
+    const { address } = buffer.block;
+    buffer.fill?.(memory.bytes.subarray(address, address + buffer.nbytes)); // the same bytes will come once more
+  }
   if (buffer.block === undefined) {
     const block = memory.allocateLasting(buffer.nbytes);
     try {

@@ -10,10 +10,10 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, tallOf } from "./panels.ts";
-import { DEPTH, type Packed, padded, type Products } from "./products.ts";
+import { multiplyPanels, packInPanels, panelRanges, rowsHeld, tallOf } from "./panels.ts";
+import { DEPTH, type Packed, padded, type Places, type Products } from "./products.ts";
 import { type Geometry, geometryOf, type Planes, straightFilters, Tables, writeWords } from "./planes.ts";
-import { evenly, inRanges } from "./ranges.ts";
+import { evenly, inRanges, type Range } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
 
@@ -94,22 +94,22 @@ export class Convolutions {
               for (let k = 0; k < depth; k += DEPTH) {
                 const deep = Math.min(DEPTH, depth - k);
                 const shift = k > 0 ? 0 : bias;
-                const here = filters.address + (k * padded(g.groupOut, turned ? COLUMNS : ROWS) + from * deep) * FLOAT;
+                const panels = { address: filters.address + from * depth * FLOAT, tall, depth, k };
                 const sizes = [rows, count, deep] as const;
                 if (patches === undefined) {
                   const at = image + first * FLOAT + k * source.planeStride;
-                  multiplyPanels(this.#dense, tall, [here, at, target], sizes, plane * FLOAT, k > 0, shift, COLUMNS * FLOAT, source.planeStride);
+                  multiplyPanels(this.#dense, panels, [at, target], sizes, plane * FLOAT, k > 0, shift, COLUMNS * FLOAT, source.planeStride);
                   continue;
                 }
                 const [at, table] = [columns + first * FLOAT, depths + k * FLOAT];
                 if (turned) {
                   this.#dense.packPatchRows(patches.address, image, at, count, table, deep);
-                  const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * deep * FLOAT];
-                  const add = k > 0 ? 1 : 0;
+                  const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * depth * FLOAT];
+                  const [here, add] = [panels.address + k * COLUMNS * FLOAT, k > 0 ? 1 : 0];
                   this.#dense.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
                 } else {
                   this.#dense.packPatches(patches.address, image, at, count, table, deep);
-                  multiplyPanels(this.#dense, tall, [here, patches.address, target], sizes, plane * FLOAT, k > 0, shift);
+                  multiplyPanels(this.#dense, panels, [patches.address, target], sizes, plane * FLOAT, k > 0, shift);
                 }
               }
               if (patches !== undefined) this.#memory.free(patches);
@@ -123,21 +123,32 @@ export class Convolutions {
     if (source.scratch !== undefined) this.#memory.free(source.scratch);
   }
 
-  /** Filters `[groupOut, depth]` in panels, of rows or of columns, block of depth by block. */
+  /** Filters `[groupOut, depth]` in panels, of rows or of columns. */
   #packedFilters(g: Geometry, group: number, depth: number, asColumns: boolean, addressOf: (view: View) => number, packed: Packed): Block {
     const { w } = g;
-    const width = asColumns ? COLUMNS : ROWS;
-    const high = padded(g.groupOut, width) * FLOAT;
-    return packed(w, `filters${width}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`, depth * high, (to) => {
-      // Depth is (channel, kernel row, kernel column).
-      const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, this.#dense);
-      for (let k = 0; k < depth; k += DEPTH) {
-        const [at, from, deep] = [to + k * high, address + k * FLOAT, Math.min(DEPTH, depth - k)];
-        if (asColumns) this.#dense.packColumns(at, from, g.groupOut, deep, filterStride, FLOAT);
-        else packInPanels(this.#dense, at, from, g.groupOut, deep, filterStride, FLOAT);
-      }
-      if (copy !== undefined) this.#memory.free(copy);
-    });
+    const dense = this.#dense;
+    const pack = (to: number, from: number, filters: number, stride: number): void =>
+      asColumns ? dense.packColumns(to, from, filters, depth, stride, FLOAT) : packInPanels(dense, to, from, filters, depth, stride, FLOAT);
+    const key = `filters${asColumns ? COLUMNS : ROWS}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
+    const held = asColumns ? padded(g.groupOut, COLUMNS) : rowsHeld(g.groupOut);
+    const rowBytes = depth * FLOAT;
+    const panels = (): readonly Range[] => (asColumns ? evenly(g.groupOut, Infinity, COLUMNS) : panelRanges(g.groupOut, Infinity));
+    const places: Places | undefined =
+      g.groups > 1 || !isContiguous(w.shape, w.strides)
+        ? undefined
+        : { bytes: g.groupOut * rowBytes, rowBytes, panels, pack: (to, from, count) => pack(to, from, count, rowBytes) };
+    return packed(
+      w,
+      key,
+      held * rowBytes,
+      (to) => {
+        // Depth is (channel, kernel row, kernel column).
+        const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, dense);
+        pack(to, address, g.groupOut, filterStride);
+        if (copy !== undefined) this.#memory.free(copy);
+      },
+      places,
+    );
   }
 
   /** The input as planes that a window never leaves: itself where there is no padding, else a copy with a border of zeros. */

@@ -2,27 +2,37 @@
 
 import type { View } from "../../tensor/tensor.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import type { Packed } from "./products.ts";
-import type { WasmBuffer } from "./buffer.ts";
+import type { Packed, Places } from "./products.ts";
+import { residentAt, type WasmBuffer } from "./buffer.ts";
+
+/** A kept form whose place is known and that is not there yet. */
+interface Pending {
+  readonly buffer: WasmBuffer;
+  readonly pack: () => void;
+}
 
 export class Packing {
   readonly #memory: LinearMemory;
   readonly #limit: number;
+  readonly #staging: Staging;
   #bytes = 0;
+  #pending: Pending[] = [];
 
   /** @param limit bytes up to which forms are kept that are larger than their operands */
   constructor(memory: LinearMemory, limit: number) {
     this.#memory = memory;
     this.#limit = limit;
+    this.#staging = new Staging(memory);
   }
 
   /**
    * What makes and finds packed forms.
    * @param keeper the buffer that keeps a view's forms; undefined where they last for one call, and go to `temporaries`
-   * @param now runs what packs a kept form
+   * @param later runs what packs a kept form, when `finish` is called: the bytes may still be on their way, and what reads them as they are is known then. Left
+   * out: forms are packed at once
    */
-  forms(keeper: (view: View) => WasmBuffer | undefined, temporaries: Block[], now: (pack: () => void) => void = (pack) => pack()): Packed {
-    const of = (view: View, key: string, bytes: number, pack: (to: number) => void): Block => {
+  forms(keeper: (view: View) => WasmBuffer | undefined, temporaries: Block[], later?: (pack: () => void) => void): Packed {
+    const of = (view: View, key: string, bytes: number, pack: (to: number) => void, places?: Places): Block => {
       const buffer = keeper(view);
       if (buffer === undefined) {
         const block = this.#memory.allocate(bytes);
@@ -30,12 +40,17 @@ export class Packing {
         pack(block.address);
         return block;
       }
+      if (later === undefined) this.finish();
       const known = buffer.packed.get(key);
       if (known !== undefined) return known;
-      const block = this.#memory.allocateLasting(bytes);
-      now(() => pack(block.address));
-      buffer.packed.set(key, block);
-      this.#bytes += block.size;
+      if (later === undefined) {
+        const block = this.#keep(buffer, key, this.#memory.allocateLasting(bytes));
+        pack(block.address);
+        return block;
+      }
+      const inPlace = places === undefined || view.offset > 0 ? undefined : this.#inPlace(buffer, bytes, places);
+      const block = this.#keep(buffer, key, inPlace?.block ?? this.#memory.allocateLasting(bytes));
+      this.#pending.push({ buffer, pack: () => later(inPlace?.pack ?? (() => pack(block.address))) });
       return block;
     };
     const keeps = (view: View): boolean => keeper(view)?.constant === true;
@@ -46,8 +61,56 @@ export class Packing {
     return Object.assign(of, { keeps, fits, lasts: (view: View) => keeper(view) !== undefined });
   }
 
-  /** Frees a weight's bytes as the file has them where only its packed forms are read. */
-  thin(buffer: WasmBuffer): void {
+  #keep(buffer: WasmBuffer, key: string, block: Block): Block {
+    buffer.packed.set(key, block);
+    this.#bytes += block.size;
+    return block;
+  }
+
+  /** Packs what is pending. A weight's bytes as the file has them go where only its packed forms are read. @throws as reading the file does; what is left stays pending */
+  finish(): void {
+    try {
+      for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+        const { buffer, pack } = next;
+        pack();
+        this.#pending.shift();
+        if (!this.#pending.some((other) => other.buffer === buffer)) this.#thin(buffer);
+      }
+    } finally {
+      this.#staging.end();
+    }
+  }
+
+  /** Address of a weight's bytes for what packs them: where they are, or where they have been read to for now. */
+  addressOf(buffer: WasmBuffer): number {
+    return this.#staging.addressOf(buffer);
+  }
+
+  /**
+   * Panels in the place of the weight's bytes: where no plan reads them as they are, and the file has them should any want to. Panel by panel, the rows are moved
+   * aside and packed to where they were.
+   */
+  #inPlace(buffer: WasmBuffer, bytes: number, { bytes: own, rowBytes, panels, pack }: Places): { readonly block: Block; readonly pack: () => void } | undefined {
+    const memory = this.#memory;
+    const { nbytes, users, packed, fill, block: resident } = buffer;
+    if (fill === undefined || users > 0 || packed.size > 0 || nbytes !== own || (resident !== undefined && resident.size < bytes)) return undefined;
+    const block = resident ?? memory.allocateLasting(Math.max(bytes, nbytes));
+    buffer.block = undefined;
+    const packAll = (): void => {
+      if (resident === undefined) fill(memory.bytes.subarray(block.address, block.address + nbytes));
+      const ranges = panels();
+      const aside = memory.allocateLasting(Math.max(...ranges.map(([, count]) => count)) * rowBytes);
+      for (const [first, count] of ranges) {
+        const at = block.address + first * rowBytes;
+        memory.bytes.copyWithin(aside.address, at, at + count * rowBytes);
+        pack(at, aside.address, count);
+      }
+      memory.freeLasting(aside);
+    };
+    return { block, pack: packAll };
+  }
+
+  #thin(buffer: WasmBuffer): void {
     if (buffer.block === undefined || buffer.fill === undefined || buffer.users > 0 || buffer.packed.size === 0) return;
     this.#memory.freeLasting(buffer.block);
     buffer.block = undefined;
@@ -55,10 +118,45 @@ export class Packing {
 
   /** Frees the forms of a buffer that is written or goes. */
   drop(buffer: WasmBuffer): void {
+    this.#pending = this.#pending.filter((form) => form.buffer !== buffer);
     for (const block of buffer.packed.values()) {
       this.#memory.freeLasting(block);
       this.#bytes -= block.size;
     }
     buffer.packed.clear();
+  }
+}
+
+/** Where weights are read to that are only packed: a block as large as the largest so far. */
+class Staging {
+  readonly #memory: LinearMemory;
+  #block: Block | undefined;
+  #holds: WasmBuffer | undefined;
+
+  constructor(memory: LinearMemory) {
+    this.#memory = memory;
+  }
+
+  /** The weight's bytes: where they are, or read now. */
+  addressOf(buffer: WasmBuffer): number {
+    const { fill, nbytes } = buffer;
+    if (buffer.block !== undefined || fill === undefined) return residentAt(this.#memory, buffer);
+    if (this.#block === undefined || this.#block.size < nbytes) {
+      this.end();
+      this.#block = this.#memory.allocateLasting(nbytes);
+    }
+    const { address } = this.#block;
+    if (this.#holds !== buffer) {
+      this.#holds = undefined;
+      fill(this.#memory.bytes.subarray(address, address + nbytes));
+      this.#holds = buffer;
+    }
+    return address;
+  }
+
+  end(): void {
+    if (this.#block !== undefined) this.#memory.freeLasting(this.#block);
+    this.#block = undefined;
+    this.#holds = undefined;
   }
 }

@@ -4,7 +4,7 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import { features } from "./features.ts";
 import { COLUMNS, ROWS, TALL, tallRows } from "./gemm.ts";
-import { evenly } from "./ranges.ts";
+import { evenly, type Range } from "./ranges.ts";
 
 /** Rows of the panels that come first: a part of a product may begin at a multiple of it. */
 export const panelRows = (): number => (features().fusedMultiplyAdd ? TALL : ROWS);
@@ -12,8 +12,14 @@ export const panelRows = (): number => (features().fusedMultiplyAdd ? TALL : ROW
 /** How many of so many rows are in tall panels; the last of these may not be full. */
 export const tallOf = (rows: number): number => (features().fusedMultiplyAdd ? tallRows(rows) : 0);
 
+/** How many rows panels of so many hold, those of zeros among them. */
+export function rowsHeld(rows: number): number {
+  const tall = tallOf(rows);
+  return tall + Math.ceil(Math.max(0, rows - tall) / ROWS) * ROWS;
+}
+
 /** `rows` rows in up to `parts` ranges of whole panels: what is packed of a range is what `packInPanels` writes there of all of them. */
-export function panelRanges(rows: number, parts: number): (readonly [first: number, count: number])[] {
+export function panelRanges(rows: number, parts: number): Range[] {
   const tall = tallOf(rows);
   const height = panelRows();
   const panels = tall / height;
@@ -29,14 +35,23 @@ export function packInPanels(dense: DenseKernels, to: number, from: number, rows
   if (tall < rows) dense.packRows(to + tall * deep * FLOAT, from + tall * rowStride, rows - tall, deep, rowStride, columnStride);
 }
 
+/** Rows in panels of `depth`, of which the first `tall` rows are in tall ones. A product takes the steps of depth from `k` on. */
+export interface RowPanels {
+  readonly address: number;
+  readonly tall: number;
+  readonly depth: number;
+  readonly k: number;
+}
+
 /**
- * `multiplyBiased` of rows of which the first `tall` are in tall panels.
+ * `multiplyBiased` of rows in panels.
+ * @param columnStep bytes between panels of columns
  * @param bStep bytes between the steps of depth in a panel of columns, which so may be no panel
  */
 export function multiplyPanels(
   dense: DenseKernels,
-  tall: number,
-  [panels, columnsAt, to]: readonly [panels: number, columnsAt: number, to: number],
+  { address, tall, depth, k }: RowPanels,
+  [columnsAt, to]: readonly [columnsAt: number, to: number],
   [rows, columns, deep]: readonly [rows: number, columns: number, deep: number],
   outStride: number,
   add: boolean,
@@ -46,8 +61,9 @@ export function multiplyPanels(
 ): void {
   const product = (run: DenseKernels["multiplyBiased"], height: number, first: number, count: number): void => {
     if (count <= 0) return;
-    const [at, target, shift] = [panels + first * deep * FLOAT, to + first * outStride, bias === 0 ? 0 : bias + first * FLOAT];
-    run(at, columnsAt, target, count, columns, deep, outStride, height * deep * FLOAT, columnStep, add ? 1 : 0, shift, bStep);
+    const at = address + (first * depth + k * height) * FLOAT;
+    const [target, shift] = [to + first * outStride, bias === 0 ? 0 : bias + first * FLOAT];
+    run(at, columnsAt, target, count, columns, deep, outStride, height * depth * FLOAT, columnStep, add ? 1 : 0, shift, bStep);
   };
   product(dense.multiplyTall, TALL, 0, Math.min(rows, tall));
   product(dense.multiplyBiased, ROWS, tall, rows - tall);

@@ -14,7 +14,7 @@ import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { type Invocation, play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
-import { residentAt, type WasmBuffer } from "./buffer.ts";
+import { placeOf, residentAt, type WasmBuffer } from "./buffer.ts";
 
 const ALIGNMENT = 64;
 
@@ -44,7 +44,6 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const constants = new Map<Storage, WasmBuffer>();
   /** Constants that kernels read as they are. */
   const used = new Set<WasmBuffer>();
-  const staging = new Staging(memory, arena);
   let isPacking = false;
   const tape = new Tape();
   const temporaries: Block[] = [];
@@ -63,23 +62,25 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     const slot = slots.get(storage);
     if (slot !== undefined) return slot.address;
     const buffer = constantOf(view);
-    if (isPacking) return staging.addressOf(buffer);
-    used.add(buffer);
-    return residentAt(memory, buffer);
+    if (isPacking) return host.packing.addressOf(buffer);
+    if (!used.has(buffer)) {
+      used.add(buffer);
+      buffer.users++;
+    }
+    return placeOf(memory, buffer);
   };
-  // A weight is packed now, not whenever the plan runs. Kernels are chosen by what a weight is without a plan: sums have the same order.
+  // A weight is packed once, not whenever the plan runs. Kernels are chosen by what a weight is without a plan: sums have the same order.
   const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, (pack) => {
-    runtime.tape = undefined;
     isPacking = true;
     try {
       pack();
     } finally {
       isPacking = false;
-      runtime.tape = tape;
     }
   });
 
   const free = (): void => {
+    for (const buffer of used) buffer.users--;
     memory.release(scope);
     memory.freeLasting(arena);
     for (const block of slots.values()) memory.freeLasting(block);
@@ -105,16 +106,13 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   } catch (error) {
     free(); // a weight's file cannot be read
     throw error;
-  } finally {
-    staging.end();
   }
-  for (const buffer of used) buffer.users++;
-  for (const buffer of constants.values()) host.packing.thin(buffer);
 
   const { pool } = runtime;
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
     run: (inputs) => {
+      host.packing.finish();
       segment.inputs.forEach((placeholder, k) => {
         const { address } = slots.get(placeholder) ?? unreachable("an input's memory");
         const given = inputs[k] ?? unreachable("an input");
@@ -132,11 +130,11 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },
-    warm: () => warm(tape.items, runtime),
-    dispose: () => {
-      for (const buffer of used) buffer.users--;
-      free();
+    warm: () => {
+      host.packing.finish();
+      warm(tape.items, runtime);
     },
+    dispose: free,
   };
 }
 
@@ -161,43 +159,4 @@ function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
 function isHarmless({ operands, outputs }: Program): boolean {
   const hasLoop = [...reachable(outputs.flatMap((output) => output.parts))].some((e) => e.op === "fold" && e.loop.count.op !== "const");
   return !hasLoop && operands.every((dtype) => dtype === "float32");
-}
-
-/** Where weights are read to that are only packed: in the plan's arena, which nothing uses yet, or in a block as large as the largest so far. */
-class Staging {
-  readonly #memory: LinearMemory;
-  readonly #arena: Block;
-  #own: Block | undefined;
-  #holds: WasmBuffer | undefined;
-
-  constructor(memory: LinearMemory, arena: Block) {
-    this.#memory = memory;
-    this.#arena = arena;
-  }
-
-  /** The weight's bytes: where they are, or read now. */
-  addressOf(buffer: WasmBuffer): number {
-    if (buffer.block !== undefined || buffer.fill === undefined) return residentAt(this.#memory, buffer);
-    const block = this.#blockOf(buffer.nbytes);
-    if (this.#holds !== buffer) {
-      buffer.fill(this.#memory.bytes.subarray(block.address, block.address + buffer.nbytes));
-      this.#holds = buffer;
-    }
-    return block.address;
-  }
-
-  #blockOf(bytes: number): Block {
-    if (bytes <= this.#arena.size) return this.#arena;
-    if (this.#own === undefined || this.#own.size < bytes) {
-      this.end();
-      this.#own = this.#memory.allocateLasting(bytes);
-    }
-    return this.#own;
-  }
-
-  end(): void {
-    if (this.#own !== undefined) this.#memory.freeLasting(this.#own);
-    this.#own = undefined;
-    this.#holds = undefined;
-  }
 }

@@ -10,7 +10,7 @@ import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
-import { evenly, inRanges, MOVED } from "./ranges.ts";
+import { evenly, inRanges, MOVED, type Range } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
 
@@ -25,10 +25,21 @@ const LEAST_ROWS = 16;
 /** Columns of a part where there are few rows: its result stays in the second cache over all of the depth. */
 const PART_COLUMNS = 128;
 
+/** A packed form that has each panel where the operand has the panel's rows: it may take the operand's own place. */
+export interface Places {
+  /** Of the operand: rows one after another. */
+  readonly bytes: number;
+  readonly rowBytes: number;
+  /** The rows of each panel, in order. */
+  readonly panels: () => readonly Range[];
+  /** Packs the `count` rows at `from`. */
+  readonly pack: (to: number, from: number, count: number) => void;
+}
+
 /** Packed forms of operands. */
 export interface Packed {
-  /** A packed form: a weight's is kept with its buffer, any other's until the call is over. */
-  (view: View, key: string, bytes: number, pack: (to: number) => void): Block;
+  /** A packed form: a weight's is kept with its buffer, or in place of its bytes, any other's until the call is over. */
+  (view: View, key: string, bytes: number, pack: (to: number) => void, places?: Places): Block;
   /** Whether a packed form would be kept. */
   keeps(view: View): boolean;
   /** The same, of what only this plan takes for a constant too. Exact kernels alone may be chosen by it: without a plan it is none. */
@@ -101,8 +112,7 @@ export class Products {
         return;
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
-      const columnsPacked = packed(b, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
-      this.multiply(left, columnsPacked.address, to, outStride, columns, depth, (row, high, column, wide) => done(batch, row, high, column, wide));
+      this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, (row, high, column, wide) => done(batch, row, high, column, wide));
     });
     this.#runtime.fork(batches * rows * columns * depth, parts);
   }
@@ -123,7 +133,7 @@ export class Products {
       };
     }
     const key = `weight/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
-    const block = packed(w, key, depth * padded(columns, COLUMNS) * FLOAT, (at) => this.packColumns(right, depth, at));
+    const block = this.#columns(w, key, right, packed);
     return (to, outStride, x, rowStride, start) => {
       const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
       if (start !== 0) this.#dense.copyPlanes(to, start, 1, rows, columns, 0, 0, FLOAT, outStride, 0, 0);
@@ -131,16 +141,18 @@ export class Products {
     };
   }
 
-  /** Panels of columns, block of depth by block. */
+  /** The packed columns of an operand. */
+  #columns(view: View, key: string, b: Matrix, packed: Packed): Block {
+    const { rows: depth, columns } = b;
+    const pack: Places["pack"] = (to, from, count) => this.#dense.packColumns(to, from, count, depth, depth * FLOAT, FLOAT);
+    const bytes = padded(columns, COLUMNS) * depth * FLOAT;
+    return packed(view, key, bytes, (to) => this.packColumns(b, depth, to), placesOf(b, COLUMNS, pack));
+  }
+
+  /** Panels of columns. */
   packColumns(b: Matrix, depth: number, to: number): void {
-    const width = padded(b.columns, COLUMNS) * FLOAT;
-    const pack = (first: number, count: number): void => {
-      for (let k = 0; k < depth; k += DEPTH) {
-        const deep = Math.min(DEPTH, depth - k);
-        const from = b.address + k * b.rowStride + first * b.columnStride;
-        this.#dense.packColumns(to + k * width + first * deep * FLOAT, from, count, deep, b.columnStride, b.rowStride);
-      }
-    };
+    const pack = (first: number, count: number): void =>
+      this.#dense.packColumns(to + first * depth * FLOAT, b.address + first * b.columnStride, count, depth, b.columnStride, b.rowStride);
     inRanges(this.#runtime, b.columns, depth, pack, COLUMNS);
   }
 
@@ -155,13 +167,13 @@ export class Products {
     finished?: (row: number, rows: number, column: number, columns: number) => void,
     add = false,
   ): void {
-    const width = padded(columns, COLUMNS) * FLOAT;
     const work = a.rows * columns * depth;
     const pack = (to: number, row: number, high: number, k: number, deep: number): void =>
       packInPanels(this.#dense, to, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
     const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number, deep: number): void => {
-      const addresses = [rowsAt, columnsAt + k * width + column * deep * FLOAT, to + row * outStride + column * FLOAT] as const;
-      multiplyPanels(this.#dense, tallOf(high), addresses, [high, wide, deep], outStride, add || k > 0);
+      const addresses = [columnsAt + (column * depth + k * COLUMNS) * FLOAT, to + row * outStride + column * FLOAT] as const;
+      const panels = { address: rowsAt, tall: tallOf(high), depth: deep, k: 0 };
+      multiplyPanels(this.#dense, panels, addresses, [high, wide, deep], outStride, add || k > 0, 0, COLUMNS * depth * FLOAT);
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
     // Threads that have rows of their own find them in their caches from one product to the next.
@@ -240,8 +252,15 @@ export class Products {
   panelsOf(view: View, w: Matrix, batch: number, packed: Packed): number {
     const key = `panels/${batch}/${w.rows}x${w.columns}/${w.rowStride},${w.columnStride}/${view.offset}`;
     const bytes = w.rows * padded(w.columns, PANEL) * FLOAT;
-    return packed(view, key, bytes, (to) => this.#dense.packPanels(to, w.address, w.columns, w.rows, w.columnStride, w.rowStride)).address;
+    const pack = (to: number, from: number, columns: number): void => this.#dense.packPanels(to, from, columns, w.rows, w.columnStride, w.rowStride);
+    return packed(view, key, bytes, (to) => pack(to, w.address, w.columns), placesOf(w, PANEL, pack)).address;
   }
+}
+
+/** Where panels of `width` columns may take the place of what they are packed from: of a matrix whose columns lie one after another. */
+function placesOf({ rows, columns, rowStride, columnStride }: Matrix, width: number, pack: Places["pack"]): Places | undefined {
+  if (rowStride !== FLOAT || columnStride !== rows * FLOAT) return undefined;
+  return { bytes: columns * columnStride, rowBytes: columnStride, panels: () => evenly(columns, Infinity, width), pack };
 }
 
 /** A weight `[N, K]` as the matrix `[K, N]` that rows are multiplied with. */

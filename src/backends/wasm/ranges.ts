@@ -11,8 +11,11 @@ export const MOVED = 16;
 /** Elements that one part has at least, and a multiple of. */
 const WHOLE = 16;
 
+/** Things that follow one another. */
+export type Range = readonly [first: number, count: number];
+
 /** First and number of each of `parts` ranges of `count` things, as even as whole multiples of `multiple` can be. */
-export function evenly(count: number, parts: number, multiple: number = 1): (readonly [first: number, count: number])[] {
+export function evenly(count: number, parts: number, multiple: number = 1): Range[] {
   const units = Math.ceil(count / multiple);
   const ranges = Math.max(1, Math.min(parts, units));
   return Array.from({ length: ranges }, (_, i) => {

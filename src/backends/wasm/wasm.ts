@@ -111,6 +111,23 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       const address = residentAt(memory, buffer);
       return { buffer, bytes: () => memory.bytes.subarray(address, address + nbytes) };
     },
+    receive: (storage, fill) => {
+      const buffer = allocate(storage.nbytes, storage.source);
+      const { address } = buffer.block ?? unreachable("a block that was allocated");
+      const range = (): Uint8Array => memory.bytes.subarray(address, address + storage.nbytes);
+      const arrive = async (): Promise<void> => {
+        const target = range();
+        try {
+          await fill(target);
+          // A memory that has grown may be elsewhere.
+          if (target.length < storage.nbytes) storage.source?.fill?.(range());
+        } finally {
+          buffer.arrival = undefined;
+        }
+      };
+      buffer.arrival = arrive();
+      return { buffer, arrived: buffer.arrival };
+    },
     blank: (nbytes) => {
       const buffer = allocate(nbytes);
       const address = residentAt(memory, buffer);
@@ -127,8 +144,12 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
     release: (handle) => {
       const buffer = bufferOf(handle);
       if (!alive.delete(buffer)) return;
-      packing.drop(buffer);
-      if (buffer.block !== undefined) memory.freeLasting(buffer.block);
+      const free = (): void => {
+        packing.drop(buffer);
+        if (buffer.block !== undefined) memory.freeLasting(buffer.block);
+      };
+      if (buffer.arrival === undefined) free();
+      else void buffer.arrival.then(free, free); // until then bytes are written there
     },
     readsOnHost: () => false,
     refuses: (what: Call | Region) => launcher.refuses(what),

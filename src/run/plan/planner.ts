@@ -133,9 +133,14 @@ export class Planner {
     if (this.#recorder?.stopped !== undefined) this.#stop(this.#recorder);
   }
 
-  /** Compiles what has been recorded and not compiled yet, before it is launched. */
+  /** Compiles what has been recorded and not compiled yet, before it is launched; weights need not have arrived. */
   compile(): void {
-    for (const plan of [...this.#plans]) if (plan.compiled === undefined) this.#compile(plan)?.warm?.();
+    for (const plan of [...this.#plans]) if (plan.compiled === undefined) this.#compile(plan);
+  }
+
+  /** Readies what is compiled for its first launch. */
+  warm(): void {
+    for (const { compiled, launches } of this.#plans) if (launches === 0) compiled?.executable.warm?.();
   }
 
   #drop(): void {

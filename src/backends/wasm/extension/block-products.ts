@@ -185,8 +185,9 @@ export class BlockProducts {
           for (let column = 0; column < wide; column += kit.COLUMNS) unpack(panels.address + (column / kit.COLUMNS) * step, first + column, b, count);
           const k = b * block;
           const sizes = [high, wide, Math.min(count * block, depth - k)] as const;
-          const addresses = [packedRows.address + k * kit.padded(high, kit.ROWS) * kit.FLOAT, panels.address, target] as const;
-          kit.multiplyPanels(this.#dense, kit.tallOf(high), addresses, sizes, columns * kit.FLOAT, start !== 0 || b > 0, 0, step);
+          const address = packedRows.address + k * kit.padded(high, kit.ROWS) * kit.FLOAT;
+          const rowPanels = { address, tall: kit.tallOf(high), depth: sizes[2], k: 0 };
+          kit.multiplyPanels(this.#dense, rowPanels, [panels.address, target], sizes, columns * kit.FLOAT, start !== 0 || b > 0, 0, step);
         }
         memory.free(panels);
       });
