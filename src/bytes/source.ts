@@ -114,7 +114,7 @@ export function subSource(source: Source, range: Range, name: string = source.na
     read,
     readSync: (part) => readSync.call(source, inner(part)),
     readIntoSync: (part, target) => readInto(source, inner(part), target),
-    ...(readLater !== undefined && { readLater: (part, target) => readLater.call(source, inner(part), target) }),
+    readLater: readLater && ((part, target) => readLater(inner(part), target)),
   };
 }
 
@@ -292,7 +292,7 @@ export function fileSource(file: string, name: string = file): Source {
   let together: Promise<void> | undefined;
   const wanted: Wanted[] = [];
   const readTogether = async (): Promise<void> => {
-    await undefined; // what is asked for before the caller waits
+    await Promise.resolve(); // what is asked for before the caller waits
     together = undefined;
     let fd: number | undefined;
     try {

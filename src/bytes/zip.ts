@@ -464,12 +464,12 @@ function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredReco
     verified = true;
   };
   const { readLater: later } = source;
-  const readLater = async (range: Range, target: Uint8Array): Promise<void> => {
-    if (later === undefined || entry.method !== 0 || (!verified && range.length < size)) return readIntoNow(range, target);
+  const readLater = later && (async (range: Range, target: Uint8Array): Promise<void> => {
+    if (entry.method !== 0 || (!verified && range.length < size)) return readIntoNow(range, target);
     checkRange(range, size, name);
     place ??= placeData(source, entry, fetchSync(headerRange(entry)));
-    await later.call(source, inner(range, place), target);
+    await later(inner(range, place), target);
     if (!verified) accept(target);
-  };
-  return { name, size, read: readNow, readSync: readNow, readIntoSync: readIntoNow, ...(later !== undefined && { readLater }), verify: () => void (verified || readNow({ offset: 0, length: 0 })) };
+  });
+  return { name, size, read: readNow, readSync: readNow, readIntoSync: readIntoNow, readLater, verify: () => void (verified || readNow({ offset: 0, length: 0 })) };
 }

@@ -188,11 +188,9 @@ function makeStorage(template: StorageTemplate, dtype: DType): Storage {
   };
   // A device may take the bytes from the file where memory has them as the file has.
   if (packedBits !== undefined || source.size !== nbytes) return Storage.lazy(count, { load });
-  if (source.readSync !== undefined) {
-    const { readLater } = source;
-    const fillLater = readLater === undefined ? undefined : (target: Uint8Array): Promise<void> => readLater.call(source, range, target);
-    return Storage.lazy(count, { load, fill: (target) => readInto(source, range, target), fillLater });
-  }
+  const { readLater } = source;
+  const fillLater = readLater && ((target: Uint8Array) => readLater(range, target));
+  if (source.readSync !== undefined) return Storage.lazy(count, { load, fill: (target) => readInto(source, range, target), fillLater });
   return Storage.lazy(count, { load, stream: (take) => streamFrom(source, range, take) });
 }
 

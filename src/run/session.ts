@@ -141,6 +141,7 @@ export class Session {
     instantiator.expect(backend);
     // Weights come from their file while it is recorded and compiled what is done with them.
     const coming = Promise.allSettled(instantiator.bringLater(backend));
+    await Promise.resolve(); // reading begins
     try {
       if (this.#planner !== undefined && prepare !== false) this.#compileDeclared(prepare, this.#planner);
     } catch (error) {

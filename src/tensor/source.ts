@@ -23,7 +23,7 @@ export interface Source {
    * As `readIntoSync`, on a thread of the platform's while the caller goes on; ranges that are asked for together are read in one go. `target` is the source's until
    * the promise settles.
    */
-  readLater?(range: Range, target: Uint8Array): Promise<void>;
+  readonly readLater?: ((range: Range, target: Uint8Array) => Promise<void>) | undefined;
   /** Hands the bytes of `range` over in order, in pieces as they come; `take` may not keep them. For sources that cannot be read at once. */
   stream?(range: Range, take: (piece: Uint8Array) => void): Promise<void>;
   /** A source next to this one (external data of an ONNX file). `path` is relative and has been checked. */

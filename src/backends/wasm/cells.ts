@@ -112,8 +112,12 @@ export type CellFunctions = { readonly [K in Cell["name"]]: CellFunction } & { r
 /** Gates of a cell. */
 export const GATES: Readonly<Record<string, number>> = Object.fromEntries(CELLS.map((cell) => [cell.name, cell.gates]));
 
-export function emitCells(m: ModuleBuilder, fused: boolean, { panels }: VectorProductFunctions): void {
-  for (const cell of CELLS) emitSteps(m, cell, emitCell(m, cell, fused), panels);
+export function emitCells(m: ModuleBuilder, fused: boolean, { panels }: VectorProductFunctions): CellFunctions {
+  const functions = CELLS.flatMap((cell) => {
+    const one = emitCell(m, cell, fused);
+    return [[cell.name, one] as const, [`${cell.name}_steps`, emitSteps(m, cell, one, panels)] as const];
+  });
+  return Object.fromEntries(functions) as CellFunctions; // both of each cell
 }
 
 function emitSteps(m: ModuleBuilder, cell: Cell, one: CellFunction, panels: VectorProductFunctions["panels"]): StepsFunction {

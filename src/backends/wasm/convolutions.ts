@@ -103,12 +103,12 @@ export class Convolutions {
                 }
                 const [at, table] = [columns + first * FLOAT, depths + k * FLOAT];
                 if (turned) {
-                  this.#dense.packPatchRows(patches.address, image, at, count, table, deep);
+                  this.#dense.patches.packPatchRows(patches.address, image, at, count, table, deep);
                   const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * depth * FLOAT];
                   const [here, add] = [panels.address + k * COLUMNS * FLOAT, k > 0 ? 1 : 0];
-                  this.#dense.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
+                  this.#dense.gemm.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
                 } else {
-                  this.#dense.packPatches(patches.address, image, at, count, table, deep);
+                  this.#dense.patches.packPatches(patches.address, image, at, count, table, deep);
                   multiplyPanels(this.#dense, panels, [patches.address, target], sizes, plane * FLOAT, k > 0, shift);
                 }
               }
@@ -128,7 +128,7 @@ export class Convolutions {
     const { w } = g;
     const dense = this.#dense;
     const pack = (to: number, from: number, filters: number, stride: number): void =>
-      asColumns ? dense.packColumns(to, from, filters, depth, stride, FLOAT) : packInPanels(dense, to, from, filters, depth, stride, FLOAT);
+      asColumns ? dense.gemm.packColumns(to, from, filters, depth, stride, FLOAT) : packInPanels(dense, to, from, filters, depth, stride, FLOAT);
     const key = `filters${asColumns ? COLUMNS : ROWS}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
     const held = asColumns ? padded(g.groupOut, COLUMNS) : rowsHeld(g.groupOut);
     const rowBytes = depth * FLOAT;
@@ -171,13 +171,13 @@ export class Convolutions {
       const copy = (channel: number, count: number, row: number, high: number): void => {
         const at = target + channel * paddedPlane + row * paddedRow;
         if (border)
-          for (let i = 0; i < (high === rows ? 1 : count); i++) this.#dense.clear(at + i * paddedPlane, high === rows ? count * paddedPlane : high * paddedRow);
+          for (let i = 0; i < (high === rows ? 1 : count); i++) this.#dense.patches.clear(at + i * paddedPlane, high === rows ? count * paddedPlane : high * paddedRow);
         const first = Math.max(0, row - top);
         const inside = Math.min(g.rows, row + high - top) - first;
         const { planeStride, rowStride, columnStride } = planes;
         const source = from + channel * planeStride + first * rowStride;
         const offset = (first + top - row) * paddedRow + left * FLOAT;
-        if (inside > 0) this.#dense.copyPlanes(at, source, count, inside, g.columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, offset);
+        if (inside > 0) this.#dense.patches.copyPlanes(at, source, count, inside, g.columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, offset);
       };
       // Few planes are divided by rows.
       if (channels < FEW_CHANNELS) inRanges(this.#runtime, rows, channels * columns, (row, high) => copy(0, channels, row, high));
@@ -214,7 +214,7 @@ export class Convolutions {
             const filters = filtersAt + row * filterStride;
             const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
             if (byThree !== undefined) {
-              const run = byThree === 1 ? this.#dense.depthwise3s1 : this.#dense.depthwise3s2;
+              const run = byThree === 1 ? this.#dense.depthwise.depthwise3s1 : this.#dense.depthwise.depthwise3s2;
               const { rowStride } = planes;
               // Rows of the input that the range sees, and those of them that exist.
               const top = first * byThree - g.padBegin[0];
@@ -224,7 +224,7 @@ export class Convolutions {
               run(target, from + begin * rowStride, filters, bias, rows, planeStep, filterStride, ...sizes);
             } else {
               for (let i = 0; i < rows; i++) {
-                this.#dense.depthwise(
+                this.#dense.depthwise.depthwise(
                   target + i * outPlane * FLOAT,
                   from + i * planeStep,
                   filters + i * filterStride,
@@ -270,7 +270,7 @@ export class Convolutions {
         if (filters !== undefined) {
           for (let channel = 0; channel < g.groupIn; channel++) {
             const [kernelRow, kernelColumn] = g.kernelStrides;
-            this.#dense.copyPlanes(
+            this.#dense.patches.copyPlanes(
               filters.address + channel * rows * FLOAT,
               filterAt + channel * filterStride,
               g.groupOut,
@@ -289,7 +289,7 @@ export class Convolutions {
         let image = addressOf(x) + x.offset * FLOAT + n * batchStride + group * g.groupIn * channelStride;
         let imageStride = channelStride;
         if (straight !== undefined) {
-          this.#dense.copyPlanes(
+          this.#dense.patches.copyPlanes(
             straight.address,
             image,
             g.groupIn,
@@ -321,7 +321,7 @@ export class Convolutions {
         const size = writeWords(this.#runtime, [g.outRows, g.outColumns]);
         inRanges(this.#runtime, g.groupOut, taps * plane + outPlane, (first, count) => {
           const channel = group * g.groupOut + first;
-          this.#dense.fillRows(planesAt + first * outPlane * FLOAT, biasAt === 0 ? 0 : biasAt + channel * FLOAT, count, outPlane);
+          this.#dense.patches.fillRows(planesAt + first * outPlane * FLOAT, biasAt === 0 ? 0 : biasAt + channel * FLOAT, count, outPlane);
           for (let o = first; o < first + count; o++) this.#spread(g, planesAt + o * outPlane * FLOAT, sums.address + o * taps * plane * FLOAT, size);
           finish?.({ batch: n, row: channel, rows: count, column: 0, columns: outPlane });
         });
@@ -336,7 +336,7 @@ export class Convolutions {
       for (let kx = 0; kx < g.kernel[1]; kx++) {
         const from = sums + (ky * g.kernel[1] + kx) * g.rows * g.columns * FLOAT;
         const [row, column] = [ky * g.dilation[0] - g.padBegin[0], kx * g.dilation[1] - g.padBegin[1]];
-        this.#dense.addPlane(to, from, g.rows, g.columns, row, g.stride[0], column, g.stride[1], size);
+        this.#dense.patches.addPlane(to, from, g.rows, g.columns, row, g.stride[0], column, g.stride[1], size);
       }
     }
   }

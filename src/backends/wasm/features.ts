@@ -11,15 +11,17 @@ export interface Features {
 const A = 1 + 2 ** -23;
 const B = 1 - 2 ** -23;
 
-function probe(): boolean {
+function probeModule(): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.func("probe", ["f32", "f32", "f32"], "f32", (c, x, y, z) => {
     const [a, b, d] = [x, y, z].map((local) => c.hold(c.op("f32x4.splat", c.get(local))));
     if (a === undefined || b === undefined || d === undefined) return;
     c.extract("f32x4.extract_lane", c.op("f32x4.relaxed_madd", c.get(a), c.get(b), c.get(d)), 0);
   });
-  const bytes = module.encode();
-  if (!WebAssembly.validate(bytes)) return false;
+  return module.encode();
+}
+
+function isFused(bytes: Uint8Array<ArrayBuffer>): boolean {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
   const run = exports["probe"] as (a: number, b: number, c: number) => number; // the function built above
   return run(A, B, -1) !== 0;
@@ -36,12 +38,9 @@ let known: Features | undefined;
 /** The features of this process' engine. */
 export function features(): Features {
   if (known === undefined) {
-    let fused = probe();
-    if (!fused) {
-      allowRelaxed();
-      fused = probe();
-    }
-    known = { fusedMultiplyAdd: fused };
+    const bytes = probeModule();
+    if (!WebAssembly.validate(bytes)) allowRelaxed();
+    known = { fusedMultiplyAdd: WebAssembly.validate(bytes) && isFused(bytes) };
   }
   return known;
 }

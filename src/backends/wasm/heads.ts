@@ -67,22 +67,22 @@ export function runAttention(region: Region, runtime: KernelRuntime, dense: Dens
       const [to, from, key, value] = [place(result, at), place(queries, at), place(keys, at), place(values, at)];
       const maskAt = masks === undefined ? 0 : place(masks, at);
       if (packed === undefined) {
-        dense.attendOne(to, from, key, value, maskAt, count, width, depth, keys.rowStride, values.rowStride, maskColumn, sight, 0, scratch.address, scale);
+        dense.attention.attendOne(to, from, key, value, maskAt, count, width, depth, keys.rowStride, values.rowStride, maskColumn, sight, 0, scratch.address, scale);
         continue;
       }
       // Heads that share keys and values share what was packed.
       if (packedFrom === undefined || packedFrom[0] !== key || packedFrom[1] !== value) {
-        dense.packRows(packed.address, key, count, width, keys.rowStride, keys.columnStride);
+        dense.gemm.packRows(packed.address, key, count, width, keys.rowStride, keys.columnStride);
         for (let k = 0; k < count; k += KEYS) {
           const block = packed.address + keyBytes + k * padded(depth, ROWS) * FLOAT;
-          dense.packRows(block, value + k * values.rowStride, depth, Math.min(KEYS, count - k), values.columnStride, values.rowStride);
+          dense.gemm.packRows(block, value + k * values.rowStride, depth, Math.min(KEYS, count - k), values.columnStride, values.rowStride);
         }
         packedFrom = [key, value];
       }
       const [keysAt, valuesAt] = [packed.address, packed.address + keyBytes];
       const [row, column] = [queries.rowStride, queries.columnStride];
       const outRow = result.rowStride;
-      dense.attend(to, from, keysAt, valuesAt, maskAt, length, count, width, depth, row, column, outRow, maskRow, maskColumn, sight, 0, scratch.address, scale);
+      dense.attention.attend(to, from, keysAt, valuesAt, maskAt, length, count, width, depth, row, column, outRow, maskRow, maskColumn, sight, 0, scratch.address, scale);
     }
     memory.free(scratch);
     if (packed !== undefined) memory.free(packed);

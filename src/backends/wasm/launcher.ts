@@ -22,7 +22,7 @@ import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
 import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, rowLoad, scanKernel, scatterKernel } from "./loops.ts";
-import { type DenseKernels, denseKernels, type KernelModule } from "./dense.ts";
+import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
@@ -86,22 +86,19 @@ interface Form {
 export class Launcher {
   readonly #runtime: KernelRuntime;
   readonly #cache = new KernelCache<Kernel>();
-  /** The module of the dense kernels and its functions, for threads. */
-  readonly dense: KernelModule<DenseKernels>;
+  readonly dense: DenseKernels;
   /** Kernels that most models do not need, once they are loaded. */
   extension: Extension | undefined;
   readonly #forms = new WeakMap<Program, Form>();
-  readonly #dense: DenseKernels;
   readonly #products: Products;
   readonly #convolutions: Convolutions;
   readonly #fused = features().fusedMultiplyAdd;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
-    this.dense = denseKernels(runtime.memory);
-    this.#dense = runtime.invocable(this.dense.kernels);
-    this.#products = new Products(runtime, this.#dense);
-    this.#convolutions = new Convolutions(runtime, this.#dense, this.#products);
+    this.dense = denseKernels(runtime);
+    this.#products = new Products(runtime, this.dense);
+    this.#convolutions = new Convolutions(runtime, this.dense, this.#products);
   }
 
   refuses(what: Call | Region): string | undefined {
@@ -133,14 +130,14 @@ export class Launcher {
     switch (call.kind) {
       case "region":
         if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
-        return runRegion(call, this.#runtime, this.#dense, this.#products, addressOf, packed);
+        return runRegion(call, this.#runtime, this.dense, this.#products, addressOf, packed);
       case "contract":
         return this.#contract(call, addressOf, packed);
       case "convolve":
         return this.#convolve(call, addressOf, packed);
       case "window":
         if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
-        return runWindow(call, this.#runtime, this.#dense, addressOf);
+        return runWindow(call, this.#runtime, this.dense, addressOf);
       case "map":
         return this.#map(call, addressOf);
       case "compute":
@@ -159,7 +156,7 @@ export class Launcher {
   /** Fills a range with zeros. */
   clear(address: number, bytes: number): void {
     inRanges(this.#runtime, Math.ceil(bytes / LINE), CLEARED, (line, lines) =>
-      this.#dense.clear(address + line * LINE, Math.min(lines * LINE, bytes - line * LINE)),
+      this.dense.patches.clear(address + line * LINE, Math.min(lines * LINE, bytes - line * LINE)),
     );
   }
 

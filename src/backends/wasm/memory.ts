@@ -17,6 +17,8 @@ const LARGE = 4 * 2 ** 20;
 const WORD = 8;
 const PIECE_BYTES = 64 * 1024;
 
+/** Pages at first, 256 MiB: untouched ones cost nothing, and V8 collects all garbage whenever a memory grows. */
+const FIRST_PAGES = 4096;
 /** Pages that a growth adds at least where there are so many: 16 MiB. */
 const LEAST_GROWTH = 256;
 
@@ -33,6 +35,16 @@ function sizeClass(bytes: number): number {
   if (bytes > LARGE) return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
   const quarter = 2 ** Math.max(6, Math.floor(Math.log2(bytes - 1)) - 2);
   return Math.ceil(bytes / quarter) * quarter;
+}
+
+/** As many pages as there may be at first. */
+function firstMemory(shared: boolean): WebAssembly.Memory {
+  const make = (initial: number): WebAssembly.Memory => new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared });
+  try {
+    return make(FIRST_PAGES);
+  } catch {
+    return make(HEAP_START / PAGE_BYTES + 16); // a small device
+  }
 }
 
 /** Blocks that belong together: freed ones are used again within the scope only, all go back when it is released. */
@@ -60,7 +72,7 @@ export class LinearMemory {
   /** @param shared whether threads see it */
   constructor(shared = false) {
     this.isShared = shared;
-    this.memory = new WebAssembly.Memory({ initial: HEAP_START / PAGE_BYTES + 16, maximum: MAX_PAGES, shared });
+    this.memory = firstMemory(shared);
     this.#u8 = new Uint8Array(this.memory.buffer);
     writeLiterals(this.memory);
   }

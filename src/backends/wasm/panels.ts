@@ -31,8 +31,8 @@ export function panelRanges(rows: number, parts: number): Range[] {
 /** Packs `rows` rows of `deep` elements at `from` into panels, one after another: no more than panels of 4 would take. Strides in bytes. */
 export function packInPanels(dense: DenseKernels, to: number, from: number, rows: number, deep: number, rowStride: number, columnStride: number): void {
   const tall = tallOf(rows);
-  if (tall > 0) dense.packTall(to, from, Math.min(rows, tall), deep, rowStride, columnStride);
-  if (tall < rows) dense.packRows(to + tall * deep * FLOAT, from + tall * rowStride, rows - tall, deep, rowStride, columnStride);
+  if (tall > 0) dense.gemm.packTall(to, from, Math.min(rows, tall), deep, rowStride, columnStride);
+  if (tall < rows) dense.gemm.packRows(to + tall * deep * FLOAT, from + tall * rowStride, rows - tall, deep, rowStride, columnStride);
 }
 
 /** Rows in panels of `depth`, of which the first `tall` rows are in tall ones. A product takes the steps of depth from `k` on. */
@@ -59,12 +59,12 @@ export function multiplyPanels(
   columnStep: number = COLUMNS * deep * FLOAT,
   bStep: number = COLUMNS * FLOAT,
 ): void {
-  const product = (run: DenseKernels["multiplyBiased"], height: number, first: number, count: number): void => {
+  const product = (run: DenseKernels["gemm"]["multiplyBiased"], height: number, first: number, count: number): void => {
     if (count <= 0) return;
     const at = address + (first * depth + k * height) * FLOAT;
     const [target, shift] = [to + first * outStride, bias === 0 ? 0 : bias + first * FLOAT];
     run(at, columnsAt, target, count, columns, deep, outStride, height * depth * FLOAT, columnStep, add ? 1 : 0, shift, bStep);
   };
-  product(dense.multiplyTall, TALL, 0, Math.min(rows, tall));
-  product(dense.multiplyBiased, ROWS, tall, rows - tall);
+  product(dense.gemm.multiplyTall, TALL, 0, Math.min(rows, tall));
+  product(dense.gemm.multiplyBiased, ROWS, tall, rows - tall);
 }

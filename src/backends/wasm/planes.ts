@@ -166,7 +166,7 @@ export function straightFilters(
   const copy = memory.allocate(g.groupOut * filter);
   for (let o = 0; o < g.groupOut; o++) {
     const to = copy.address + o * filter;
-    dense.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
+    dense.patches.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
   }
   return { address: copy.address, filterStride: filter, copy };
 }

@@ -107,7 +107,7 @@ export class Products {
       if (rows === 1 && this.#vector(left, right, to, b, batch, packed, asRow)) return;
       if (columns === 1 && out.strides[1] === 1 && this.#vector(flipped(right), flipped(left), to, a, batch, packed, asColumn)) return;
       if (depth === 0) {
-        this.#dense.fillRows(to, 0, rows, columns);
+        this.#dense.patches.fillRows(to, 0, rows, columns);
         done(batch, 0, rows, 0, columns);
         return;
       }
@@ -127,7 +127,7 @@ export class Products {
       return (to, _outStride, x, _rowStride, start) => {
         const parts = evenly(columns, this.#runtime.partsFor(work), PANEL).map(([first, wide]) => (): void => {
           const [target, shift] = [to + first * FLOAT, start === 0 ? 0 : start + first * FLOAT];
-          this.#dense.panels(x, panels + first * depth * FLOAT, target, depth, wide, shift);
+          this.#dense.vectors.panels(x, panels + first * depth * FLOAT, target, depth, wide, shift);
         });
         this.#runtime.fork(work, parts);
       };
@@ -136,7 +136,7 @@ export class Products {
     const block = this.#columns(w, key, right, packed);
     return (to, outStride, x, rowStride, start) => {
       const left: Matrix = { address: x, rows, columns: depth, rowStride, columnStride: FLOAT };
-      if (start !== 0) this.#dense.copyPlanes(to, start, 1, rows, columns, 0, 0, FLOAT, outStride, 0, 0);
+      if (start !== 0) this.#dense.patches.copyPlanes(to, start, 1, rows, columns, 0, 0, FLOAT, outStride, 0, 0);
       this.multiply(left, block.address, to, outStride, columns, depth, undefined, start !== 0);
     };
   }
@@ -144,7 +144,7 @@ export class Products {
   /** The packed columns of an operand. */
   #columns(view: View, key: string, b: Matrix, packed: Packed): Block {
     const { rows: depth, columns } = b;
-    const pack: Places["pack"] = (to, from, count) => this.#dense.packColumns(to, from, count, depth, depth * FLOAT, FLOAT);
+    const pack: Places["pack"] = (to, from, count) => this.#dense.gemm.packColumns(to, from, count, depth, depth * FLOAT, FLOAT);
     const bytes = padded(columns, COLUMNS) * depth * FLOAT;
     return packed(view, key, bytes, (to) => this.packColumns(b, depth, to), placesOf(b, COLUMNS, pack));
   }
@@ -152,7 +152,7 @@ export class Products {
   /** Panels of columns. */
   packColumns(b: Matrix, depth: number, to: number): void {
     const pack = (first: number, count: number): void =>
-      this.#dense.packColumns(to + first * depth * FLOAT, b.address + first * b.columnStride, count, depth, b.columnStride, b.rowStride);
+      this.#dense.gemm.packColumns(to + first * depth * FLOAT, b.address + first * b.columnStride, count, depth, b.columnStride, b.rowStride);
     inRanges(this.#runtime, b.columns, depth, pack, COLUMNS);
   }
 
@@ -231,16 +231,16 @@ export class Products {
     let copy: Block | undefined;
     if (x.columnStride !== FLOAT && depth > 1) {
       copy = this.#memory.allocate(depth * FLOAT);
-      this.#dense.copyPlanes(copy.address, at, 1, 1, depth, 0, 0, x.columnStride, 0, 0, 0);
+      this.#dense.patches.copyPlanes(copy.address, at, 1, 1, depth, 0, 0, x.columnStride, 0, 0, 0);
       at = copy.address;
     }
     const panels = kept ? this.panelsOf(view, w, batch, packed) : 0;
     const work = depth * w.columns;
     const parts = evenly(w.columns, this.#runtime.partsFor(work), PANEL).map(([first, wide]) => (): void => {
       const target = to + first * FLOAT;
-      if (kept) this.#dense.panels(at, panels + first * depth * FLOAT, target, depth, wide, 0);
-      else if (dots) this.#dense.dots(at, w.address + first * w.columnStride, target, depth, wide, w.columnStride);
-      else this.#dense.combination(at, w.address + first * FLOAT, target, depth, wide, w.rowStride);
+      if (kept) this.#dense.vectors.panels(at, panels + first * depth * FLOAT, target, depth, wide, 0);
+      else if (dots) this.#dense.vectors.dots(at, w.address + first * w.columnStride, target, depth, wide, w.columnStride);
+      else this.#dense.vectors.combination(at, w.address + first * FLOAT, target, depth, wide, w.rowStride);
       finished(first, wide);
     });
     this.#runtime.fork(work, parts);
@@ -248,11 +248,11 @@ export class Products {
     return true;
   }
 
-  /** Address of a weight's panels, for `dense.panels`. */
+  /** Address of a weight's panels, for `dense.vectors.panels`. */
   panelsOf(view: View, w: Matrix, batch: number, packed: Packed): number {
     const key = `panels/${batch}/${w.rows}x${w.columns}/${w.rowStride},${w.columnStride}/${view.offset}`;
     const bytes = w.rows * padded(w.columns, PANEL) * FLOAT;
-    const pack = (to: number, from: number, columns: number): void => this.#dense.packPanels(to, from, columns, w.rows, w.columnStride, w.rowStride);
+    const pack = (to: number, from: number, columns: number): void => this.#dense.vectors.packPanels(to, from, columns, w.rows, w.columnStride, w.rowStride);
     return packed(view, key, bytes, (to) => pack(to, w.address, w.columns), placesOf(w, PANEL, pack)).address;
   }
 }

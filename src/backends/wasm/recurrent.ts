@@ -69,7 +69,7 @@ export function runRecurrent(
   const units = wide / gates;
   const size = h0.shape[1] ?? 0;
   const copyRows = (to: number, toStride: number, from: number, fromStride: number, columns: number): void =>
-    dense.copyPlanes(to, from, 1, samples, columns, 0, fromStride, FLOAT, toStride, 0, 0);
+    dense.patches.copyPlanes(to, from, 1, samples, columns, 0, fromStride, FLOAT, toStride, 0, 0);
 
   const inputs = memory.allocate(rows * wide * FLOAT);
   const hiddens = memory.allocate(samples * wide * FLOAT);
@@ -88,7 +88,7 @@ export function runRecurrent(
     const weights = products.panelsOf(hidden, weightOf(hidden, addressOf), 0, packed);
     const sign = backwards ? -1 : 1;
     const run = (step: number, count: number, before: number, unit: number, number: number): void =>
-      dense[`${region.name}_steps`](
+      dense.cells[`${region.name}_steps`](
         inputs.address + (first + sign * step) * inputStep,
         weights,
         at(biases[1]),
@@ -130,7 +130,7 @@ export function runRecurrent(
       const target = outAt + t * outStep;
       const [to, stride] = unprojected === undefined ? [target, rowBytes(out)] : [unprojected.address, units * FLOAT];
       const [kept, keptStride] = state !== undefined ? [state.address, units * FLOAT] : region.name === "gru" ? [last, lastStride] : [0, 0];
-      dense[region.name](inputs.address + t * inputStep, hiddens.address, kept, to, samples, units, keptStride, stride, places, units);
+      dense.cells[region.name](inputs.address + t * inputStep, hiddens.address, kept, to, samples, units, keptStride, stride, places, units);
       if (unprojected !== undefined) project?.(target, rowBytes(out), unprojected.address, units * FLOAT, 0);
       [last, lastStride] = [target, rowBytes(out)];
     }

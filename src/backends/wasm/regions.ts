@@ -61,7 +61,7 @@ export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKe
     case "softmax":
     case "log_softmax": {
       const columns = x.shape[rank - 1] ?? 1;
-      const run = region.name === "softmax" ? dense.softmaxRows : dense.logSoftmaxRows;
+      const run = region.name === "softmax" ? dense.rows.softmaxRows : dense.rows.logSoftmaxRows;
       const bytes = columns * FLOAT;
       return inRanges(runtime, numelOf(x.shape) / columns, columns * EXPONENTIAL, (row, rows) =>
         run(at(out) + row * bytes, at(x) + row * bytes, rows, columns),
@@ -75,8 +75,8 @@ export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKe
       const bias = present("bias", weight === 0 ? 0 : 1);
       return inRanges(runtime, rows, columns * NORMALISED, (row, count) => {
         const [skipped, from] = [row * FLOAT, at(x) + row * columns * FLOAT];
-        dense.rowStatistics(means + skipped, factors + skipped, from, count, columns, eps);
-        dense.normaliseRows(at(out) + skipped * columns, from, count, columns, means + skipped, factors + skipped, weight, bias);
+        dense.rows.rowStatistics(means + skipped, factors + skipped, from, count, columns, eps);
+        dense.rows.normaliseRows(at(out) + skipped * columns, from, count, columns, means + skipped, factors + skipped, weight, bias);
       });
     }
     case "rms_norm": {
@@ -86,8 +86,8 @@ export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKe
       const weight = present("weight", 0);
       return inRanges(runtime, rows, columns * NORMALISED, (row, count) => {
         const from = at(x) + row * columns * FLOAT;
-        dense.rowMagnitudes(factors + row * FLOAT, from, count, columns, eps);
-        dense.normaliseRows(at(out) + row * columns * FLOAT, from, count, columns, 0, factors + row * FLOAT, weight, 0);
+        dense.rows.rowMagnitudes(factors + row * FLOAT, from, count, columns, eps);
+        dense.rows.normaliseRows(at(out) + row * columns * FLOAT, from, count, columns, 0, factors + row * FLOAT, weight, 0);
       });
     }
     case "group_norm": {
@@ -97,16 +97,16 @@ export function runRegion(region: Region, runtime: KernelRuntime, dense: DenseKe
       const [means, factors] = [at(region.results[1]), at(region.results[2])];
       const size = (channels / groups) * plane;
       inRanges(runtime, batch * groups, size * STATISTICS, (group, count) =>
-        dense.rowStatistics(means + group * FLOAT, factors + group * FLOAT, at(x) + group * size * FLOAT, count, size, eps),
+        dense.rows.rowStatistics(means + group * FLOAT, factors + group * FLOAT, at(x) + group * size * FLOAT, count, size, eps),
       );
       const weight = present("weight", 0);
       const bias = present("bias", weight === 0 ? 0 : 1);
       const rows = batch * channels;
       const block = memory.allocate(2 * rows * FLOAT);
       const shifts = block.address + rows * FLOAT;
-      dense.groupFactors(block.address, shifts, means, factors, weight, bias, rows, channels, channels / groups);
+      dense.rows.groupFactors(block.address, shifts, means, factors, weight, bias, rows, channels, channels / groups);
       inRanges(runtime, rows, plane, (row, count) =>
-        dense.affineRows(at(out) + row * plane * FLOAT, at(x) + row * plane * FLOAT, count, plane, block.address + row * FLOAT, shifts + row * FLOAT),
+        dense.rows.affineRows(at(out) + row * plane * FLOAT, at(x) + row * plane * FLOAT, count, plane, block.address + row * FLOAT, shifts + row * FLOAT),
       );
       return memory.free(block);
     }

@@ -193,7 +193,7 @@ export class KernelRuntime {
 
   #publish(pool: ThreadPool, run: Invocation["run"]): void {
     const bytes = this.#printed.get(run);
-    if (bytes !== undefined) pool.publish(run, bytes);
+    if (bytes !== undefined && !pool.knows(run)) pool.publish([run], bytes);
   }
 
   /** The kernels as they are called by name: each call is run or kept. */

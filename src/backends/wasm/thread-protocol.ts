@@ -4,9 +4,6 @@
 export interface Setup {
   readonly memory: WebAssembly.Memory;
   readonly control: SharedArrayBuffer;
-  readonly dense: WebAssembly.Module;
-  /** Exports of the dense module in the order of their numbers. */
-  readonly names: readonly string[];
 }
 
 export type Run = (...args: number[]) => unknown;

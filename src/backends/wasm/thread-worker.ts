@@ -30,19 +30,20 @@ export function serve(setup: Setup): void {
   const control = new Int32Array(setup.control);
   // The pool's own thread has the first spill area.
   const number = 1 + Atomics.add(control, CONTROL.numbered, 1);
-  const env = { memory, spill: SPILL_START + number * SPILL_BYTES };
-  const functionsOf = (module: WebAssembly.Module): WebAssembly.Exports => new WebAssembly.Instance(module, { env }).exports;
-  const dense = functionsOf(setup.dense);
-  const functions: (Run | undefined)[] = setup.names.map((name) => dense[name] as Run); // the module's functions
+  /** What modules may import: what they find around them, and the functions of those before them. */
+  const env: WebAssembly.ModuleImports = { memory, spill: SPILL_START + number * SPILL_BYTES };
+  const functions: (Run | undefined)[] = [];
   let entry = 0;
 
-  /** Compiles the kernels that were printed since. */
+  /** Compiles the kernels that were made since. */
   const load = (): void => {
     const words = new Int32Array(memory.buffer);
     for (let next = entry === 0 ? Atomics.load(control, CONTROL.library) : (words[entry >> 2] ?? 0); next !== 0; next = words[entry >> 2] ?? 0) {
       const [, id = 0, length = 0] = words.subarray(next >> 2);
       const bytes = new Uint8Array(memory.buffer, next + ENTRY_WORDS * 4, length).slice();
-      Object.values(functionsOf(new WebAssembly.Module(bytes))).forEach((run, i) => (functions[id + i] = run as Run)); // kernels are all that it exports
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env });
+      Object.assign(env, exports);
+      Object.values(exports).forEach((run, i) => (functions[id + i] = run as Run)); // kernels are all that it exports
       entry = next;
     }
   };
@@ -53,7 +54,7 @@ export function serve(setup: Setup): void {
   const groups = new Map<number, readonly (readonly Part[])[]>();
   /**
    * Each thread's parts of the group whose turn it is, or undefined where that is over, or where this thread does not see yet how the memory has grown. What is not known
-   * is read, with the kernels that were printed for it.
+   * is read, with the kernels that were made for it.
    */
   const listsOf = (turn: number): readonly (readonly Part[])[] | undefined => {
     const group = Atomics.load(control, CONTROL.group);

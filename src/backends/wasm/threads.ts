@@ -43,7 +43,7 @@ export class ThreadPool {
   readonly #control: Int32Array;
   readonly #stopWorkers: () => void;
   readonly #numbers = new Map<Invocation["run"], number>();
-  #next: number;
+  #next = 0;
   #lastEntry = 0;
   #turn = 0;
   #groups = 0;
@@ -52,17 +52,9 @@ export class ThreadPool {
 
   /**
    * @param size threads in all, the calling one among them
-   * @param names exports of the dense module, in the order of their numbers; `runs` are its functions
    * @param url the worker's file where it does not lie beside this one (bundles)
    */
-  constructor(
-    size: number,
-    memory: LinearMemory,
-    dense: WebAssembly.Module,
-    names: readonly string[],
-    runs: readonly Invocation["run"][],
-    url: URL | string | undefined,
-  ) {
+  constructor(size: number, memory: LinearMemory, url: URL | string | undefined) {
     this.size = size;
     this.#memory = memory;
     const control = new SharedArrayBuffer(ticketOf(size) * 4);
@@ -76,9 +68,7 @@ export class ThreadPool {
       maySleep,
       failed: (error) => this.#errors.push(error instanceof Error ? error : new Error(String(error))),
     };
-    runs.forEach((run, i) => this.#numbers.set(run, i));
-    this.#next = runs.length;
-    const setup: Setup = { memory: memory.memory, control, dense, names };
+    const setup: Setup = { memory: memory.memory, control };
     const stops = Array.from({ length: size - 1 }, () => startWorker(setup, url, (error) => (this.failure ??= error)));
     this.#stopWorkers = () => stops.forEach((stop) => stop());
   }
@@ -88,18 +78,13 @@ export class ThreadPool {
     return 1 + Atomics.load(this.#control, CONTROL.ready);
   }
 
-  /** Whether threads can run it: a kernel of the dense module, or a printed one that calls nothing on the host. */
+  /** Whether threads can run it already. */
   knows(run: Invocation["run"]): boolean {
     return this.#numbers.has(run);
   }
 
-  /** Makes a printed kernel known to all threads, before their next group. */
-  publish(run: Invocation["run"], bytes: Uint8Array): void {
-    if (!this.#numbers.has(run)) this.publishAll([run], bytes);
-  }
-
-  /** The same of all exports of a module, in their order. */
-  publishAll(runs: readonly Invocation["run"][], bytes: Uint8Array): void {
+  /** Makes kernels known to all threads, before their next group: all exports of a module, in their order. */
+  publish(runs: readonly Invocation["run"][], bytes: Uint8Array): void {
     const id = this.#next;
     for (const run of runs) this.#numbers.set(run, this.#next++);
     const { address } = this.#memory.allocateLasting(ENTRY_WORDS * 4 + bytes.length);

@@ -67,10 +67,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
   const memory = new LinearMemory(count > 1);
   const runtime = new KernelRuntime(memory);
   const launcher = new Launcher(runtime);
-  if (count > 1) {
-    const { module, kernels } = launcher.dense;
-    runtime.pool = new ThreadPool(count, memory, module, Object.keys(kernels), Object.values(kernels), options.workerUrl);
-  }
+  if (count > 1) runtime.pool = new ThreadPool(count, memory, options.workerUrl);
   const alive = new Set<WasmBuffer>();
 
   const bufferOf = (handle: Buffer | undefined): WasmBuffer => (handle instanceof WasmBuffer ? handle : unreachable("a buffer of this backend"));

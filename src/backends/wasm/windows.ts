@@ -48,11 +48,11 @@ export function runWindow(call: WindowCall, runtime: KernelRuntime, dense: Dense
   if (index !== undefined) {
     const indices = addressOf(index) + index.offset * 8;
     return inRanges(runtime, planes, outSize * high * width * 4, (plane, count) =>
-      dense.maxPositions(to + plane * outSize * FLOAT, indices + plane * outSize * 8, from + plane * size, count, block),
+      dense.pools.maxPositions(to + plane * outSize * FLOAT, indices + plane * outSize * 8, from + plane * size, count, block),
     );
   }
   const [[, stride], [, dilation]] = [pair(call.stride, 1), pair(call.dilation, 1)];
-  const run = call.reduction === "max" ? dense.maxPlanes : dense.sumPlanes;
+  const run = call.reduction === "max" ? dense.pools.maxPlanes : dense.pools.sumPlanes;
   inRanges(runtime, planes, rows * columns + outSize * (high + width), (plane, count) => {
     // A gathered row reaches three strides further than the windows do.
     const room = runtime.memory.allocate(roomOf((outColumns + 3) * stride + width * dilation, outColumns) * FLOAT);

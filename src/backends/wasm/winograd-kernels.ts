@@ -33,14 +33,12 @@ type FilterFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6]>, undefined>;
  */
 type ProductsFunction = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]>, undefined>;
 
+/** For tiles of one side. */
 export interface WinogradFunctions {
-  readonly winogradProducts: ProductsFunction;
-  readonly winogradInput2: InputFunction;
-  readonly winogradInput4: InputFunction;
-  readonly winogradOutput2: OutputFunction;
-  readonly winogradOutput4: OutputFunction;
-  readonly winogradFilters2: FilterFunction;
-  readonly winogradFilters4: FilterFunction;
+  readonly products: ProductsFunction;
+  readonly input: InputFunction;
+  readonly output: OutputFunction;
+  readonly filters: FilterFunction;
 }
 
 const VECTOR = 16;
@@ -111,7 +109,7 @@ function emitInput(m: ModuleBuilder, fused: boolean, side: TileSide): InputFunct
   const across = side + 2;
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
   return m.func(
-    `winogradInput${side}`,
+    "input",
     params,
     undefined,
     (c, to, step, panelStep, from, channels, planeStride, rowStride, columnStride, rows, columns, inner, pitch, table, panels, base, scratch) => {
@@ -182,7 +180,7 @@ function emitInput(m: ModuleBuilder, fused: boolean, side: TileSide): InputFunct
 function emitOutput(m: ModuleBuilder, fused: boolean, side: TileSide): OutputFunction {
   const across = side + 2;
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  return m.func(`winogradOutput${side}`, params, undefined, (c, from, step, tileStep, tiles, channels, table, to, planeStride, rowStride, bias, scratch) => {
+  return m.func("output", params, undefined, (c, from, step, tileStep, tiles, channels, table, to, planeStride, rowStride, bias, scratch) => {
     const v = new Vectors(c, fused, OUTPUT_CONSTANTS[side]);
     const [group, channel, tile, i, at, kept, last, size] = c.locals("i32", 8);
     const shift = c.local("v128");
@@ -290,7 +288,7 @@ function transformFilter(v: Vectors, side: TileSide, [g0, g1, g2]: readonly [V12
 function emitFilters(m: ModuleBuilder, fused: boolean, side: TileSide): FilterFunction {
   const across = side + 2;
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  return m.func(`winogradFilters${side}`, params, undefined, (c, to, from, filters, channels, filterStride, channelStride, step) => {
+  return m.func("filters", params, undefined, (c, to, from, filters, channels, filterStride, channelStride, step) => {
     const v = new Vectors(c, fused, FILTER_CONSTANTS[side]);
     const [channel, out, position] = [c.local("i32"), c.local("i32"), c.local("i32")];
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
@@ -328,7 +326,7 @@ function emitFilters(m: ModuleBuilder, fused: boolean, side: TileSide): FilterFu
 
 function emitProducts(m: ModuleBuilder, { multiply }: GemmFunctions): ProductsFunction {
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  return m.func("winogradProducts", params, undefined, (c, a, aStep, b, bStep, out, outStep, positions, rows, columns, depth, panelDepth, add) => {
+  return m.func("products", params, undefined, (c, a, aStep, b, bStep, out, outStep, positions, rows, columns, depth, panelDepth, add) => {
     const position = c.local("i32");
     c.for(position, 0, positions, 1, () => {
       const bytes = (count: I32, each: number): Value<"i32"> => c.op("i32.mul", c.get(count), c.i32(each));
@@ -352,14 +350,6 @@ function emitProducts(m: ModuleBuilder, { multiply }: GemmFunctions): ProductsFu
   });
 }
 
-export function emitWinograd(m: ModuleBuilder, fused: boolean, gemm: GemmFunctions): WinogradFunctions {
-  return {
-    winogradProducts: emitProducts(m, gemm),
-    winogradInput2: emitInput(m, fused, 2),
-    winogradInput4: emitInput(m, fused, 4),
-    winogradOutput2: emitOutput(m, fused, 2),
-    winogradOutput4: emitOutput(m, fused, 4),
-    winogradFilters2: emitFilters(m, fused, 2),
-    winogradFilters4: emitFilters(m, fused, 4),
-  };
+export function emitWinograd(m: ModuleBuilder, fused: boolean, gemm: GemmFunctions, side: TileSide): WinogradFunctions {
+  return { products: emitProducts(m, gemm), input: emitInput(m, fused, side), output: emitOutput(m, fused, side), filters: emitFilters(m, fused, side) };
 }

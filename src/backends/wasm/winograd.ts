@@ -158,9 +158,8 @@ export class Winograd {
     const top = first * side - g.padBegin[0];
     const begin = Math.max(0, top);
     const rows = Math.max(0, Math.min(g.rows, top + high * side + 2) - begin);
-    this.#dense.clear(plane, planeBytes);
-    const run = side === 2 ? this.#dense.winogradInput2 : this.#dense.winogradInput4;
-    run(
+    this.#dense.patches.clear(plane, planeBytes);
+    this.#kernels(side).input(
       to + from * ROWS * FLOAT,
       inputStepOf(g, plan),
       ROWS * g.groupIn * FLOAT,
@@ -202,7 +201,7 @@ export class Winograd {
     const step = padded(tiles, ROWS) * wide * FLOAT + SKEW;
     const products = memory.allocate(positions * step + SCRATCH);
     for (let k = 0; k < g.groupIn; k += DEPTH) {
-      this.#dense.winogradProducts(
+      this.#kernels(side).products(
         inputs + k * ROWS * FLOAT,
         inputStepOf(g, plan),
         filters + (from * g.groupIn + k * COLUMNS) * FLOAT,
@@ -219,8 +218,7 @@ export class Winograd {
     }
     const outPlane = g.outRows * g.outColumns;
     const channel = group * g.groupOut + from;
-    const run = side === 2 ? this.#dense.winogradOutput2 : this.#dense.winogradOutput4;
-    run(
+    this.#kernels(side).output(
       products.address,
       step,
       wide * FLOAT,
@@ -239,6 +237,10 @@ export class Winograd {
     finish?.({ batch: n, row: channel, rows: until - from, column, columns });
   }
 
+  #kernels(side: TileSide): DenseKernels["winograd4"] {
+    return side === 2 ? this.#dense.winograd2 : this.#dense.winograd4;
+  }
+
   #sideOf(g: Geometry, packed: Packed): TileSide | undefined {
     const unit = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
     if (g.kernel[0] !== 3 || g.kernel[1] !== 3 || !unit(g.stride) || !unit(g.dilation)) return undefined;
@@ -253,7 +255,7 @@ export class Winograd {
 
   #filters(g: Geometry, group: number, side: TileSide, addressOf: (view: View) => number, packed: Packed): number {
     const { w } = g;
-    const transform = side === 2 ? this.#dense.winogradFilters2 : this.#dense.winogradFilters4;
+    const { filters: transform } = this.#kernels(side);
     return packed(w, filterKey(g, group, side), filterBytes(g, side), (to) => {
       const straight = straightFilters(g, group, addressOf, this.#runtime.memory, this.#dense);
       for (let filter = 0; filter < g.groupOut; filter += COLUMNS) {

@@ -118,8 +118,8 @@ export class BlockProducts {
     const deep = (blocks * words * 32) / bits;
     const row = memory.allocate((2 * deep + blocks + 1) * kit.FLOAT);
     const [spread, sums] = [row.address + deep * kit.FLOAT, row.address + 2 * deep * kit.FLOAT];
-    if (deep > depth) this.#dense.clear(row.address + depth * kit.FLOAT, (deep - depth) * kit.FLOAT);
-    this.#dense.copyPlanes(row.address, x, 1, 1, depth, 0, 0, kit.FLOAT, 0, 0, 0);
+    if (deep > depth) this.#dense.patches.clear(row.address + depth * kit.FLOAT, (deep - depth) * kit.FLOAT);
+    this.#dense.patches.copyPlanes(row.address, x, 1, 1, depth, 0, 0, kit.FLOAT, 0, 0, 0);
     this.#dense[`spreadRow${bits}`](spread, sums, row.address, blocks, words);
     kit.inRanges(this.#runtime, Math.ceil(columns / WIDE), (WIDE * deep) / EACH, (first, count) => {
       const column = first * WIDE;
@@ -177,7 +177,7 @@ export class BlockProducts {
         const first = part * PART_COLUMNS;
         const wide = Math.min(PART_COLUMNS, columns - first);
         const target = to + (row * columns + first) * kit.FLOAT;
-        if (start !== 0) this.#dense.copyPlanes(target, start + first * kit.FLOAT, 1, high, wide, 0, 0, kit.FLOAT, columns * kit.FLOAT, 0, 0);
+        if (start !== 0) this.#dense.patches.copyPlanes(target, start + first * kit.FLOAT, 1, high, wide, 0, 0, kit.FLOAT, columns * kit.FLOAT, 0, 0);
         const panels = memory.allocate(kit.padded(wide, kit.COLUMNS) * Math.min(together, blocks) * block * kit.FLOAT);
         for (let b = 0; b < blocks; b += together) {
           const count = Math.min(together, blocks - b);

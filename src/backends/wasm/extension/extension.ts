@@ -38,8 +38,9 @@ export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }:
     emitBlocks(m, fused);
     emitPools(m);
   });
-  runtime.pool?.publishAll(Object.values(kernels), bytes);
-  const all: ExtendedKernels = { ...runtime.invocable(dense.kernels), ...runtime.invocable(kernels) };
+  runtime.pool?.publish(Object.values(kernels), bytes);
+  // The families stay uncompiled until they are asked for.
+  const all: ExtendedKernels = Object.assign(Object.create(dense) as DenseKernels, runtime.invocable(kernels));
   const products = new ShortProducts(runtime, all);
   const convolutions = new IntegerConvolutions(runtime, all);
   const blocks = new BlockProducts(runtime, all);

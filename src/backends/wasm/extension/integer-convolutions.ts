@@ -139,10 +139,10 @@ export class IntegerConvolutions {
               const own = filtersAt + from * words * WORD;
               const at = windows + first * WORD;
               if (last) {
-                this.#dense.packPatchRows(patches.address, image, at, count, depths, words);
+                this.#dense.patches.packPatchRows(patches.address, image, at, count, depths, words);
                 this.#dense.multiplyShorts(patches.address, own, target, count, rows, words, positionStride);
               } else {
-                this.#dense.packPatches(patches.address, image, at, count, depths, words);
+                this.#dense.patches.packPatches(patches.address, image, at, count, depths, words);
                 this.#dense.multiplyShorts(own, patches.address, target, rows, count, words, channelStride);
               }
               this.#runtime.memory.free(patches);
@@ -166,7 +166,7 @@ export class IntegerConvolutions {
         const [at, from] = [lines.address + o * words * WORD, w.address(group) + o * w.filter];
         this.#dense.pairs(at, from, g.groupIn, g.kernel[0], g.kernel[1], w.channel, w.row, w.column, g.kernel[0] * row, row, WORD, w.element);
       }
-      (asColumns ? this.#dense.packColumns : this.#dense.packRows)(to, lines.address, g.groupOut, words, words * WORD, WORD);
+      (asColumns ? this.#dense.gemm.packColumns : this.#dense.gemm.packRows)(to, lines.address, g.groupOut, words, words * WORD, WORD);
       this.#runtime.memory.free(lines);
     });
     return block.address;
@@ -217,7 +217,7 @@ export class IntegerConvolutions {
     const planeStride = height * rowStride;
     const batchStride = g.groups * pairsIn * planeStride;
     const scratch = this.#runtime.memory.allocate(g.batch * batchStride);
-    this.#dense.clear(scratch.address, g.batch * batchStride);
+    this.#dense.patches.clear(scratch.address, g.batch * batchStride);
     // Groups of an even number of channels need not be told apart.
     const together = g.groupIn % 2 === 0 ? g.groups : 1;
     for (let n = 0; n < g.batch; n++) {
@@ -247,10 +247,10 @@ export class IntegerConvolutions {
     const column = kit.padded(g.groups, LANES) * SHORT_BYTES;
     const row = width * column;
     const scratch = memory.allocate(g.batch * height * row);
-    this.#dense.clear(scratch.address, g.batch * height * row);
+    this.#dense.patches.clear(scratch.address, g.batch * height * row);
     const block = pairs * LANES * WORD;
     const filters = packed(g.w, `depthwise/${key}`, Math.ceil(g.groups / LANES) * block, (at) => {
-      this.#dense.clear(at, Math.ceil(g.groups / LANES) * block);
+      this.#dense.patches.clear(at, Math.ceil(g.groups / LANES) * block);
       const [whole, rest] = [Math.floor(g.groups / LANES), g.groups % LANES];
       const step = w.address(1) - w.address(0);
       const pack = (first: number, blocks: number, wide: number): void =>

@@ -77,7 +77,7 @@ export class ShortProducts {
   }
 
   /** Panels of words, by a kernel that packs floats. */
-  #pack(to: number, lines: Lines, into: ExtendedKernels["packRows"]): void {
+  #pack(to: number, lines: Lines, into: ExtendedKernels["gemm"]["packRows"]): void {
     const { address, count, depth, countStride, depthStride, bytes, element } = lines;
     const words = Math.ceil(depth / 2);
     const scratch = this.#runtime.memory.allocate(count * words * WORD);
@@ -93,7 +93,7 @@ export class ShortProducts {
     const words = Math.ceil(lines.depth / 2);
     const block = packed(view, `shorts/${key}`, shortBytes(lines.count, lines.depth, kit.COLUMNS), (to) => {
       for (let j = 0; j < lines.count; j += AT_A_TIME)
-        this.#pack(to + j * words * WORD, part(lines, j, Math.min(AT_A_TIME, lines.count - j)), this.#dense.packColumns);
+        this.#pack(to + j * words * WORD, part(lines, j, Math.min(AT_A_TIME, lines.count - j)), this.#dense.gemm.packColumns);
     });
     return block.address;
   }
@@ -110,11 +110,11 @@ export class ShortProducts {
         const from = p * kit.PANEL;
         const own = part(lines, from, Math.min(kit.PANEL, lines.count - from));
         if (bytes === 2) {
-          this.#pack(at + p * panel, own, this.#dense.packPanels);
+          this.#pack(at + p * panel, own, this.#dense.vectors.packPanels);
           continue;
         }
         const wide = memory.allocate(2 * panel);
-        this.#pack(wide.address, own, this.#dense.packPanels);
+        this.#pack(wide.address, own, this.#dense.vectors.packPanels);
         this.#dense.halve(at + p * panel, wide.address, words);
         memory.free(wide);
       }
@@ -154,7 +154,7 @@ export class ShortProducts {
         const from = first * RANGE_ROWS;
         const high = Math.min(rows - from, count * RANGE_ROWS);
         const scratch = memory.allocate(shortBytes(high, left.depth, kit.ROWS));
-        this.#pack(scratch.address, part(left, from, high), this.#dense.packRows);
+        this.#pack(scratch.address, part(left, from, high), this.#dense.gemm.packRows);
         this.#dense.multiplyShorts(scratch.address, columnsAt, to + from * rowStride, high, columns, words, rowStride);
         memory.free(scratch);
         finish?.({ batch, row: from, rows: high, column: 0, columns });
