@@ -105,6 +105,11 @@ export class LinearMemory {
     return { blocks: this.#live, bytes: this.#bytes, peak: this.#peak };
   }
 
+  /** Bytes of a block for so many. */
+  sizeFor(bytes: number): number {
+    return sizeClass(bytes);
+  }
+
   /** A block of at least `bytes`, of the open scope where there is one; its contents are arbitrary. @throws out-of-memory */
   allocate(bytes: number): Block {
     const scope = this.#scope;

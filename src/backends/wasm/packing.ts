@@ -9,6 +9,8 @@ import { residentAt, type WasmBuffer } from "./buffer.ts";
 interface Pending {
   readonly buffer: WasmBuffer;
   readonly pack: () => void;
+  /** The weight's bytes, where their place has been handed over to what is packed after this. */
+  from: Block | undefined;
 }
 
 export class Packing {
@@ -17,6 +19,8 @@ export class Packing {
   readonly #staging: Staging;
   #bytes = 0;
   #pending: Pending[] = [];
+  /** Places of weights that are read no more when what is pending is done. */
+  readonly #spare: Block[] = [];
 
   /** @param limit bytes up to which forms are kept that are larger than their operands */
   constructor(memory: LinearMemory, limit: number) {
@@ -49,8 +53,8 @@ export class Packing {
         return block;
       }
       const inPlace = places === undefined || view.offset > 0 ? undefined : this.#inPlace(buffer, bytes, places);
-      const block = this.#keep(buffer, key, inPlace?.block ?? this.#memory.allocateLasting(bytes));
-      this.#pending.push({ buffer, pack: () => later(inPlace?.pack ?? (() => pack(block.address))) });
+      const block = this.#keep(buffer, key, inPlace?.block ?? this.#spareOf(bytes) ?? this.#memory.allocateLasting(bytes));
+      this.#pending.push({ buffer, pack: () => later(inPlace?.pack ?? (() => pack(block.address))), from: undefined });
       return block;
     };
     const keeps = (view: View): boolean => keeper(view)?.constant === true;
@@ -67,15 +71,36 @@ export class Packing {
     return block;
   }
 
-  /** Packs what is pending. A weight's bytes as the file has them go where only its packed forms are read. @throws as reading the file does; what is left stays pending */
+  #spareOf(bytes: number): Block | undefined {
+    const size = this.#memory.sizeFor(bytes);
+    const at = this.#spare.findIndex((block) => block.size === size);
+    return at < 0 ? undefined : this.#spare.splice(at, 1)[0];
+  }
+
+  /** Gives up a weight's bytes as the file has them, where no plan reads them: what has been asked for is packed from there, and what will be may lie there. */
+  handOver(buffer: WasmBuffer): void {
+    const { block, fill, users, packed } = buffer;
+    if (block === undefined || fill === undefined || users > 0 || packed.size === 0) return;
+    buffer.block = undefined;
+    for (const form of this.#pending) if (form.buffer === buffer) form.from ??= block;
+    this.#spare.push(block);
+  }
+
+  /** Packs what is pending, in the order in which it was asked for. @throws as reading the file does; what is left stays pending */
   finish(): void {
     try {
       for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-        const { buffer, pack } = next;
-        pack();
+        const { buffer, pack, from } = next;
+        const resident = buffer.block;
+        buffer.block = from ?? resident;
+        try {
+          pack();
+        } finally {
+          buffer.block = resident;
+        }
         this.#pending.shift();
-        if (!this.#pending.some((other) => other.buffer === buffer)) this.#thin(buffer);
       }
+      for (const block of this.#spare.splice(0)) this.#memory.freeLasting(block);
     } finally {
       this.#staging.end();
     }
@@ -108,12 +133,6 @@ export class Packing {
       memory.freeLasting(aside);
     };
     return { block, pack: packAll };
-  }
-
-  #thin(buffer: WasmBuffer): void {
-    if (buffer.block === undefined || buffer.fill === undefined || buffer.users > 0 || buffer.packed.size === 0) return;
-    this.#memory.freeLasting(buffer.block);
-    buffer.block = undefined;
   }
 
   /** Frees the forms of a buffer that is written or goes. */

@@ -97,6 +97,10 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         runtime.tape = undefined;
       }
       for (const block of temporaries.splice(0)) memory.free(block);
+      for (const { storage } of step.operands) {
+        const buffer = constants.get(storage);
+        if (buffer !== undefined) host.packing.handOver(buffer);
+      }
     });
     return runtime.staged(tape);
   };
