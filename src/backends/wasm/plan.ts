@@ -1,10 +1,8 @@
 /** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
 
 import type { Backend } from "../../prims/backend.ts";
-import { reachable } from "../../expr/expr.ts";
 import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
-import type { Program } from "../../prims/program.ts";
 import type { Executable, Segment } from "../../prims/segment.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { Storage } from "../../tensor/storage.ts";
@@ -136,31 +134,18 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     warm: () => {
       host.packing.finish();
-      warm(tape.items, runtime);
+      warm(tape.items);
     },
     dispose: free,
   };
 }
 
 /**
- * Runs an invocation of each kernel on whatever lies there: an engine begins to make fast code of a function when it has run for a while, and does so on another
- * thread. Kernels that read integers, which may be places or counts, are left out, and those whose loops, or whose functions on the
- * host (a polynomial's degree), go as often as what lies there says.
+ * Runs an invocation of each kernel that was not printed for the plan (the last, which seldom is the largest), on whatever lies there: an engine begins to make fast
+ * code of a function when it has run for a while, and does so on another thread. The others are small: in the first run it begins with them soon enough.
  */
-function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
-  const seen = new Set<Invocation["run"]>();
-  for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) {
-    if (seen.has(run) || runtime.callsHost(run) || (program !== undefined && !isHarmless(program))) continue;
-    seen.add(run);
-    try {
-      Reflect.apply(run, undefined, args);
-    } catch {
-      return; // a place computed of garbage lies outside the memory
-    }
-  }
-}
-
-function isHarmless({ operands, outputs }: Program): boolean {
-  const hasLoop = [...reachable(outputs.flatMap((output) => output.parts))].some((e) => e.op === "fold" && e.loop.count.op !== "const");
-  return !hasLoop && operands.every((dtype) => dtype === "float32");
+function warm(items: readonly TapeItem[]): void {
+  const argsOf = new Map<Invocation["run"], Invocation["args"]>();
+  for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) if (program === undefined) argsOf.set(run, args);
+  for (const [run, args] of argsOf) Reflect.apply(run, undefined, args);
 }

@@ -4,7 +4,7 @@ import type { Program } from "../../prims/program.ts";
 import type { ExprType, RoundFormat } from "../../expr/expr.ts";
 import { codec, encoder } from "../../numeric/codec.ts";
 import { unreachable } from "../../tensor/error.ts";
-import { type Callable, Code, type Value } from "../../wasm/code.ts";
+import type { Callable, Code, Value } from "../../wasm/code.ts";
 import { ModuleBuilder } from "../../wasm/module.ts";
 import type { ValueType } from "../../wasm/instructions.ts";
 import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
@@ -117,7 +117,6 @@ export class KernelRuntime {
   compiled = 0;
   /** Bytes of printed kernels that call nothing on the host. */
   readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
-  readonly #calling = new WeakSet<Invocation["run"]>();
 
   constructor(memory: LinearMemory) {
     this.memory = memory;
@@ -181,11 +180,6 @@ export class KernelRuntime {
     return staged(items, isShared, group, MAX_PARTS);
   }
 
-  /** Whether it is a printed kernel that calls functions of the host. */
-  callsHost(run: Invocation["run"]): boolean {
-    return this.#calling.has(run);
-  }
-
   /** Whether threads can run it: it has no check whose failure has to be told, and calls nothing on the host. */
   #isShared(pool: ThreadPool, { run, program }: Invocation): boolean {
     return (program?.messages.length ?? 0) === 0 && (pool.knows(run) || this.#printed.has(run));
@@ -216,37 +210,42 @@ export class KernelRuntime {
 
   /** Compiles a kernel. Its body leaves an i32 on the stack. */
   kernel(emit: Emit): Kernel {
-    // Imports come before the function that uses them, and are known after its body: it is printed twice, first to see what it calls.
-    const used = new Map<string, HostFunction>();
-    const draft = new Code(["i32"]);
-    emit(draft, (fn, args) => {
-      for (const push of args) draft.drop(push());
-      used.set(keyOf(fn), fn);
-      return draft.zero(valueType(signatureOf(fn).result));
-    });
-    const module = new ModuleBuilder();
-    module.importMemory("env", "memory", this.memory.limits);
-    const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
+    // Imports come before the function that uses them, and are known after its body: where it calls anything, it is printed once more.
+    const functions = new Map<string, HostFunction>();
+    let module = this.#print(emit, functions);
+    if (functions.size > 0) module = this.#print(emit, functions);
     const imports: Record<string, WebAssembly.ImportValue> = { memory: this.memory.memory };
-    for (const [key, fn] of used) {
-      const signature = signatureOf(fn);
-      callables.set(key, module.importFunction("env", key, signature.params.map(valueType), valueType(signature.result)));
-      let adaptedFunction = this.#functions.get(key);
-      if (adaptedFunction === undefined) this.#functions.set(key, (adaptedFunction = adapted(signature)));
-      imports[key] = adaptedFunction;
+    for (const [key, fn] of functions) {
+      let known = this.#functions.get(key);
+      if (known === undefined) this.#functions.set(key, (known = adapted(signatureOf(fn))));
+      imports[key] = known;
     }
-    module.func("kernel", ["i32"], "i32", (c) => {
-      emit(c, (fn, args) => {
-        const callee = callables.get(keyOf(fn)) ?? unreachable("a function that the draft did not call");
-        return c.call(callee, ...args.map((push) => push()));
-      });
-    });
     this.compiled++;
     const bytes = module.encode();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     const kernel = exports["kernel"] as Kernel; // the function built above
-    if (used.size > 0) this.#calling.add(kernel);
-    else if (this.memory.isShared) this.#printed.set(kernel, bytes);
+    if (functions.size === 0 && this.memory.isShared) this.#printed.set(kernel, bytes);
     return kernel;
+  }
+
+  /** A module that imports `functions`. What the kernel calls besides is added to them: the module is a draft then. */
+  #print(emit: Emit, functions: Map<string, HostFunction>): ModuleBuilder {
+    const module = new ModuleBuilder();
+    module.importMemory("env", "memory", this.memory.limits);
+    const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
+    for (const [key, fn] of functions) {
+      const { params, result } = signatureOf(fn);
+      callables.set(key, module.importFunction("env", key, params.map(valueType), valueType(result)));
+    }
+    module.func("kernel", ["i32"], "i32", (c) => {
+      emit(c, (fn, args) => {
+        const callee = callables.get(keyOf(fn));
+        if (callee !== undefined) return c.call(callee, ...args.map((push) => push()));
+        for (const push of args) c.drop(push());
+        functions.set(keyOf(fn), fn);
+        return c.zero(valueType(signatureOf(fn).result));
+      });
+    });
+    return module;
   }
 }
