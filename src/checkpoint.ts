@@ -26,7 +26,7 @@ export async function readStateDict(what: SourceLike, options: CheckpointChoice 
   const templates = await readTemplates(source, { limits: limitsWith(options.limits), path: options.path });
   const instantiator = new Instantiator();
   const tensors = new Map([...templates].map(([name, template]) => [name, instantiator.tensor(template)]));
-  await Promise.all(instantiator.prefetch());
+  await instantiator.prefetch();
   return tensors;
 }
 
@@ -139,6 +139,6 @@ export async function readCheckpoint(what: SourceLike, options: Omit<CheckpointC
     }
   };
   const value = visit(saved, "");
-  await Promise.all(instantiator.prefetch());
+  await instantiator.prefetch();
   return { value, tensors };
 }

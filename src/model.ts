@@ -176,7 +176,7 @@ export class Model {
     if (saved === undefined) return undefined;
     const instantiator = new Instantiator();
     const data = [...saved.args, ...saved.kwargs.values()].map((template) => instantiator.datum(template));
-    await Promise.all(instantiator.prefetch());
+    await instantiator.prefetch();
     const kwargs = [...saved.kwargs.keys()].map((key, i) => [key, fromDatum(data[saved.args.length + i] ?? null)] as const);
     return { args: data.slice(0, saved.args.length).map((datum) => fromDatum(datum)), kwargs: Object.fromEntries(kwargs) };
   }

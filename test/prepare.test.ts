@@ -1,6 +1,7 @@
 /** Sessions made ready for sizes: what is done before there is data, what is left to a run, and that nothing else changes. */
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { textOf } from "../scripts/runner/plan-case.ts";
@@ -177,16 +178,57 @@ describe("weights of a session made ready", () => {
     expect(textOf(await s.forward(picture()))).toBe(wanted);
   });
 
+  /** Weights that are packed where they are, elsewhere, in both ways, or read as they are before or after that; some do not fill their panels. */
+  const NODES = [
+    { op: "Mul", inputs: ["table", "x"], outputs: ["a"] },
+    { op: "Gemm", inputs: ["a", "table"], outputs: ["b"], attributes: { transB: 1 } },
+    { op: "MatMul", inputs: ["b", "across"], outputs: ["c"] },
+    { op: "MatMul", inputs: ["c", "down"], outputs: ["d"] },
+    { op: "Gemm", inputs: ["d", "odd"], outputs: ["e"], attributes: { transB: 1 } },
+    { op: "Mul", inputs: ["odd", "x"], outputs: ["f"] },
+    { op: "Gemm", inputs: ["f", "odd"], outputs: ["g"], attributes: { transB: 1 } },
+    { op: "MatMul", inputs: ["e", "g"], outputs: ["y"] },
+  ];
+  const grid = (rows: number, columns: number): Tensor =>
+    Tensor.from(
+      Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) / 10),
+      [rows, columns],
+    );
+  const weights = new Map([["table", grid(136, 130)], ["across", grid(136, 144)], ["down", grid(144, 132)], ["odd", grid(131, 132)]]);
+
+  it.each([1, 2])("come from their file while plans are compiled, and give the same bits (threads: %i)", async (threads) => {
+    const folder = mkdtempSync(join(tmpdir(), "opwise-prepare-"));
+    const content = onnxGraph(NODES, ["x"], ["y"], weights);
+    writeFileSync(join(folder, "model.onnx"), content);
+    const x = wave(1);
+    const wanted = await (await (await load(content)).session({ backend: wasm(), plan: false })).run({ x });
+    const model = await load(join(folder, "model.onnx"));
+    const backend = wasm({ threads });
+    for (const prepare of [{ x }, false] as const) {
+      const s = await model.session({ backend, prepare });
+      for (let run = 0; run < 3; run++) expect(textOf((await s.run({ x }))["y"] ?? null)).toBe(textOf(wanted["y"] ?? null));
+      s.dispose();
+      expect(backend.live().buffers).toBe(0);
+    }
+    backend.dispose();
+    rmSync(folder, { recursive: true });
+  });
+
   it("that cannot be read end the making of the session, and leave nothing", async () => {
     const file = new Uint8Array(readFileSync(MODEL));
     const weight = (await (await load(file)).session()).parameters().values().next().value ?? Tensor.zeros([0]);
     const at = Buffer.from(file).indexOf(Buffer.from(weight.storage.bytes()).subarray(0, 64));
     file[at + 5] = (file[at + 5] ?? 0) ^ 255;
-    const backend = wasm();
-    const model = await load(file);
-    const before = backend.live().bytes;
-    await expect(model.session({ backend, prepare: [picture()] })).rejects.toThrow("its CRC-32 is wrong");
-    expect(backend.live()).toEqual({ buffers: 0, bytes: before });
+    const folder = mkdtempSync(join(tmpdir(), "opwise-prepare-"));
+    writeFileSync(join(folder, "model.pt"), file);
+    for (const from of [file, join(folder, "model.pt")]) {
+      const backend = wasm();
+      const model = await load(from);
+      const before = backend.live().bytes;
+      await expect(model.session({ backend, prepare: [picture()] })).rejects.toThrow("its CRC-32 is wrong");
+      expect(backend.live()).toEqual({ buffers: 0, bytes: before });
+    }
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -1,9 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { isOpwiseError } from "../tensor/error.ts";
 import type { Source } from "../tensor/source.ts";
 import { DEFAULT_LIMITS, limitsWith } from "./limits.ts";
-import { bytesSource } from "./source.ts";
+import { bytesSource, openSource } from "./source.ts";
 import { openZip, type Zip } from "./zip.ts";
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
@@ -177,6 +180,25 @@ describe("records taken in pieces", () => {
       const later = await (await openZip(slow(damaged()))).record("big");
       await expect(later.stream?.(range, () => undefined)).rejects.toMatchObject({ code: "crc-mismatch" });
     }
+  });
+  it.each([["stored", stored({ big })], ["deflated", deflated({ big })]])("reads %s ones while the caller goes on, and notices damage", async (kind, bytes) => {
+    const folder = mkdtempSync(join(tmpdir(), "opwise-zip-"));
+    const opened = async (content: Uint8Array): Promise<Zip> => {
+      writeFileSync(join(folder, "a.zip"), content);
+      return openZip(await openSource(join(folder, "a.zip")));
+    };
+    const target = new Uint8Array(big.length);
+    const record = await (await opened(bytes)).record("big");
+    for (const range of [{ offset: 7, length: 20 }, { offset: 0, length: big.length }, { offset: 100, length: 50 }]) {
+      await record.readLater?.(range, target.subarray(0, range.length));
+      expect(Buffer.compare(target.subarray(0, range.length), big.subarray(range.offset, range.offset + range.length))).toBe(0);
+    }
+    if (kind === "stored") {
+      const bad = await (await opened(damaged())).record("big");
+      await expect(bad.readLater?.({ offset: 0, length: big.length }, target)).rejects.toMatchObject({ code: "crc-mismatch" });
+      await expect(bad.readLater?.({ offset: 0, length: 5 }, target.subarray(0, 5))).rejects.toMatchObject({ code: "crc-mismatch" });
+    }
+    rmSync(folder, { recursive: true });
   });
   it("checks a record once", async () => {
     let read = 0;

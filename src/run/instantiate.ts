@@ -43,8 +43,8 @@ export class Instantiator {
     return false;
   }
 
-  /** Bytes that wait to be read from sources which cannot be read at once (URLs, Blobs): to the host, or to the backend where it takes them from there. */
-  prefetch(backend?: Backend): Promise<void>[] {
+  /** Reads what can only be read by waiting (URLs, Blobs): to the host, or to the backend where it takes bytes from there. */
+  prefetch(backend?: Backend): Promise<void> {
     const waits: Promise<void>[] = [];
     for (const [template, storage] of this.#storages) {
       if (template.source.readSync !== undefined || storage.onHost) continue;
@@ -52,7 +52,7 @@ export class Instantiator {
       const wait = backend === undefined || source === undefined ? storage.sync() : streamed(backend, storage, this.#dtypeOf(storage), source);
       if (wait instanceof Promise) waits.push(wait);
     }
-    return waits;
+    return allEnded(waits);
   }
 
   /** What nothing has read or written yet, of which a backend takes the file's bytes straight into its memory. */
@@ -62,22 +62,19 @@ export class Instantiator {
     return [...this.#storages.values()].filter((s) => s.nbytes >= LEAST_BROUGHT && s.nbytes <= maxBytes && s.unread?.fill !== undefined);
   }
 
-  /** Tells the backend how much will be brought to it. */
-  expect(backend: Backend): void {
-    backend.expect?.(this.#unbrought(backend).reduce((sum, storage) => sum + storage.nbytes, 0));
-  }
-
   /** Begins to bring large weights to the backend, while the caller goes on; up to a limit, since packed forms come beside some of them. */
-  bringLater(backend: Backend): Promise<void>[] {
+  bringLater(backend: Backend): Promise<void> {
     const waits: Promise<void>[] = [];
+    const unbrought = this.#unbrought(backend);
+    backend.expect?.(unbrought.reduce((sum, storage) => sum + storage.nbytes, 0));
     let bytes = 0;
-    for (const storage of this.#unbrought(backend)) {
+    for (const storage of unbrought) {
       const fillLater = storage.unread?.fillLater;
       if (fillLater === undefined || storage.nbytes < LEAST_LATER || bytes + storage.nbytes > MOST_LATER) continue;
       bytes += storage.nbytes;
       waits.push(uploadedLater(backend, storage, fillLater));
     }
-    return waits;
+    return allEnded(waits);
   }
 
   /** Brings what nothing has read or written yet. @throws as reading the file does */
@@ -162,6 +159,11 @@ export class Instantiator {
     else template.fields.forEach((field, i) => (instance.slots[i] = this.datum(field)));
     return instance;
   }
+}
+
+/** Waits for all, also where one fails. @throws the first error */
+async function allEnded(waits: readonly Promise<void>[]): Promise<void> {
+  for (const one of await Promise.allSettled(waits)) if (one.status === "rejected") throw one.reason;
 }
 
 function makeStorage(template: StorageTemplate, dtype: DType): Storage {

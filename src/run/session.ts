@@ -23,7 +23,7 @@ import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
 import { Planner, type PlanOptions, type PlanSummary } from "./plan/planner.ts";
-import { argumentsOf, declaredSizes, recordForSizes, type Preparation } from "./sizes-only.ts";
+import { argumentsOf, declaredSizes, compileForSizes, type Preparation } from "./sizes-only.ts";
 import { describe, type Placement } from "./placements.ts";
 import { attributeAt, fitted, namedTensors, type NamedTensor, setTraining } from "./named-tensors.ts";
 import { Watchers } from "./watchers.ts";
@@ -133,25 +133,19 @@ export class Session {
     // What cannot be read at once (a URL, a Blob) is fetched now; linking makes the constants of all code known.
     if (program.main !== undefined) this.#linker.link(program.main);
     if (instantiator.waits || backend.reserve !== undefined) for (const decl of allFunctions(program)) if (!isForeign(decl)) this.#linker.link(decl);
-    const fetched = await Promise.allSettled(instantiator.prefetch(backend)); // all have ended before any error is thrown
-    for (const one of fetched) if (one.status === "rejected") throw one.reason;
-    for (const { instance, state } of instantiator.pendingStates) {
+    await instantiator.prefetch(backend);
+    for (const { instance, state } of instantiator.pendingStates)
       await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
-    }
-    instantiator.expect(backend);
-    // Weights come from their file while it is recorded and compiled what is done with them.
-    const coming = Promise.allSettled(instantiator.bringLater(backend));
+    // Weights come from their file while it is compiled what is done with them.
+    const coming = instantiator.bringLater(backend);
     await Promise.resolve(); // reading begins
     try {
       if (this.#planner !== undefined && prepare !== false) this.#compileDeclared(prepare, this.#planner);
-    } catch (error) {
+    } finally {
       await coming;
-      throw error;
     }
-    for (const one of await coming) if (one.status === "rejected") throw one.reason;
-    // Weights that are packed for given sizes need not be brought as they are.
     this.#planner?.warm();
-    instantiator.bring(backend);
+    instantiator.bring(backend); // but for weights that are only wanted packed
   }
 
   /** Compiles `forward` for the arguments, or for those that the file declares. */
@@ -166,28 +160,24 @@ export class Session {
    */
   prepare(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): void {
     const job = this.#jobOf(method, args, checkFeeds(this.program, kwargs));
-    if (this.#planner === undefined) return;
-    this.#compile(job, this.#planner);
-    this.#planner.warm();
+    if (this.#planner !== undefined) this.#compile(job, this.#planner).warm();
   }
 
-  #compile({ fn, args, own }: Job, planner: Planner): void {
+  #compile({ fn, args, own }: Job, planner: Planner): Planner {
     this.#prepared.add(fn);
     this.#begin();
     try {
-      recordForSizes(this.executor, planner, fn, args, own);
-      planner.compile();
+      compileForSizes(this.executor, planner, fn, args, own);
     } finally {
       this.#running = false;
     }
+    return planner;
   }
 
   /** The first call of a method says the sizes that it is for. */
   #prepareFirst(job: Job, options: RunOptions): void {
     const planner = this.#plannerFor(options);
-    if (planner === undefined || this.#running || this.#prepared.has(job.fn)) return;
-    this.#compile(job, planner);
-    planner.warm();
+    if (planner !== undefined && !this.#running && !this.#prepared.has(job.fn)) this.#compile(job, planner).warm();
   }
 
   /** Methods that can be called, `forward` first where there is one. */

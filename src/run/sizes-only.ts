@@ -81,12 +81,12 @@ function withoutContents(value: Datum, twins: Map<Storage, Storage>): Datum | un
 }
 
 /**
- * Records what `fn` does with arguments of these sizes, up to the first instruction that needs data, writes what was there before, or runs on the host, for
- * the planner to compile. Nothing is computed but what is known without the arguments, and nothing of the session changes. What goes wrong here goes wrong in a run,
+ * Records what `fn` does with arguments of these sizes, up to the first instruction that needs data, writes what was there before, or runs on the host, and
+ * compiles it. Nothing is computed but what is known without the arguments, and nothing of the session changes. What goes wrong here goes wrong in a run,
  * and is said there.
  * @param own how many of the arguments are the session's
  */
-export function recordForSizes(executor: Executor, planner: Planner, fn: LinkedFunction, args: readonly Datum[], own: number): void {
+export function compileForSizes(executor: Executor, planner: Planner, fn: LinkedFunction, args: readonly Datum[], own: number): void {
   const twins = new Map<Storage, Storage>();
   const data: Datum[] = args.slice(0, own);
   for (const arg of args.slice(own)) {
@@ -109,4 +109,5 @@ export function recordForSizes(executor: Executor, planner: Planner, fn: LinkedF
     planner.end();
     Object.assign(generator, before);
   }
+  planner.compile();
 }
