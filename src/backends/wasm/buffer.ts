@@ -1,6 +1,7 @@
 /** What a storage has on the backend: a block of linear memory, packed forms of a weight, or the file to read it from. */
 
 import type { ByteSource } from "../../tensor/storage.ts";
+import type { Batch } from "./batch.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 
 /** A storage's bytes in linear memory. */
@@ -14,6 +15,8 @@ export class WasmBuffer {
   constant: boolean;
   /** While a file's bytes are on their way to the block. */
   arrival: Promise<void> | undefined;
+  /** What will pack forms of it. */
+  batch: Batch | undefined;
   /** Plans that have its address. */
   users = 0;
   readonly packed: Map<string, Block> = new Map();

@@ -42,9 +42,9 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const constants = new Map<Storage, WasmBuffer>();
   /** Constants that kernels read as they are. */
   const used = new Set<WasmBuffer>();
-  let isPacking = false;
   const tape = new Tape();
   const temporaries: Block[] = [];
+  const batch = host.packing.batch();
 
   const constantOf = (view: View): WasmBuffer => {
     const { storage } = view;
@@ -60,7 +60,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     const slot = slots.get(storage);
     if (slot !== undefined) return slot.address;
     const buffer = constantOf(view);
-    if (isPacking) return host.packing.addressOf(buffer);
+    if (batch.isPacking) return residentAt(memory, buffer);
     if (!used.has(buffer)) {
       used.add(buffer);
       buffer.users++;
@@ -68,16 +68,10 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     return placeOf(memory, buffer);
   };
   // A weight is packed once, not whenever the plan runs. Kernels are chosen by what a weight is without a plan: sums have the same order.
-  const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, (pack) => {
-    isPacking = true;
-    try {
-      pack();
-    } finally {
-      isPacking = false;
-    }
-  });
+  const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, batch);
 
   const free = (): void => {
+    batch.abandon();
     for (const buffer of used) buffer.users--;
     memory.release(scope);
     memory.freeLasting(arena);
@@ -97,7 +91,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       for (const block of temporaries.splice(0)) memory.free(block);
       for (const { storage } of step.operands) {
         const buffer = constants.get(storage);
-        if (buffer !== undefined) host.packing.handOver(buffer);
+        if (buffer !== undefined) batch.handOver(buffer);
       }
     });
     return runtime.staged(tape);
@@ -114,7 +108,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   return {
     bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
     run: (inputs) => {
-      host.packing.finish();
+      batch.finish();
       segment.inputs.forEach((placeholder, k) => {
         const { address } = slots.get(placeholder) ?? unreachable("an input's memory");
         const given = inputs[k] ?? unreachable("an input");
@@ -133,7 +127,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       });
     },
     warm: () => {
-      host.packing.finish();
+      batch.finish();
       warm(tape.items);
     },
     dispose: free,
