@@ -115,7 +115,7 @@ export function subSource(source: Source, range: Range, name: string = source.na
     read,
     readSync: (part) => readSync.call(source, inner(part)),
     readIntoSync: (part, target) => readInto(source, inner(part), target),
-    readLater: readLater && ((part, target) => readLater(inner(part), target)),
+    readLater: readLater && (async (part, target) => readLater(inner(part), target)), // a range outside rejects
   };
 }
 
