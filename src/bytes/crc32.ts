@@ -1,26 +1,29 @@
 /** CRC-32 as zip uses it (reflected polynomial 0xEDB88320): the platform's where there is one, else eight bytes at a step by tables. */
 
+import { nodeZlib } from "./node-zlib.ts";
+
 /** Eight tables of 256 in a row; the k-th steps a byte that has k more behind it. */
-const TABLES: Uint32Array = makeTables();
+let tables: Uint32Array | undefined;
 
 function makeTables(): Uint32Array {
-  const tables = new Uint32Array(8 * 256);
+  const made = new Uint32Array(8 * 256);
   for (let n = 0; n < 256; n++) {
     let c = n;
     for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-    tables[n] = c;
+    made[n] = c;
   }
-  for (let at = 256; at < tables.length; at++) {
-    const c = tables[at - 256] ?? 0;
-    tables[at] = (c >>> 8) ^ (tables[c & 0xff] ?? 0);
+  for (let at = 256; at < made.length; at++) {
+    const c = made[at - 256] ?? 0;
+    made[at] = (c >>> 8) ^ (made[c & 0xff] ?? 0);
   }
-  return tables;
+  return made;
 }
 
 /** CRC-32 by tables alone; `seed` is the CRC of the bytes before. */
 export function crc32ByTables(bytes: Uint8Array, seed: number = 0): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const step = (k: number, byte: number): number => TABLES[256 * k + (byte & 0xff)] ?? 0;
+  const all = (tables ??= makeTables());
+  const step = (k: number, byte: number): number => all[256 * k + (byte & 0xff)] ?? 0;
   let c = ~seed;
   let at = 0;
   for (const end = bytes.length - 7; at < end; at += 8) {
@@ -32,15 +35,7 @@ export function crc32ByTables(bytes: Uint8Array, seed: number = 0): number {
   return ~c >>> 0;
 }
 
-type Crc = (bytes: Uint8Array, seed?: number) => number;
-
-function platformCrc(): Crc | undefined {
-  if (typeof process === "undefined" || typeof process.getBuiltinModule !== "function") return undefined;
-  const zlib: { readonly crc32?: Crc } | undefined = process.getBuiltinModule("node:zlib");
-  return zlib?.crc32;
-}
-
-const native = platformCrc();
+const native = nodeZlib?.crc32;
 
 /** CRC-32 of `bytes`, as an unsigned 32-bit number; `seed` is the CRC of what came before. */
 export function crc32(bytes: Uint8Array, seed: number = 0): number {

@@ -1,12 +1,15 @@
 /** Inflates raw deflate data into a buffer of known size, and stops as soon as it would be passed. */
 
-import { Inflate, inflateSync } from "fflate";
+import { Inflate, inflateSync } from "fflate/browser"; // without Node's worker threads
 import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
+import { nodeZlib } from "./node-zlib.ts";
 
 /** Compressed bytes handed over at a time: they inflate to 16 MiB at most, so an overrun is seen early. */
 const CHUNK = 16 * 1024;
 /** No deflate stream inflates by more. */
 const MAX_RATIO = 1032;
+/** The least that Node's zlib takes for the size of its output. */
+const MIN_ZLIB_CHUNK = 64;
 
 /**
  * The inflated bytes, exactly `size` of them; the caller has bounded `size`.
@@ -19,6 +22,8 @@ export function inflateRaw(compressed: Uint8Array, size: number): Uint8Array {
       got: `${compressed.length} compressed bytes`,
     });
   }
+  const native = inflateByNode(compressed, size);
+  if (native !== undefined) return native;
   try {
     // A stream has 100 KB of windows, which is more than most records of code hold.
     return compressed.length > 0 && compressed.length <= CHUNK ? inflateSmall(compressed, size) : inflateInChunks(compressed, size);
@@ -63,6 +68,18 @@ function inflateInChunks(compressed: Uint8Array, size: number): Uint8Array {
   }
   if (done !== size) throw shortfall(size, done);
   return out;
+}
+
+/** Undefined outside Node, and where the stream is not exactly what its size says: what is wrong with it is judged by the same code everywhere. */
+function inflateByNode(compressed: Uint8Array, size: number): Uint8Array | undefined {
+  if (nodeZlib === undefined) return undefined;
+  try {
+    const room = Math.max(size + 1, MIN_ZLIB_CHUNK); // with a byte left it sees the end, and asks for no second piece
+    const { buffer, byteOffset, length } = nodeZlib.inflateRawSync(compressed, { chunkSize: room, maxOutputLength: room });
+    return length === size ? new Uint8Array(buffer, byteOffset, length) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Compressed bytes from which the platform's own inflater is worth its promises. */

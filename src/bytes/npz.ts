@@ -1,6 +1,6 @@
 /** Reads and writes NumPy's .npz files: zip archives of .npy files. */
 
-import { zipSync } from "fflate";
+import { zipSync } from "fflate/browser";
 import type { Source } from "../tensor/source.ts";
 import type { Limits } from "./limits.ts";
 import { type NpyArray, type NpyReadOptions, readNpy, writeNpy } from "./npy.ts";

@@ -3,7 +3,7 @@
  * read from the front; the directory comes last. The same records give the same bytes.
  */
 
-import { deflateSync } from "fflate";
+import { deflateSync } from "fflate/browser";
 import { OpwiseError } from "../tensor/error.ts";
 import type { Range } from "../tensor/source.ts";
 import { crc32 } from "./crc32.ts";
