@@ -51,54 +51,7 @@ const KEYWORDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Longest first. */
-const OPERATORS: readonly string[] = [
-  "**=",
-  "//=",
-  "<<=",
-  ">>=",
-  "...",
-  "->",
-  "+=",
-  "-=",
-  "*=",
-  "/=",
-  "%=",
-  "&=",
-  "|=",
-  "^=",
-  "==",
-  "!=",
-  "<=",
-  ">=",
-  "<<",
-  ">>",
-  "//",
-  "**",
-  "+",
-  "-",
-  "*",
-  "/",
-  "%",
-  "@",
-  "&",
-  "|",
-  "^",
-  "~",
-  "<",
-  ">",
-  "=",
-  "(",
-  ")",
-  "[",
-  "]",
-  "{",
-  "}",
-  ",",
-  ":",
-  ".",
-  ";",
-];
-
+const OPERATOR = /\*\*=?|\/\/=?|<<=?|>>=?|\.\.\.|->|!=|[-+*/%&|^=<>]=?|[@~()[\]{},:.;]/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?j?)/y;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", a: "\x07", b: "\b", f: "\f", v: "\v", "\\": "\\", "'": "'", '"': '"', "\n": "" };
@@ -216,31 +169,34 @@ class Lexer {
     return this.#tokens;
   }
 
+  /** Moves past what `pattern` finds here. */
+  #matches(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at;
+    if (!pattern.test(this.#text)) return false;
+    this.#at = pattern.lastIndex;
+    return true;
+  }
+
   #token(char: string, start: number): void {
     if (char === '"' || char === "'") return this.#string(start);
-    NAME.lastIndex = start;
-    const name = NAME.exec(this.#text)?.[0];
-    if (name !== undefined) {
-      this.#at += name.length;
+    if (this.#matches(NAME)) {
+      const name = this.#text.slice(start, this.#at);
       const next = this.#text[this.#at];
       if ((next === '"' || next === "'") && name.length <= 2)
         this.#fail(`string prefix \`${name}\` is not part of the language`, start, this.#at, "write the text with `torch.format`");
       this.#push(KEYWORDS.has(name) ? "keyword" : "name", name, start, this.#at);
       return;
     }
-    NUMBER.lastIndex = start;
-    const number = NUMBER.exec(this.#text)?.[0];
-    if (number !== undefined) {
-      this.#at += number.length;
+    if (this.#matches(NUMBER)) {
+      const number = this.#text.slice(start, this.#at);
       const kind = number.endsWith("j") ? "complex" : /^(?:\d+|0[xX].*)$/.test(number) ? "int" : "float";
       this.#push(kind, number, start, this.#at);
       return;
     }
-    const op = OPERATORS.find((candidate) => this.#text.startsWith(candidate, start));
-    if (op === undefined) this.#fail(`unexpected character ${JSON.stringify(String.fromCodePoint(this.#text.codePointAt(start) ?? 0))}`, start);
+    if (!this.#matches(OPERATOR)) this.#fail(`unexpected character ${JSON.stringify(String.fromCodePoint(this.#text.codePointAt(start) ?? 0))}`, start);
+    const op = this.#text.slice(start, this.#at);
     if (op === "(" || op === "[" || op === "{") this.#nesting++;
     else if ((op === ")" || op === "]" || op === "}") && --this.#nesting < 0) this.#fail(`\`${op}\` closes nothing`, start);
-    this.#at += op.length;
     this.#push(op === ";" ? "newline" : "op", op, start, this.#at);
   }
 }

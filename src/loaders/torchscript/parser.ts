@@ -15,32 +15,32 @@ const INT_MAX = 2n ** 63n - 1n;
 const INT_MIN = -(2n ** 63n);
 
 /** Binding power of infix operators; all are left-associative but `**`. */
-const POWERS: Readonly<Record<string, number>> = {
-  or: 1,
-  and: 2,
-  "==": 4,
-  "!=": 4,
-  "<": 4,
-  "<=": 4,
-  ">": 4,
-  ">=": 4,
-  is: 4,
-  in: 4,
-  not: 4,
-  "|": 5,
-  "^": 6,
-  "&": 7,
-  "<<": 8,
-  ">>": 8,
-  "+": 9,
-  "-": 9,
-  "*": 10,
-  "/": 10,
-  "//": 10,
-  "%": 10,
-  "@": 10,
-  "**": 12,
-};
+const POWERS: ReadonlyMap<string, number> = new Map([
+  ["or", 1],
+  ["and", 2],
+  ["==", 4],
+  ["!=", 4],
+  ["<", 4],
+  ["<=", 4],
+  [">", 4],
+  [">=", 4],
+  ["is", 4],
+  ["in", 4],
+  ["not", 4],
+  ["|", 5],
+  ["^", 6],
+  ["&", 7],
+  ["<<", 8],
+  [">>", 8],
+  ["+", 9],
+  ["-", 9],
+  ["*", 10],
+  ["/", 10],
+  ["//", 10],
+  ["%", 10],
+  ["@", 10],
+  ["**", 12],
+]);
 const NOT_POWER = 3;
 const UNARY_POWER = 11;
 const AUGMENTED: ReadonlySet<string> = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="]);
@@ -151,7 +151,7 @@ class Parser {
     for (;;) {
       const token = this.#token;
       if (token.kind !== "op" && token.kind !== "keyword") break;
-      const own = Object.hasOwn(POWERS, token.text) ? (POWERS[token.text] ?? 0) : 0;
+      const own = POWERS.get(token.text) ?? 0;
       if (own <= power || (token.text === "not" && this.#tokens[this.#at + 1]?.text !== "in")) break;
       this.#at++;
       let op = token.text;
@@ -284,16 +284,19 @@ class Parser {
 
   #postfix(start: number, first: Expr): Expr {
     let value = first;
-    for (;;) {
-      if (this.#take(".")) {
+    for (let { kind, text } = this.#token; kind === "op"; { kind, text } = this.#token) {
+      if (text === ".") {
+        this.#at++;
         const token = this.#token;
         if (token.kind !== "name" && token.kind !== "keyword") this.#fail("syntax error", token, "a name after the dot");
         this.#at++;
         value = this.#make(start, { kind: "attr", base: value, name: token.text }, [value]);
-      } else if (this.#take("(")) {
+      } else if (text === "(") {
+        this.#at++;
         const { args, kwargs } = this.#arguments();
         value = this.#make(start, { kind: "call", callee: value, args, kwargs }, [value, ...args, ...kwargs.map((k) => k.value)]);
-      } else if (this.#take("[")) {
+      } else if (text === "[") {
+        this.#at++;
         const indices: Expr[] = [];
         while (!this.#is("]")) {
           indices.push(this.#index());
@@ -302,8 +305,9 @@ class Parser {
         const token = this.#want("]");
         if (indices.length === 0) this.#fail("an index is missing", token);
         value = this.#make(start, { kind: "subscript", base: value, indices }, [value, ...indices]);
-      } else return value;
+      } else break;
     }
+    return value;
   }
 
   #arguments(): { args: readonly Expr[]; kwargs: readonly Keyword[] } {
