@@ -6,12 +6,16 @@ import type { Template } from "./template.ts";
 import type { Type } from "./type.ts";
 
 export interface NodeFacts {
-  readonly attributes?: Readonly<Record<string, Template>>;
-  readonly blocks?: readonly Block[];
+  readonly attributes?: Readonly<Record<string, Template>> | undefined;
+  readonly blocks?: readonly Block[] | undefined;
   readonly schema?: Schema | undefined;
   readonly name?: string | undefined;
   readonly location?: Location | undefined;
 }
+
+/** What most nodes have none of, shared by all of them. */
+const NO_ATTRIBUTES: Readonly<Record<string, Template>> = {};
+const NO_BLOCKS: readonly Block[] = [];
 
 /** A block that still takes nodes. */
 export interface OpenBlock {
@@ -57,11 +61,20 @@ export class GraphBuilder {
   /** Appends a node with results of the given types. */
   node(op: string, operands: readonly (Value | undefined)[], results: readonly { readonly type: Type; readonly name?: string | undefined }[], facts: NodeFacts = {}): Value[] {
     const values = results.map((result) => this.value(result.type, result.name));
-    this.append({
-      op, operands, attributes: facts.attributes ?? {}, results: values, blocks: facts.blocks ?? [],
-      schema: facts.schema, name: facts.name, location: facts.location,
-    });
+    this.#add(op, operands, values, facts);
     return values;
+  }
+
+  /** Appends a node with one result. */
+  one(op: string, operands: readonly (Value | undefined)[], type: Type, facts: NodeFacts = {}): Value {
+    const value = this.value(type);
+    this.#add(op, operands, [value], facts);
+    return value;
+  }
+
+  #add(op: string, operands: readonly (Value | undefined)[], results: readonly Value[], facts: NodeFacts): void {
+    const { attributes = NO_ATTRIBUTES, blocks = NO_BLOCKS, schema, name, location } = facts;
+    this.append({ op, operands, attributes, results, blocks, schema, name, location });
   }
 
   /** Appends a node made elsewhere. */
@@ -72,8 +85,6 @@ export class GraphBuilder {
   }
 
   constant(value: Template, type: Type, location?: Location): Value {
-    const [result] = this.node("prim::Constant", [], [{ type }], { attributes: { value }, location });
-    if (result === undefined) throw new Error("a constant has one result");
-    return result;
+    return this.one("prim::Constant", [], type, { attributes: { value }, location });
   }
 }

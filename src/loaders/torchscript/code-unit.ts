@@ -1,12 +1,12 @@
 /** All code of an archive: classes and functions by qualified name, declared when first named, lowered when first asked for. */
 
 import { addAttribute, type ClassType, type EnumType, type InterfaceType, makeClass } from "../../ir/class-type.ts";
-import type { FunctionDecl, Param } from "../../ir/graph.ts";
+import type { Block, FunctionDecl, Location, Param } from "../../ir/graph.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
 import { isSubtype, type NamedTupleType, printType, T, type Type } from "../../ir/type.ts";
 import { typeOfTemplate } from "../../ir/template-type.ts";
-import { OpwiseError } from "../../tensor/error.ts";
+import { type OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { ClassDef, Expr, FileAst, FunctionDef, ParamDef, Stmt } from "./ast.ts";
 import { foreignClass } from "./foreign.ts";
 import { lowerFunction } from "./lower.ts";
@@ -112,6 +112,50 @@ function constantOf(expr: Expr, wanted: Type | undefined, unit: CodeUnit, source
   throw source.error("bad-code", "a default value or class constant must be a constant", expr);
 }
 
+/** A function whose body is lowered when it is first asked for; its syntax tree is let go then. */
+class Lowered implements FunctionDecl {
+  readonly name: string;
+  readonly params: readonly Param[];
+  readonly location: Location;
+  readonly #source: SourceText;
+  readonly #span: Span;
+  readonly #declared: Type | undefined;
+  #lower: ((owner: Lowered) => Block) | undefined;
+  #lowering = false;
+  #graph: Block | undefined;
+
+  constructor(name: string, params: readonly Param[], declared: Type | undefined, source: SourceText, span: Span, lower: (owner: Lowered) => Block) {
+    this.name = name;
+    this.params = params;
+    this.location = source.place(span);
+    this.#source = source;
+    this.#span = span;
+    this.#declared = declared;
+    this.#lower = lower;
+  }
+
+  get returns(): Type {
+    return this.#declared ?? this.graph().outputs[0]?.type ?? T.None;
+  }
+
+  graph(): Block {
+    if (this.#graph !== undefined) return this.#graph;
+    if (this.#lowering || this.#lower === undefined) throw this.recursion();
+    this.#lowering = true;
+    try {
+      this.#graph = this.#lower(this);
+      this.#lower = undefined;
+    } finally {
+      this.#lowering = false;
+    }
+    return this.#graph;
+  }
+
+  recursion(): OpwiseError {
+    return this.#source.error("bad-code", `\`${this.name}\` is called recursively`, this.#span, { hint: "TorchScript has no recursive functions" });
+  }
+}
+
 /** What a load needs of the code: see `Unit`. */
 export class CodeUnit implements Unit {
   readonly schemas: SchemaTable;
@@ -128,9 +172,8 @@ export class CodeUnit implements Unit {
   #filling = false;
   #tupleDepth = 0;
   /** Every function of every class and namespace named so far, and what each calls. */
-  readonly #declared: FunctionDecl[] = [];
+  readonly #declared: Lowered[] = [];
   readonly #calls = new Map<FunctionDecl, Set<FunctionDecl>>();
-  readonly #places = new Map<FunctionDecl, { readonly source: SourceText; readonly span: Span }>();
 
   /** @param sourceOf the text of a record such as `code/__torch__/net.py` */
   constructor(schemas: SchemaTable, version: number, sourceOf: (record: string) => SourceText | undefined) {
@@ -333,30 +376,9 @@ export class CodeUnit implements Unit {
     source: SourceText,
     named?: ReadonlyMap<string, FunctionDecl>,
   ): FunctionDecl {
-    const unit = this;
-    let graph: ReturnType<FunctionDecl["graph"]> | undefined;
-    let lowering = false;
-    const decl: FunctionDecl = {
-      name,
-      params,
-      get returns(): Type {
-        return declared ?? decl.graph().outputs[0]?.type ?? T.None;
-      },
-      graph: () => {
-        if (graph !== undefined) return graph;
-        if (lowering) throw source.error("bad-code", `\`${name}\` is called recursively`, def, { hint: "TorchScript has no recursive functions" });
-        lowering = true;
-        try {
-          graph = lowerFunction(unit, def, { params }, declared, source, decl, named);
-        } finally {
-          lowering = false;
-        }
-        return graph;
-      },
-      location: { record: source.record, line: source.lineOf(def.start), python: () => source.pythonOf(def.start) },
-    };
+    const lower = (owner: Lowered): Block => lowerFunction(this, def, { params }, declared, source, owner, named);
+    const decl = new Lowered(name, params, declared, source, { start: def.start, end: def.end }, lower);
     this.#declared.push(decl);
-    this.#places.set(decl, { source, span: def });
     return decl;
   }
 
@@ -404,10 +426,7 @@ export class CodeUnit implements Unit {
           onPath.delete(top.decl);
           done.add(top.decl);
         } else if (onPath.has(next.value)) {
-          const place = this.#places.get(next.value);
-          const message = `\`${next.value.name}\` is called recursively`;
-          const facts = { hint: "TorchScript has no recursive functions" };
-          throw place === undefined ? new OpwiseError("bad-code", message, facts) : place.source.error("bad-code", message, place.span, facts);
+          throw next.value instanceof Lowered ? next.value.recursion() : unreachable(`a function that is not of the archive calls \`${next.value.name}\``);
         } else if (!done.has(next.value)) enter(next.value);
       }
     }

@@ -80,6 +80,7 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     }
     const source = new SourceText(record, text, origins.get(record));
     texts.set(record, source);
+    bytes.delete(record);
     return source;
   };
 }

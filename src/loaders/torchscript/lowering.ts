@@ -77,17 +77,7 @@ export class Lowering {
   }
 
   locate(span: Span): Location {
-    if (this.#inlined !== undefined) return this.#inlined;
-    const { source } = this;
-    return {
-      record: source.record,
-      line: source.lineOf(span.start),
-      column: source.columnOf(span.start),
-      length: span.end - span.start,
-      python: () => source.pythonOf(span.start),
-      author: () => source.authorOf(span.start),
-      ...(source.internal ? {} : { excerpts: () => source.excerptsOf(span) }),
-    };
+    return this.#inlined ?? this.source.place(span);
   }
 
   // Nodes
@@ -108,9 +98,8 @@ export class Lowering {
   }
 
   /** A node with one result. */
-  one(op: string, operands: readonly (Value | undefined)[], type: Type, span: Span, attributes: Node["attributes"] = {}): Value {
-    const [result] = this.node(op, operands, [type], span, { attributes });
-    return result as Value; // one type, one result
+  one(op: string, operands: readonly (Value | undefined)[], type: Type, span: Span, attributes?: Node["attributes"]): Value {
+    return this.builder.one(op, operands, type, { attributes, location: this.locate(span) });
   }
 
   constant(value: Template, type: Type, span: Span): Value {

@@ -2,6 +2,7 @@
 
 import { type Excerpt, excerptOf, type TraceFrame } from "../../tensor/traceback.ts";
 import type { AuthorPlace } from "../../ir/author.ts";
+import type { Location } from "../../ir/graph.ts";
 import { type ErrorCode, type ErrorFacts, OpwiseError, type Where } from "../../tensor/error.ts";
 
 /** A half-open range of a source text, in UTF-16 code units. */
@@ -126,6 +127,11 @@ export class SourceText {
     return { code, original: { file, line: lineOfOrigin(origin), text: excerptOf(text, start, end) } };
   }
 
+  /** The place of what is made of `span`. */
+  place({ start, end }: Span): Location {
+    return this.internal ? new Place(this, start, end) : new ArchivePlace(this, start, end);
+  }
+
   where(span: Span): Where {
     const line = this.lineOf(span.start);
     return { record: this.record, line, text: this.lineText(line), python: this.pythonOf(span.start) };
@@ -134,5 +140,44 @@ export class SourceText {
   /** An error at `span`. */
   error(code: ErrorCode, message: string, span: Span, facts: ErrorFacts = {}): OpwiseError {
     return new OpwiseError(code, message, { ...facts, where: { ...this.where(span), ...facts.where } });
+  }
+}
+
+/** Where a node comes from. There is one for each, so that lines and the author's source are looked up when asked for. */
+class Place implements Location {
+  protected readonly source: SourceText;
+  protected readonly start: number;
+  protected readonly end: number;
+
+  constructor(source: SourceText, start: number, end: number) {
+    this.source = source;
+    this.start = start;
+    this.end = end;
+  }
+
+  get record(): string {
+    return this.source.record;
+  }
+  get line(): number {
+    return this.source.lineOf(this.start);
+  }
+  get column(): number {
+    return this.source.columnOf(this.start);
+  }
+  get length(): number {
+    return this.end - this.start;
+  }
+  python(): string | undefined {
+    return this.source.pythonOf(this.start);
+  }
+  author(): readonly AuthorPlace[] {
+    return this.source.authorOf(this.start);
+  }
+}
+
+/** A place that tracebacks show. */
+class ArchivePlace extends Place {
+  excerpts(): Pick<TraceFrame, "code" | "original"> {
+    return this.source.excerptsOf({ start: this.start, end: this.end });
   }
 }
