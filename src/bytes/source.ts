@@ -4,6 +4,7 @@ import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
 import type { Range, Source } from "../tensor/source.ts";
 import type { ByteSink } from "./zip-writer.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { readingAhead } from "./read-ahead.ts";
 import { behind, spansOf, type Wanted } from "./spans.ts";
 
 /** What `openSource` takes: a path (Node), a URL, or the bytes themselves. */
@@ -245,7 +246,7 @@ function fileError(cause: unknown, name: string): OpwiseError {
 }
 
 /**
- * A source over a file; each read opens it, reads exactly what was asked, and closes it. A file that
+ * A source over a file; a read opens it, reads what was asked, and closes it, unless the last small read brought it along. A file that
  * changed since it was opened first is refused.
  * @throws missing-file, io-error
  */
@@ -274,8 +275,7 @@ export function fileSource(file: string, name: string = file): Source {
     throw new OpwiseError("io-error", `\`${name}\` changed while it was in use`, { where: { file: name }, hint: "open the model again" });
   };
   const endsEarly = (): OpwiseError => new OpwiseError("truncated", `\`${name}\` ends early`, { where: { file: name } });
-  const readIntoSync = (range: Range, target: Uint8Array): void => {
-    checkRange(range, size, name);
+  const fetchInto = (range: Range, target: Uint8Array): void => {
     let fd: number | undefined;
     try {
       fd = opened();
@@ -289,6 +289,11 @@ export function fileSource(file: string, name: string = file): Source {
     } finally {
       if (fd !== undefined) fs.closeSync(fd);
     }
+  };
+  const readAhead = readingAhead(fetchInto, size);
+  const readIntoSync = (range: Range, target: Uint8Array): void => {
+    checkRange(range, size, name);
+    readAhead(range, target);
   };
   let together: Promise<void> | undefined;
   const wanted: Wanted[] = [];

@@ -3,7 +3,7 @@
  * ranges of the source; deflated ones are inflated into a buffer of their declared size and no further.
  */
 
-import { OpwiseError, isOpwiseError } from "../tensor/error.ts";
+import { OpwiseError, isOpwiseError, unreachable } from "../tensor/error.ts";
 import type { Range, Source } from "../tensor/source.ts";
 import { crc32 } from "./crc32.ts";
 import { describeFormat, formatHint, SNIFF_BYTES, sniffFormat } from "./format.ts";
@@ -58,7 +58,11 @@ const LOCAL_BYTES = 30;
 const MAX_COMMENT = 0xffff;
 
 interface RawEntry extends ZipEntry {
-  readonly rawName: Uint8Array;
+  /** Where the name's bytes lie in `directory`. */
+  readonly nameAt: number;
+  readonly nameBytes: number;
+  /** The archive's directory, one for all entries. */
+  readonly directory: Uint8Array;
 }
 
 interface Directory extends Range {
@@ -220,18 +224,25 @@ function parseDirectory(source: Source, directory: Directory, bytes: Uint8Array)
     const extraBytes = view.getUint16(at + 30, true);
     const end = at + CENTRAL_BYTES + nameBytes + extraBytes + view.getUint16(at + 32, true);
     if (end > bytes.length) throw bad(source, `entry ${i} of the archive's directory runs past its end`);
-    const rawName = bytes.slice(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameBytes);
-    const name = text.decode(rawName);
-    const extra = { offset: at + CENTRAL_BYTES + nameBytes, length: extraBytes };
-    entries.push({ name, rawName, ...sizesOf(view, at, extra, source, name), ...facts(view, at) });
+    const nameAt = at + CENTRAL_BYTES;
+    const name = text.decode(bytes.subarray(nameAt, nameAt + nameBytes));
+    const { size, compressedSize, headerOffset } = sizesOf(view, at, { offset: nameAt + nameBytes, length: extraBytes }, source, name);
+    entries.push({
+      name,
+      method: view.getUint16(at + 10, true),
+      // Bit 0: encrypted; bit 13: masked headers of strong encryption.
+      encrypted: (view.getUint16(at + 8, true) & 0x2001) !== 0,
+      size,
+      compressedSize,
+      crc32: view.getUint32(at + 16, true),
+      headerOffset,
+      nameAt,
+      nameBytes,
+      directory: bytes,
+    });
     at = end;
   }
   return entries;
-}
-
-function facts(view: DataView, at: number): Pick<ZipEntry, "method" | "encrypted" | "crc32"> {
-  // Bit 0: encrypted; bit 13: masked headers of strong encryption.
-  return { method: view.getUint16(at + 10, true), encrypted: (view.getUint16(at + 8, true) & 0x2001) !== 0, crc32: view.getUint32(at + 16, true) };
 }
 
 /** Sizes and offset of a central entry; fields of 0xFFFFFFFF are in the zip64 extra field, in this order. */
@@ -267,7 +278,7 @@ function sizesOf(view: DataView, at: number, extra: Range, source: Source, recor
 function checkLayout(source: Source, entries: readonly RawEntry[], directoryOffset: number): void {
   const byOffset = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
   byOffset.forEach((entry, i) => {
-    const end = entry.headerOffset + LOCAL_BYTES + entry.rawName.length + entry.compressedSize;
+    const end = entry.headerOffset + LOCAL_BYTES + entry.nameBytes + entry.compressedSize;
     if (end > directoryOffset) {
       throw bad(source, "a record runs past the end of the archive", {
         record: entry.name,
@@ -290,14 +301,19 @@ function localHeaderBytes(source: Source, entry: RawEntry, header: Uint8Array): 
   const record = entry.name;
   if (view.getUint32(0, true) !== LOCAL) throw bad(source, "a record's local header has no signature", { record });
   const nameBytes = view.getUint16(26, true);
-  const sameName = nameBytes === entry.rawName.length && entry.rawName.every((byte, i) => header[LOCAL_BYTES + i] === byte);
-  if (!sameName) throw bad(source, "a record's local header has another name than the directory", { record });
+  if (!hasName(header, nameBytes, entry)) throw bad(source, "a record's local header has another name than the directory", { record });
   if (view.getUint16(8, true) !== entry.method) throw bad(source, "a record's local header has another method than the directory", { record });
   return LOCAL_BYTES + nameBytes + view.getUint16(28, true);
 }
 
+function hasName(header: Uint8Array, nameBytes: number, entry: RawEntry): boolean {
+  if (nameBytes !== entry.nameBytes) return false;
+  for (let i = 0; i < nameBytes; i++) if (header[LOCAL_BYTES + i] !== entry.directory[entry.nameAt + i]) return false;
+  return true;
+}
+
 function headerRange(entry: RawEntry): Range {
-  return { offset: entry.headerOffset, length: LOCAL_BYTES + entry.rawName.length };
+  return { offset: entry.headerOffset, length: LOCAL_BYTES + entry.nameBytes };
 }
 
 /** The place of an entry's bytes, given its local header. */
@@ -369,107 +385,175 @@ function inflateEntry(source: Source, entry: ZipEntry, compressed: Uint8Array): 
   return bytes;
 }
 
-function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredRecord {
-  checkReadable(source, entry, limits);
-  const { name, size } = entry;
-  let place: Range | undefined;
-  let verified = false;
-  let inflated: Uint8Array | undefined;
-  let pending: Promise<void> | undefined;
+function inside(range: Range, data: Range): Range {
+  return { offset: data.offset + range.offset, length: range.length };
+}
+function cut(range: Range, bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(range.offset, range.offset + range.length);
+}
 
-  const inner = (range: Range, data: Range): Range => ({ offset: data.offset + range.offset, length: range.length });
-  const cut = (range: Range, bytes: Uint8Array): Uint8Array => bytes.subarray(range.offset, range.offset + range.length);
-  /** After a read of the whole stored record. */
-  const accept = (bytes: Uint8Array): Uint8Array => {
-    checkCrc(source, entry, crc32(bytes));
-    verified = true;
-    return bytes;
-  };
+/** A record of a source that has to be waited for. */
+class AsyncRecord implements StoredRecord {
+  readonly name: string;
+  readonly size: number;
+  readonly #source: Source;
+  readonly #entry: RawEntry;
+  #place: Range | undefined;
+  #verified = false;
+  #inflated: Uint8Array | undefined;
+  #pending: Promise<void> | undefined;
 
-  const verifyAsync = async (): Promise<void> => {
-    place ??= placeData(source, entry, await source.read(headerRange(entry)));
-    if (entry.method === 8) {
-      inflated ??= inflateEntry(source, entry, await source.read(place));
-    } else {
-      let crc = 0;
-      for (const chunk of chunksOf(place)) crc = crc32(await source.read(chunk), crc);
-      checkCrc(source, entry, crc);
-    }
-    verified = true;
-  };
-  const readAsync = async (range: Range): Promise<Uint8Array> => {
-    checkRange(range, size, name);
-    if (!verified && entry.method === 0 && range.length === size) {
-      place ??= placeData(source, entry, await source.read(headerRange(entry)));
-      return accept(await source.read(place));
-    }
-    if (!verified) {
-      pending ??= verifyAsync().finally(() => (pending = undefined));
-      await pending;
-    }
-    if (inflated !== undefined) return cut(range, inflated);
-    if (place === undefined) throw new OpwiseError("internal", "a record was verified before it was found", { where: { record: name } });
-    return source.read(inner(range, place));
-  };
-
-  /** A whole stored record is checked while it goes by: whoever takes it hears of damage at its end. */
-  const stream = async (range: Range, take: (piece: Uint8Array) => void): Promise<void> => {
-    checkRange(range, size, name);
-    place ??= placeData(source, entry, await source.read(headerRange(entry)));
-    if (entry.method !== 0 || (!verified && range.length < size)) return take(await readAsync(range));
-    let crc = 0;
-    await streamFrom(source, inner(range, place), (piece) => {
-      if (!verified) crc = crc32(piece, crc);
-      take(piece);
-    });
-    if (!verified) checkCrc(source, entry, crc);
-    verified = true;
-  };
-
-  const { readSync } = source;
-  if (readSync === undefined) {
-    return { name, size, read: readAsync, stream, verify: async () => void (verified || (await readAsync({ offset: 0, length: 0 }))) };
+  constructor(source: Source, entry: RawEntry) {
+    this.name = entry.name;
+    this.size = entry.size;
+    this.#source = source;
+    this.#entry = entry;
   }
 
-  const fetchSync = (range: Range): Uint8Array => readSync.call(source, range);
-  const readNow = (range: Range): Uint8Array => {
-    checkRange(range, size, name);
-    place ??= placeData(source, entry, fetchSync(headerRange(entry)));
-    if (!verified) {
-      if (entry.method === 0 && range.length === size) return accept(fetchSync(place));
-      if (entry.method === 8) {
-        inflated = inflateEntry(source, entry, fetchSync(place));
+  async #find(): Promise<Range> {
+    return (this.#place ??= placeData(this.#source, this.#entry, await this.#source.read(headerRange(this.#entry))));
+  }
+
+  async #check(): Promise<void> {
+    const place = await this.#find();
+    if (this.#entry.method === 8) {
+      this.#inflated ??= inflateEntry(this.#source, this.#entry, await this.#source.read(place));
+      this.#verified = true;
+    } else {
+      let crc = 0;
+      for (const chunk of chunksOf(place)) crc = crc32(await this.#source.read(chunk), crc);
+      this.#accept(crc);
+    }
+  }
+
+  #accept(crc: number): void {
+    checkCrc(this.#source, this.#entry, crc);
+    this.#verified = true;
+  }
+
+  async verify(): Promise<void> {
+    if (!this.#verified) await this.read({ offset: 0, length: 0 });
+  }
+
+  async read(range: Range): Promise<Uint8Array> {
+    checkRange(range, this.size, this.name);
+    if (!this.#verified && this.#entry.method === 0 && range.length === this.size) {
+      const bytes = await this.#source.read(await this.#find());
+      this.#accept(crc32(bytes));
+      return bytes;
+    }
+    if (!this.#verified) await (this.#pending ??= this.#check().finally(() => (this.#pending = undefined)));
+    if (this.#inflated !== undefined) return cut(range, this.#inflated);
+    return this.#source.read(inside(range, await this.#find()));
+  }
+
+  /** A whole stored record is checked while it goes by: whoever takes it hears of damage at its end. */
+  async stream(range: Range, take: (piece: Uint8Array) => void): Promise<void> {
+    checkRange(range, this.size, this.name);
+    const place = await this.#find();
+    if (this.#entry.method !== 0 || (!this.#verified && range.length < this.size)) return take(await this.read(range));
+    let crc = 0;
+    await streamFrom(this.#source, inside(range, place), (piece) => {
+      if (!this.#verified) crc = crc32(piece, crc);
+      take(piece);
+    });
+    if (!this.#verified) this.#accept(crc);
+  }
+}
+
+/** A record of a source that can be read at once. */
+class SyncRecord implements StoredRecord {
+  readonly name: string;
+  readonly size: number;
+  readonly #source: Source;
+  readonly #entry: RawEntry;
+  #place: Range | undefined;
+  #verified = false;
+  #inflated: Uint8Array | undefined;
+
+  constructor(source: Source, entry: RawEntry) {
+    this.name = entry.name;
+    this.size = entry.size;
+    this.#source = source;
+    this.#entry = entry;
+  }
+
+  #fetch(range: Range): Uint8Array {
+    return this.#source.readSync?.(range) ?? unreachable("a source that can be read at once");
+  }
+
+  #find(): Range {
+    return (this.#place ??= placeData(this.#source, this.#entry, this.#fetch(headerRange(this.#entry))));
+  }
+
+  #accept(crc: number): void {
+    checkCrc(this.#source, this.#entry, crc);
+    this.#verified = true;
+  }
+
+  verify(): void {
+    if (!this.#verified) this.readSync({ offset: 0, length: 0 });
+  }
+
+  read(range: Range): Uint8Array {
+    return this.readSync(range);
+  }
+
+  readSync(range: Range): Uint8Array {
+    checkRange(range, this.size, this.name);
+    const place = this.#find();
+    if (!this.#verified) {
+      if (this.#entry.method === 8) {
+        this.#inflated = inflateEntry(this.#source, this.#entry, this.#fetch(place));
+        this.#verified = true;
+      } else if (range.length === this.size) {
+        const bytes = this.#fetch(place);
+        this.#accept(crc32(bytes));
+        return bytes;
       } else {
         let crc = 0;
-        for (const chunk of chunksOf(place)) crc = crc32(fetchSync(chunk), crc);
-        checkCrc(source, entry, crc);
+        for (const chunk of chunksOf(place)) crc = crc32(this.#fetch(chunk), crc);
+        this.#accept(crc);
       }
-      verified = true;
     }
-    return inflated === undefined ? fetchSync(inner(range, place)) : cut(range, inflated);
-  };
-  /** As `readNow`; a whole stored record goes piece by piece, so that each is checked while a cache holds it. */
-  const readIntoNow = (range: Range, target: Uint8Array): void => {
-    checkRange(range, size, name);
-    if (entry.method !== 0 || (!verified && range.length < size)) return target.set(readNow(range));
-    place ??= placeData(source, entry, fetchSync(headerRange(entry)));
-    if (verified) return readInto(source, inner(range, place), target);
+    return this.#inflated === undefined ? this.#fetch(inside(range, place)) : cut(range, this.#inflated);
+  }
+
+  /** As `readSync`; a whole stored record goes piece by piece, so that each is checked while a cache holds it. */
+  readIntoSync(range: Range, target: Uint8Array): void {
+    checkRange(range, this.size, this.name);
+    if (!this.#isPassed(range)) return target.set(this.readSync(range));
+    const place = this.#find();
+    if (this.#verified) return readInto(this.#source, inside(range, place), target);
     let crc = 0;
-    for (const chunk of chunksOf({ offset: 0, length: size })) {
-      const part = target.subarray(chunk.offset, chunk.offset + chunk.length);
-      readInto(source, inner(chunk, place), part);
+    for (const chunk of chunksOf({ offset: 0, length: this.size })) {
+      const part = cut(chunk, target);
+      readInto(this.#source, inside(chunk, place), part);
       crc = crc32(part, crc);
     }
-    checkCrc(source, entry, crc);
-    verified = true;
-  };
-  const { readLater: later } = source;
-  const readLater = later && (async (range: Range, target: Uint8Array): Promise<void> => {
-    if (entry.method !== 0 || (!verified && range.length < size)) return readIntoNow(range, target);
-    checkRange(range, size, name);
-    place ??= placeData(source, entry, fetchSync(headerRange(entry)));
-    await later(inner(range, place), target);
-    if (!verified) accept(target);
-  });
-  return { name, size, read: readNow, readSync: readNow, readIntoSync: readIntoNow, readLater, verify: () => void (verified || readNow({ offset: 0, length: 0 })) };
+    this.#accept(crc);
+  }
+
+  get readLater(): Source["readLater"] {
+    const later = this.#source.readLater;
+    return (
+      later &&
+      (async (range, target) => {
+        checkRange(range, this.size, this.name);
+        if (!this.#isPassed(range)) return target.set(this.readSync(range));
+        await later(inside(range, this.#find()), target);
+        if (!this.#verified) this.#accept(crc32(target));
+      })
+    );
+  }
+
+  /** Whether bytes can go from the source to where they are wanted: they are checked, or are all that is to be checked. */
+  #isPassed(range: Range): boolean {
+    return this.#entry.method === 0 && (this.#verified || range.length === this.size);
+  }
+}
+
+function makeRecord(source: Source, entry: RawEntry, limits: Limits): StoredRecord {
+  checkReadable(source, entry, limits);
+  return source.readSync === undefined ? new AsyncRecord(source, entry) : new SyncRecord(source, entry);
 }
