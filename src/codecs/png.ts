@@ -1,7 +1,7 @@
 /** Decodes PNG pictures (ISO/IEC 15948): every colour type and depth, interlaced or not, to interleaved samples. */
 
 import { crc32 } from "../bytes/crc32.ts";
-import { inflateZlib } from "../bytes/inflate.ts";
+import { inflateZlib } from "../bytes/inflate-zlib.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { badImage, checkSize, DEFAULT_MAX_PIXELS, truncated } from "./failure.ts";
 import { type Image, type Mode, paletteOf } from "./image.ts";

@@ -1,6 +1,6 @@
 /** Decodes TIFF 6.0 in its plain forms: strips and tiles, uncompressed, LZW, Deflate and PackBits; black and white, grey, palette, RGB, CMYK, alpha. */
 
-import { inflateZlib } from "../bytes/inflate.ts";
+import { inflateZlib } from "../bytes/inflate-zlib.ts";
 import { badImage, checkSize, DEFAULT_MAX_PIXELS, truncated, unsupported } from "./failure.ts";
 import { CHANNELS, type Image, type Mode, samplesFor } from "./image.ts";
 import { transposeFor } from "./transpose.ts";
