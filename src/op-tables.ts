@@ -25,6 +25,7 @@ function once<X>(make: () => Promise<X>): () => Promise<X> {
 }
 
 const meanings = once(() => import("./ops/registry.ts"));
+const coreOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/core-families.ts")).coreFamilies));
 const commonOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/common-families.ts")).commonFamilies));
 const allOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/families.ts")).torchFamilies));
 const commonOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/common-families.ts")).commonOnnxFamilies));
@@ -32,24 +33,31 @@ const allOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("
 const noTorch = (): Promise<OpTable> => Promise.resolve(new Map());
 const noOnnx = (): Promise<OnnxTable> => Promise.resolve(new Map());
 
+interface Step {
+  readonly torch: () => Promise<OpTable>;
+  readonly onnx: () => Promise<OnnxTable>;
+  readonly common: boolean;
+}
+
 /** Tables in the order in which they are tried. Nodes of an ONNX model seldom mean PyTorch's ops. */
-const TORCH = [
-  [commonOps, noOnnx],
-  [allOps, noOnnx],
-] as const;
-const ONNX = [
-  [noTorch, commonOnnx],
-  [noTorch, allOnnx],
-  [commonOps, allOnnx],
-  [allOps, allOnnx],
-] as const;
+const TORCH: readonly Step[] = [
+  { torch: coreOps, onnx: noOnnx, common: true },
+  { torch: commonOps, onnx: noOnnx, common: true },
+  { torch: allOps, onnx: noOnnx, common: false },
+];
+const ONNX: readonly Step[] = [
+  { torch: noTorch, onnx: commonOnnx, common: true },
+  { torch: noTorch, onnx: allOnnx, common: false },
+  { torch: commonOps, onnx: allOnnx, common: false },
+  { torch: allOps, onnx: allOnnx, common: false },
+];
 
 /** The tables that have every op of the program which this build has. */
 export async function tablesFor(program: Program): Promise<OpTables> {
   const { registry } = await meanings();
   let tables: OpTables | undefined;
-  for (const [torchOps, onnxOps] of program.format === "onnx" ? ONNX : TORCH) {
-    tables = { torch: await torchOps(), onnx: await onnxOps(), registry, common: tables === undefined };
+  for (const { torch, onnx, common } of program.format === "onnx" ? ONNX : TORCH) {
+    tables = { torch: await torch(), onnx: await onnx(), registry, common };
     if (!needsMore(program, tables.torch, tables.onnx, registry)) break;
   }
   return tables ?? unreachable("a first table");
