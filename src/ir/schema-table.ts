@@ -71,20 +71,45 @@ function index(texts: Iterable<string>): Map<string, string[]> {
   return byName;
 }
 
-let builtinTexts: Map<string, string[]> | undefined;
-function textsByName(): Map<string, string[]> {
-  return (builtinTexts ??= index(`${TORCH_SCHEMAS}${TORCHVISION}${QUANTIZED_DECOMPOSED}`.split("\n")));
+/** All built-in texts, a line each. */
+const BUILTIN: readonly string[] = [TORCH_SCHEMAS, TORCHVISION, QUANTIZED_DECOMPOSED];
+
+function builtinTexts(): Map<string, string[]> {
+  return index(BUILTIN.join("").split("\n"));
 }
+
+/** The lines of a name. They are searched for: a program asks for a few dozen of 2,200 names, and an index of all would take longer, and stay. */
+function linesOf(name: string): string[] {
+  const lines: string[] = [];
+  if (name.includes(".") || name.includes("(")) return lines;
+  const start = `\n${name}`;
+  for (const table of BUILTIN) {
+    const isItsLine = (at: number): boolean => {
+      const next = table[at + start.length];
+      return next === "." || next === "(";
+    };
+    let at = table.indexOf(start);
+    while (at >= 0 && !isItsLine(at)) at = table.indexOf(start, at + 1);
+    // Overloads of a name follow each other.
+    while (at >= 0 && table.startsWith(start, at) && isItsLine(at)) {
+      const end = table.indexOf("\n", at + 1);
+      lines.push(table.slice(at + 1, end));
+      at = end;
+    }
+    if (lines.length > 0) break;
+  }
+  return lines;
+}
+
 /** Parsed lists of the built-in table; pure data, so sharing them between loads is safe. */
 const builtinLists = new Map<string, readonly Schema[]>();
 
-function builtinSchemas(name: string): readonly Schema[] {
+/** @param given the lines of the name, where they are at hand */
+function builtinSchemas(name: string, given?: readonly string[]): readonly Schema[] {
   const known = builtinLists.get(name);
   if (known !== undefined) return known;
-  const texts = textsByName().get(name);
-  if (texts === undefined) return [];
-  const list = texts.map(parseSchema);
-  builtinLists.set(name, list);
+  const list = (given ?? linesOf(name)).map(parseSchema);
+  if (list.length > 0) builtinLists.set(name, list);
   return list;
 }
 
@@ -119,8 +144,8 @@ export class SchemaTable {
   similar(name: string): readonly string[] {
     const wanted = name.slice(name.indexOf("::") + 2).toLowerCase();
     const out: string[] = [];
-    for (const table of [this.#extra, textsByName()]) {
-      for (const key of table.keys()) {
+    for (const names of [this.#extra.keys(), builtinTexts().keys()]) {
+      for (const key of names) {
         const short = key.slice(key.indexOf("::") + 2).toLowerCase();
         if (
           short.replace(/_/g, "") === wanted.replace(/_/g, "") ||
@@ -143,7 +168,7 @@ export function schemasOf(name: string): readonly Schema[] {
 
 /** All built-in schemas, overloads of a name in registration order. */
 export function allSchemas(): readonly Schema[] {
-  return [...textsByName().keys()].flatMap(builtinSchemas);
+  return [...builtinTexts()].flatMap(([name, lines]) => builtinSchemas(name, lines));
 }
 
 /** The built-in schema of a full name, or undefined. */
