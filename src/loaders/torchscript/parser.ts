@@ -45,7 +45,11 @@ const NOT_POWER = 3;
 const UNARY_POWER = 11;
 const AUGMENTED: ReadonlySet<string> = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="]);
 
-type Draft<T> = T extends unknown ? Omit<T, "depth" | "start" | "end"> : never;
+/** The depth of the deepest of `nodes` and of what is `depth` deep. */
+function deepest(nodes: readonly Expr[], depth = 0): number {
+  for (let i = 0; i < nodes.length; i++) depth = Math.max(depth, nodes[i]?.depth ?? 0);
+  return depth;
+}
 
 class Parser {
   readonly #source: SourceText;
@@ -100,13 +104,15 @@ class Parser {
     return true;
   }
 
-  /** Ends a node that began at `start` with the last token taken. */
-  #make(start: number, draft: Draft<Expr>, children: readonly (Expr | undefined)[] = []): Expr {
-    let depth = 0;
-    for (const child of children) if (child !== undefined && child.depth > depth) depth = child.depth;
-    const end = (this.#tokens[this.#at - 1] ?? this.#token).end;
-    if (depth >= MAX_EXPRESSION_DEPTH) this.#tooDeep(start, end);
-    return { ...draft, start, end, depth: depth + 1 };
+  /** Where the last token that was taken ends. */
+  get #end(): number {
+    return (this.#tokens[this.#at - 1] ?? this.#token).end;
+  }
+
+  /** The depth of a node that begins at `start` and ends here, over nodes the deepest of which has `depth`. */
+  #over(start: number, depth: number): number {
+    if (depth >= MAX_EXPRESSION_DEPTH) this.#tooDeep(start, this.#end);
+    return depth + 1;
   }
 
   #tooDeep(start: number, end: number): never {
@@ -124,7 +130,8 @@ class Parser {
       const test = this.#infix(0);
       this.#want("else");
       const otherwise = this.expression();
-      value = this.#make(start, { kind: "ternary", test, then: value, otherwise }, [test, value, otherwise]);
+      const depth = Math.max(test.depth, value.depth, otherwise.depth);
+      value = { kind: "ternary", test, then: value, otherwise, start, end: this.#end, depth: this.#over(start, depth) };
     }
     this.#depth--;
     return value;
@@ -141,7 +148,7 @@ class Parser {
       if (token.kind === "newline" || this.#is("=") || this.#is(")") || this.#is(":")) break;
       items.push(this.expression());
     }
-    return this.#make(start, { kind: "tuple", items }, items);
+    return { kind: "tuple", items, start, end: this.#end, depth: this.#over(start, deepest(items)) };
   }
 
   #infix(power: number): Expr {
@@ -161,9 +168,11 @@ class Parser {
         op = "not in";
       }
       const right = this.#infix(op === "**" ? own - 1 : own);
-      if (op === "and" || op === "or") left = this.#make(start, { kind: "logical", op, left, right }, [left, right]);
-      else if (own === 4) left = this.#make(start, { kind: "compare", op: op as CompareOp, left, right }, [left, right]); // the power of comparisons
-      else left = this.#make(start, { kind: "binary", op: op as BinaryOp, left, right }, [left, right]); // what is left of POWERS
+      const end = this.#end;
+      const depth = this.#over(start, Math.max(left.depth, right.depth));
+      if (op === "and" || op === "or") left = { kind: "logical", op, left, right, start, end, depth };
+      else if (own === 4) left = { kind: "compare", op: op as CompareOp, left, right, start, end, depth }; // the power of comparisons
+      else left = { kind: "binary", op: op as BinaryOp, left, right, start, end, depth }; // what is left of POWERS
     }
     this.#depth--;
     return left;
@@ -173,7 +182,7 @@ class Parser {
     const start = this.#token.start;
     if (this.#take("not")) {
       const value = this.#infix(NOT_POWER);
-      return this.#make(start, { kind: "unary", op: "not", value }, [value]);
+      return { kind: "unary", op: "not", value, start, end: this.#end, depth: this.#over(start, value.depth) };
     }
     const token = this.#token;
     if (token.kind === "op" && (token.text === "-" || token.text === "+" || token.text === "~")) {
@@ -185,7 +194,7 @@ class Parser {
         return this.#postfix(start, this.#number(next, start, true));
       }
       const value = this.#infix(UNARY_POWER);
-      return this.#make(start, { kind: "unary", op: token.text, value }, [value]);
+      return { kind: "unary", op: token.text, value, start, end: this.#end, depth: this.#over(start, value.depth) };
     }
     return this.#postfix(start, this.#atom());
   }
@@ -198,11 +207,11 @@ class Parser {
       const value = text.length > 60 ? INT_MAX + 2n : negative ? -BigInt(text) : BigInt(text);
       if (value > INT_MAX || value < INT_MIN)
         this.#fail("an int literal does not fit into 64 bits", token, "a value from -9223372036854775808 to 9223372036854775807");
-      return this.#make(start, { kind: "int", value });
+      return { kind: "int", value, start, end: this.#end, depth: 1 };
     }
     const magnitude = Number(token.kind === "complex" ? token.text.slice(0, -1) : token.text);
     const value = negative ? -magnitude : magnitude;
-    return this.#make(start, token.kind === "complex" ? { kind: "imaginary", value } : { kind: "float", value });
+    return { kind: token.kind === "complex" ? "imaginary" : "float", value, start, end: this.#end, depth: 1 };
   }
 
   #atom(): Expr {
@@ -211,7 +220,7 @@ class Parser {
     switch (token.kind) {
       case "name":
         this.#at++;
-        return this.#make(start, { kind: "name", name: token.text });
+        return { kind: "name", name: token.text, start, end: this.#end, depth: 1 };
       case "int":
       case "float":
       case "complex":
@@ -223,23 +232,23 @@ class Parser {
           value += next.text;
           this.#at++;
         }
-        return this.#make(start, { kind: "str", value });
+        return { kind: "str", value, start, end: this.#end, depth: 1 };
       }
       case "keyword":
-        if (this.#take("None")) return this.#make(start, { kind: "none" });
-        if (this.#take("True")) return this.#make(start, { kind: "bool", value: true });
-        if (this.#take("False")) return this.#make(start, { kind: "bool", value: false });
+        if (this.#take("None")) return { kind: "none", start, end: this.#end, depth: 1 };
+        if (this.#take("True")) return { kind: "bool", value: true, start, end: this.#end, depth: 1 };
+        if (this.#take("False")) return { kind: "bool", value: false, start, end: this.#end, depth: 1 };
         return this.#fail("syntax error", token, "an expression");
       default:
     }
-    if (this.#take("...")) return this.#make(start, { kind: "dots" });
+    if (this.#take("...")) return { kind: "dots", start, end: this.#end, depth: 1 };
     if (this.#take("(")) {
-      if (this.#take(")")) return this.#make(start, { kind: "tuple", items: [] });
+      if (this.#take(")")) return { kind: "tuple", items: [], start, end: this.#end, depth: 1 };
       const first = this.expression();
       if (!this.#is(",")) {
         this.#want(")");
         // Parentheses count as a level, because they make the parser recurse.
-        return { ...first, start, end: (this.#tokens[this.#at - 1] as Token).end };
+        return { ...first, start, end: this.#end };
       }
       const items = [first];
       while (this.#take(",")) {
@@ -247,7 +256,7 @@ class Parser {
         items.push(this.expression());
       }
       this.#want(")");
-      return this.#make(start, { kind: "tuple", items }, items);
+      return { kind: "tuple", items, start, end: this.#end, depth: this.#over(start, deepest(items)) };
     }
     if (this.#take("[")) {
       const items: Expr[] = [];
@@ -260,12 +269,20 @@ class Parser {
           if (this.#is("if")) this.#fail("a condition in a list comprehension is not part of the language");
           this.#want("]");
           const item = items[0] as Expr;
-          return this.#make(start, { kind: "comprehension", item, target, iterable }, [item, target, iterable]);
+          return {
+            kind: "comprehension",
+            item,
+            target,
+            iterable,
+            start,
+            end: this.#end,
+            depth: this.#over(start, Math.max(item.depth, target.depth, iterable.depth)),
+          };
         }
         if (!this.#take(",")) break;
       }
       this.#want("]");
-      return this.#make(start, { kind: "list", items }, items);
+      return { kind: "list", items, start, end: this.#end, depth: this.#over(start, deepest(items)) };
     }
     if (this.#take("{")) {
       const keys: Expr[] = [];
@@ -277,7 +294,7 @@ class Parser {
         if (!this.#take(",")) break;
       }
       this.#want("}");
-      return this.#make(start, { kind: "dict", keys, values }, [...keys, ...values]);
+      return { kind: "dict", keys, values, start, end: this.#end, depth: this.#over(start, deepest(keys, deepest(values))) };
     }
     return this.#fail("syntax error", token, "an expression");
   }
@@ -290,11 +307,13 @@ class Parser {
         const token = this.#token;
         if (token.kind !== "name" && token.kind !== "keyword") this.#fail("syntax error", token, "a name after the dot");
         this.#at++;
-        value = this.#make(start, { kind: "attr", base: value, name: token.text }, [value]);
+        value = { kind: "attr", base: value, name: token.text, start, end: this.#end, depth: this.#over(start, value.depth) };
       } else if (text === "(") {
         this.#at++;
         const { args, kwargs } = this.#arguments();
-        value = this.#make(start, { kind: "call", callee: value, args, kwargs }, [value, ...args, ...kwargs.map((k) => k.value)]);
+        let depth = deepest(args, value.depth);
+        for (const keyword of kwargs) depth = Math.max(depth, keyword.value.depth);
+        value = { kind: "call", callee: value, args, kwargs, start, end: this.#end, depth: this.#over(start, depth) };
       } else if (text === "[") {
         this.#at++;
         const indices: Expr[] = [];
@@ -304,7 +323,7 @@ class Parser {
         }
         const token = this.#want("]");
         if (indices.length === 0) this.#fail("an index is missing", token);
-        value = this.#make(start, { kind: "subscript", base: value, indices }, [value, ...indices]);
+        value = { kind: "subscript", base: value, indices, start, end: this.#end, depth: this.#over(start, deepest(indices, value.depth)) };
       } else break;
     }
     return value;
@@ -321,7 +340,7 @@ class Parser {
         kwargs.push({ name: token.text, value: this.expression() });
       } else if (this.#take("*")) {
         const value = this.expression();
-        args.push(this.#make(token.start, { kind: "star", value }, [value]));
+        args.push({ kind: "star", value, start: token.start, end: this.#end, depth: this.#over(token.start, value.depth) });
       } else {
         if (kwargs.length > 0) this.#fail("a positional argument follows a keyword argument");
         args.push(this.expression());
@@ -339,7 +358,8 @@ class Parser {
     if (!this.#take(":")) return from ?? this.#fail("syntax error", this.#token, "an index");
     const to = part();
     const step = this.#take(":") ? part() : undefined;
-    return this.#make(start, { kind: "slice", from, to, step }, [from, to, step]);
+    const depth = Math.max(from?.depth ?? 0, to?.depth ?? 0, step?.depth ?? 0);
+    return { kind: "slice", from, to, step, start, end: this.#end, depth: this.#over(start, depth) };
   }
 
   /** Names, attributes, subscripts and tuples of them; no operators. */
@@ -352,7 +372,7 @@ class Parser {
       if (this.#is("in") || this.#is("=")) break;
       items.push(this.#postfix(this.#token.start, this.#atom()));
     }
-    return this.#make(start, { kind: "tuple", items }, items);
+    return { kind: "tuple", items, start, end: this.#end, depth: this.#over(start, deepest(items)) };
   }
 
   // Statements
@@ -381,24 +401,20 @@ class Parser {
     return [statement];
   }
 
-  #span(start: number): { readonly start: number; readonly end: number } {
-    return { start, end: (this.#tokens[this.#at - 1] as Token).end };
-  }
-
   statement(): readonly Stmt[] {
     const { start } = this.#token;
     if (this.#is("if")) return [this.#if()];
     if (this.#take("while")) {
       const test = this.expression();
-      const at = this.#span(start);
-      return [{ kind: "while", test, body: this.#block(), ...at }];
+      const end = this.#end;
+      return [{ kind: "while", test, body: this.#block(), start, end }];
     }
     if (this.#take("for")) {
       const target = this.#target();
       this.#want("in");
       const iterable = this.#expressionList();
-      const at = this.#span(start);
-      return [{ kind: "for", target, iterable, body: this.#block(), ...at }];
+      const end = this.#end;
+      return [{ kind: "for", target, iterable, body: this.#block(), start, end }];
     }
     if (this.#take("with")) {
       const items: { context: Expr; target?: string }[] = [];
@@ -406,8 +422,8 @@ class Parser {
         const context = this.expression();
         items.push(this.#take("as") ? { context, target: this.#name("a name").text } : { context });
       } while (this.#take(","));
-      const at = this.#span(start);
-      return [{ kind: "with", items, body: this.#block(), ...at }];
+      const end = this.#end;
+      return [{ kind: "with", items, body: this.#block(), start, end }];
     }
     if (this.#is("def")) {
       const def = this.def();
@@ -420,7 +436,7 @@ class Parser {
     const { start } = this.#token;
     this.#at++; // `if` or `elif`
     const test = this.expression();
-    const at = this.#span(start);
+    const end = this.#end;
     const then = this.#block();
     let otherwise: readonly Stmt[] = [];
     if (this.#is("elif")) {
@@ -429,7 +445,7 @@ class Parser {
       otherwise = [this.#if()];
       this.#blocks--;
     } else if (this.#take("else")) otherwise = this.#block();
-    return { kind: "if", test, then, otherwise, ...at };
+    return { kind: "if", test, then, otherwise, start, end };
   }
 
   #simple(): Stmt {
@@ -441,27 +457,27 @@ class Parser {
         case "break":
         case "continue":
           this.#at++;
-          return { kind: token.text, ...this.#span(start) };
+          return { kind: token.text, start, end: this.#end };
         case "return": {
           this.#at++;
           const value = this.#token.kind === "newline" ? undefined : this.#expressionList();
-          return { kind: "return", value, ...this.#span(start) };
+          return { kind: "return", value, start, end: this.#end };
         }
         case "raise": {
           this.#at++;
           const value = this.expression();
-          return { kind: "raise", value, ...this.#span(start) };
+          return { kind: "raise", value, start, end: this.#end };
         }
         case "assert": {
           this.#at++;
           const test = this.expression();
           const message = this.#take(",") ? this.expression() : undefined;
-          return { kind: "assert", test, message, ...this.#span(start) };
+          return { kind: "assert", test, message, start, end: this.#end };
         }
         case "del": {
           this.#at++;
           const list = this.#expressionList();
-          return { kind: "delete", targets: list.kind === "tuple" ? list.items : [list], ...this.#span(start) };
+          return { kind: "delete", targets: list.kind === "tuple" ? list.items : [list], start, end: this.#end };
         }
         case "import":
         case "from":
@@ -480,22 +496,22 @@ class Parser {
     if (next.kind === "op" && AUGMENTED.has(next.text)) {
       this.#at++;
       const value = this.#expressionList();
-      return { kind: "augment", target: first, op: next.text.slice(0, -1) as BinaryOp, value, ...this.#span(start) }; // AUGMENTED holds binary operators
+      return { kind: "augment", target: first, op: next.text.slice(0, -1) as BinaryOp, value, start, end: this.#end }; // AUGMENTED holds binary operators
     }
     if (this.#take(":")) {
       const type = this.expression();
       if (!this.#take("=")) {
         if (first.kind !== "name") this.#fail("only a name can be declared", token);
-        return { kind: "declare", name: first.name, type, ...this.#span(start) };
+        return { kind: "declare", name: first.name, type, start, end: this.#end };
       }
       const value = this.#expressionList();
-      return { kind: "assign", targets: [first], type, value, ...this.#span(start) };
+      return { kind: "assign", targets: [first], type, value, start, end: this.#end };
     }
-    if (!this.#is("=")) return { kind: "expr", value: first, ...this.#span(start) };
+    if (!this.#is("=")) return { kind: "expr", value: first, start, end: this.#end };
     const sides = [first];
     while (this.#take("=")) sides.push(this.#expressionList());
     const value = sides.pop() as Expr; // there are two at least
-    return { kind: "assign", targets: sides, value, ...this.#span(start) };
+    return { kind: "assign", targets: sides, value, start, end: this.#end };
   }
 
   def(): FunctionDef {
@@ -516,8 +532,8 @@ class Parser {
     }
     this.#want(")");
     const returns = this.#take("->") ? this.expression() : undefined;
-    const at = this.#span(start);
-    return { name, params, returns, body: this.#block(), ...at };
+    const end = this.#end;
+    return { name, params, returns, body: this.#block(), start, end };
   }
 
   #class(): ClassDef {
@@ -528,8 +544,8 @@ class Parser {
       if (!this.#is(")")) base = this.#name("a base").text;
       this.#want(")");
     }
-    const at = this.#span(start);
-    return { name, base, members: this.#block(), ...at };
+    const end = this.#end;
+    return { name, base, members: this.#block(), start, end };
   }
 
   file(): FileAst {
