@@ -89,7 +89,7 @@ export interface SourceLine {
 export function sourceLines(debug: Debugger, node: Node, context: number = 2): readonly SourceLine[] {
   const { location } = node;
   if (location === undefined) return [];
-  const original = location.excerpts?.().original;
+  const original = location.excerpts?.()?.original;
   // Traced code has the stack of Python in place of its text.
   if (original?.file !== undefined && !STACK.test(original.text)) {
     const lines = original.text.split("\n");

@@ -20,8 +20,8 @@ export interface Location {
   readonly length?: number;
   /** The author's source, `net.py:88`, resolved when first asked for. */
   readonly python?: () => string | undefined;
-  /** The expression in the archive's code and in the author's source, for tracebacks. */
-  readonly excerpts?: () => Pick<TraceFrame, "code" | "original">;
+  /** The expression in the archive's code and in the author's source, for tracebacks; undefined where the code is our own. */
+  readonly excerpts?: () => Pick<TraceFrame, "code" | "original"> | undefined;
   /** The author's lines, innermost call first, resolved when asked for. */
   readonly author?: () => readonly AuthorPlace[];
   /** Dotted path of the module that the node belongs to, where the format says so for each node (ONNX, pt2). */

@@ -15,32 +15,34 @@ const INT_MAX = 2n ** 63n - 1n;
 const INT_MIN = -(2n ** 63n);
 
 /** Binding power of infix operators; all are left-associative but `**`. */
-const POWERS: ReadonlyMap<string, number> = new Map([
-  ["or", 1],
-  ["and", 2],
-  ["==", 4],
-  ["!=", 4],
-  ["<", 4],
-  ["<=", 4],
-  [">", 4],
-  [">=", 4],
-  ["is", 4],
-  ["in", 4],
-  ["not", 4],
-  ["|", 5],
-  ["^", 6],
-  ["&", 7],
-  ["<<", 8],
-  [">>", 8],
-  ["+", 9],
-  ["-", 9],
-  ["*", 10],
-  ["/", 10],
-  ["//", 10],
-  ["%", 10],
-  ["@", 10],
-  ["**", 12],
-]);
+const POWERS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    or: 1,
+    and: 2,
+    "==": 4,
+    "!=": 4,
+    "<": 4,
+    "<=": 4,
+    ">": 4,
+    ">=": 4,
+    is: 4,
+    in: 4,
+    not: 4,
+    "|": 5,
+    "^": 6,
+    "&": 7,
+    "<<": 8,
+    ">>": 8,
+    "+": 9,
+    "-": 9,
+    "*": 10,
+    "/": 10,
+    "//": 10,
+    "%": 10,
+    "@": 10,
+    "**": 12,
+  }),
+);
 const NOT_POWER = 3;
 const UNARY_POWER = 11;
 const AUGMENTED: ReadonlySet<string> = new Set(["+=", "-=", "*=", "/=", "//=", "%=", "**=", "&=", "|=", "^=", "<<=", ">>="]);

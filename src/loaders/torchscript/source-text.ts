@@ -129,7 +129,7 @@ export class SourceText {
 
   /** The place of what is made of `span`. */
   place({ start, end }: Span): Location {
-    return this.internal ? new Place(this, start, end) : new ArchivePlace(this, start, end);
+    return new Place(this, start, end);
   }
 
   where(span: Span): Where {
@@ -145,39 +145,35 @@ export class SourceText {
 
 /** Where a node comes from. There is one for each, so that lines and the author's source are looked up when asked for. */
 class Place implements Location {
-  protected readonly source: SourceText;
-  protected readonly start: number;
-  protected readonly end: number;
+  readonly #source: SourceText;
+  readonly #start: number;
+  readonly #end: number;
 
   constructor(source: SourceText, start: number, end: number) {
-    this.source = source;
-    this.start = start;
-    this.end = end;
+    this.#source = source;
+    this.#start = start;
+    this.#end = end;
   }
 
   get record(): string {
-    return this.source.record;
+    return this.#source.record;
   }
   get line(): number {
-    return this.source.lineOf(this.start);
+    return this.#source.lineOf(this.#start);
   }
   get column(): number {
-    return this.source.columnOf(this.start);
+    return this.#source.columnOf(this.#start);
   }
   get length(): number {
-    return this.end - this.start;
+    return this.#end - this.#start;
   }
   python(): string | undefined {
-    return this.source.pythonOf(this.start);
+    return this.#source.pythonOf(this.#start);
   }
   author(): readonly AuthorPlace[] {
-    return this.source.authorOf(this.start);
+    return this.#source.authorOf(this.#start);
   }
-}
-
-/** A place that tracebacks show. */
-class ArchivePlace extends Place {
-  excerpts(): Pick<TraceFrame, "code" | "original"> {
-    return this.source.excerptsOf({ start: this.start, end: this.end });
+  excerpts(): Pick<TraceFrame, "code" | "original"> | undefined {
+    return this.#source.internal ? undefined : this.#source.excerptsOf({ start: this.#start, end: this.#end });
   }
 }
