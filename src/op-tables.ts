@@ -33,30 +33,27 @@ const allOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("
 const noTorch = (): Promise<OpTable> => Promise.resolve(new Map());
 const noOnnx = (): Promise<OnnxTable> => Promise.resolve(new Map());
 
-interface Step {
-  readonly torch: () => Promise<OpTable>;
-  readonly onnx: () => Promise<OnnxTable>;
-  readonly common: boolean;
-}
+/** Where ops come from, and whether it is where those of most networks come from. */
+type Step = readonly [torch: () => Promise<OpTable>, onnx: () => Promise<OnnxTable>, common: boolean];
 
 /** Tables in the order in which they are tried. Nodes of an ONNX model seldom mean PyTorch's ops. */
 const TORCH: readonly Step[] = [
-  { torch: coreOps, onnx: noOnnx, common: true },
-  { torch: commonOps, onnx: noOnnx, common: true },
-  { torch: allOps, onnx: noOnnx, common: false },
+  [coreOps, noOnnx, true],
+  [commonOps, noOnnx, true],
+  [allOps, noOnnx, false],
 ];
 const ONNX: readonly Step[] = [
-  { torch: noTorch, onnx: commonOnnx, common: true },
-  { torch: noTorch, onnx: allOnnx, common: false },
-  { torch: commonOps, onnx: allOnnx, common: false },
-  { torch: allOps, onnx: allOnnx, common: false },
+  [noTorch, commonOnnx, true],
+  [noTorch, allOnnx, false],
+  [commonOps, allOnnx, false],
+  [allOps, allOnnx, false],
 ];
 
 /** The tables that have every op of the program which this build has. */
 export async function tablesFor(program: Program): Promise<OpTables> {
   const { registry } = await meanings();
   let tables: OpTables | undefined;
-  for (const { torch, onnx, common } of program.format === "onnx" ? ONNX : TORCH) {
+  for (const [torch, onnx, common] of program.format === "onnx" ? ONNX : TORCH) {
     tables = { torch: await torch(), onnx: await onnx(), registry, common };
     if (!needsMore(program, tables.torch, tables.onnx, registry)) break;
   }

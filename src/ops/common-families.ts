@@ -13,6 +13,7 @@ import { parts } from "./aten/parts.ts";
 import { binary } from "./aten/pointwise-binary.ts";
 import { rearrange } from "./aten/rearrange.ts";
 import { recurrent } from "./aten/recurrent.ts";
+import { sorting } from "./aten/sorting.ts";
 import { special } from "./aten/special.ts";
 import { coreFamilies } from "./core-families.ts";
 import type { Op } from "./define.ts";
@@ -33,5 +34,6 @@ export const commonFamilies: readonly (readonly Op[])[] = [
   parts,
   rearrange,
   recurrent,
+  sorting,
   special,
 ];

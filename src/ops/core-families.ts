@@ -21,12 +21,12 @@ import { pooling } from "./aten/pooling.ts";
 import { products } from "./aten/products.ts";
 import { reduction } from "./aten/reduction.ts";
 import { softmaxes } from "./aten/softmax.ts";
-import { sorting } from "./aten/sorting.ts";
 import { splits } from "./aten/splits.ts";
 import { upsampling } from "./aten/upsample.ts";
 import { views } from "./aten/views.ts";
 import type { Op } from "./define.ts";
 import { conversions } from "./prim/conversions.ts";
+import { formats } from "./prim/formats.ts";
 import { numberArithmetic } from "./prim/arithmetic.ts";
 import { tensorFacts } from "./prim/tensor-facts.ts";
 
@@ -39,6 +39,7 @@ export const coreFamilies: readonly (readonly Op[])[] = [
   conversions,
   convolutions,
   dropouts,
+  formats,
   indexing,
   joins,
   masks,
@@ -50,7 +51,6 @@ export const coreFamilies: readonly (readonly Op[])[] = [
   products,
   reduction,
   softmaxes,
-  sorting,
   splits,
   tensorFacts,
   unary,

@@ -6,9 +6,9 @@ import { OpwiseError } from "../../tensor/error.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
+import { bernoulli } from "./bernoulli.ts";
 import { clone } from "./conversion.ts";
 import { fill, filled, stridesLike } from "./filling.ts";
-import { bernoulli } from "./random.ts";
 
 const masked = elementwise("mul", (x, mask) => x.mul(mask));
 const scaledMask = elementwise("native_dropout", (x, mask, scale) => x.mul(mask).mul(scale));

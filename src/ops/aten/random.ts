@@ -6,19 +6,17 @@ import type { Context } from "../../prims/context.ts";
 import { asReal, reshaped, unsqueezed } from "../../prims/views.ts";
 import { type DType, dtypeInfo, isComplex, isFloat, largestOf, scalarName, typeName } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
-import type { GeneratorState } from "../../tensor/generator.ts";
 import { broadcastShapes, sameShape, type Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { op, type Op } from "../define.ts";
 import { apply, elementwise } from "../elementwise.ts";
 import { resize, writeOut } from "../registry.ts";
+import { bernoulli, check, type Generator, unimplemented } from "./bernoulli.ts";
 import { boolOf, floatOf, scalarOf } from "./element.ts";
 import { stridesLike } from "./filling.ts";
 import { extremeAt, extremum, sum } from "./reduction.ts";
 import { topk } from "./sorting.ts";
 import { dtypeArgument } from "./reduction-axes.ts";
-
-type Generator = GeneratorState | null;
 
 const plus = elementwise("add", (x, y) => x.add(y));
 const times = elementwise("mul", (x, y) => x.mul(y));
@@ -29,15 +27,9 @@ const probable = elementwise("multinomial", (low, high) => low.ge(0).and(high.lt
 
 /** Bits of the significands of the dtypes that continuous distributions are drawn in. */
 const DIGITS: Readonly<Partial<Record<DType, number>>> = { float64: 53, float32: 24, float16: 11, bfloat16: 8 };
-function unimplemented(kernel: string, dtype: DType): OpwiseError {
-  return new OpwiseError("unsupported-dtype", `"${kernel}" not implemented for '${scalarName(dtype)}'`, { got: dtype });
-}
 /** @throws unsupported-dtype for what is not one of the four float dtypes, in the kernel's name */
 function continuous(out: Tensor, kernel: string): void {
   if (DIGITS[out.dtype] === undefined) throw unimplemented(kernel, out.dtype);
-}
-function check(holds: boolean, message: string): void {
-  if (!holds) throw new OpwiseError("bad-argument", message);
 }
 
 function uniform(ctx: Context, out: Tensor, generator: Generator, from = 0, to = 1): Tensor {
@@ -119,12 +111,6 @@ function logNormal(ctx: Context, out: Tensor, generator: Generator, mean: number
   return random(ctx, "logNormal", generator, out, [mean, std]);
 }
 
-/** 1 with probability p, else 0, in `out`. */
-export function bernoulli(ctx: Context, out: Tensor, p: number, generator: Generator): Tensor {
-  check(p >= 0 && p <= 1, `bernoulli_ expects p to be in [0, 1], but got p=${p}`);
-  if (isComplex(out.dtype)) throw unimplemented("bernoulli_scalar_cpu_", out.dtype);
-  return random(ctx, "bernoulli", generator, out, [p]);
-}
 function bernoulliOf(ctx: Context, out: Tensor, p: Tensor, generator: Generator): Tensor {
   if (out.numel === 0) return out;
   if (isComplex(out.dtype)) throw unimplemented("bernoulli_tensor_cpu_self_", out.dtype);
