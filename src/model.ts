@@ -2,7 +2,7 @@
 
 import { cpu } from "./backends/cpu/cpu.ts";
 import { DEFAULT_LIMITS, type Limits, limitsWith } from "./bytes/limits.ts";
-import { openSource, type Progress, type SourceLike, writeFile } from "./bytes/source.ts";
+import { openSource, type Progress, type SourceLike } from "./bytes/source.ts";
 import { customOps, type CustomOp } from "./registered-ops.ts";
 import type { FunctionDecl, Program } from "./ir/graph.ts";
 import { allFunctions, isForeign, walkNodes, type WriteOptions } from "./ir/graph.ts";
@@ -198,7 +198,7 @@ export class Model {
    * where `externalData` says so, goes to `PATH.data` beside it. @throws unsupported-format, io-error, and as loading does
    */
   async save(path: string, options: WriteOptions = {}): Promise<void> {
-    await this.#writer()(path, writeFile, options);
+    await this.#writer()(path, (await import("./bytes/file.ts")).writeFile, options);
   }
 
   /** As `save`, into memory: the files by name, `name` first. @throws unsupported-format, and as loading does */

@@ -4,7 +4,6 @@
  * bundler has to see the import: `loadDecoder("webp", (await import("@jsquash/webp/codec/dec/webp_dec.js")).default)`.
  */
 
-import { readPackageFile } from "../bytes/source.ts";
 import { isOpwiseError, OpwiseError } from "../tensor/error.ts";
 import { badImage } from "./failure.ts";
 import type { Image } from "./image.ts";
@@ -118,7 +117,7 @@ export async function loadDecoder(format: PeerFormat, factory?: ModuleFactory): 
   const given = factories.get(format);
   let module: unknown;
   try {
-    module = given === undefined ? await (await installedFactory(peer.script))({ ...silent, wasmBinary: readPackageFile(peer.wasm) }) : await given(silent);
+    module = given === undefined ? await (await installedFactory(peer.script))({ ...silent, wasmBinary: (await import("../bytes/file.ts")).readPackageFile(peer.wasm) }) : await given(silent);
   } catch (cause) {
     throw new OpwiseError("unsupported-format", `no decoder for ${format} can be loaded`, { hint: missingPeer(format).hint, cause });
   }

@@ -51,7 +51,7 @@ export { SCHEMAS } from "./file/schemas.ts";
 export type { JsonSchema } from "./file/json-schema.ts";
 export type { NodeSummary, TraceIndex } from "./trace-index.ts";
 export { MemoryBytes, type ByteSink } from "../bytes/zip-writer.ts";
-export { fileBytes } from "../bytes/source.ts";
+export { fileBytes } from "../bytes/file.ts";
 export { FACTS, parseSelector, printSelector, valueSelector, type Literal, type Predicate, type Selector } from "./selector.ts";
 export {
   candidateOf,

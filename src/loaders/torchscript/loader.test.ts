@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
-import { bytesSource, fileSource } from "../../bytes/source.ts";
+import { fileSource } from "../../bytes/file.ts";
+import { bytesSource } from "../../bytes/source.ts";
 import type { Program } from "../../ir/graph.ts";
 import { walkNodes } from "../../ir/graph.ts";
 import { debugOrigins } from "./debug-info.ts";
