@@ -23,6 +23,7 @@ import { quantizationOps } from "./quantization.ts";
 import { randomOps } from "./random.ts";
 import { recurrentOps } from "./recurrent.ts";
 import { sequenceOps } from "./sequences.ts";
+import { determinantOps } from "./determinant.ts";
 import { quantizedProductOps } from "./quantized-products.ts";
 import { detectionOps } from "./detection.ts";
 import { signalOps } from "./signal.ts";
@@ -46,6 +47,7 @@ export const onnxFamilies: readonly (readonly OnnxOp[])[] = [
   pointwiseOps,
   poolingOps,
   productOps,
+  determinantOps,
   reductionOps,
   resizeOps,
   samplingOps,

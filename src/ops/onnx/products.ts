@@ -1,14 +1,12 @@
-/** Matrix products: MatMul, Gemm, Einsum, Det. */
+/** Matrix products: MatMul, Gemm, Einsum. */
 
 import type { Context } from "../../prims/context.ts";
 import { transposed } from "../../prims/views.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { einsum } from "../aten/einsum.ts";
-import { determinant } from "../aten/linalg-solve.ts";
 import { matmul, mm } from "../aten/products.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
 import { maybeTensor, numberLike, tensorAt, tensorsFrom } from "./inputs.ts";
-import { castTo } from "./casts.ts";
 import { flattenedAt } from "./shapes.ts";
 
 /** `alpha * A' B' + beta * C`. */
@@ -24,16 +22,8 @@ function gemm(ctx: Context, call: OnnxCall): Tensor {
   return mm(ctx, a, b, { tensor: maybeTensor(call, 2), alpha, beta: numberLike(a, attributes.float("beta", 1)) });
 }
 
-/** Determinants of matrices; half types go by way of float32. */
-function det(ctx: Context, call: OnnxCall): Tensor {
-  const x = tensorAt(call, 0);
-  const wide = x.dtype === "float64" ? x : castTo(ctx, x, "float32");
-  return castTo(ctx, determinant(ctx, wide, "Det")[0], x.dtype);
-}
-
 export const productOps: readonly OnnxOp[] = [
   onnxOp("MatMul", { 1: { run: (ctx, call) => matmul(ctx, tensorAt(call, 0), tensorAt(call, 1)) } }),
   onnxOp("Gemm", { 1: { run: gemm } }),
   onnxOp("Einsum", { 12: { run: (ctx, call) => einsum(ctx, call.attributes.string("equation"), tensorsFrom(call), null) } }),
-  onnxOp("Det", { 11: { run: det } }),
 ];
