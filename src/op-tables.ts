@@ -49,6 +49,12 @@ const ONNX: readonly Step[] = [
   [allOps, allOnnx, false],
 ];
 
+/** Begins to import the tables that a program of the format is tried with first, while it is still read: pages fetch both at once. */
+export function expectTables(format: string): void {
+  const [first] = format === "onnx" ? ONNX : TORCH;
+  if (first !== undefined) void Promise.all([meanings(), first[0](), first[1]()]).catch(() => undefined); // whoever needs them asks again, and is told
+}
+
 /** The tables that have every op of the program which this build has. */
 export async function tablesFor(program: Program): Promise<OpTables> {
   const { registry } = await meanings();

@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly program?: string | undefined;
   /** The only format to take; any other is refused. Left out: whatever the content is. */
   readonly format?: ModelFormat | undefined;
+  /** Told the format once it is known, before its loader is imported. */
+  readonly found?: ((format: ModelFormat) => void) | undefined;
 }
 
 /** What a model file can be. */
@@ -108,6 +110,7 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
       got: format,
     });
   }
+  options.found?.(format);
   switch (format) {
     case "torchscript":
       return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
