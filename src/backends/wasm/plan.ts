@@ -134,12 +134,19 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   };
 }
 
+/** Milliseconds after which no further kernel is warmed. */
+const WARM_MS = 6;
+
 /**
  * Runs an invocation of each kernel that was not printed for the plan (the last, which seldom is the largest), on whatever lies there: an engine begins to make fast
- * code of a function when it has run for a while, and does so on another thread. The others are small: in the first run it begins with them soon enough.
+ * code of a function when it has run for a while, and does so on another thread. In the first run it begins with the others soon enough.
  */
 function warm(items: readonly TapeItem[]): void {
   const argsOf = new Map<Invocation["run"], Invocation["args"]>();
   for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) if (program === undefined) argsOf.set(run, args);
-  for (const [run, args] of argsOf) Reflect.apply(run, undefined, args);
+  const end = performance.now() + WARM_MS;
+  for (const [run, args] of argsOf) {
+    if (performance.now() > end) return;
+    Reflect.apply(run, undefined, args);
+  }
 }
