@@ -147,7 +147,11 @@ export function globalOf(value: PickleValue): string {
 export function childrenOf(value: PickleValue): readonly PickleValue[] {
   switch (value.kind) {
     case "tuple": case "list": case "set": return value.items;
-    case "dict": return value.entries.flat();
+    case "dict": {
+      const children: PickleValue[] = [];
+      for (const [key, entry] of value.entries) children.push(key, entry);
+      return children;
+    }
     case "persistent": return [value.id];
     case "object": case "reduce": {
       const children: PickleValue[] = [value.kind === "object" ? value.class : value.callable, value.args];
@@ -201,7 +205,8 @@ export function depthOf(root: PickleValue): number {
   }
 }
 
-function isLeaf(value: PickleValue): boolean {
+/** Whether a value is of a kind that has no children. */
+export function isLeaf(value: PickleValue): boolean {
   switch (value.kind) {
     case "none": case "bool": case "int": case "float": case "string": case "bytes": case "global": return true;
     default: return false;

@@ -206,6 +206,23 @@ class Machine {
 
   #step(op: number): void {
     switch (op) {
+      // Cases are tried in turn: first what most of a model's pickle is.
+      case OP.BINGET: return this.#get(this.#uint8());
+      case OP.MARK: this.#marks.push(this.#stack.length); return;
+      case OP.BININT1: return this.#push(SMALL_INTS[this.#uint8()] ?? NONE);
+      case OP.TUPLE: return this.#push({ kind: "tuple", items: this.#popMark() });
+      case OP.BINPUT: return this.#put(this.#uint8());
+      case OP.LONG_BINPUT: return this.#put(this.#uint32());
+      case OP.REDUCE: {
+        const args = this.#pop();
+        return this.#push(this.#reduce(this.#callable(), args));
+      }
+      case OP.EMPTY_TUPLE: return this.#push(EMPTY_TUPLE);
+      case OP.NEWFALSE: return this.#push(FALSE);
+      case OP.NEWTRUE: return this.#push(TRUE);
+      case OP.BINUNICODE: return this.#push(this.#string(this.#uint32()));
+      case OP.BINPERSID: return this.#push({ kind: "persistent", id: this.#pop() });
+      case OP.NONE: return this.#push(NONE);
       case OP.PROTO: {
         const version = this.#uint8();
         if (version > 5) throw this.#bad("the pickle's protocol is not known", `protocol ${version}`);
@@ -216,23 +233,17 @@ class Machine {
         if (length > this.#bytes.length - this.#at) throw this.#error("truncated", "the pickle ends inside a frame");
         return;
       }
-      case OP.MARK: this.#marks.push(this.#stack.length); return;
       case OP.POP:
         if (this.#stack.length === this.#floor()) this.#popMark();
         else this.#pop();
         return;
       case OP.POP_MARK: this.#popMark(); return;
       case OP.DUP: return this.#push(this.#top());
-      case OP.NONE: return this.#push(NONE);
-      case OP.NEWTRUE: return this.#push(TRUE);
-      case OP.NEWFALSE: return this.#push(FALSE);
       case OP.BININT: return this.#push({ kind: "int", value: this.#int32() });
-      case OP.BININT1: return this.#push(SMALL_INTS[this.#uint8()] ?? NONE);
       case OP.BININT2: return this.#push({ kind: "int", value: this.#uint16() });
       case OP.LONG1: return this.#push(this.#long(this.#uint8()));
       case OP.LONG4: return this.#push(this.#long(this.#int32()));
       case OP.BINFLOAT: return this.#push({ kind: "float", value: this.#view.getFloat64(this.#skip(8)) });
-      case OP.BINUNICODE: return this.#push(this.#string(this.#uint32()));
       case OP.SHORT_BINUNICODE: return this.#push(this.#string(this.#uint8()));
       case OP.BINUNICODE8: return this.#push(this.#string(this.#uint64()));
       case OP.BINBYTES: return this.#push({ kind: "bytes", value: this.#take(this.#uint32()) });
@@ -242,8 +253,6 @@ class Machine {
       case OP.SHORT_BINSTRING: return this.#push(this.#oldString(this.#take(this.#uint8())));
       case OP.UNICODE: return this.#push({ kind: "string", value: unescapeRaw(this.#lineBytes()) });
       case OP.INT: case OP.LONG: case OP.FLOAT: case OP.STRING: return this.#push(this.#textValue(op, this.#line()));
-      case OP.EMPTY_TUPLE: return this.#push(EMPTY_TUPLE);
-      case OP.TUPLE: return this.#push({ kind: "tuple", items: this.#popMark() });
       case OP.TUPLE1: return this.#push({ kind: "tuple", items: [this.#pop()] });
       case OP.TUPLE2: {
         const b = this.#pop();
@@ -269,14 +278,10 @@ class Machine {
       case OP.FROZENSET: return this.#push({ kind: "set", frozen: true, items: this.#popMark() });
       case OP.ADDITEMS: return this.#addItems(this.#popMark());
       case OP.PUT: return this.#put(this.#index(this.#line()));
-      case OP.BINPUT: return this.#put(this.#uint8());
-      case OP.LONG_BINPUT: return this.#put(this.#uint32());
       case OP.MEMOIZE: return this.#put(this.#memo.size);
       case OP.GET: return this.#get(this.#index(this.#line()));
-      case OP.BINGET: return this.#get(this.#uint8());
       case OP.LONG_BINGET: return this.#get(this.#uint32());
       case OP.PERSID: return this.#push({ kind: "persistent", id: { kind: "string", value: this.#line() } });
-      case OP.BINPERSID: return this.#push({ kind: "persistent", id: this.#pop() });
       case OP.GLOBAL: {
         const module = this.#line();
         return this.#push(this.#global(module, this.#line()));
@@ -286,10 +291,6 @@ class Machine {
         const module = this.#pop();
         if (name.kind !== "string" || module.kind !== "string") throw this.#bad("a global's name is not a string");
         return this.#push(this.#global(module.value, name.value));
-      }
-      case OP.REDUCE: {
-        const args = this.#pop();
-        return this.#push(this.#reduce(this.#callable(), args));
       }
       case OP.NEWOBJ: {
         const args = this.#pop();

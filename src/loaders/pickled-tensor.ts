@@ -5,6 +5,7 @@ import {
   childrenOf,
   describePickle,
   globalOf,
+  isLeaf,
   itemsOf,
   numberOf,
   type PickleReduce,
@@ -178,7 +179,7 @@ export function storageRefs(root: PickleValue): StorageRef[] {
       continue;
     }
     for (const child of childrenOf(value)) {
-      if (seen.has(child)) continue;
+      if (isLeaf(child) || seen.has(child)) continue;
       seen.add(child);
       pending.push(child);
     }
