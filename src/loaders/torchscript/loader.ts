@@ -21,6 +21,8 @@ export interface TorchScriptOptions {
   readonly mapLocation?: ((device: string) => string) | undefined;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** A file that lacks what every TorchScript archive has, told apart by what it has instead. */
 function checkRecords(archive: Archive): void {
   for (const name of ["data.pkl", "constants.pkl"]) {
@@ -74,7 +76,7 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
     if (known !== undefined || raw === undefined) return known;
     let text: string;
     try {
-      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(raw);
+      text = utf8.decode(raw);
     } catch (cause) {
       throw new OpwiseError("bad-code", "the code is not UTF-8", { where: { record }, cause });
     }
@@ -90,6 +92,13 @@ async function constantsOf(archive: Archive, unit: CodeUnit, options: TorchScrip
   if (value.kind !== "tuple" && value.kind !== "list")
     throw new OpwiseError("bad-pickle", "the constants are no tuple", { where: { record: "constants.pkl" } });
   return value.items.map((item) => reader.read(item));
+}
+
+/** The root module. What the pickle was read into is let go with the reader. */
+async function rootOf(archive: Archive, unit: CodeUnit, options: TorchScriptOptions, limits: Limits): Promise<Template> {
+  const { reader, value } = await readObjects(archive, unit, "data.pkl", "data", options, limits);
+  if (value.kind !== "object") throw new OpwiseError("bad-model", "the archive's root is no module", { where: { record: "data.pkl" }, got: value.kind });
+  return reader.read(value);
 }
 
 /**
@@ -108,9 +117,7 @@ export async function loadTorchScript(source: Source, options: TorchScriptOption
     const sourceOf = await codeOf(archive, limits);
     const unit = new CodeUnit(new SchemaTable(options.schemas), version, sourceOf);
     unit.constants = await constantsOf(archive, unit, options, limits);
-    const { reader, value } = await readObjects(archive, unit, "data.pkl", "data", options, limits);
-    if (value.kind !== "object") throw new OpwiseError("bad-model", "the archive's root is no module", { where: { record: "data.pkl" }, got: value.kind });
-    const root = reader.read(value);
+    const root = await rootOf(archive, unit, options, limits);
     unit.lowerAll();
     const program: Program = {
       format: "torchscript",
