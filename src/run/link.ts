@@ -27,6 +27,17 @@ export interface LinkEnvironment {
 }
 
 const NONE: Operand = { register: -1, constant: null, adapt: undefined };
+/** Of the many nodes after which every register is still read. */
+const NO_KILLS: readonly number[] = [];
+
+/** What all instructions of a node have. */
+interface Linked {
+  readonly node: Node;
+  readonly results: readonly number[];
+  readonly kills: readonly number[];
+}
+
+type DataRun = (args: readonly Datum[]) => readonly Datum[];
 
 export class Linker {
   readonly #env: LinkEnvironment;
@@ -83,7 +94,7 @@ export class Linker {
     const kills = lastUses(block);
     return {
       inputs: block.inputs.map((v) => v.id),
-      instructions: block.nodes.map((node) => this.#node(node, kills.get(node) ?? [])),
+      instructions: block.nodes.map((node) => this.#node(node, kills.get(node) ?? NO_KILLS)),
       outputs: block.outputs.map((v, i) => this.#operand(v, outputTypes[i])),
     };
   }
@@ -100,11 +111,7 @@ export class Linker {
     const results = node.results.map((v) => v.id);
     const common = { node, results, kills };
     const first = node.results[0];
-    const text = (name: string): string => {
-      const t = node.attributes[name];
-      return t?.kind === "str" ? t.value : unreachable(`${node.op} without \`${name}\``);
-    };
-    const data = (types: readonly (Type | undefined)[] | undefined, run: (args: readonly Datum[]) => readonly Datum[]): Instruction => ({ ...common, kind: "data", operands: this.#operands(node, types), run });
+    const data = (types: readonly (Type | undefined)[] | undefined, run: DataRun): Instruction => this.#data(common, types, run);
     switch (node.op) {
       case "prim::Constant": {
         const template = node.attributes["value"] ?? unreachable("constant without a value");
@@ -130,12 +137,12 @@ export class Linker {
       case "prim::RaiseException":
         return { ...common, kind: "raise", operands: this.#operands(node) };
       case "prim::CallFunction": {
-        const decl = this.#env.program.functions.get(text("name"));
-        if (decl === undefined) throw new OpwiseError("bad-model", `no function \`${text("name")}\` in the archive`);
+        const decl = this.#env.program.functions.get(textAttribute(node, "name"));
+        if (decl === undefined) throw new OpwiseError("bad-model", `no function \`${textAttribute(node, "name")}\` in the archive`);
         return { ...common, kind: "call", operands: this.#operands(node, decl.params.map((p) => p.type)), callee: () => this.link(decl) };
       }
       case "prim::CallMethod": {
-        const name = text("name");
+        const name = textAttribute(node, "name");
         const object = node.operands[0]?.type;
         const params = object?.kind === "Class" ? object.methods.get(name)?.params.map((p) => p.type) : object?.kind === "Interface" ? [object, ...(object.methods.find((m) => m.name === name)?.params.map((p) => p.type) ?? [])] : undefined;
         const mark = node.attributes["context"];
@@ -143,10 +150,10 @@ export class Linker {
         return { ...common, kind: "method", name, operands: this.#operands(node, params), lookup: (cls, method = name) => this.method(cls, method), context };
       }
       case "prim::GetAttr":
-        return { ...common, kind: "getattr", name: text("name"), operands: this.#operands(node) };
+        return { ...common, kind: "getattr", name: textAttribute(node, "name"), operands: this.#operands(node) };
       case "prim::SetAttr": {
         const object = node.operands[0]?.type;
-        const name = text("name");
+        const name = textAttribute(node, "name");
         const slot = object?.kind === "Class" ? object.slots.get(name) : undefined;
         const type = object?.kind === "Class" && slot !== undefined ? object.attributes[slot]?.type : undefined;
         return { ...common, kind: "setattr", name, operands: this.#operands(node, [undefined, type]) };
@@ -248,7 +255,11 @@ export class Linker {
     }
   }
 
-  #op(node: Node, common: { readonly node: Node; readonly results: readonly number[]; readonly kills: readonly number[] }): Instruction {
+  #data(common: Linked, types: readonly (Type | undefined)[] | undefined, run: DataRun): Instruction {
+    return { ...common, kind: "data", operands: this.#operands(common.node, types), run };
+  }
+
+  #op(node: Node, common: Linked): Instruction {
     const schema = node.schema ?? this.#ownSchema(node.op);
     if (schema === undefined) {
       // Tensor attributes are made now, so that a session can fetch their bytes before it runs.
@@ -324,6 +335,10 @@ function templateType(template: Template): Type {
   }
 }
 
+function textAttribute(node: Node, name: string): string {
+  const t = node.attributes[name];
+  return t?.kind === "str" ? t.value : unreachable(`${node.op} without \`${name}\``);
+}
 function intAttribute(node: Node, name: string): number {
   const t = node.attributes[name];
   return t?.kind === "int" ? Number(t.value) : unreachable(`${node.op} without \`${name}\``);
@@ -350,22 +365,24 @@ function containerItem(container: Datum, key: Datum): Datum {
 
 /** Registers whose last use, in their own block, is each node. Uses inside a node's blocks count as its own. */
 function lastUses(block: Block): Map<Node, number[]> {
-  const own = new Set<number>(block.inputs.map((v) => v.id));
+  const own = new Set<number>();
+  for (const v of block.inputs) own.add(v.id);
   for (const node of block.nodes) for (const v of node.results) own.add(v.id);
-  const seen = new Set<number>(block.outputs.map((v) => v.id));
+  // What is left of `own` is read by no node behind the one at hand.
+  for (const v of block.outputs) own.delete(v.id);
   const kills = new Map<Node, number[]>();
+  let mine: number[] = [];
+  const use = (id: number): void => {
+    if (own.delete(id)) mine.push(id);
+  };
   for (let i = block.nodes.length - 1; i >= 0; i--) {
     const node = block.nodes[i] ?? unreachable("node");
-    const mine: number[] = [];
-    const use = (id: number): void => {
-      if (!own.has(id) || seen.has(id)) return;
-      seen.add(id);
-      mine.push(id);
-    };
     for (const v of node.results) use(v.id); // never read: dead as soon as made
     for (const v of node.operands) if (v !== undefined) use(v.id);
     for (const b of node.blocks) forEachUse(b, use);
-    if (mine.length > 0) kills.set(node, mine);
+    if (mine.length === 0) continue;
+    kills.set(node, mine);
+    mine = [];
   }
   return kills;
 }
