@@ -16,7 +16,7 @@ import { op, type Op } from "../define.ts";
 import { isChannelsLast } from "./joins.ts";
 import { memo } from "./memo.ts";
 import { mean } from "./reduction.ts";
-import { float, int, minus, over, plus, root, times } from "./steps.ts";
+import { float, int, over, plus, root, times } from "./steps.ts";
 
 const programs = memo<Program>();
 const list = (values: readonly number[]): string => `[${values.join(", ")}]`;
@@ -86,15 +86,29 @@ export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: 
 
 /**
  * `(x - mean) * invstd * weight + bias` of given statistics as PyTorch's kernel for float32 and float64 computes it: a factor and a shift for each
- * channel first, then `x * factor + shift`.
+ * channel first, then `x * factor + shift`. All are of x's dtype.
  */
-export function normaliseByFactors(ctx: Context, x: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
-  const factor = weight === null ? invstd : times(ctx, invstd, weight);
-  const moved = times(ctx, mean, factor);
-  const shift = bias === null ? minus(ctx, float(0), moved) : minus(ctx, bias, moved);
-  const program = programs(`factors,${x.dtype}`, () => {
-    const result = operand(0, x.dtype, x.dtype).mul(operand(1, x.dtype, x.dtype)).add(operand(2, x.dtype, x.dtype));
-    return { name: "normalise", operands: [x.dtype, x.dtype, x.dtype], scalars: [], outputs: [{ dtype: x.dtype, parts: [result.re] }], messages: [] };
+export function normaliseByFactors(ctx: Context, x: Tensor, mean: Tensor, variance: Tensor, eps: number, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
+  const { dtype } = x;
+  /** The function of vectors of channels that `build` makes, rounded at each step. */
+  const vector = (name: string, operands: readonly Tensor[], scalars: readonly number[], build: (...operands: Num[]) => Num): Tensor => {
+    const program = programs(`${name},${operands.length},${dtype}`, () => {
+      const result = build(...operands.map((_, slot) => operand(slot, dtype, dtype)));
+      return { name, operands: operands.map(() => dtype), scalars: scalars.map(() => computeType(dtype)), outputs: [{ dtype, parts: [result.re] }], messages: [] };
+    });
+    return map(ctx, program, operands, scalars)[0] ?? unreachable(name);
+  };
+  const factor = vector("factor", weight === null ? [variance] : [variance, weight], [eps], (v, w) => {
+    const invstd = (v ?? unreachable("variance")).add(new Num(scalar(0, computeType(dtype)))).sqrt().reciprocal();
+    return w === undefined ? invstd : invstd.mul(w);
+  });
+  const shift = vector("shift", bias === null ? [mean, factor] : [mean, factor, bias], [], (m, f, b) => {
+    const moved = (m ?? unreachable("mean")).mul(f ?? unreachable("factor"));
+    return (b ?? moved.lit(0)).sub(moved);
+  });
+  const program = programs(`factors,${dtype}`, () => {
+    const result = operand(0, dtype, dtype).mul(operand(1, dtype, dtype)).add(operand(2, dtype, dtype));
+    return { name: "normalise", operands: [dtype, dtype, dtype], scalars: [], outputs: [{ dtype, parts: [result.re] }], messages: [] };
   });
   map(ctx, program, [x, perChannel(factor, x.rank), perChannel(shift, x.rank)], [], [out]);
 }
@@ -178,7 +192,7 @@ export function batchNorm(ctx: Context, x: Tensor, settings: BatchNorm): [Tensor
   if (!settings.training && runningMean !== null && runningVar !== null) {
     ctx.region({ kind: "region", name: "batch_norm", operands: [x, ...present], results: [out], params: { eps, weight: weight !== null, bias: bias !== null } }, () => {
       if (x.numel === 0) return;
-      if (goesByFactors(x, present)) return normaliseByFactors(ctx, x, runningMean, inverseDeviation(ctx, runningVar, eps, x.dtype), weight, bias, out);
+      if (goesByFactors(x, present)) return normaliseByFactors(ctx, x, runningMean, runningVar, eps, weight, bias, out);
       const invstd = stepwise ? over(ctx, int(1), root(ctx, plus(ctx, runningVar, float(eps)))) : inverseDeviation(ctx, runningVar, eps, opmathOf(runningVar.dtype));
       normalise(ctx, x, perChannel(runningMean, x.rank), perChannel(invstd, x.rank), w, b, out, stepwise ? "stepwise" : "once");
     });

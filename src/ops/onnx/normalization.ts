@@ -61,7 +61,7 @@ function batchNormalization(ctx: Context, call: OnnxCall): Tensor[] {
       const given = [mean, variance, scale, bias];
       const body = (): void =>
         goesByFactors(x, given) && given.every((t) => t.rank === 1)
-          ? normaliseByFactors(ctx, x, mean, inverseDeviation(ctx, variance, eps, x.dtype), scale, bias, out)
+          ? normaliseByFactors(ctx, x, mean, variance, eps, scale, bias, out)
           : normalise(ctx, x, parameter(mean, x.rank), parameter(inverseDeviation(ctx, variance, eps, opmathOf(variance.dtype)), x.rank), w, b, out);
       if (scale.rank === 1) ctx.region({ kind: "region", name: "batch_norm", operands: [x, mean, variance, scale, bias], results: [out], params }, body);
       else body();
