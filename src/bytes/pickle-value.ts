@@ -149,15 +149,15 @@ export function childrenOf(value: PickleValue): readonly PickleValue[] {
     case "tuple": case "list": case "set": return value.items;
     case "dict": {
       const children: PickleValue[] = [];
-      for (const [key, entry] of value.entries) children.push(key, entry);
+      for (const entry of value.entries) children.push(entry[0], entry[1]);
       return children;
     }
     case "persistent": return [value.id];
     case "object": case "reduce": {
       const children: PickleValue[] = [value.kind === "object" ? value.class : value.callable, value.args];
       if (value.kind === "object" && value.kwargs !== undefined) children.push(value.kwargs);
-      for (const item of value.items ?? []) children.push(item);
-      for (const [key, entry] of value.entries ?? []) children.push(key, entry);
+      if (value.items !== undefined) for (const item of value.items) children.push(item);
+      if (value.entries !== undefined) for (const entry of value.entries) children.push(entry[0], entry[1]);
       if (value.state !== undefined) children.push(value.state);
       return children;
     }

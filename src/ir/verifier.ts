@@ -23,7 +23,7 @@ import { OpwiseError } from "../tensor/error.ts";
 import type { ClassType } from "./class-type.ts";
 import type { Block, FunctionDecl, Node, Program, Value } from "./graph.ts";
 import { printNode, printValue } from "./printer.ts";
-import type { Schema } from "./schema.ts";
+import type { Argument, Schema } from "./schema.ts";
 import type { Template } from "./template.ts";
 import { isSubtype, printType, T, type Type, unifyTypes } from "./type.ts";
 
@@ -261,7 +261,8 @@ class FunctionVerifier {
   /** Types of `values` fit those of `wanted`, one for one. */
   #fit(rule: number, what: string, values: readonly (Value | undefined)[], wanted: readonly Type[], node: Node): void {
     if (values.length !== wanted.length) this.#fail(rule, `${what}: ${values.length} in place of ${wanted.length}`, node);
-    for (const [i, value] of values.entries()) {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
       const type = wanted[i] as Type;
       if (value === undefined) this.#fail(rule, `${what}: number ${i + 1} is missing`, node);
       if (!isSubtype(value.type, type)) this.#fail(rule, `${what}: ${printValue(value)} is a \`${printType(value.type)}\`, not a \`${printType(type)}\``, node);
@@ -283,7 +284,8 @@ class FunctionVerifier {
     if (node.operands.length < args.length || (node.operands.length > args.length && !schema.vararg))
       this.#fail(3, `${node.operands.length} operands for \`${schema.text}\``, node);
     const bound = new Map<string, Type>();
-    for (const [i, arg] of args.entries()) {
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as Argument;
       const operand = node.operands[i];
       if (operand === undefined) {
         if (arg.default === undefined && arg.type.kind !== "Optional") this.#fail(3, `the argument \`${arg.name}\` is missing`, node);
@@ -292,7 +294,8 @@ class FunctionVerifier {
     }
     if (schema.varret) return;
     if (node.results.length !== schema.returns.length) this.#fail(5, `${node.results.length} results for \`${schema.text}\``, node);
-    for (const [i, result] of node.results.entries()) {
+    for (let i = 0; i < node.results.length; i++) {
+      const result = this.#result(node, i);
       const wanted = schema.returns[i]?.type ?? T.Any;
       if (!fitsFormal(wanted, result.type, bound))
         this.#fail(5, `result ${i + 1} is a \`${printType(result.type)}\`, the schema returns \`${printType(wanted)}\``, node);

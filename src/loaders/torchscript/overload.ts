@@ -263,10 +263,11 @@ export interface Callable {
 export function matchSchema<V>(schema: Callable, call: CallArguments<V>, conversions: boolean): Match<V> | string {
   const env: TypeEnv = new Map();
   const operands: (Plan<V> | undefined)[] = [];
-  const usedKeywords = new Set<number>();
+  const usedKeywords: number[] = [];
   let used = 0;
   let self = call.self;
-  for (const [i, arg] of schema.args.entries()) {
+  for (let i = 0; i < schema.args.length; i++) {
+    const arg = schema.args[i] as Argument;
     let given: Given<V> | undefined;
     if (arg.name === "self" && self !== undefined) {
       given = self;
@@ -290,7 +291,7 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
     } else {
       const at = call.kwargs.findIndex((keyword) => keyword.name === arg.name);
       if (at >= 0) {
-        usedKeywords.add(at);
+        usedKeywords.push(at);
         given = (call.kwargs[at] as { readonly value: Given<V> }).value;
       } else if (arg.default !== undefined) {
         // A default fixes type variables as a given value would.
@@ -307,7 +308,7 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
   if (self !== undefined) return "the schema has no argument `self`";
   const rest = schema.vararg ? call.args.slice(used) : [];
   if (!schema.vararg && used < call.args.length) return `wants at most ${used} positional arguments, got ${call.args.length}`;
-  for (const [i, keyword] of call.kwargs.entries()) if (!usedKeywords.has(i)) return `has no argument \`${keyword.name}\`, or it is given twice`;
+  for (const [i, keyword] of call.kwargs.entries()) if (!usedKeywords.includes(i)) return `has no argument \`${keyword.name}\`, or it is given twice`;
   const returns: Type[] = [];
   for (const type of schema.returns) {
     const done = substitute(type, env);
