@@ -128,6 +128,24 @@ function sameList(a: readonly Type[], b: readonly Type[]): boolean {
   return a.length === b.length && a.every((type, i) => sameType(type, b[i] as Type));
 }
 
+// The functions below are called for each operand there is: what takes a closure stands apart, since a function that holds one pays for it in every call.
+
+function sameMembers(a: readonly Type[], b: readonly Type[]): boolean {
+  return a.length === b.length && a.every((m) => b.some((n) => sameType(m, n)));
+}
+function allFit(types: readonly Type[], to: Type): boolean {
+  return types.every((type) => isSubtype(type, to));
+}
+function fitsAny(type: Type, members: readonly Type[]): boolean {
+  return members.some((member) => isSubtype(type, member));
+}
+function eachFits(types: readonly Type[], to: readonly Type[]): boolean {
+  return types.length === to.length && types.every((type, i) => isSubtype(type, to[i] as Type));
+}
+function hasMethods(cls: ClassType, methods: InterfaceType["methods"]): boolean {
+  return methods.every((method) => cls.methods.has(method.name));
+}
+
 /** Equality of types; a tensor's dtype and shape annotations do not count. */
 export function sameType(a: Type, b: Type): boolean {
   if (a === b) return true;
@@ -146,7 +164,7 @@ export function sameType(a: Type, b: Type): boolean {
     case "Dict":
       return b.kind === "Dict" && sameType(a.key, b.key) && sameType(a.value, b.value);
     case "Union":
-      return b.kind === "Union" && a.members.length === b.members.length && a.members.every((m) => b.members.some((n) => sameType(m, n)));
+      return b.kind === "Union" && sameMembers(a.members, b.members);
     case "Class":
     case "Interface":
     case "Enum":
@@ -165,7 +183,7 @@ export function sameType(a: Type, b: Type): boolean {
 export function isSubtype(a: Type, b: Type): boolean {
   if (sameType(a, b) || b.kind === "Any") return true;
   // All members of a union must fit, so that a union of numbers is a `number`.
-  if (a.kind === "Union") return a.members.every((m) => isSubtype(m, b));
+  if (a.kind === "Union") return allFit(a.members, b);
   switch (b.kind) {
     case "number":
       return a.kind === "int" || a.kind === "float" || a.kind === "complex";
@@ -174,11 +192,11 @@ export function isSubtype(a: Type, b: Type): boolean {
       return a.kind === "None" || isSubtype(a, b.elem);
     case "Union":
       if (a.kind === "Optional") return isSubtype(a.elem, b) && isSubtype(T.None, b);
-      return b.members.some((m) => isSubtype(a, m));
+      return fitsAny(a, b.members);
     case "Tuple":
-      return (a.kind === "Tuple" || a.kind === "NamedTuple") && a.elems.length === b.elems.length && a.elems.every((e, i) => isSubtype(e, b.elems[i] as Type));
+      return (a.kind === "Tuple" || a.kind === "NamedTuple") && eachFits(a.elems, b.elems);
     case "Interface":
-      return a.kind === "Class" && b.methods.every((m) => a.methods.has(m.name));
+      return a.kind === "Class" && hasMethods(a, b.methods);
     case "AnyList":
       return a.kind === "List";
     case "AnyTuple":

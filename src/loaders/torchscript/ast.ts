@@ -86,7 +86,8 @@ export interface ClassDef {
   readonly end: number;
 }
 
+/** A file's definitions. Whoever is done with one takes it out. */
 export interface FileAst {
-  readonly classes: ReadonlyMap<string, ClassDef>;
-  readonly functions: ReadonlyMap<string, FunctionDef>;
+  readonly classes: Map<string, ClassDef>;
+  readonly functions: Map<string, FunctionDef>;
 }

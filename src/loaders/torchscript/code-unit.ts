@@ -7,7 +7,7 @@ import type { Template } from "../../ir/template.ts";
 import { isSubtype, type NamedTupleType, printType, T, type Type } from "../../ir/type.ts";
 import { typeOfTemplate } from "../../ir/template-type.ts";
 import { type OpwiseError, unreachable } from "../../tensor/error.ts";
-import type { ClassDef, Expr, FunctionDef, ParamDef, Stmt } from "./ast.ts";
+import type { ClassDef, Expr, FileAst, FunctionDef, ParamDef, Stmt } from "./ast.ts";
 import { foreignClass } from "./foreign.ts";
 import { lowerFunction } from "./lower.ts";
 import { intTemplate, type Unit } from "./lowering.ts";
@@ -24,13 +24,7 @@ type Named = ClassType | EnumType | InterfaceType | NamedTupleType;
 /** A parsed record. What has been declared is taken out: its tree lasts no longer than its functions are to be lowered. */
 interface OpenFile {
   readonly source: SourceText;
-  readonly classes: Map<string, ClassDef>;
-  readonly functions: Map<string, FunctionDef>;
-}
-
-function openFile(source: SourceText): OpenFile {
-  const { classes, functions } = parseFile(source);
-  return { source, classes: new Map(classes), functions: new Map(functions) };
+  readonly ast: FileAst;
 }
 
 /** The text of a constant expression, as a template. `wanted` is its declared type. @throws bad-code */
@@ -195,7 +189,7 @@ export class CodeUnit implements Unit {
     const record = `code/${qualifiedName.slice(0, dot).replaceAll(".", "/")}.py`;
     if (!this.#files.has(record)) {
       const source = this.#sourceOf(record);
-      this.#files.set(record, source === undefined ? undefined : openFile(source));
+      this.#files.set(record, source === undefined ? undefined : { source, ast: parseFile(source) });
     }
     const file = this.#files.get(record);
     return file === undefined ? undefined : { file, name: qualifiedName.slice(dot + 1) };
@@ -213,10 +207,10 @@ export class CodeUnit implements Unit {
       return cls;
     }
     const found = this.#file(name);
-    const def = found?.file.classes.get(found.name);
+    const def = found?.file.ast.classes.get(found.name);
     if (found === undefined || def === undefined) return undefined;
     const made = this.#declare(name, def, found.file.source);
-    found.file.classes.delete(found.name);
+    found.file.ast.classes.delete(found.name);
     this.#drain();
     return made;
   }
@@ -352,10 +346,10 @@ export class CodeUnit implements Unit {
     if (known !== undefined) return known;
     if (!name.startsWith("__torch__.")) return undefined;
     const found = this.#file(name);
-    const def = found?.file.functions.get(found.name);
+    const def = found?.file.ast.functions.get(found.name);
     if (found === undefined || def === undefined) return undefined;
     const decl = this.#function(def, name, found.file.source, undefined);
-    found.file.functions.delete(found.name);
+    found.file.ast.functions.delete(found.name);
     this.functions.set(name, decl);
     return decl;
   }

@@ -376,6 +376,41 @@ function call(l: Lowering, expr: ExprOf<"call">, hint: Type | undefined): Meanin
   return callMeaning(l, callee, argumentsOf(l, expr), expr, hint);
 }
 
+function member(l: Lowering, expr: ExprOf<"attr">): Meaning {
+  return memberOf(l, l.meaning(expr.base), expr.name, expr);
+}
+
+function tuple(l: Lowering, expr: ExprOf<"list" | "tuple">, hint: Type | undefined): Meaning {
+  const wanted = hinted(hint, "Tuple");
+  const elems = wanted?.kind === "Tuple" && wanted.elems.length === expr.items.length ? wanted.elems : undefined;
+  const items = expr.items.flatMap((item, i): readonly Value[] => (item.kind === "star" ? spread(l, item.value) : [l.value(item, elems?.[i])]));
+  return { kind: "tuple", items };
+}
+
+function ternary(l: Lowering, expr: ExprOf<"ternary">, hint: Type | undefined): Meaning {
+  const condition = l.passes.condition(l, expr.test);
+  if (condition.constant !== undefined) return l.meaning(condition.constant ? expr.then : expr.otherwise, hint);
+  const saved = l.scope;
+  const branch = (arm: Expr, refined: ReadonlyMap<string, Type>): Value => {
+    l.scope = new Scope(saved);
+    refine(l, refined, arm);
+    const value = l.value(arm, hint);
+    l.scope = saved;
+    return value;
+  };
+  l.builder.open();
+  const then = branch(expr.then, condition.whenTrue);
+  const thenBlock = l.builder.close([then]);
+  l.builder.open();
+  const otherwise = branch(expr.otherwise, condition.whenFalse);
+  const otherBlock = l.builder.close([otherwise]);
+  const type =
+    unifyTypes(then.type, otherwise.type) ?? (hint !== undefined && isSubtype(then.type, hint) && isSubtype(otherwise.type, hint) ? hint : undefined);
+  if (type === undefined)
+    return l.fail("bad-code", `the arms of a conditional have types \`${printType(then.type)}\` and \`${printType(otherwise.type)}\``, expr);
+  return { kind: "value", value: l.node("prim::If", [condition.value], [type], expr, { blocks: [thenBlock, otherBlock] })[0] as Value }; // one type, one result
+}
+
 /** What `expr` means; `hint` is the type that the context wants, which empty containers and literals take. @throws bad-code, unsupported-op */
 export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Meaning {
   switch (expr.kind) {
@@ -398,7 +433,7 @@ export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Mean
       return bound;
     }
     case "attr":
-      return l.within(expr, () => memberOf(l, l.meaning(expr.base), expr.name, expr));
+      return l.within(expr, member);
     case "call":
       return call(l, expr, hint);
     case "subscript":
@@ -407,12 +442,8 @@ export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Mean
       return list(l, expr, hint);
     case "dict":
       return dict(l, expr, hint);
-    case "tuple": {
-      const wanted = hinted(hint, "Tuple");
-      const elems = wanted?.kind === "Tuple" && wanted.elems.length === expr.items.length ? wanted.elems : undefined;
-      const items = expr.items.flatMap((item, i): readonly Value[] => (item.kind === "star" ? spread(l, item.value) : [l.value(item, elems?.[i])]));
-      return { kind: "tuple", items };
-    }
+    case "tuple":
+      return tuple(l, expr, hint);
     case "comprehension":
       return comprehension(l, expr, hint);
     case "unary": {
@@ -438,29 +469,8 @@ export function meaningOf(l: Lowering, expr: Expr, hint: Type | undefined): Mean
     }
     case "logical":
       return { kind: "value", value: l.passes.condition(l, expr).value };
-    case "ternary": {
-      const condition = l.passes.condition(l, expr.test);
-      if (condition.constant !== undefined) return l.meaning(condition.constant ? expr.then : expr.otherwise, hint);
-      const saved = l.scope;
-      const branch = (arm: Expr, refined: ReadonlyMap<string, Type>): Value => {
-        l.scope = new Scope(saved);
-        refine(l, refined, arm);
-        const value = l.value(arm, hint);
-        l.scope = saved;
-        return value;
-      };
-      l.builder.open();
-      const then = branch(expr.then, condition.whenTrue);
-      const thenBlock = l.builder.close([then]);
-      l.builder.open();
-      const otherwise = branch(expr.otherwise, condition.whenFalse);
-      const otherBlock = l.builder.close([otherwise]);
-      const type =
-        unifyTypes(then.type, otherwise.type) ?? (hint !== undefined && isSubtype(then.type, hint) && isSubtype(otherwise.type, hint) ? hint : undefined);
-      if (type === undefined)
-        return l.fail("bad-code", `the arms of a conditional have types \`${printType(then.type)}\` and \`${printType(otherwise.type)}\``, expr);
-      return { kind: "value", value: l.node("prim::If", [condition.value], [type], expr, { blocks: [thenBlock, otherBlock] })[0] as Value }; // one type, one result
-    }
+    case "ternary":
+      return ternary(l, expr, hint);
     default:
       return l.fail("bad-code", "this cannot stand here", expr);
   }

@@ -368,9 +368,9 @@ export class Lowering {
   }
 
   /** An error that came from below, with the place filled in where it has none. */
-  within<R>(span: Span, work: () => R): R {
+  within<At extends Span, R>(span: At, work: (lowering: Lowering, at: At) => R): R {
     try {
-      return work();
+      return work(this, span);
     } catch (error) {
       if (error instanceof OpwiseError && error.where.record === undefined) throw error.at(this.source.where(span));
       throw error;

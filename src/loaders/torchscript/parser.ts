@@ -510,10 +510,14 @@ class Parser {
       return { kind: "assign", targets: [first], type, value, start, end: this.#end };
     }
     if (!this.#is("=")) return { kind: "expr", value: first, start, end: this.#end };
-    const sides = [first];
-    while (this.#take("=")) sides.push(this.#expressionList());
-    const value = sides.pop() as Expr; // there are two at least
-    return { kind: "assign", targets: sides, value, start, end: this.#end };
+    this.#want("=");
+    const targets = [first];
+    let value = this.#expressionList();
+    while (this.#take("=")) {
+      targets.push(value);
+      value = this.#expressionList();
+    }
+    return { kind: "assign", targets, value, start, end: this.#end };
   }
 
   def(): FunctionDef {

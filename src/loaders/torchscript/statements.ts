@@ -316,7 +316,7 @@ function statementOf(l: Lowering, statement: Stmt): Exit {
 export function blockOf(l: Lowering, statements: readonly Stmt[], from = 0): Exit {
   for (let i = from; i < statements.length; i++) {
     const statement = statements[i] as Stmt;
-    const exit = l.within(statement, () => statementOf(l, statement));
+    const exit = l.within(statement, statementOf);
     if (exit.always) return exit;
     const left = anyOf(l, [exit.returns, exit.breaks, exit.continues], statement);
     if (left === false) continue;
