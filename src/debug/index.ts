@@ -140,7 +140,7 @@ export { checkCase, type CaseCheck } from "./reduce/check.ts";
 export { caseAsPython, caseAsTest } from "./reduce/emit.ts";
 export { tensorsIn as tapeTensors } from "./compare/tape.ts";
 export { bisect, bisectComposites, bisectNodes, bisectPrecision, bisectionText, type Bisection, type BisectOptions, type Suspect } from "./reduce/bisect.ts";
-export { PASSES, type PassName } from "../run/plan/passes.ts";
+export { PASSES, type PassName, ROUNDING } from "../run/plan/passes.ts";
 export { metricsOf, relativeError, type Metrics } from "./compare/metrics.ts";
 export { PYTORCH_RECORDER } from "./goldens/script.ts";
 export { tapeOfGoldens } from "./goldens/goldens.ts";

@@ -77,9 +77,9 @@ export class Instantiator {
     return allEnded(waits);
   }
 
-  /** Brings what nothing has read or written yet. @throws as reading the file does */
-  bring(backend: Backend): void {
-    for (const storage of this.#unbrought(backend)) uploaded(backend, storage, this.#dtypeOf(storage));
+  /** Brings what nothing has read or written yet, but for `ready`. @throws as reading the file does */
+  bring(backend: Backend, ready: ReadonlySet<Storage>): void {
+    for (const storage of this.#unbrought(backend)) if (!ready.has(storage)) uploaded(backend, storage, this.#dtypeOf(storage));
   }
 
   #dtypeOf(storage: Storage): DType {

@@ -138,14 +138,14 @@ export class Session {
       await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
     // Weights come from their file while it is compiled what is done with them.
     const coming = instantiator.bringLater(backend);
-    await Promise.resolve(); // reading begins
     try {
+      await this.#planner?.load(); // reading begins
       if (this.#planner !== undefined && prepare !== false) this.#compileDeclared(prepare, this.#planner);
     } finally {
       await coming;
     }
     this.#planner?.warm();
-    instantiator.bring(backend); // but for weights that are only wanted packed
+    instantiator.bring(backend, new Set(this.#planner?.held())); // but for weights that are only wanted in other forms
   }
 
   /** Compiles `forward` for the arguments, or for those that the file declares. */
@@ -359,8 +359,7 @@ export class Session {
 
   /** The planner, where nothing asks for instructions to run one by one. */
   #plannerFor(options: RunOptions): Planner | undefined {
-    const counts = options.maxBytes !== undefined || options.maxWork !== undefined;
-    return counts || options.listener !== undefined ? undefined : this.#planner;
+    return this.#planner?.unless(options.maxBytes !== undefined || options.maxWork !== undefined || options.listener !== undefined);
   }
 
   #begin(): void {

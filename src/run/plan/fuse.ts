@@ -117,18 +117,46 @@ function joinedMap(first: MapCall, second: MapCall): MapCall | undefined {
 
 type Dense = ContractCall | ConvolveCall;
 
-export function runEpilogues(line: StraightLine, backend: Backend): StraightLine {
+/** A map behind a product or a convolution, over the axes of that: where it reads its result, all that it reads, and what it writes. */
+export interface Behind {
+  readonly map: MapCall;
+  readonly at: readonly number[];
+  readonly operands: readonly View[];
+  readonly to: View;
+}
+
+/** Makes one call of a product or convolution and the map that alone reads its result, as often as `merged` knows how. */
+export function mergeBehind(line: StraightLine, backend: Backend, merged: (dense: Dense, result: View, behind: Behind) => Dense | undefined): StraightLine {
   const moving = new Moving(line);
   for (let i = 0; i < moving.steps.length; i++) {
     // A product may take several maps in, one after another.
     for (let at = i, j = moving.readerOf(at); j !== undefined; at = j, j = moving.readerOf(at)) {
       const [first, second] = [moving.steps[at]?.what, moving.steps[j]?.what];
       if ((first?.kind !== "contract" && first?.kind !== "convolve") || second?.kind !== "map") break;
-      const fused = withEpilogue(first, second, backend);
-      if (fused === undefined || backend.refuses(fused) !== undefined || !moving.merge(at, j, fused)) break;
+      const [result] = first.results;
+      const behind = result && behindOf(first, result, second);
+      const both = behind && merged(first, result, behind);
+      if (both === undefined || backend.refuses(both) !== undefined || !moving.merge(at, j, both)) break;
     }
   }
   return moving.line(line);
+}
+
+function behindOf(dense: Dense, result: View, map: MapCall): Behind | undefined {
+  const [target, ...others] = map.results;
+  if (target === undefined || others.length > 0 || !isWhole(result) || !isContiguous(target.shape, target.strides) || dtypeInfo(result.dtype).class === "complex") return undefined;
+  if (target.dtype !== result.dtype || numelOf(target.shape) !== numelOf(result.shape)) return undefined;
+  const at = readsWhole(map, result);
+  const operands = allReshaped(map.operands, result.shape);
+  const to = reshaped(target, result.shape);
+  if (at === undefined || operands === undefined || to === undefined) return undefined;
+  // Where the result is written part by part, nothing else that is read may lie there.
+  if (operands.some((v, k) => !at.includes(k) && v.storage === target.storage) || dense.operands.some((v) => v.storage === target.storage)) return undefined;
+  return { map, at, operands, to };
+}
+
+export function runEpilogues(line: StraightLine, backend: Backend): StraightLine {
+  return mergeBehind(line, backend, (dense, result, behind) => withEpilogue(dense, result, behind, backend));
 }
 
 const identities = new Map<DType, Program>();
@@ -143,17 +171,7 @@ function identity(dtype: DType): Program {
   return program;
 }
 
-function withEpilogue(dense: Dense, map: MapCall, backend: Backend): Dense | undefined {
-  const [result] = dense.results;
-  const [target, ...others] = map.results;
-  if (result === undefined || target === undefined || others.length > 0 || !isWhole(result) || !isContiguous(target.shape, target.strides) || dtypeInfo(result.dtype).class === "complex") return undefined;
-  if (target.dtype !== result.dtype || numelOf(target.shape) !== numelOf(result.shape)) return undefined;
-  const at = readsWhole(map, result);
-  const operands = allReshaped(map.operands, result.shape);
-  const to = reshaped(target, result.shape);
-  if (at === undefined || operands === undefined || to === undefined) return undefined;
-  // Where the result is written part by part, nothing else that is read may lie there.
-  if (operands.some((v, k) => !at.includes(k) && v.storage === target.storage) || dense.operands.some((v) => v.storage === target.storage)) return undefined;
+function withEpilogue(dense: Dense, result: View, { map, at, operands, to }: Behind, backend: Backend): Dense | undefined {
   const own = dense.operands.length - Math.max(0, (dense.epilogue?.operands.length ?? 1) - 1);
   const before: Applied = { program: dense.epilogue ?? identity(result.dtype), operands: [result, ...dense.operands.slice(own)], scalars: dense.scalars };
   const joined = join(before, { program: map.program, operands, scalars: map.scalars }, at, true);

@@ -1,9 +1,12 @@
-/** What a planned region goes through before it is compiled. Each pass keeps every bit of what leaves, and can be left out by name. */
+/** What a planned region goes through before it is compiled. Each pass can be left out by name, and all but those of `ROUNDING` keep every bit of what leaves. */
 
 import type { Backend } from "../../prims/backend.ts";
+import { convolveOperands } from "../../prims/call.ts";
+import { Storage } from "../../tensor/storage.ts";
 import { dropDead } from "./dead.ts";
 import { forward } from "./forward.ts";
-import { joinMaps, runEpilogues } from "./fuse.ts";
+import { isDense } from "./flow.ts";
+import { joinMaps, mergeBehind, runEpilogues } from "./fuse.ts";
 import { writeInPlace } from "./in-place.ts";
 import type { StraightLine } from "./region.ts";
 import { rename } from "./rename.ts";
@@ -12,16 +15,29 @@ import { rename } from "./rename.ts";
  * - `rename`: a storage that is written anew as a whole is another one from there on.
  * - `forward`: what is read of a copy is read of what was copied.
  * - `dead`: steps go whose results nothing reads.
+ * - `fold`: a map behind a convolution that is affine in each channel, such as a batch norm, goes into constant filters and bias: results round differently.
  * - `join`: maps one after another become one.
  * - `epilogue`: maps behind a product or a convolution run on its parts while these are in a cache; a copy into a concatenation is such a map.
  * - `inplace`: a map writes over an operand that nothing reads any more.
  */
-export const PASSES = ["rename", "forward", "dead", "join", "epilogue", "inplace"] as const;
+export const PASSES = ["rename", "forward", "dead", "fold", "join", "epilogue", "inplace"] as const;
+/** Passes after which results round differently. */
+export const ROUNDING: readonly PassName[] = ["fold"];
 export type PassName = (typeof PASSES)[number];
 
 type Pass = (line: StraightLine, backend: Backend) => StraightLine;
 
-const RUN: Readonly<Record<PassName, Pass>> = { rename, forward, dead: dropDead, join: joinMaps, epilogue: runEpilogues, inplace: writeInPlace };
+let fold: Pass | undefined;
+
+/** Fetches the passes that come apart from the first download. */
+export async function loadPasses(): Promise<void> {
+  if (fold !== undefined) return;
+  const { foldAffine } = await import("./fold.ts");
+  const tools = { mergeBehind, convolveOperands, isDense, Storage };
+  fold = (line, backend) => foldAffine(line, backend, tools);
+}
+
+const RUN: Readonly<Record<PassName, Pass>> = { rename, forward, dead: dropDead, fold: (line, backend) => fold?.(line, backend) ?? line, join: joinMaps, epilogue: runEpilogues, inplace: writeInPlace };
 
 export function passes(line: StraightLine, backend: Backend, without: readonly PassName[]): StraightLine {
   return PASSES.filter((name) => !without.includes(name)).reduce((now, name) => RUN[name](now, backend), line);

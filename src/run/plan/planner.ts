@@ -13,7 +13,7 @@ import type { Storage } from "../../tensor/storage.ts";
 import type { CodeBlock, Instruction } from "../code.ts";
 import type { Executor } from "../executor.ts";
 import type { Frame } from "../machine.ts";
-import { type PassName, passes } from "./passes.ts";
+import { loadPasses, type PassName, passes } from "./passes.ts";
 import { matches, newBinding, Unplannable } from "./pattern.ts";
 import { maker } from "./recipe.ts";
 import { Recorder } from "./recorder.ts";
@@ -84,6 +84,7 @@ export class Planner {
   readonly #backend: Backend;
   readonly #owns: (storage: Storage) => boolean;
   readonly #without: readonly PassName[];
+  #folds = true;
   readonly #maxPlans: number;
   readonly #maxBytes: number;
   readonly #starts = new WeakMap<CodeBlock, Map<number, Start>>();
@@ -115,6 +116,9 @@ export class Planner {
   }
 
   readonly #isConstant = (storage: Storage): boolean => this.#owns(storage) && !this.#volatile.has(storage);
+
+  /** Fetches what compiling needs. */
+  readonly load: () => Promise<void> = loadPasses;
 
   /** Begins a run; on sizes alone where nothing is to be computed. */
   begin(sizesOnly = false): void {
@@ -218,7 +222,10 @@ export class Planner {
       if (outcome === "none" && !start.closed && (this.#isWorth(start, frame) || first?.trace !== undefined)) {
         this.#record(frame, instruction);
         this.#against = first?.trace === undefined ? undefined : first;
-      } else if (first !== undefined) this.#declined = { frame, to: first.line.to };
+      } else if (first !== undefined) {
+        this.#declined = { frame, to: first.line.to };
+        this.unless(true);
+      }
       return;
     }
   }
@@ -303,10 +310,32 @@ export class Planner {
   }
 
   #forget(plan: Plan): void {
-    plan.compiled?.executable.dispose();
-    plan.compiled = undefined;
     plan.start.plans = plan.start.plans.filter((p) => p !== plan);
     this.#plans = this.#plans.filter((p) => p !== plan);
+    this.#release(plan);
+  }
+
+  #release(plan: Plan): void {
+    const { compiled, line } = plan;
+    compiled?.executable.dispose();
+    plan.compiled = undefined;
+    if (compiled !== undefined) this.#dropUnused(compiled.line, line);
+  }
+
+  /**
+   * Itself, unless calls run one by one. These need filters as the file has them: plans share those from now on, where folded ones would lie beside them.
+   */
+  unless(oneByOne: boolean): this | undefined {
+    if (!oneByOne) return this;
+    this.#folds = false;
+    for (const plan of this.#plans) if (plan.compiled?.line.constants !== plan.line.constants) this.#release(plan);
+    return undefined;
+  }
+
+  /** Gives back device memory of constants of `line` that are none of `other`, where no plan reads them and they can be had again. */
+  #dropUnused(line: StraightLine, other: StraightLine): void {
+    const used = new Set([other, ...this.#plans.flatMap((p) => p.compiled?.line ?? [])].flatMap((of) => of.constants.map((c) => c.storage)));
+    for (const { storage } of line.constants) if (!used.has(storage) && (storage.onHost || storage.source?.fill !== undefined)) storage.dropDevice();
   }
 
   /** Runs the plan; undefined where it does not fit. Where a check in it fails nothing has happened yet: its instructions then say what is wrong, and where. */
@@ -352,21 +381,24 @@ export class Planner {
 
   /** Compiles the plan; one that cannot be goes. */
   #compile(plan: Plan): Executable | undefined {
-    const line = passes(plan.line, this.#backend, this.#without);
-    let executable: Executable | string;
+    const line = passes(plan.line, this.#backend, this.#folds ? this.#without : [...this.#without, "fold"]);
+    let executable: Executable | string | undefined;
     try {
       executable = this.#backend.compile?.({ steps: line.steps.map((s) => s.what), inputs: line.inputs, outputs: line.outputs }) ?? "no compiler";
     } catch (error) {
       if (!isOpwiseError(error) || error.code !== "out-of-memory") throw error;
       executable = error.message; // values one by one may fit
+    } finally {
+      if (typeof executable !== "object") this.#dropUnused(line, plan.line);
     }
-    if (typeof executable === "string") {
+    if (typeof executable !== "object") {
       plan.start.closed = true;
       this.#forget(plan);
       return undefined;
     }
     this.counts.compiled++;
     plan.compiled = { executable, line };
+    this.#dropUnused(plan.line, line);
     this.#evict(plan);
     return executable;
   }
