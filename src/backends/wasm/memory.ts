@@ -47,14 +47,40 @@ function firstMemory(shared: boolean): WebAssembly.Memory {
   }
 }
 
-/** Blocks that belong together: freed ones are used again within the scope only, all go back when it is released. */
-export interface Scope {
-  readonly blocks: Block[];
-  readonly free: Map<number, number[]>;
+interface Range {
+  address: number;
+  size: number;
 }
 
-export function newScope(): Scope {
-  return { blocks: [], free: new Map() };
+/** Blocks that belong together: freed ranges are used again within the scope only, all go back when it is released. */
+export interface Scope {
+  readonly blocks: Block[];
+  /** Ranges in order; none touches the next. */
+  readonly free: Range[];
+  /** Those of the scope around it, for which bodies that may run at the same time stand in line. */
+  readonly outer: Range[];
+}
+
+export const newScope = (outer?: Scope): Scope => ({ blocks: outer?.blocks ?? [], free: [], outer: outer?.free ?? [] });
+
+/** The lowest range that is wide enough: what has been touched is touched again. */
+function take(free: readonly Range[], size: number): Block | undefined {
+  const range = free.find((one) => one.size >= size);
+  if (range === undefined) return undefined;
+  range.size -= size;
+  range.address += size;
+  return { address: range.address - size, size };
+}
+
+function give(free: Range[], block: Block): void {
+  free.push({ ...block });
+  free.sort((a, b) => a.address - b.address);
+  for (let i = free.length - 1; i > 0; i--) {
+    const [range, next] = [free[i - 1], free[i]];
+    if (range === undefined || next === undefined || range.address + range.size !== next.address) continue;
+    range.size += next.size;
+    free.splice(i, 1);
+  }
 }
 
 export class LinearMemory {
@@ -63,9 +89,7 @@ export class LinearMemory {
   readonly #free = new Map<number, number[]>();
   #end = HEAP_START;
   #u8: Uint8Array<ArrayBuffer>;
-  #live = 0;
   #bytes = 0;
-  #peak = 0;
   #scope: Scope | undefined;
   #piece: Uint8Array | undefined;
 
@@ -100,9 +124,9 @@ export class LinearMemory {
     return this.isShared ? { initial: 1, maximum: MAX_PAGES, shared: true } : { initial: 1 };
   }
 
-  /** Blocks in use, their bytes, and the most bytes there ever were. */
-  get usage(): { readonly blocks: number; readonly bytes: number; readonly peak: number } {
-    return { blocks: this.#live, bytes: this.#bytes, peak: this.#peak };
+  /** Bytes of blocks in use. */
+  get used(): number {
+    return this.#bytes;
   }
 
   /** Bytes of a block for so many. */
@@ -114,9 +138,8 @@ export class LinearMemory {
   allocate(bytes: number): Block {
     const scope = this.#scope;
     if (scope === undefined) return this.allocateLasting(bytes);
-    const size = sizeClass(bytes);
-    const address = scope.free.get(size)?.pop();
-    return address === undefined ? this.allocatePinned(bytes) : { address, size };
+    const size = Math.ceil(Math.max(1, bytes) / ALIGNMENT) * ALIGNMENT;
+    return take(scope.free, size) ?? take(scope.outer, size) ?? this.allocatePinned(size);
   }
 
   /** A block for what is written once and read for as long as the open scope lives: no scratch of the scope ever lies there. */
@@ -130,20 +153,23 @@ export class LinearMemory {
   allocateLasting(bytes: number): Block {
     const size = sizeClass(bytes);
     const address = this.#free.get(size)?.pop() ?? this.#extend(size);
-    this.#live++;
     this.#bytes += size;
-    this.#peak = Math.max(this.#peak, this.#bytes);
     return { address, size };
   }
 
   free(block: Block): void {
-    if (this.#scope !== undefined) {
-      const list = this.#scope.free.get(block.size);
-      if (list === undefined) this.#scope.free.set(block.size, [block.address]);
-      else list.push(block.address);
-      return;
-    }
-    this.freeLasting(block);
+    if (this.#scope === undefined) this.freeLasting(block);
+    else give(this.#scope.free, block);
+  }
+
+  /** Takes what lies in the block out of what is free in the open scope. */
+  occupy({ address, size }: Block): void {
+    const end = address + size;
+    const left = this.#scope?.free.splice(0).flatMap((range) => [
+      { address: range.address, size: Math.min(range.size, address - range.address) },
+      { address: Math.max(range.address, end), size: Math.min(range.size, range.address + range.size - end) },
+    ]);
+    this.#scope?.free.push(...(left ?? []).filter((range) => range.size > 0));
   }
 
   /** Runs `body` with every allocation taken from the scope and every block freed to it. */
@@ -164,19 +190,19 @@ export class LinearMemory {
     const used: Scope[] = [];
     try {
       return bodies().map((body) => {
-        const own: Scope = { blocks: scope.blocks, free: new Map() };
+        const own = newScope(scope);
         used.push(own);
         return this.within(own, body);
       });
     } finally {
-      for (const { free } of used) for (const [size, list] of free) scope.free.set(size, [...(scope.free.get(size) ?? []), ...list]);
+      for (const { free } of used) for (const block of free) give(scope.free, block);
     }
   }
 
   /** Gives all of a scope's blocks back. */
   release(scope: Scope): void {
     for (const block of scope.blocks.splice(0)) this.freeLasting(block);
-    scope.free.clear();
+    scope.free.length = 0;
   }
 
   /** Frees what `allocateLasting` gave. */
@@ -184,7 +210,6 @@ export class LinearMemory {
     const list = this.#free.get(block.size);
     if (list === undefined) this.#free.set(block.size, [block.address]);
     else list.push(block.address);
-    this.#live--;
     this.#bytes -= block.size;
   }
 

@@ -79,7 +79,12 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   };
   const record = (): readonly PlayItem[] => {
     const blank = new Set(blankStorages(segment));
-    segment.steps.forEach((step) => {
+    segment.steps.forEach((step, i) => {
+      // A step's scratch may lie where no value is alive.
+      memory.free(arena);
+      for (const { storage, first, last } of lifetimes.values())
+        if (first <= i && i <= last)
+          memory.occupy({ address: arena.address + (offsets.get(storage) ?? 0), size: Math.ceil(storage.nbytes / ALIGNMENT) * ALIGNMENT });
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
       runtime.tape = tape;
       try {
@@ -89,6 +94,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
         runtime.tape = undefined;
       }
       for (const block of temporaries.splice(0)) memory.free(block);
+      memory.occupy(arena);
       for (const { storage } of step.operands) {
         const buffer = constants.get(storage);
         if (buffer !== undefined) batch.handOver(buffer);

@@ -204,7 +204,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
       launcher.extension ??= extensionOf(toolkit, runtime, launcher);
     },
     joins: (parts, joined) => launcher.joins(parts, joined),
-    live: () => ({ buffers: alive.size, bytes: memory.usage.bytes }),
+    live: () => ({ buffers: alive.size, bytes: memory.used }),
     dispose: () => {
       for (const buffer of [...alive]) backend.release(buffer);
       runtime.pool?.dispose();
