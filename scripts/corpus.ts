@@ -1,7 +1,7 @@
 /**
  * `npm run corpus -- DIR [--backend NAME] [--filter TEXT] [--plans] [--json]`: runs every recorded case and every damaged file
- * under DIR. With `--plans`, each case runs three times over with planning and three times without, and has to give the same bits; where the pass `fold` rounds
- * differently, the same bits without that pass, and numbers within the tolerance of whole models with it.
+ * under DIR. With `--plans`, each case runs three times over with planning and three times without, and has to give the same bits; where the pass `fold`
+ * has something to do, numbers within the tolerance of whole models with it.
  */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";

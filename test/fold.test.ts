@@ -44,7 +44,9 @@ const RELU: Node = { op: "Relu", inputs: ["n"], output: "y" };
 const modelOf = (nodes: readonly Node[], weights: OnnxParts["weights"], outputs: readonly string[] = ["y"]): Uint8Array =>
   onnxModel({ inputs: { x: "float32" }, weights, nodes, outputs: Object.fromEntries(outputs.map((name) => [name, "float32"])) });
 
-const sessionOf = async (file: Uint8Array, plan: boolean | PlanOptions = true, threads = 1): Promise<Session> =>
+const FOLD = { with: ROUNDING };
+
+const sessionOf = async (file: Uint8Array, plan: boolean | PlanOptions = FOLD, threads = 1): Promise<Session> =>
   (await load(file)).session({ backend: wasm({ threads, workerUrl: THREAD_WORKER }), plan });
 
 const shared = wasm();
@@ -57,7 +59,7 @@ interface Compared {
   readonly kinds: readonly string[];
 }
 
-/** Runs with all passes, without those that round, without a plan. */
+/** Runs with all passes, without those that round (as by default), without a plan. */
 async function compared(file: Uint8Array, x: Tensor): Promise<Compared> {
   const run = async (plan: boolean | PlanOptions): Promise<readonly [unknown, readonly string[]]> => {
     const session = await (await load(file)).session({ backend: shared, plan });
@@ -68,7 +70,7 @@ async function compared(file: Uint8Array, x: Tensor): Promise<Compared> {
     session.dispose();
     return [out, kinds];
   };
-  const [[folded, kinds], [exact], [plain]] = [await run(true), await run({ without: ROUNDING }), await run(false)];
+  const [[folded, kinds], [exact], [plain]] = [await run(FOLD), await run(true), await run(false)];
   return { folded, exact, plain, kinds };
 }
 
@@ -111,7 +113,7 @@ describe("a batch norm behind a convolution", () => {
       ...norm(32),
       w: filters([32, 16, 3, 3]),
     });
-    const [one, two] = [await sessionOf(file), await sessionOf(file, true, 2)];
+    const [one, two] = [await sessionOf(file), await sessionOf(file, FOLD, 2)];
     const x = wave([2, 16, 32, 32]);
     expect(resultOf(Object.values(await two.run({ x }))).exact).toBe(resultOf(Object.values(await one.run({ x }))).exact);
     two.executor.backend.dispose?.();
@@ -221,12 +223,12 @@ describe("folded filters", () => {
       return out;
     };
     for (const prepare of [wave([1, 64, 12, 12]), false] as const) {
-      const [folded, exact] = [await used({}, prepare), await used({ without: ROUNDING }, prepare)];
+      const [folded, exact] = [await used(FOLD, prepare), await used({}, prepare)];
       folded.forEach((now, i) => expect(now - (exact[i] ?? NaN), `call ${i}`).toBeLessThan(FILTERS / 8));
     }
   });
 
-  it("are changed where the file's arrive while plans are compiled, and no others are kept", async () => {
+  it("are made of a file's with the bits of those in memory, and no others are kept", async () => {
     const folder = mkdtempSync(join(tmpdir(), "opwise-fold-"));
     try {
       const path = join(folder, "model.onnx");
@@ -236,7 +238,7 @@ describe("folded filters", () => {
         const s = await (await load(from)).session({ backend: wasm(), plan, prepare: { x } });
         return [resultOf(Object.values(await s.run({ x }))).exact, s.memory().bytes];
       };
-      const [[read], [arrived, bytes], [, exact]] = [await made(file, {}), await made(path, {}), await made(path, { without: ROUNDING })];
+      const [[read], [arrived, bytes], [, exact]] = [await made(file, FOLD), await made(path, FOLD), await made(path, {})];
       expect(arrived).toBe(read);
       expect(bytes - exact).toBeLessThan(FILTERS / 8);
     } finally {
@@ -257,21 +259,6 @@ describe("folded filters", () => {
       const now = Tensor.from(positive(sizeOf(shape), 5), [...shape]);
       for (const one of [s, plain]) one.loadStateDict({ [name]: now }, { strict: false });
       for (let run = 0; run < 3; run++) await both();
-    }
-  });
-
-  it("give way to the file's own once calls run one by one: for a third size, or where somebody watches", async () => {
-    const plain = await sessionOf(file, false);
-    const bits = async (s: Session, size: number, options?: Parameters<Session["run"]>[1]): Promise<string> =>
-      resultOf(Object.values(await s.run({ x: wave([1, 64, size, size]) }, options))).exact;
-    const wanted = await bits(plain, 8);
-    for (const other of [async (s: Session) => bits(s, 9).then(() => bits(s, 10)), async (s: Session) => bits(s, 8, { listener: () => undefined })]) {
-      const [s, exact] = [await sessionOf(file), await sessionOf(file, { without: ROUNDING })];
-      expect(await bits(s, 8)).not.toBe(wanted);
-      for (const one of [s, exact]) await bits(one, 8).then(() => other(one));
-      expect(await bits(s, 8)).toBe(wanted);
-      expect(await bits(exact, 8)).toBe(wanted);
-      expect(s.memory().bytes - exact.memory().bytes).toBeLessThan(FILTERS / 8);
     }
   });
 });

@@ -8,7 +8,6 @@ import { textOf } from "../scripts/runner/plan-case.ts";
 import { MessageWriter } from "../src/bytes/protobuf-writer.ts";
 import { WasmBuffer } from "../src/backends/wasm/buffer.ts";
 import { load, type Model, type Session, Tensor, wasm } from "../src/index.ts";
-import { ROUNDING } from "../src/run/plan/passes.ts";
 import { onnxGraph, scriptArchive } from "./support/archive.ts";
 
 const script = (code: string, attributes: Parameters<typeof scriptArchive>[1] = {}): Promise<Model> => load(scriptArchive(code, attributes));
@@ -18,8 +17,6 @@ const wave = (...shape: number[]): Tensor =>
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 1.7) * 3),
     shape,
   );
-/** Bits are compared; `fold.test.ts` has the passes that round. */
-const EXACT = { without: ROUNDING };
 const counts = (s: Session): unknown => ({ ...s.planCounts() });
 
 const NET = method(`  def forward(self: __torch__.Net, x: Tensor, w: Tensor) -> Tensor:
@@ -157,7 +154,7 @@ describe("weights of a session made ready", () => {
   it("keep no copy where only packed forms are read, and can be had back and written", async () => {
     const model = await load(new Uint8Array(readFileSync(MODEL)));
     const [backend, whole] = [wasm(), wasm()];
-    const ready = await model.session({ backend, prepare: [picture()], plan: EXACT });
+    const ready = await model.session({ backend, prepare: [picture()] });
     const brought = await model.session({ backend: whole, plan: false });
     const packed = [...ready.parameters().values()].map((t) => t.storage.bufferOn(backend)).filter((b) => b instanceof WasmBuffer && b.packed.size > 0);
     expect(packed.length).toBeGreaterThan(1);
@@ -175,7 +172,7 @@ describe("weights of a session made ready", () => {
 
   it("are read again where an unplanned run needs them", async () => {
     const model = await load(MODEL);
-    const s = await model.session({ backend: wasm(), prepare: [picture()], plan: EXACT });
+    const s = await model.session({ backend: wasm(), prepare: [picture()] });
     const wanted = textOf(await s.forward(picture()));
     expect(textOf(await s.call("forward", [picture()], {}, { listener: () => undefined }))).toBe(wanted);
     expect(textOf(await s.forward(picture()))).toBe(wanted);

@@ -16,7 +16,6 @@ import {
   record,
   repeat as repeated,
   resultJson,
-  ROUNDING,
   sarif,
   valueLine,
   type CheckReport,
@@ -28,9 +27,6 @@ import { OpwiseError, wasm } from "../index.ts";
 import { type Arguments, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
 import { openTarget, type Target } from "./target.ts";
-
-/** Bits are compared: plans have no passes that round differently. */
-const EXACT = { without: ROUNDING };
 
 /** `--vary plan,threads=2,batch=3,backend=wasm`. */
 function variantsOf(target: Target, words: string): Variant[] {
@@ -52,7 +48,7 @@ function variantsOf(target: Target, words: string): Variant[] {
         const threads = Number(value);
         if (!Number.isInteger(threads) || threads < 1) throw new UsageError(`\`threads\` wants how many, got \`${value}\``);
         if (target.session.executor.backend.name !== "wasm") throw new UsageError("`threads` is of the wasm backend: MODEL@wasm");
-        return { name: `${threads} threads`, compare: "outputs", session: () => target.model.session({ backend: wasm({ threads }), plan: EXACT }) };
+        return { name: `${threads} threads`, compare: "outputs", session: () => target.model.session({ backend: wasm({ threads }) }) };
       }
       case "backend":
         if (value === "") throw new UsageError("which backend? `--vary backend=wasm`");
@@ -84,7 +80,7 @@ function differenceText(run: TraceRun, found: Difference): string {
 export async function repeat(args: Arguments): Promise<number> {
   const runs = Number(args.options.get("runs") ?? 3);
   if (!Number.isInteger(runs) || runs < 1) throw new UsageError("`--runs` wants a whole number above 0");
-  const target = await openTarget(args, undefined, undefined, EXACT);
+  const target = await openTarget(args);
   const vary = args.options.get("vary");
   const found = await repeated(target.again, target.inputs, { method: target.method, runs, variants: vary === undefined ? [] : variantsOf(target, vary) });
   if (args.flags.has("json")) {

@@ -1,6 +1,6 @@
 /** What the debugger's commands run: a model on a backend, named by a run spec, with its inputs. */
 
-import { load, type Model, type Session, type SessionChoice } from "../index.ts";
+import { load, type Model, type Session } from "../index.ts";
 import { parseRunSpec, type RunInputs, type RunSpec } from "../debug/index.ts";
 import { type Arguments, programOption, UsageError } from "./arguments.ts";
 import { makeBackend } from "./backend.ts";
@@ -32,12 +32,7 @@ const OPTIONS: Readonly<Record<string, string>> = { noplan: "runs instruction by
  * Opens the model of a run spec and reads its inputs (`--input`, `--sample`). A .npz gives a model that is no ONNX file its arguments in order, where
  * the names are not its own. @throws UsageError
  */
-export async function openTarget(
-  args: Arguments,
-  text: string = args.model,
-  print: (line: string) => void = (line) => console.error(line),
-  plan: NonNullable<SessionChoice["plan"]> = true,
-): Promise<Target> {
+export async function openTarget(args: Arguments, text: string = args.model, print: (line: string) => void = (line) => console.error(line)): Promise<Target> {
   const spec = parseRunSpec(text);
   if (spec.kind !== "model") throw new UsageError(`\`${text}\` is no model to run`);
   for (const name of spec.options.keys())
@@ -49,7 +44,7 @@ export async function openTarget(
   const again = async (): Promise<Session> =>
     model.session({
       backend: await makeBackend(backend),
-      plan: spec.options.has("noplan") ? false : plan,
+      plan: !spec.options.has("noplan"),
       print,
       ...(seed === undefined ? {} : { seed: BigInt(seed) }),
     });

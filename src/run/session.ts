@@ -137,7 +137,7 @@ export class Session {
     for (const { instance, state } of instantiator.pendingStates)
       await this.#drive(this.#linker.method(instance.class, "__setstate__"), [instance, state], setup ?? {});
     // Weights come from their file while it is compiled what is done with them.
-    const coming = instantiator.bringLater(backend);
+    const coming = this.#planner?.folds === true ? undefined : instantiator.bringLater(backend);
     try {
       await this.#planner?.load(); // reading begins
       if (this.#planner !== undefined && prepare !== false) this.#compileDeclared(prepare, this.#planner);
@@ -359,7 +359,8 @@ export class Session {
 
   /** The planner, where nothing asks for instructions to run one by one. */
   #plannerFor(options: RunOptions): Planner | undefined {
-    return this.#planner?.unless(options.maxBytes !== undefined || options.maxWork !== undefined || options.listener !== undefined);
+    const counts = options.maxBytes !== undefined || options.maxWork !== undefined;
+    return counts || options.listener !== undefined ? undefined : this.#planner;
   }
 
   #begin(): void {

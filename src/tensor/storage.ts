@@ -21,8 +21,6 @@ export interface ByteSource {
   readonly fill?: (target: Uint8Array) => void;
   /** As `fill`, while the caller goes on; `target` is the source's until the promise settles. Never there without `fill`. */
   readonly fillLater?: ((target: Uint8Array) => Promise<void>) | undefined;
-  /** Of bytes that are another storage's, changed: a device that has those to itself may take them over and change them. Never there without `fill`. */
-  readonly changed?: { readonly of: Storage; readonly change: (bytes: Uint8Array) => void };
   /** Hands all bytes over in order, in pieces that `take` may not keep. Absent as `fill`; one of the two is there where bytes are as in the file. */
   readonly stream?: (take: (piece: Uint8Array) => void) => Promise<void>;
 }

@@ -85,22 +85,6 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
   }, temporaries);
   const addressOf = (view: View): number => residentAt(memory, bufferOf(view.storage.bufferOn(backend)));
 
-  /** The buffer of bytes that a source has changed, once they are changed there: where nothing else wants them as they are, and the file has them. */
-  const takenOver = ({ changed, fill }: ByteSource): WasmBuffer | undefined => {
-    const handle = changed?.of.bufferOn(backend);
-    if (changed === undefined || handle === undefined) return undefined;
-    const buffer = bufferOf(handle);
-    const { block, arrival, users, packed } = buffer;
-    if (block === undefined || buffer.fill === undefined || users > 0 || packed.size > 0) return undefined;
-    const change = (): void => changed.change(memory.bytes.subarray(block.address, block.address + buffer.nbytes));
-    if (arrival === undefined) change();
-    else void arrival.then(change, () => undefined);
-    buffer.fill = fill;
-    alive.delete(buffer); // it is not to be released
-    changed.of.dropDevice();
-    return buffer;
-  };
-
   const backend: WasmBackend = {
     name: "wasm",
     get threads() {
@@ -194,7 +178,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
           const source = storage.unread;
           if (source?.fill === undefined) return bufferOf(uploaded(backend, storage, view.dtype));
           // It may be that only its packed forms are wanted.
-          const buffer = own(takenOver(source) ?? new WasmBuffer(storage.nbytes, undefined, source));
+          const buffer = own(new WasmBuffer(storage.nbytes, undefined, source));
           storage.cacheOnDevice(backend, buffer);
           return buffer;
         },

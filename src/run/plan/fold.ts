@@ -112,20 +112,18 @@ function scaled({ storage: of, strides }: View, axis: number, factors: Float64Ar
   const current = (known.get(of) ?? []).filter((s) => s.version === version);
   const same = current.find((s) => s.stride === stride && String(s.factors) === String(factors));
   if (same !== undefined) return same.storage;
-  const change = (bytes: Uint8Array): void =>
-    multiply(new Float32Array(bytes.buffer, bytes.byteOffset, nbytes / Float32Array.BYTES_PER_ELEMENT), stride, factors);
   const fill = (target: Uint8Array): void => {
     // From its file where there is one: other copies would be copied once more on the way.
     if (of.source?.fill !== undefined) of.source.fill(target);
     else target.set(of.peek() as Uint8Array); // at hand
-    change(target);
+    multiply(new Float32Array(target.buffer, target.byteOffset, nbytes / Float32Array.BYTES_PER_ELEMENT), stride, factors);
   };
   const load = (): Uint8Array => {
     const bytes = new Uint8Array(nbytes);
     fill(bytes);
     return bytes;
   };
-  const storage = Storage.lazy(nbytes, { load, fill, changed: { of, change } });
+  const storage = Storage.lazy(nbytes, { load, fill });
   known.set(of, [...current, { version, stride, factors, storage }]);
   return storage;
 }

@@ -1,4 +1,4 @@
-/** What a planned region goes through before it is compiled. Each pass can be left out by name, and all but those of `ROUNDING` keep every bit of what leaves. */
+/** What a planned region goes through before it is compiled. Each pass can be left out by name; those of `ROUNDING` change bits of what leaves, and run where they are asked for. */
 
 import type { Backend } from "../../prims/backend.ts";
 import { convolveOperands } from "../../prims/call.ts";
@@ -21,7 +21,7 @@ import { rename } from "./rename.ts";
  * - `inplace`: a map writes over an operand that nothing reads any more.
  */
 export const PASSES = ["rename", "forward", "dead", "fold", "join", "epilogue", "inplace"] as const;
-/** Passes after which results round differently. */
+/** Passes after which results round differently: left out unless named. */
 export const ROUNDING: readonly PassName[] = ["fold"];
 export type PassName = (typeof PASSES)[number];
 

@@ -13,7 +13,7 @@ import type { Storage } from "../../tensor/storage.ts";
 import type { CodeBlock, Instruction } from "../code.ts";
 import type { Executor } from "../executor.ts";
 import type { Frame } from "../machine.ts";
-import { loadPasses, type PassName, passes } from "./passes.ts";
+import { loadPasses, type PassName, passes, ROUNDING } from "./passes.ts";
 import { matches, newBinding, Unplannable } from "./pattern.ts";
 import { maker } from "./recipe.ts";
 import { Recorder } from "./recorder.ts";
@@ -24,6 +24,8 @@ import type { Trace } from "./varying.ts";
 export interface PlanOptions {
   /** Passes that are left out. */
   readonly without?: readonly PassName[];
+  /** Passes that round differently, and are left out unless they are named: `fold`. */
+  readonly with?: readonly PassName[];
   /** Plans that a session keeps; the one not used for longest goes first. Default 256. */
   readonly maxPlans?: number;
   /** Bytes that plans may hold for values inside. Default 1 GiB. */
@@ -84,7 +86,8 @@ export class Planner {
   readonly #backend: Backend;
   readonly #owns: (storage: Storage) => boolean;
   readonly #without: readonly PassName[];
-  #folds = true;
+  /** Whether filters are made of the session's own, which are of no use themselves then. */
+  readonly folds: boolean;
   readonly #maxPlans: number;
   readonly #maxBytes: number;
   readonly #starts = new WeakMap<CodeBlock, Map<number, Start>>();
@@ -110,15 +113,18 @@ export class Planner {
     this.#executor = executor;
     this.#backend = executor.backend;
     this.#owns = owns;
-    this.#without = options.without ?? [];
+    this.#without = [...(options.without ?? []), ...ROUNDING.filter((name) => options.with?.includes(name) !== true)];
+    this.folds = !this.#without.includes("fold");
     this.#maxPlans = options.maxPlans ?? 256;
     this.#maxBytes = options.maxBytes ?? 2 ** 30;
   }
 
   readonly #isConstant = (storage: Storage): boolean => this.#owns(storage) && !this.#volatile.has(storage);
 
-  /** Fetches what compiling needs. */
-  readonly load: () => Promise<void> = loadPasses;
+  /** Fetches passes that are asked for and come apart. */
+  async load(): Promise<void> {
+    if (this.folds) await loadPasses();
+  }
 
   /** Begins a run; on sizes alone where nothing is to be computed. */
   begin(sizesOnly = false): void {
@@ -222,10 +228,7 @@ export class Planner {
       if (outcome === "none" && !start.closed && (this.#isWorth(start, frame) || first?.trace !== undefined)) {
         this.#record(frame, instruction);
         this.#against = first?.trace === undefined ? undefined : first;
-      } else if (first !== undefined) {
-        this.#declined = { frame, to: first.line.to };
-        this.unless(true);
-      }
+      } else if (first !== undefined) this.#declined = { frame, to: first.line.to };
       return;
     }
   }
@@ -312,28 +315,15 @@ export class Planner {
   #forget(plan: Plan): void {
     plan.start.plans = plan.start.plans.filter((p) => p !== plan);
     this.#plans = this.#plans.filter((p) => p !== plan);
-    this.#release(plan);
-  }
-
-  #release(plan: Plan): void {
     const { compiled, line } = plan;
     compiled?.executable.dispose();
     plan.compiled = undefined;
     if (compiled !== undefined) this.#dropUnused(compiled.line, line);
   }
 
-  /**
-   * Itself, unless calls run one by one. These need filters as the file has them: plans share those from now on, where folded ones would lie beside them.
-   */
-  unless(oneByOne: boolean): this | undefined {
-    if (!oneByOne) return this;
-    this.#folds = false;
-    for (const plan of this.#plans) if (plan.compiled?.line.constants !== plan.line.constants) this.#release(plan);
-    return undefined;
-  }
-
   /** Gives back device memory of constants of `line` that are none of `other`, where no plan reads them and they can be had again. */
   #dropUnused(line: StraightLine, other: StraightLine): void {
+    if (line.constants === other.constants) return;
     const used = new Set([other, ...this.#plans.flatMap((p) => p.compiled?.line ?? [])].flatMap((of) => of.constants.map((c) => c.storage)));
     for (const { storage } of line.constants) if (!used.has(storage) && (storage.onHost || storage.source?.fill !== undefined)) storage.dropDevice();
   }
@@ -381,7 +371,7 @@ export class Planner {
 
   /** Compiles the plan; one that cannot be goes. */
   #compile(plan: Plan): Executable | undefined {
-    const line = passes(plan.line, this.#backend, this.#folds ? this.#without : [...this.#without, "fold"]);
+    const line = passes(plan.line, this.#backend, this.#without);
     let executable: Executable | string | undefined;
     try {
       executable = this.#backend.compile?.({ steps: line.steps.map((s) => s.what), inputs: line.inputs, outputs: line.outputs }) ?? "no compiler";
