@@ -5,7 +5,6 @@ import type { Block, LinearMemory } from "./memory.ts";
 
 interface Pending {
   readonly buffer: WasmBuffer;
-  readonly key: string;
   readonly pack: () => void;
   /** The weight's bytes, where their place has been handed over to what is packed after this. */
   from: Block | undefined;
@@ -13,7 +12,6 @@ interface Pending {
 
 export class Batch {
   readonly #memory: LinearMemory;
-  readonly #free: (buffer: WasmBuffer, key: string) => void;
   #pending: Pending[] = [];
   /** Places of weights that are read no more when what is pending is done. */
   #spare: Block[] = [];
@@ -22,10 +20,8 @@ export class Batch {
   readonly #arrivals = new Set<Promise<void>>();
   #isPacking = false;
 
-  /** @param free lets go of a form */
-  constructor(memory: LinearMemory, free: (buffer: WasmBuffer, key: string) => void) {
+  constructor(memory: LinearMemory) {
     this.#memory = memory;
-    this.#free = free;
   }
 
   /** Whether forms are being packed: what asks for a weight's address then reads its bytes. */
@@ -34,9 +30,9 @@ export class Batch {
   }
 
   /** A form that `pack` makes of the buffer's bytes. */
-  add(buffer: WasmBuffer, key: string, pack: () => void): void {
+  add(buffer: WasmBuffer, pack: () => void): void {
     if (buffer.arrival !== undefined) this.#arrivals.add(buffer.arrival);
-    this.#pending.push({ buffer, key, pack, from: undefined });
+    this.#pending.push({ buffer, pack, from: undefined });
     buffer.batch = this;
   }
 
@@ -86,29 +82,27 @@ export class Batch {
       const read = givenUp(buffer); // it may have been read for this
       if (read !== undefined) this.give(read);
     }
-    this.#arrivals.clear();
-    this.#end();
+    this.#arrivals.clear(); // all have arrived
+    this.close();
   }
 
-  /** Lets go of what is pending. */
-  abandon(): void {
-    for (const { buffer, key } of this.#pending) {
-      this.#free(buffer, key);
-      buffer.batch = undefined;
-    }
-    this.#pending = [];
-    if (this.#arrivals.size === 0) this.#end();
-    else void Promise.allSettled(this.#arrivals).then(() => this.#end());
-  }
-
-  /** Lets go of a buffer's forms. */
+  /** Lets go of a buffer's forms, whose blocks have been given. */
   forget(buffer: WasmBuffer): void {
     this.#pending = this.#pending.filter((form) => form.buffer !== buffer);
     buffer.batch = undefined;
+    this.close();
   }
 
-  #end(): void {
-    for (const block of this.#spare.splice(0)) this.#memory.freeLasting(block);
+  /** Frees what nothing pending reads. Forms are their weights', not the plan's: those that are pending stay so when it goes. */
+  close(): void {
+    if (this.#pending.length > 0) return;
+    const arrivals = [...this.#arrivals];
+    this.#arrivals.clear();
+    const end = (): void => {
+      for (const block of this.#spare.splice(0)) this.#memory.freeLasting(block);
+    };
+    if (arrivals.length === 0) end();
+    else void Promise.allSettled(arrivals).then(end);
   }
 }
 

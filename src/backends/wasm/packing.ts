@@ -19,7 +19,7 @@ export class Packing {
 
   /** For the forms of a plan. */
   batch(): Batch {
-    return new Batch(this.#memory, (buffer, key) => this.#free(buffer, key));
+    return new Batch(this.#memory);
   }
 
   /**
@@ -48,7 +48,7 @@ export class Packing {
       this.#bytes += block.size;
       const work = inPlace?.pack ?? ((): void => pack(block.address));
       if (batch === undefined) work();
-      else batch.add(buffer, key, work);
+      else batch.add(buffer, work);
       return block;
     };
     const keeps = (view: View): boolean => keeper(view)?.constant === true;
@@ -83,18 +83,15 @@ export class Packing {
     return { block, pack: packAll };
   }
 
-  #free(buffer: WasmBuffer, key: string): void {
-    const block = buffer.packed.get(key);
-    if (block === undefined) return;
-    buffer.packed.delete(key);
-    this.#bytes -= block.size;
-    if (buffer.batch === undefined) this.#memory.freeLasting(block);
-    else buffer.batch.give(block);
-  }
-
   /** Frees the forms of a buffer that is written or goes. */
   drop(buffer: WasmBuffer): void {
-    for (const key of buffer.packed.keys()) this.#free(buffer, key);
-    buffer.batch?.forget(buffer);
+    const { batch, packed } = buffer;
+    for (const block of packed.values()) {
+      this.#bytes -= block.size;
+      if (batch === undefined) this.#memory.freeLasting(block);
+      else batch.give(block);
+    }
+    packed.clear();
+    batch?.forget(buffer);
   }
 }

@@ -71,7 +71,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const packed = host.packing.forms((view) => constants.get(view.storage), temporaries, batch);
 
   const free = (): void => {
-    batch.abandon();
+    batch.close();
     for (const buffer of used) buffer.users--;
     memory.release(scope);
     memory.freeLasting(arena);
