@@ -1,8 +1,10 @@
 /** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
 
 import type { Backend } from "../../prims/backend.ts";
+import { reachable } from "../../expr/expr.ts";
 import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
+import type { Program } from "../../prims/program.ts";
 import type { Executable, Segment } from "../../prims/segment.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { Storage } from "../../tensor/storage.ts";
@@ -11,7 +13,7 @@ import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
-import { type Invocation, play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
+import { play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
 import { placeOf, residentAt, type WasmBuffer } from "./buffer.ts";
 
 const ALIGNMENT = 64;
@@ -134,25 +136,37 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     warm: () => {
       batch.finish();
-      warm(tape.items);
+      warm(tape.items, runtime);
     },
     dispose: free,
   };
 }
 
 /** Milliseconds after which no further kernel is warmed. */
-const WARM_MS = 6;
+const WARM_MS = 12;
 
 /**
- * Runs an invocation of each kernel that was not printed for the plan (the last, which seldom is the largest), on whatever lies there: an engine begins to make fast
- * code of a function when it has run for a while, and does so on another thread. In the first run it begins with the others soon enough.
+ * Runs an invocation of each kernel (the last, which seldom is the largest), on whatever lies there: an engine begins to make fast code of a function when it has run
+ * for a while, and does so on another thread. Those that were printed for the plan come last: most are small. Of these some are left out: those that read integers,
+ * which may be places or counts, and those whose loops, or whose functions on the host (a polynomial's degree), go as often as what lies there says.
  */
-function warm(items: readonly TapeItem[]): void {
-  const argsOf = new Map<Invocation["run"], Invocation["args"]>();
-  for (const { run, args, program } of items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]))) if (program === undefined) argsOf.set(run, args);
+function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
+  const all = items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]));
+  const last = [...new Map(all.map((one) => [one.run, one])).values()].filter(({ program, run }) => isHarmless(program) && !runtime.callsHost(run));
   const end = performance.now() + WARM_MS;
-  for (const [run, args] of argsOf) {
+  for (const { run, args } of last.sort((a, b) => Number(a.program !== undefined) - Number(b.program !== undefined))) {
     if (performance.now() > end) return;
-    Reflect.apply(run, undefined, args);
+    try {
+      Reflect.apply(run, undefined, args);
+    } catch {
+      // a place computed of garbage lies outside the memory
+    }
   }
+}
+
+function isHarmless(program: Program | undefined): boolean {
+  if (program === undefined) return true;
+  const { operands, outputs } = program;
+  const hasLoop = [...reachable(outputs.flatMap((output) => output.parts))].some((e) => e.op === "fold" && e.loop.count.op !== "const");
+  return !hasLoop && operands.every((dtype) => dtype === "float32");
 }

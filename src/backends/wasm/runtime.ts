@@ -117,6 +117,7 @@ export class KernelRuntime {
   compiled = 0;
   /** Bytes of printed kernels that call nothing on the host. */
   readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
+  readonly #calling = new WeakSet<Invocation["run"]>();
 
   constructor(memory: LinearMemory) {
     this.memory = memory;
@@ -180,6 +181,11 @@ export class KernelRuntime {
     return staged(items, isShared, group, MAX_PARTS);
   }
 
+  /** Whether it is a printed kernel that calls functions of the host. */
+  callsHost(run: Invocation["run"]): boolean {
+    return this.#calling.has(run);
+  }
+
   /** Whether threads can run it: it has no check whose failure has to be told, and calls nothing on the host. */
   #isShared(pool: ThreadPool, { run, program }: Invocation): boolean {
     return (program?.messages.length ?? 0) === 0 && (pool.knows(run) || this.#printed.has(run));
@@ -224,7 +230,8 @@ export class KernelRuntime {
     const bytes = module.encode();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     const kernel = exports["kernel"] as Kernel; // the function built above
-    if (functions.size === 0 && this.memory.isShared) this.#printed.set(kernel, bytes);
+    if (functions.size > 0) this.#calling.add(kernel);
+    else if (this.memory.isShared) this.#printed.set(kernel, bytes);
     return kernel;
   }
 
