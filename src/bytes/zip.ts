@@ -392,107 +392,96 @@ function cut(range: Range, bytes: Uint8Array): Uint8Array {
   return bytes.subarray(range.offset, range.offset + range.length);
 }
 
-/** A record of a source that has to be waited for. */
-class AsyncRecord implements StoredRecord {
+/** What is known of a record: where its bytes are, whether they have been checked, and what they inflate to. */
+class FoundRecord {
   readonly name: string;
   readonly size: number;
-  readonly #source: Source;
-  readonly #entry: RawEntry;
-  #place: Range | undefined;
-  #verified = false;
-  #inflated: Uint8Array | undefined;
-  #pending: Promise<void> | undefined;
+  protected readonly source: Source;
+  protected readonly entry: RawEntry;
+  protected place: Range | undefined;
+  protected verified = false;
+  protected inflated: Uint8Array | undefined;
 
   constructor(source: Source, entry: RawEntry) {
     this.name = entry.name;
     this.size = entry.size;
-    this.#source = source;
-    this.#entry = entry;
+    this.source = source;
+    this.entry = entry;
   }
 
+  protected accept(crc: number): void {
+    checkCrc(this.source, this.entry, crc);
+    this.verified = true;
+  }
+
+  /** Whether bytes can go from the source to where they are wanted: they are checked, or are all that is to be checked. */
+  protected isPassed(range: Range): boolean {
+    return this.entry.method === 0 && (this.verified || range.length === this.size);
+  }
+}
+
+/** A record of a source that has to be waited for. */
+class AsyncRecord extends FoundRecord implements StoredRecord {
+  #pending: Promise<void> | undefined;
+
   async #find(): Promise<Range> {
-    return (this.#place ??= placeData(this.#source, this.#entry, await this.#source.read(headerRange(this.#entry))));
+    return (this.place ??= placeData(this.source, this.entry, await this.source.read(headerRange(this.entry))));
   }
 
   async #check(): Promise<void> {
     const place = await this.#find();
-    if (this.#entry.method === 8) {
-      this.#inflated ??= inflateEntry(this.#source, this.#entry, await this.#source.read(place));
-      this.#verified = true;
+    if (this.entry.method === 8) {
+      this.inflated ??= inflateEntry(this.source, this.entry, await this.source.read(place));
+      this.verified = true;
     } else {
       let crc = 0;
-      for (const chunk of chunksOf(place)) crc = crc32(await this.#source.read(chunk), crc);
-      this.#accept(crc);
+      for (const chunk of chunksOf(place)) crc = crc32(await this.source.read(chunk), crc);
+      this.accept(crc);
     }
   }
 
-  #accept(crc: number): void {
-    checkCrc(this.#source, this.#entry, crc);
-    this.#verified = true;
-  }
-
   async verify(): Promise<void> {
-    if (!this.#verified) await this.read({ offset: 0, length: 0 });
+    if (!this.verified) await this.read({ offset: 0, length: 0 });
   }
 
   async read(range: Range): Promise<Uint8Array> {
     checkRange(range, this.size, this.name);
-    if (!this.#verified && this.#entry.method === 0 && range.length === this.size) {
-      const bytes = await this.#source.read(await this.#find());
-      this.#accept(crc32(bytes));
+    if (!this.verified && this.entry.method === 0 && range.length === this.size) {
+      const bytes = await this.source.read(await this.#find());
+      this.accept(crc32(bytes));
       return bytes;
     }
-    if (!this.#verified) await (this.#pending ??= this.#check().finally(() => (this.#pending = undefined)));
-    if (this.#inflated !== undefined) return cut(range, this.#inflated);
-    return this.#source.read(inside(range, await this.#find()));
+    if (!this.verified) await (this.#pending ??= this.#check().finally(() => (this.#pending = undefined)));
+    if (this.inflated !== undefined) return cut(range, this.inflated);
+    return this.source.read(inside(range, await this.#find()));
   }
 
   /** A whole stored record is checked while it goes by: whoever takes it hears of damage at its end. */
   async stream(range: Range, take: (piece: Uint8Array) => void): Promise<void> {
     checkRange(range, this.size, this.name);
     const place = await this.#find();
-    if (this.#entry.method !== 0 || (!this.#verified && range.length < this.size)) return take(await this.read(range));
+    if (!this.isPassed(range)) return take(await this.read(range));
     let crc = 0;
-    await streamFrom(this.#source, inside(range, place), (piece) => {
-      if (!this.#verified) crc = crc32(piece, crc);
+    await streamFrom(this.source, inside(range, place), (piece) => {
+      if (!this.verified) crc = crc32(piece, crc);
       take(piece);
     });
-    if (!this.#verified) this.#accept(crc);
+    if (!this.verified) this.accept(crc);
   }
 }
 
 /** A record of a source that can be read at once. */
-class SyncRecord implements StoredRecord {
-  readonly name: string;
-  readonly size: number;
-  readonly #source: Source;
-  readonly #entry: RawEntry;
-  #place: Range | undefined;
-  #verified = false;
-  #inflated: Uint8Array | undefined;
-
-  constructor(source: Source, entry: RawEntry) {
-    this.name = entry.name;
-    this.size = entry.size;
-    this.#source = source;
-    this.#entry = entry;
-  }
-
+class SyncRecord extends FoundRecord implements StoredRecord {
   #fetch(range: Range): Uint8Array {
-    return this.#source.readSync?.(range) ?? unreachable("a source that can be read at once");
+    return this.source.readSync?.(range) ?? unreachable("a source that can be read at once");
   }
 
   #find(): Range {
-    return (this.#place ??= placeData(this.#source, this.#entry, this.#fetch(headerRange(this.#entry))));
-  }
-
-  #accept(crc: number): void {
-    checkCrc(this.#source, this.#entry, crc);
-    this.#verified = true;
+    return (this.place ??= placeData(this.source, this.entry, this.#fetch(headerRange(this.entry))));
   }
 
   verify(): void {
-    if (!this.#verified) this.readSync({ offset: 0, length: 0 });
+    if (!this.verified) this.readSync({ offset: 0, length: 0 });
   }
 
   read(range: Range): Uint8Array {
@@ -502,54 +491,49 @@ class SyncRecord implements StoredRecord {
   readSync(range: Range): Uint8Array {
     checkRange(range, this.size, this.name);
     const place = this.#find();
-    if (!this.#verified) {
-      if (this.#entry.method === 8) {
-        this.#inflated = inflateEntry(this.#source, this.#entry, this.#fetch(place));
-        this.#verified = true;
+    if (!this.verified) {
+      if (this.entry.method === 8) {
+        this.inflated = inflateEntry(this.source, this.entry, this.#fetch(place));
+        this.verified = true;
       } else if (range.length === this.size) {
         const bytes = this.#fetch(place);
-        this.#accept(crc32(bytes));
+        this.accept(crc32(bytes));
         return bytes;
       } else {
         let crc = 0;
         for (const chunk of chunksOf(place)) crc = crc32(this.#fetch(chunk), crc);
-        this.#accept(crc);
+        this.accept(crc);
       }
     }
-    return this.#inflated === undefined ? this.#fetch(inside(range, place)) : cut(range, this.#inflated);
+    return this.inflated === undefined ? this.#fetch(inside(range, place)) : cut(range, this.inflated);
   }
 
   /** As `readSync`; a whole stored record goes piece by piece, so that each is checked while a cache holds it. */
   readIntoSync(range: Range, target: Uint8Array): void {
     checkRange(range, this.size, this.name);
-    if (!this.#isPassed(range)) return target.set(this.readSync(range));
+    if (!this.isPassed(range)) return target.set(this.readSync(range));
     const place = this.#find();
-    if (this.#verified) return readInto(this.#source, inside(range, place), target);
+    if (this.verified) return readInto(this.source, inside(range, place), target);
     let crc = 0;
     for (const chunk of chunksOf({ offset: 0, length: this.size })) {
       const part = cut(chunk, target);
-      readInto(this.#source, inside(chunk, place), part);
+      readInto(this.source, inside(chunk, place), part);
       crc = crc32(part, crc);
     }
-    this.#accept(crc);
+    this.accept(crc);
   }
 
   get readLater(): Source["readLater"] {
-    const later = this.#source.readLater;
+    const later = this.source.readLater;
     return (
       later &&
       (async (range, target) => {
         checkRange(range, this.size, this.name);
-        if (!this.#isPassed(range)) return target.set(this.readSync(range));
+        if (!this.isPassed(range)) return target.set(this.readSync(range));
         await later(inside(range, this.#find()), target);
-        if (!this.#verified) this.#accept(crc32(target));
+        if (!this.verified) this.accept(crc32(target));
       })
     );
-  }
-
-  /** Whether bytes can go from the source to where they are wanted: they are checked, or are all that is to be checked. */
-  #isPassed(range: Range): boolean {
-    return this.#entry.method === 0 && (this.#verified || range.length === this.size);
   }
 }
 

@@ -29,8 +29,8 @@ export interface Block {
   readonly size: number;
 }
 
-/** Sizes go up by quarters of a power of two, so that at most a fifth of a block is unused. */
-function sizeClass(bytes: number): number {
+/** Bytes of a block for so many. Sizes go up by quarters of a power of two, so that at most a fifth of a block is unused. */
+export function sizeClass(bytes: number): number {
   if (bytes <= ALIGNMENT) return ALIGNMENT;
   if (bytes > LARGE) return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
   const quarter = 2 ** Math.max(6, Math.floor(Math.log2(bytes - 1)) - 2);
@@ -127,11 +127,6 @@ export class LinearMemory {
   /** Bytes of blocks in use. */
   get used(): number {
     return this.#bytes;
-  }
-
-  /** Bytes of a block for so many. */
-  sizeFor(bytes: number): number {
-    return sizeClass(bytes);
   }
 
   /** A block of at least `bytes`, of the open scope where there is one; its contents are arbitrary. @throws out-of-memory */

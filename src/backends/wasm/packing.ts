@@ -3,7 +3,7 @@
 import type { View } from "../../tensor/tensor.ts";
 import { Batch } from "./batch.ts";
 import type { WasmBuffer } from "./buffer.ts";
-import type { Block, LinearMemory } from "./memory.ts";
+import { type Block, type LinearMemory, sizeClass } from "./memory.ts";
 import type { Packed, Places } from "./products.ts";
 
 export class Packing {
@@ -43,7 +43,7 @@ export class Packing {
       const known = buffer.packed.get(key);
       if (known !== undefined) return known;
       const inPlace = batch === undefined || places === undefined || view.offset > 0 ? undefined : this.#inPlace(buffer, bytes, places);
-      const block = inPlace?.block ?? batch?.take(this.#memory.sizeFor(bytes)) ?? this.#memory.allocateLasting(bytes);
+      const block = inPlace?.block ?? batch?.take(sizeClass(bytes)) ?? this.#memory.allocateLasting(bytes);
       buffer.packed.set(key, block);
       this.#bytes += block.size;
       const work = inPlace?.pack ?? ((): void => pack(block.address));
