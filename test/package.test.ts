@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PAGE_FILES } from "../scripts/build-page.ts";
+import { Tensor, writeNpz } from "../src/index.ts";
 import { install, pack, PAPERS, readJson, ROOT } from "./support/package.ts";
 
 let folder = "";
@@ -30,9 +31,13 @@ function filesBelow(dir: string): string[] {
 }
 
 test("the package holds built code, its declarations and its papers, and nothing else", () => {
-  const odd = filesBelow(target).filter((file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css))$/.test(file));
+  const odd = filesBelow(target).filter(
+    (file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css))$/.test(file),
+  );
   expect(odd).toEqual([]);
-  expect(filesBelow(target)).toEqual(expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", ...PAGE_FILES.map((file) => `dist/page/${file}`), ...PAPERS]));
+  expect(filesBelow(target)).toEqual(
+    expect.arrayContaining(["package.json", "dist/index.js", "dist/index.d.ts", ...PAGE_FILES.map((file) => `dist/page/${file}`), ...PAPERS]),
+  );
   expect(filesBelow(target).filter((file) => /\.(?:test|samples)\.|\/support\//.test(file))).toEqual([]);
 });
 
@@ -46,6 +51,27 @@ test("every path that package.json names is in the package", () => {
   const paths = [...JSON.stringify([manifest.exports, manifest.bin]).matchAll(/"((?:\.\/)?dist\/[^"]+)"/g)].map((match) => (match[1] ?? "").replace("./", ""));
   expect(paths.length).toBeGreaterThan(1);
   expect(paths.filter((path) => !filesBelow(target).includes(path))).toEqual([]);
+});
+
+test("threads of the wasm backend start from the package", () => {
+  const code = `
+    import { wasm } from "opwise/core";
+    const backend = wasm({ threads: 2 });
+    for (let i = 0; i < 400 && backend.threads.running < 2; i++) await new Promise((resolve) => setTimeout(resolve, 25));
+    process.stdout.write(JSON.stringify(backend.threads));
+    backend.dispose();`;
+  writeFileSync(join(folder, "app/threads.mjs"), code);
+  expect(JSON.parse(execFileSync(process.execPath, ["threads.mjs"], { cwd: join(folder, "app"), encoding: "utf8" }))).toMatchObject({ running: 2 });
+});
+
+test("the command records a run and makes a report with the debugger's page", () => {
+  const app = join(folder, "app");
+  const { bin } = readJson("package.json") as { readonly bin: { readonly opwise: string } };
+  const opwise = (...args: string[]): string => execFileSync(process.execPath, [join(target, bin.opwise), ...args], { cwd: app, encoding: "utf8" });
+  const rates = Float32Array.from({ length: 120 }, (_, minute) => 400 + minute);
+  writeFileSync(join(app, "in.npz"), writeNpz({ rates: Tensor.from(rates, [1, 120]), minute: Tensor.from(Float32Array.of(720), [1]) }));
+  opwise("trace", join(ROOT, "examples/replicas/model.pt"), "-i", "in.npz", "-o", "run.opwtrace");
+  expect(opwise("report", "run.opwtrace", "-o", "run.html")).toContain("1 trace");
 });
 
 test("plain Node imports the installed package and runs a demo model", () => {

@@ -4,16 +4,15 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { makeBackend, THREAD_WORKER } from "../../scripts/runner/backend.ts";
+import { makeBackend } from "../../scripts/runner/backend.ts";
 import type { NpyArray } from "../../src/bytes/npy.ts";
 import { readNpz } from "../../src/bytes/npz.ts";
 import { openSource } from "../../src/bytes/source.ts";
-import { wasm, type WasmBackend } from "../../src/backends/wasm/wasm.ts";
-import { load } from "../../src/model.ts";
+import type { WasmBackend } from "../../src/backends/wasm/wasm.ts";
+import { load, Tensor, wasm } from "../../src/index.ts"; // what a user imports
 import type { Backend } from "../../src/prims/backend.ts";
 import type { Output } from "../../src/run/convert.ts";
 import { Storage } from "../../src/tensor/storage.ts";
-import { Tensor } from "../../src/tensor/tensor.ts";
 import type { Answer, Request } from "./protocol.ts";
 
 /** Output values in the order of the file's outputs. */
@@ -47,7 +46,7 @@ function opwise(backendName: string, threads: number): Contestant {
     version: "this checkout",
     prepare: async (path, feeds) => {
       // As a user makes it: what a model needs besides is imported with its session.
-      const backend = backendName === "wasm" ? wasm({ threads, workerUrl: THREAD_WORKER }) : await makeBackend(backendName);
+      const backend = backendName === "wasm" ? wasm({ threads }) : await makeBackend(backendName);
       await threadsOf(backend, threads);
       const model = await load(path);
       const tensors = [...feeds].map(([name, a]) => [name, new Tensor(Storage.wrap(new Uint8Array(a.data), false), a.dtype, [...a.shape])] as const);

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { bundleForNode } from "../../scripts/build-node.ts";
 import type { BenchArguments } from "../arguments.ts";
 import { PEERS, packageFolder } from "./peers.ts";
 
@@ -17,23 +17,10 @@ export interface Entry {
 const ROOT = join(import.meta.dirname, "../..");
 const BUILT = join(ROOT, ".cache/bench");
 
-/**
- * Bundles the contestants' program, so that their processes hold no compiler and load what a user's would; parts that are imported when needed stay apart.
- * Gives the script's path.
- */
+/** Bundles the contestants' program as the package is for Node, so that their processes hold no compiler and load what a user's would. Gives the script's path. */
 export async function buildContestant(): Promise<string> {
-  await build({
-    entryPoints: { contestant: join(import.meta.dirname, "contestant.ts"), "thread-worker": join(ROOT, "src/backends/wasm/thread-worker.ts") },
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: "esm",
-    platform: "node",
-    outdir: BUILT,
-    outExtension: { ".js": ".mjs" },
-    logLevel: "error",
-  });
-  return join(BUILT, "contestant.mjs");
+  await bundleForNode({ contestant: join(import.meta.dirname, "contestant.ts"), "thread-worker": join(ROOT, "src/backends/wasm/thread-worker.ts") }, BUILT);
+  return join(BUILT, "contestant.js");
 }
 
 /** All contestants, ours first, and why others are not there. */

@@ -34,7 +34,7 @@ export function pack(folder: string): string {
   for (const file of ["package.json", ...PAPERS].filter((name) => existsSync(join(ROOT, name)))) cpSync(join(ROOT, file), join(stage, file));
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   run(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", join(stage, "dist")], ROOT);
-  run(process.execPath, ["--import", "tsx", join(ROOT, "scripts/build-page.ts"), join(stage, "dist/page")], ROOT);
+  for (const part of ["node", "page"]) run(process.execPath, ["--import", "tsx", join(ROOT, `scripts/build-${part}.ts`), join(stage, "dist", part)], ROOT);
   const name = run("npm", ["pack", "--silent", "--pack-destination", folder], stage).trim().split("\n").at(-1) ?? "";
   return join(folder, name);
 }
