@@ -136,12 +136,14 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     warm: () => {
       batch.finish();
-      warm(tape.items, runtime);
+      if (tape.work <= WARM_WORK) warm(tape.items, runtime);
     },
     dispose: free,
   };
 }
 
+/** Multiply-adds beyond which a run is long against what its first part in slow code takes: it warms its kernels itself, and the session is ready earlier. */
+const WARM_WORK = 5e8;
 /** Milliseconds after which no further kernel is warmed. */
 const WARM_MS = 12;
 
