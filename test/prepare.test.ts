@@ -235,13 +235,14 @@ describe("weights of a session made ready", () => {
 
 it("an exponent of the file is known, one that is fed is not", async () => {
   const node = { op: "Pow", inputs: ["x", "n"], outputs: ["y"] };
-  const two = new Map([["n", Tensor.from(Float32Array.of(2), [])]]);
+  const known = (n: number): Map<string, Tensor> => new Map([["n", Tensor.from(Float32Array.of(n), [])]]);
   const names = async (file: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<unknown> => {
     const s = await (await load(file)).session({ backend: wasm() });
     const { y } = await s.run(feeds);
     return [s.plans()[0]?.steps.map(({ what }) => ("program" in what ? what.program.name : what.kind)), y instanceof Tensor ? Array.from(y.data, Number) : y];
   };
   const x = (): Tensor => Tensor.from(Float32Array.of(3, -1.5), [2]);
-  expect(await names(onnxGraph([node], ["x"], ["y"], two), { x: x() })).toEqual([["pow_2"], [9, 2.25]]);
+  expect(await names(onnxGraph([node], ["x"], ["y"], known(2)), { x: x() })).toEqual([["pow_2"], [9, 2.25]]);
+  expect(await names(onnxGraph([node], ["x"], ["y"], known(3)), { x: x() })).toEqual([["pow_3"], [27, -3.375]]);
   expect(await names(onnxGraph([node], ["x", "n"], ["y"], new Map()), { x: x(), n: Tensor.from(Float32Array.of(2), []) })).toEqual([["pow"], [9, 2.25]]);
 });

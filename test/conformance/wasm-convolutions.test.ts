@@ -65,7 +65,7 @@ const channels = fc.oneof(
   fc.record({ groups: fc.integer({ min: 1, max: 3 }), inputs: fc.integer({ min: 1, max: 9 }), outputs: fc.integer({ min: 1, max: 17 }) }),
   fc.record({ groups: fc.integer({ min: 1, max: 12 }), inputs: fc.constant(1), outputs: fc.integer({ min: 1, max: 2 }) }),
 );
-const options = fc.record({ batch: fc.integer({ min: 1, max: 2 }), biased: fc.boolean(), last: fc.boolean(), weight: fc.boolean() });
+const options = fc.record({ batch: fc.integer({ min: 1, max: 2 }), biased: fc.boolean(), last: fc.boolean(), lastOut: fc.boolean(), weight: fc.boolean() });
 /** Filters of one size on all axes, as models have them, or of any. */
 const axes = fc.oneof(
   axis.map((a) => [a, a]),
@@ -83,6 +83,18 @@ const axes = fc.oneof(
       { ...a, size: a.columns, dilation: 1 },
     ]),
   fc.array(axis, { minLength: 1, maxLength: 2 }),
+);
+/** Of three axes, small ones. */
+const volume = fc.array(
+  fc.record({
+    size: fc.integer({ min: 1, max: 7 }),
+    kernel: fc.integer({ min: 1, max: 3 }),
+    stride: fc.integer({ min: 1, max: 2 }),
+    dilation: fc.integer({ min: 1, max: 2 }),
+    before: fc.nat(2),
+    after: fc.nat(2),
+  }),
+  { minLength: 3, maxLength: 3 },
 );
 
 type Spatial = readonly { readonly [K in "size" | "kernel" | "stride" | "dilation" | "before" | "after"]: number }[];
@@ -151,7 +163,7 @@ describe.each([false, true])("convolutions of integers, transposed: %s", (transp
 describe.each([false, true])("convolutions, transposed: %s", (transposed) => {
   it("are what the cpu says", () => {
     fc.assert(
-      fc.property(axes, channels, options, (spatial, { groups, inputs, outputs }, { batch, biased, last, weight }) => {
+      fc.property(fc.oneof(axes, volume), channels, options, (spatial, { groups, inputs, outputs }, { batch, biased, last, lastOut, weight }) => {
         const sizes = sizesOf(spatial, transposed);
         if (sizes === undefined) return;
         const kernel = spatial.map((a) => a.kernel);
@@ -159,8 +171,9 @@ describe.each([false, true])("convolutions, transposed: %s", (transposed) => {
         const w = tensor(transposed ? [groups * inputs, outputs, ...kernel] : [groups * outputs, inputs, ...kernel], 3, last, weight);
         const bias = biased ? [tensor([groups * outputs], 2, false, weight)] : [];
         const [got, want] = [device, host].map((backend) => {
-          const y = Tensor.zeros([batch, groups * outputs, ...sizes]);
-          contextOf(backend).run({
+          const y = tensor([batch, groups * outputs, ...sizes], 0, lastOut, false);
+          const context = contextOf(backend);
+          context.run({
             kind: "convolve",
             operands: [x, w, ...bias],
             results: [y],
@@ -171,6 +184,7 @@ describe.each([false, true])("convolutions, transposed: %s", (transposed) => {
             accumulate: "f32",
             epilogue: undefined,
           });
+          if (backend === device) expect(context.placements.lines().map((line) => [line.backend, line.reason])).toEqual([["wasm", undefined]]);
           return Array.from(y.data as Float32Array); // float32
         });
         expect(got).toEqual(want);

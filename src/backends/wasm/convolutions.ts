@@ -7,8 +7,9 @@ import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { divide } from "./division.ts";
 import { FLOAT } from "./emit.ts";
-import type { Finish } from "./epilogue.ts";
+import { type Finish, flattened } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
+import { toView } from "./layout.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, rowsHeld, tallOf } from "./panels.ts";
 import { DEPTH, type Packed, padded, type Places, type Products } from "./products.ts";
@@ -44,8 +45,8 @@ export class Convolutions {
       return `no convolution kernel for ${x.dtype}`;
     if (call.epilogue !== undefined && call.epilogue.operands[0] !== "float32")
       return `the convolution is wanted in ${call.epilogue.operands[0] ?? "another dtype"}`;
-    if (call.stride.length > 2) return `no convolution kernel for ${call.stride.length} spatial axes`;
-    if (!isContiguous(out.shape, out.strides)) return "the result is not contiguous";
+    if (call.stride.length > 3) return `no convolution kernel for ${call.stride.length} spatial axes`;
+    if (flattened(out) === undefined) return "the positions of the result do not lie one after another";
     if (bias !== undefined && bias.strides[0] !== 1) return "the bias is not contiguous";
     if (!call.transposed && [...call.padBegin, ...call.padEnd].some((p) => p < 0)) return "negative padding";
     return numelOf(out.shape) === 0 || numelOf(x.shape) === 0 ? "an empty tensor" : undefined;
@@ -58,17 +59,30 @@ export class Convolutions {
     const biasAt = bias === undefined ? 0 : addressOf(bias) + bias.offset * FLOAT;
     const result = call.results[0] ?? unreachable("result");
     const to = addressOf(result) + result.offset * FLOAT;
+    if (isContiguous(result.shape, result.strides)) return this.#compute(call, g, biasAt, to, addressOf, packed, finish);
+    // Channels last, say: each part is brought to its place when it is done.
+    const scratch = this.#memory.allocate(numelOf(result.shape) * FLOAT);
+    this.#compute(call, g, biasAt, scratch.address, addressOf, packed, (part) => {
+      toView(this.#dense, result, to, scratch.address, part);
+      finish?.(part);
+    });
+    this.#memory.free(scratch);
+  }
+
+  #compute(call: ConvolveCall, g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     if (call.transposed) return this.#transposed(g, biasAt, to, addressOf, finish);
-    if (this.#winograd.run(g, biasAt, to, addressOf, packed, finish)) return;
-    if (g.groupIn === 1 && g.stride[1] <= 2 && (g.groups > 1 || threeByThree(g) !== undefined)) return this.#depthwise(g, biasAt, to, addressOf, finish);
+    if (isFlat(g)) {
+      if (this.#winograd.run(g, biasAt, to, addressOf, packed, finish)) return;
+      if (g.groupIn === 1 && g.stride[1] <= 2 && (g.groups > 1 || threeByThree(g) !== undefined)) return this.#depthwise(g, biasAt, to, addressOf, finish);
+    }
     this.#product(g, biasAt, to, addressOf, packed, finish);
   }
 
   /** The filters by what they see of the input: patches, packed block by block, or the planes themselves. */
   #product(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const source = this.#padded(g, addressOf, false);
-    const plane = g.outRows * g.outColumns;
-    const depth = g.groupIn * g.kernel[0] * g.kernel[1];
+    const plane = g.slices.out * g.outRows * g.outColumns;
+    const depth = g.groupIn * g.slices.kernel * g.kernel[0] * g.kernel[1];
     const straight = isStraight(g, source);
     // Positions are the product's columns, eight a panel; in small planes that leave many of eight empty, its rows, four a panel.
     const turned = !straight && padded(plane, COLUMNS) > WASTE * padded(plane, ROWS);
@@ -142,7 +156,7 @@ export class Convolutions {
       key,
       held * rowBytes,
       (to) => {
-        // Depth is (channel, kernel row, kernel column).
+        // Depth is (channel, kernel slice, kernel row, kernel column).
         const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, dense);
         pack(to, address, g.groupOut, filterStride);
         if (copy !== undefined) this.#memory.free(copy);
@@ -154,6 +168,7 @@ export class Convolutions {
   /** The input as planes that a window never leaves: itself where there is no padding, else a copy with a border of zeros. */
   #padded(g: Geometry, addressOf: (view: View) => number, needsRows: boolean): Planes {
     const planes = planesOf(g, addressOf);
+    if (!isFlat(g)) return this.#paddedSlices(g, planes);
     const [top, left] = g.padBegin;
     const [bottom, right] = g.padEnd;
     const border = top !== 0 || left !== 0 || bottom !== 0 || right !== 0;
@@ -171,19 +186,55 @@ export class Convolutions {
       const copy = (channel: number, count: number, row: number, high: number): void => {
         const at = target + channel * paddedPlane + row * paddedRow;
         if (border)
-          for (let i = 0; i < (high === rows ? 1 : count); i++) this.#dense.patches.clear(at + i * paddedPlane, high === rows ? count * paddedPlane : high * paddedRow);
+          for (let i = 0; i < (high === rows ? 1 : count); i++)
+            this.#dense.patches.clear(at + i * paddedPlane, high === rows ? count * paddedPlane : high * paddedRow);
         const first = Math.max(0, row - top);
         const inside = Math.min(g.rows, row + high - top) - first;
         const { planeStride, rowStride, columnStride } = planes;
         const source = from + channel * planeStride + first * rowStride;
         const offset = (first + top - row) * paddedRow + left * FLOAT;
-        if (inside > 0) this.#dense.patches.copyPlanes(at, source, count, inside, g.columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, offset);
+        if (inside > 0)
+          this.#dense.patches.copyPlanes(at, source, count, inside, g.columns, planeStride, rowStride, columnStride, paddedRow, paddedPlane, offset);
       };
       // Few planes are divided by rows.
       if (channels < FEW_CHANNELS) inRanges(this.#runtime, rows, channels * columns, (row, high) => copy(0, channels, row, high));
       else inRanges(this.#runtime, channels, rows * columns, (channel, count) => copy(channel, count, 0, rows));
     }
-    return { address: scratch.address, batchStride: channels * paddedPlane, planeStride: paddedPlane, rowStride: paddedRow, columnStride: FLOAT, scratch };
+    const strides = { batchStride: channels * paddedPlane, planeStride: paddedPlane, sliceStride: 0, rowStride: paddedRow, columnStride: FLOAT };
+    return { address: scratch.address, ...strides, scratch };
+  }
+
+  /** As `#padded`, of channels that have slices. */
+  #paddedSlices(g: Geometry, planes: Planes): Planes {
+    const [[top, left], [bottom, right], { size, padBegin: front, padEnd: back }] = [g.padBegin, g.padEnd, g.slices];
+    if ([top, left, bottom, right, front, back].every((n) => n === 0)) return planes;
+    const rowStride = (g.columns + left + right) * FLOAT;
+    const sliceStride = (g.rows + top + bottom) * rowStride;
+    const planeStride = (size + front + back) * sliceStride;
+    const channels = g.groups * g.groupIn;
+    const scratch = this.#memory.allocate(g.batch * channels * planeStride);
+    inRanges(this.#runtime, g.batch * channels, planeStride / FLOAT, (first, count) => {
+      this.#dense.patches.clear(scratch.address + first * planeStride, count * planeStride);
+      for (let i = first; i < first + count; i++) {
+        const to = scratch.address + i * planeStride;
+        const from = planes.address + Math.floor(i / channels) * planes.batchStride + (i % channels) * planes.planeStride;
+        const inside = front * sliceStride + top * rowStride + left * FLOAT;
+        this.#dense.patches.copyPlanes(
+          to,
+          from,
+          size,
+          g.rows,
+          g.columns,
+          planes.sliceStride,
+          planes.rowStride,
+          planes.columnStride,
+          rowStride,
+          sliceStride,
+          inside,
+        );
+      }
+    });
+    return { address: scratch.address, batchStride: channels * planeStride, planeStride, sliceStride, rowStride, columnStride: FLOAT, scratch };
   }
 
   /** One input channel a filter. */
@@ -249,94 +300,80 @@ export class Convolutions {
     for (const block of [copy, planes.scratch]) if (block !== undefined) this.#memory.free(block);
   }
 
-  /** A transposed convolution: the filters by the input's planes, each product added where its tap falls. */
+  /** A transposed convolution: the filters by the input's positions, each product added where its tap falls. */
   #transposed(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, finish: Finish | undefined): void {
-    const { w, x } = g;
-    const taps = g.kernel[0] * g.kernel[1];
+    const { x, slices } = g;
+    const taps = slices.kernel * g.kernel[0] * g.kernel[1];
     const rows = g.groupOut * taps;
     const plane = g.rows * g.columns;
-    const outPlane = g.outRows * g.outColumns;
-    const sums = this.#memory.allocate(rows * plane * FLOAT);
-    const columns = this.#memory.allocate(padded(plane, COLUMNS) * g.groupIn * FLOAT);
+    const positions = slices.size * plane;
+    const outPositions = slices.out * g.outRows * g.outColumns;
+    const sums = this.#memory.allocate(rows * positions * FLOAT);
+    const columns = this.#memory.allocate(padded(positions, COLUMNS) * g.groupIn * FLOAT);
     const dense = isContiguous(x.shape.slice(2), x.strides.slice(2));
-    const straight = dense ? undefined : this.#memory.allocate(g.groupIn * plane * FLOAT);
-    const filters = isContiguous(w.shape.slice(1), w.strides.slice(1)) ? undefined : this.#memory.allocate(g.groupIn * rows * FLOAT);
-    const [batchStride = 0, channelStride = 0] = x.strides.map((s) => s * FLOAT);
-    const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
+    const straight = dense ? undefined : this.#memory.allocate(g.groupIn * positions * FLOAT);
+    const planes = planesOf(g, addressOf);
+    // The filters of an input channel, as rows of the product's left side.
+    const filters = straightFilters({ ...g, groupIn: g.groupOut, groupOut: g.groups * g.groupIn }, 0, addressOf, this.#memory, this.#dense);
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
-        let filterAt = addressOf(w) + (w.offset + group * g.groupIn * (w.strides[0] ?? 0)) * FLOAT;
-        let filterStride = (w.strides[0] ?? 0) * FLOAT;
-        if (filters !== undefined) {
-          for (let channel = 0; channel < g.groupIn; channel++) {
-            const [kernelRow, kernelColumn] = g.kernelStrides;
-            this.#dense.patches.copyPlanes(
-              filters.address + channel * rows * FLOAT,
-              filterAt + channel * filterStride,
-              g.groupOut,
-              g.kernel[0],
-              g.kernel[1],
-              (w.strides[1] ?? 0) * FLOAT,
-              kernelRow * FLOAT,
-              kernelColumn * FLOAT,
-              g.kernel[1] * FLOAT,
-              taps * FLOAT,
-              0,
-            );
-          }
-          [filterAt, filterStride] = [filters.address, rows * FLOAT];
-        }
-        let image = addressOf(x) + x.offset * FLOAT + n * batchStride + group * g.groupIn * channelStride;
-        let imageStride = channelStride;
+        let image = planes.address + n * planes.batchStride + group * g.groupIn * planes.planeStride;
+        let imageStride = planes.planeStride;
         if (straight !== undefined) {
-          this.#dense.patches.copyPlanes(
-            straight.address,
-            image,
-            g.groupIn,
-            g.rows,
-            g.columns,
-            channelStride,
-            rowStride,
-            columnStride,
-            g.columns * FLOAT,
-            plane * FLOAT,
-            0,
-          );
-          [image, imageStride] = [straight.address, plane * FLOAT];
+          for (let z = 0; z < slices.size; z++) {
+            const [at, from] = [straight.address + z * plane * FLOAT, image + z * planes.sliceStride];
+            const strides = [planes.planeStride, planes.rowStride, planes.columnStride, g.columns * FLOAT, positions * FLOAT, 0] as const;
+            this.#dense.patches.copyPlanes(at, from, g.groupIn, g.rows, g.columns, ...strides);
+          }
+          [image, imageStride] = [straight.address, positions * FLOAT];
         }
         this.#products.packColumns(
-          { address: image, rows: g.groupIn, columns: plane, rowStride: imageStride, columnStride: FLOAT },
+          { address: image, rows: g.groupIn, columns: positions, rowStride: imageStride, columnStride: FLOAT },
           g.groupIn,
           columns.address,
         );
         this.#products.multiply(
-          { address: filterAt, rows, columns: g.groupIn, rowStride: FLOAT, columnStride: filterStride },
+          {
+            address: filters.address + group * g.groupIn * filters.filterStride,
+            rows,
+            columns: g.groupIn,
+            rowStride: FLOAT,
+            columnStride: filters.filterStride,
+          },
           columns.address,
           sums.address,
-          plane * FLOAT,
-          plane,
+          positions * FLOAT,
+          positions,
           g.groupIn,
         );
-        const planesAt = to + (n * g.groups + group) * g.groupOut * outPlane * FLOAT;
+        const resultAt = to + (n * g.groups + group) * g.groupOut * outPositions * FLOAT;
         const size = writeWords(this.#runtime, [g.outRows, g.outColumns]);
-        inRanges(this.#runtime, g.groupOut, taps * plane + outPlane, (first, count) => {
+        inRanges(this.#runtime, g.groupOut, taps * positions + outPositions, (first, count) => {
           const channel = group * g.groupOut + first;
-          this.#dense.patches.fillRows(planesAt + first * outPlane * FLOAT, biasAt === 0 ? 0 : biasAt + channel * FLOAT, count, outPlane);
-          for (let o = first; o < first + count; o++) this.#spread(g, planesAt + o * outPlane * FLOAT, sums.address + o * taps * plane * FLOAT, size);
-          finish?.({ batch: n, row: channel, rows: count, column: 0, columns: outPlane });
+          this.#dense.patches.fillRows(resultAt + first * outPositions * FLOAT, biasAt === 0 ? 0 : biasAt + channel * FLOAT, count, outPositions);
+          for (let o = first; o < first + count; o++) this.#spread(g, resultAt + o * outPositions * FLOAT, sums.address + o * taps * positions * FLOAT, size);
+          finish?.({ batch: n, row: channel, rows: count, column: 0, columns: outPositions });
         });
       }
     }
-    for (const block of [sums, columns, straight, filters]) if (block !== undefined) this.#memory.free(block);
+    for (const block of [sums, columns, straight, filters.copy]) if (block !== undefined) this.#memory.free(block);
   }
 
-  /** Adds each tap's plane of sums where it falls in a channel of the result; `size` points to its rows and columns. */
+  /** Adds each tap's sums where they fall in a channel of the result; `size` points to its rows and columns. */
   #spread(g: Geometry, to: number, sums: number, size: number): void {
-    for (let ky = 0; ky < g.kernel[0]; ky++) {
-      for (let kx = 0; kx < g.kernel[1]; kx++) {
-        const from = sums + (ky * g.kernel[1] + kx) * g.rows * g.columns * FLOAT;
-        const [row, column] = [ky * g.dilation[0] - g.padBegin[0], kx * g.dilation[1] - g.padBegin[1]];
-        this.#dense.patches.addPlane(to, from, g.rows, g.columns, row, g.stride[0], column, g.stride[1], size);
+    const { slices } = g;
+    const [plane, outPlane] = [g.rows * g.columns * FLOAT, g.outRows * g.outColumns * FLOAT];
+    let from = sums;
+    for (let kz = 0; kz < slices.kernel; kz++) {
+      for (let ky = 0; ky < g.kernel[0]; ky++) {
+        for (let kx = 0; kx < g.kernel[1]; kx++) {
+          const [row, column] = [ky * g.dilation[0] - g.padBegin[0], kx * g.dilation[1] - g.padBegin[1]];
+          for (let z = 0; z < slices.size; z++, from += plane) {
+            const slice = z * slices.stride + kz * slices.dilation - slices.padBegin;
+            if (slice < 0 || slice >= slices.out) continue;
+            this.#dense.patches.addPlane(to + slice * outPlane, from, g.rows, g.columns, row, g.stride[0], column, g.stride[1], size);
+          }
+        }
       }
     }
   }
@@ -354,10 +391,16 @@ const DEPTHWISE = 2;
 /** Bytes of a result that are written before an epilogue reads them again. */
 const PART_BYTES = 128 * 1024;
 
+/** Whether all there is lies in one slice. */
+function isFlat({ slices }: Geometry): boolean {
+  return slices.size === 1 && slices.out === 1 && slices.kernel === 1 && slices.padBegin === 0 && slices.padEnd === 0;
+}
+
 function planesOf(g: Geometry, addressOf: (view: View) => number): Planes {
   const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
   const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
-  return { address: addressOf(g.x) + g.x.offset * FLOAT, batchStride, planeStride, rowStride, columnStride, scratch: undefined };
+  const sliceStride = g.slices.step * FLOAT;
+  return { address: addressOf(g.x) + g.x.offset * FLOAT, batchStride, planeStride, sliceStride, rowStride, columnStride, scratch: undefined };
 }
 
 /** The stride of a convolution that the kernels of 3 x 3 filters take. */
@@ -376,6 +419,7 @@ const LINE = 64;
 
 /** Whether the product reads its columns in the planes as they are: filters of one tap at a stride of one, over planes whose lines a cache holds together. */
 function isStraight(g: Geometry, { columnStride, rowStride, planeStride }: Planes): boolean {
+  if (!isFlat(g)) return false;
   if (g.kernel[0] !== 1 || g.kernel[1] !== 1 || g.stride[0] !== 1 || g.stride[1] !== 1) return false;
   if (g.outColumns > 1 && columnStride !== FLOAT) return false;
   if (g.outRows > 1 && rowStride !== g.outColumns * FLOAT) return false;

@@ -1,4 +1,4 @@
-/** Geometry of planes: what has one spatial axis has one row. */
+/** Geometry of planes: what has one spatial axis has one row, and what has three has slices of planes. */
 
 import { type ConvolveCall, convolveOperands } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
@@ -34,6 +34,7 @@ export interface Planes {
   readonly address: number;
   readonly batchStride: number;
   readonly planeStride: number;
+  readonly sliceStride: number;
   readonly rowStride: number;
   readonly columnStride: number;
   readonly scratch: Block | undefined;
@@ -68,25 +69,31 @@ export class Tables {
     return block.address;
   }
 
-  /** Byte offset of each output position's window within a plane. */
-  windows(g: Pick<Geometry, "outRows" | "outColumns" | "stride">, planes: Planes): number {
-    const [down, across] = [g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
-    return this.of(`columns/${g.outRows},${g.outColumns},${down},${across}`, () => {
-      const words = new Int32Array(g.outRows * g.outColumns);
+  /** Byte offset of each output position's window within a channel. */
+  windows(g: Pick<Geometry, "slices" | "outRows" | "outColumns" | "stride">, planes: Planes): number {
+    const { outRows, outColumns, slices } = g;
+    const [deep, down, across] = [slices.stride * planes.sliceStride, g.stride[0] * planes.rowStride, g.stride[1] * planes.columnStride];
+    return this.of(`columns/${slices.out},${outRows},${outColumns},${slices.out > 1 ? deep : 0},${down},${across}`, () => {
+      const words = new Int32Array(slices.out * outRows * outColumns);
       let at = 0;
-      for (let y = 0; y < g.outRows; y++) for (let x = 0; x < g.outColumns; x++) words[at++] = y * down + x * across;
+      for (let z = 0; z < slices.out; z++) {
+        for (let y = 0; y < outRows; y++) for (let x = 0; x < outColumns; x++) words[at++] = z * deep + y * down + x * across;
+      }
       return words;
     });
   }
 
-  /** Byte offset of each (channel, kernel row, kernel column) from a window's corner. */
-  depths(g: Pick<Geometry, "groupIn" | "kernel" | "dilation">, planes: Planes): number {
-    const [down, across] = [g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
-    return this.of(`depth/${g.groupIn},${g.kernel.join(",")},${planes.planeStride},${down},${across}`, () => {
-      const words = new Int32Array(g.groupIn * g.kernel[0] * g.kernel[1]);
+  /** Byte offset of each (channel, kernel slice, kernel row, kernel column) from a window's corner. */
+  depths(g: Pick<Geometry, "groupIn" | "slices" | "kernel" | "dilation">, planes: Planes): number {
+    const { groupIn, kernel, slices } = g;
+    const [deep, down, across] = [slices.dilation * planes.sliceStride, g.dilation[0] * planes.rowStride, g.dilation[1] * planes.columnStride];
+    return this.of(`depth/${groupIn},${slices.kernel},${kernel.join(",")},${planes.planeStride},${slices.kernel > 1 ? deep : 0},${down},${across}`, () => {
+      const words = new Int32Array(groupIn * slices.kernel * kernel[0] * kernel[1]);
       let at = 0;
-      for (let channel = 0; channel < g.groupIn; channel++) {
-        for (let y = 0; y < g.kernel[0]; y++) for (let x = 0; x < g.kernel[1]; x++) words[at++] = channel * planes.planeStride + y * down + x * across;
+      for (let channel = 0; channel < groupIn; channel++) {
+        for (let z = 0; z < slices.kernel; z++) {
+          for (let y = 0; y < kernel[0]; y++) for (let x = 0; x < kernel[1]; x++) words[at++] = channel * planes.planeStride + z * deep + y * down + x * across;
+        }
       }
       return words;
     });
@@ -99,6 +106,23 @@ export class Tables {
   }
 }
 
+/** The spatial axis ahead of rows and columns. */
+export interface Slices {
+  readonly size: number;
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly padBegin: number;
+  readonly padEnd: number;
+  /** In elements, of the input and of a filter. */
+  readonly step: number;
+  readonly kernelStep: number;
+}
+
+/** Of what has two spatial axes or fewer. */
+const ONE_SLICE: Slices = { size: 1, out: 1, kernel: 1, stride: 1, dilation: 1, padBegin: 0, padEnd: 0, step: 0, kernelStep: 0 };
+
 /** A convolution over planes; what has one spatial axis has one row. */
 export interface Geometry {
   readonly x: View;
@@ -107,6 +131,7 @@ export interface Geometry {
   readonly groups: number;
   readonly groupIn: number;
   readonly groupOut: number;
+  readonly slices: Slices;
   readonly rows: number;
   readonly columns: number;
   readonly outRows: number;
@@ -124,12 +149,15 @@ export function geometryOf(call: ConvolveCall): Geometry {
   const { x, w } = convolveOperands(call);
   const out = call.results[0] ?? unreachable("result");
   const { groups } = call;
-  const [rows, columns] = pair(x.shape.slice(2), 1);
-  const [outRows, outColumns] = pair(out.shape.slice(2), 1);
+  const ahead = Math.max(0, call.stride.length - 2);
+  const behind = (values: readonly number[], fill: number): Pair => pair(values.slice(values.length - call.stride.length + ahead), fill);
+  const [rows, columns] = behind(x.shape, 1);
+  const [outRows, outColumns] = behind(out.shape, 1);
   return {
     x,
     w,
     groups,
+    slices: ahead === 0 ? ONE_SLICE : slicesOf(call, x, w, out),
     rows,
     columns,
     outRows,
@@ -137,13 +165,27 @@ export function geometryOf(call: ConvolveCall): Geometry {
     batch: x.shape[0] ?? 1,
     groupIn: (x.shape[1] ?? 1) / groups,
     groupOut: (out.shape[1] ?? 1) / groups,
-    kernel: pair(w.shape.slice(2), 1),
-    stride: pair(call.stride, 1),
-    dilation: pair(call.dilation, 1),
-    padBegin: pair(call.padBegin, 0),
-    padEnd: pair(call.padEnd, 0),
-    planeStrides: pair(x.strides.slice(2), 0),
-    kernelStrides: pair(w.strides.slice(2), 0),
+    kernel: behind(w.shape, 1),
+    stride: behind(call.stride, 1),
+    dilation: behind(call.dilation, 1),
+    padBegin: behind(call.padBegin, 0),
+    padEnd: behind(call.padEnd, 0),
+    planeStrides: behind(x.strides, 0),
+    kernelStrides: behind(w.strides, 0),
+  };
+}
+
+function slicesOf({ stride, dilation, padBegin, padEnd }: ConvolveCall, x: View, w: View, out: View): Slices {
+  return {
+    size: x.shape[2] ?? 1,
+    out: out.shape[2] ?? 1,
+    kernel: w.shape[2] ?? 1,
+    stride: stride[0] ?? 1,
+    dilation: dilation[0] ?? 1,
+    padBegin: padBegin[0] ?? 0,
+    padEnd: padEnd[0] ?? 0,
+    step: x.strides[2] ?? 0,
+    kernelStep: w.strides[2] ?? 0,
   };
 }
 
@@ -162,11 +204,15 @@ export function straightFilters(
   if (isContiguous(w.shape.slice(1), w.strides.slice(1))) return { address: from, filterStride, copy: undefined };
   const [rows, columns] = g.kernel;
   const plane = rows * columns * FLOAT;
-  const filter = g.groupIn * plane;
+  const block = g.slices.kernel * plane;
+  const filter = g.groupIn * block;
   const copy = memory.allocate(g.groupOut * filter);
+  const strides = [channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, block, 0] as const;
   for (let o = 0; o < g.groupOut; o++) {
-    const to = copy.address + o * filter;
-    dense.patches.copyPlanes(to, from + o * filterStride, g.groupIn, rows, columns, channelStride, rowStride * FLOAT, columnStride * FLOAT, columns * FLOAT, plane, 0);
+    for (let z = 0; z < g.slices.kernel; z++) {
+      const to = copy.address + o * filter + z * plane;
+      dense.patches.copyPlanes(to, from + o * filterStride + z * g.slices.kernelStep * FLOAT, g.groupIn, rows, columns, ...strides);
+    }
   }
   return { address: copy.address, filterStride: filter, copy };
 }

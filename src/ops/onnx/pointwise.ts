@@ -74,7 +74,11 @@ const floored = elementwise("mod", (x, y) => {
     .where(x.eq(0).where(x.copysign(y), x.lt(0).xor(y.lt(0)).where(y, x)), m.eq(0).where(m.copysign(y), m));
 });
 
-const squared = elementwise("pow_2", (x) => x.square());
+/** Powers that are products, as in onnxruntime: no function on the host is called for them. */
+const products = new Map([
+  [2, elementwise("pow_2", (x) => x.square())],
+  [3, elementwise("pow_3", (x) => x.square().mul(x))],
+]);
 
 /** The number that a tensor of one element is in the file; undefined where it may be another in each run. */
 function constantOf(t: Tensor): number | undefined {
@@ -82,12 +86,13 @@ function constantOf(t: Tensor): number | undefined {
   return t.numel === 1 && storage.hasSource && (storage.onHost || storage.unread?.fill !== undefined) ? Number(t.data[0]) : undefined;
 }
 
-/** The exponent may be of another dtype; the result is of the base's. Squares are products, as in onnxruntime: no function on the host is called for them. */
+/** The exponent may be of another dtype; the result is of the base's. */
 function pow(ctx: Context, call: OnnxCall): Tensor {
   const x = tensorAt(call, 0);
   const y = aligned(x, tensorAt(call, 1), call);
   const isSingle = (t: Tensor): boolean => t.dtype === "float32" || t.dtype === "float64";
-  if (isSingle(x) && isSingle(y) && y.rank <= x.rank && constantOf(y) === 2) return apply(ctx, squared, [x]);
+  const product = isSingle(x) && isSingle(y) && y.rank <= x.rank ? products.get(constantOf(y) ?? NaN) : undefined;
+  if (product !== undefined) return apply(ctx, product, [x]);
   if (x.dtype === y.dtype) return apply(ctx, power, [x, y]);
   // An integer to the power of a real number is computed in double precision and cut.
   return mapOf(ctx, "pow", [x, y], x.dtype, (a, b) => (!a.isFloat && b.isFloat ? a.to("f64").pow(b.to("f64")) : a.pow(b.to(a.type))));

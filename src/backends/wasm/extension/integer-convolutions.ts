@@ -226,7 +226,7 @@ export class IntegerConvolutions {
         this.#framed(g, f, at, together * g.groupIn, [planeStride, rowStride, WORD], n, group * g.groupIn, addressOf);
       }
     }
-    return { address: scratch.address, batchStride, planeStride, rowStride, columnStride: WORD, scratch };
+    return { address: scratch.address, batchStride, planeStride, sliceStride: 0, rowStride, columnStride: WORD, scratch };
   }
 
   /** A filter for each channel: the input lies channels innermost, and eight of them go at a time. */
