@@ -10,17 +10,18 @@ const step = (operands: View[], results: View[]): Region => ({ kind: "region", n
 
 it("storages are blank exactly where something is read that no step has written", () => {
   const size = fc.integer({ min: 1, max: 4 });
-  const box = fc.record({ shape: fc.tuple(size, size, size), at: fc.tuple(size, size, size) });
+  const order = fc.shuffledSubarray([0, 1, 2], { minLength: 3 });
+  const box = fc.record({ shape: fc.tuple(size, size, size), at: fc.tuple(size, size, size), order });
   fc.assert(
     fc.property(fc.array(box, { maxLength: 6 }), fc.option(box), fc.boolean(), (pieces, seen, leaves) => {
       const storage = Storage.allocate(4 ** 3 * 4);
       const strides = [16, 4, 1];
-      const viewOf = ({ shape, at }: { shape: readonly number[]; at: readonly number[] }): View => {
+      const viewOf = ({ shape, at, order }: { shape: readonly number[]; at: readonly number[]; order: readonly number[] }): View => {
         const sizes = shape.map((n, d) => Math.min(n, 5 - (at[d] ?? 1)));
         return view(
           storage,
-          sizes,
-          strides,
+          order.map((d) => sizes[d] ?? 1),
+          order.map((d) => strides[d] ?? 0),
           at.reduce((sum, a, d) => sum + (a - 1) * (strides[d] ?? 0), 0),
         );
       };

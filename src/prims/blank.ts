@@ -13,21 +13,20 @@ const MAX_RANGES = 2 ** 16;
 function eachRange(view: View, visit: (from: number, to: number) => void): boolean {
   const size = itemsize(view.dtype);
   if (numelOf(view.shape) === 0) return true;
-  // Innermost axes that lie one after another are one range.
-  let axis = view.shape.length;
+  // Axes from the innermost in memory; those that lie one after another are one range, and one that repeats its elements adds none.
+  const axes = view.shape
+    .map((count, axis) => ({ count, stride: view.strides[axis] ?? 0 }))
+    .filter(({ count, stride }) => count > 1 && stride !== 0)
+    .sort((a, b) => a.stride - b.stride);
   let length = 1;
-  for (; axis > 0; axis--) {
-    const count = view.shape[axis - 1] ?? 1;
-    if (count !== 1 && view.strides[axis - 1] !== length) break;
-    length *= count;
-  }
-  if (numelOf(view.shape.slice(0, axis)) > MAX_RANGES) return false;
-  const walk = (at: number, depth: number): void => {
-    if (depth === axis) return visit(at * size, (at + length) * size);
-    const [count = 1, stride = 0] = [view.shape[depth], view.strides[depth]];
-    for (let i = 0; i < count; i++) walk(at + i * stride, depth + 1);
+  while (axes[0]?.stride === length) length *= axes.shift()?.count ?? 1;
+  if (numelOf(axes.map(({ count }) => count)) > MAX_RANGES) return false;
+  const walk = (at: number, left: number): void => {
+    const axis = axes[left - 1];
+    if (axis === undefined) return visit(at * size, (at + length) * size);
+    for (let i = 0; i < axis.count; i++) walk(at + i * axis.stride, left - 1);
   };
-  walk(view.offset, 0);
+  walk(view.offset, axes.length);
   return true;
 }
 

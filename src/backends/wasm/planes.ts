@@ -202,7 +202,8 @@ export function straightFilters(
   const [rowStride, columnStride] = g.kernelStrides;
   const from = addressOf(w) + w.offset * FLOAT + group * g.groupOut * filterStride;
   if (isContiguous(w.shape.slice(1), w.strides.slice(1))) return { address: from, filterStride, copy: undefined };
-  const [rows, columns] = g.kernel;
+  // Rows of taps that lie one after another are one row: channels last, say.
+  const [rows, columns] = rowStride === g.kernel[1] * columnStride ? [1, g.kernel[0] * g.kernel[1]] : g.kernel;
   const plane = rows * columns * FLOAT;
   const block = g.slices.kernel * plane;
   const filter = g.groupIn * block;
