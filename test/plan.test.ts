@@ -181,6 +181,34 @@ describe("a map that ends what it reads", () => {
   });
 });
 
+describe("values with channels last", () => {
+  const model = method(`  def forward(self: __torch__.Net, x: Tensor, w: Tensor, b: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    y = torch.relu(torch.add(torch.conv2d(torch.contiguous(x, memory_format=2), w, None, [1, 1], [1, 1]), b))
+    p = torch.max_pool2d(torch.cat([y, torch.sigmoid(y)], 1), [2, 2])
+    part = torch.slice(p, 1, 1, 6)
+    rows = torch.mean(torch.permute(y, [0, 2, 3, 1]), [3])
+    return (torch.mul(p, 2), torch.add(part, torch.sum(p, [1], True)), rows)
+`);
+  const runOf = async (plan: boolean | PlanOptions): Promise<readonly [string, Session]> => {
+    const s = await onWasm(await script(model), plan);
+    return [textOf(await s.forward(wave(2, 3, 10, 9), wave(4, 3, 3, 3), wave(4, 1, 1))), s];
+  };
+  const isPlanar = ({ shape, strides }: { readonly shape: readonly number[]; readonly strides: readonly number[] }): boolean =>
+    shape.length < 4 || strides.every((stride, axis) => axis === 0 || stride <= (strides[axis - 1] ?? 0));
+
+  it("lie in the order of their axes inside, and as the model has them where they leave", async () => {
+    const [[plain], [planned, s], [apart, other]] = [await runOf(false), await runOf(true), await runOf({ without: ["layout", "epilogue"] })];
+    expect([planned, apart]).toEqual([plain, plain]);
+    const laid = (session: Session): unknown => (session.plans()[0]?.steps ?? []).flatMap(({ what }) => (what.kind === "convolve" || what.kind === "window" ? [[...what.operands.slice(0, 1), ...what.results].map(isPlanar)] : []));
+    expect([laid(s), laid(other)]).toEqual([
+      [[true, true], [true, true]],
+      [[false, false], [false, false]],
+    ]);
+    const [p] = (await s.forward(wave(2, 3, 10, 9), wave(4, 3, 3, 3), wave(4, 1, 1))) as Tensor[];
+    expect(p?.strides).toEqual([160, 1, 32, 8]); // what leaves does not
+  });
+});
+
 describe("what enters a plan", () => {
   it("is another plan's when its shape or a plain value differs", async () => {
     const s = await onWasm(
