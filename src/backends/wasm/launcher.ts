@@ -28,6 +28,7 @@ import { Convolutions } from "./convolutions.ts";
 import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
 import type { Extension } from "./extension/extension.ts";
 import { type Packed, Products } from "./products.ts";
+import { runWidened, widened } from "./widened.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { features } from "./features.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
@@ -103,6 +104,8 @@ export class Launcher {
 
   refuses(what: Call | Region): string | undefined {
     if (this.extension?.takes(what) === true) return this.extension.refuses(what);
+    const wide = widened(what);
+    if (wide !== undefined) return this.refuses(wide.call);
     switch (what.kind) {
       case "region":
         return refusesRegion(what);
@@ -127,6 +130,11 @@ export class Launcher {
   }
 
   run(call: Call | Region, addressOf: AddressOf, packed: Packed): void {
+    const wide = this.extension?.takes(call) === true ? undefined : widened(call);
+    if (wide !== undefined) {
+      const map = (step: MapCall, at: AddressOf): void => this.#map(step, at);
+      return runWidened(wide, this.#runtime.memory, addressOf, packed, map, (step, at, forms) => this.run(step, at, forms));
+    }
     switch (call.kind) {
       case "region":
         if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
