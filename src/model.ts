@@ -10,7 +10,7 @@ import type { Schema } from "./ir/schema.ts";
 import { printType } from "./ir/type.ts";
 import { detectFormat, loadProgram, type ModelFormat } from "./loaders/load.ts";
 import { seedTwister } from "./numeric/mt19937.ts";
-import { expectTables, type OpTables, tablesFor } from "./op-tables.ts";
+import { expectTables, expectUncommon, type OpTables, tablesFor } from "./op-tables.ts";
 import { onnxMeaning, type OnnxTable } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
 import type { Exported } from "./export/export.ts";
@@ -105,6 +105,7 @@ export async function load(what: SourceLike, options: LoadOptions = {}): Promise
     customOps: ops.flatMap((o) => (o.world === "onnx" ? [o.op.name] : [])),
     limits,
     found: expectTables,
+    uncommon: expectUncommon,
   }));
   return new Model(program, await typed(tablesFor(program)), ops, limits);
 }

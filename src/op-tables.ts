@@ -1,10 +1,12 @@
 /** Meanings of ops by name, imported when a model needs them: a page that runs a common network never fetches the others. */
 
 import { allFunctions, isForeign, type Node, type Program, walkNodes } from "./ir/graph.ts";
+import { fetchSchemas } from "./ir/schema-table.ts";
 import { onnxMeaning, type OnnxTable, onnxTableOf } from "./ops/onnx/define.ts";
 import type { OpTable, Registry } from "./ops/registry.ts";
 import { machineOps } from "./run/link.ts";
 import { unreachable } from "./tensor/error.ts";
+import { once } from "./tensor/once.ts";
 
 export interface OpTables {
   readonly torch: OpTable;
@@ -14,20 +16,14 @@ export interface OpTables {
   readonly common: boolean;
 }
 
-/** What is imported once for all models; again where it could not be fetched. */
-function once<X>(make: () => Promise<X>): () => Promise<X> {
-  let made: Promise<X> | undefined;
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
-}
-
 const meanings = once(() => import("./ops/registry.ts"));
 const coreOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/core-families.ts")).coreFamilies));
 const commonOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/common-families.ts")).commonFamilies));
-const allOps = once(async (): Promise<OpTable> => (await meanings()).tableOf((await import("./ops/families.ts")).torchFamilies));
+/** All ops, which come with all schemas: the common ones have theirs from the start. */
+const allOps = once(async (): Promise<OpTable> => {
+  const [{ tableOf }, { torchFamilies }] = await Promise.all([meanings(), import("./ops/families.ts"), fetchSchemas()]);
+  return tableOf(torchFamilies);
+});
 const commonOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/common-families.ts")).commonOnnxFamilies));
 const allOnnx = once(async (): Promise<OnnxTable> => onnxTableOf((await import("./ops/onnx/index.ts")).onnxFamilies));
 const noTorch = (): Promise<OpTable> => Promise.resolve(new Map());
@@ -53,6 +49,11 @@ const ONNX: readonly Step[] = [
 export function expectTables(format: string): void {
   const [first] = format === "onnx" ? ONNX : TORCH;
   if (first !== undefined) void Promise.all([meanings(), first[0](), first[1]()]).catch(() => undefined); // whoever needs them asks again, and is told
+}
+
+/** As `expectTables`, where the program turns out to have an op that is in none but the last of PyTorch's. */
+export function expectUncommon(): void {
+  void Promise.all([commonOps(), allOps()]).catch(() => undefined); // as above
 }
 
 /** The tables that have every op of the program which this build has. */

@@ -1,6 +1,7 @@
 /** What this build has of PyTorch's operators: each overload of the registry, and where its meaning comes from. */
 
-import { allSchemas } from "./ir/schema-table.ts";
+import { OTHER_SCHEMAS } from "./ir/other-schemas.ts";
+import { addSchemas, allSchemas } from "./ir/schema-table.ts";
 import { fullName } from "./ir/schema.ts";
 import { namedFamilies, torchFamilies } from "./ops/families.ts";
 import { derive, tableOf } from "./ops/registry.ts";
@@ -26,6 +27,7 @@ export function operators(): readonly Operator[] {
 }
 
 function list(): readonly Operator[] {
+  addSchemas(OTHER_SCHEMAS);
   const table = tableOf(torchFamilies);
   const families = new Map(Object.entries(namedFamilies).flatMap(([family, ops]) => ops.map((op) => [op, family] as const)));
   return allSchemas().map((schema): Operator => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { GraphBuilder } from "./builder.ts";
 import type { Block, Value } from "./graph.ts";
 import { printBlock, printFunction } from "./printer.ts";
-import { schemaOf } from "./schema-table.ts";
+import { fetchSchemas, schemaOf } from "./schema-table.ts";
 import type { Template } from "./template.ts";
 import { parseBlock, parseFunction } from "./text-parser.ts";
 import { dictOf, listOf, optionalOf, T, tupleOf, type Type, unionOf } from "./type.ts";
@@ -71,6 +71,8 @@ const blocks = fc
     builder.node("aten::add.Tensor", [inputs[0], inputs[0], undefined], [{ type: T.Tensor }], { schema: schemaOf("aten::add.Tensor") });
     return builder.close([values.at(-1) as Value]);
   });
+
+await fetchSchemas();
 
 describe("printed graphs", () => {
   it.each([-Infinity, Infinity, NaN, -0, 1e-300])("keep a complex constant with the part %s", (im) => {

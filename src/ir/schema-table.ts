@@ -1,57 +1,11 @@
-/** All TorchScript schemas by name, parsed on first use. Custom ones belong to one load: make a `SchemaTable` for it. */
+/**
+ * All TorchScript schemas by name, parsed on first use. Those of common operators are here; the others are imported where one is asked for, see `SchemaTable.complete`.
+ * Custom ones belong to one load: make a `SchemaTable` for it.
+ */
 
+import { once } from "../tensor/once.ts";
+import { COMMON_TORCH_SCHEMAS } from "./common-schemas.generated.ts";
 import { fullName, parseSchema, type Schema } from "./schema.ts";
-import { TORCH_SCHEMAS } from "./torch-schemas.generated.ts";
-
-/** Schemas of torchvision's op libraries, which register them when they are imported. */
-const TORCHVISION = `
-torchvision::nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
-torchvision::roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
-torchvision::roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
-torchvision::ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio) -> (Tensor, Tensor)
-torchvision::ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
-torchvision::deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h, SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups, SymInt offset_groups, bool use_mask) -> Tensor
-torchvision::_cuda_version() -> int
-torchvision::box_iou_rotated(Tensor boxes1, Tensor boxes2) -> Tensor
-torchvision::qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
-torchvision::qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int rois_zero_point, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
-image::_is_compiled_against_turbo() -> bool
-image::_jpeg_version() -> int
-image::decode_gif(Tensor data) -> Tensor
-image::decode_image(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
-image::decode_jpeg(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
-image::decode_jpegs_cuda(Tensor[] encoded_images, int mode, Device device) -> Tensor[]
-image::decode_png(Tensor data, int mode, bool apply_exif_orientation=False) -> Tensor
-image::decode_webp(Tensor encoded_data, int mode) -> Tensor
-image::encode_jpeg(Tensor data, int quality) -> Tensor
-image::encode_jpegs_cuda(Tensor[] decoded_images, int quality) -> Tensor[]
-image::encode_png(Tensor data, int compression_level) -> Tensor
-image::read_file(str filename) -> Tensor
-image::write_file(str filename, Tensor data) -> Tensor
-`;
-
-/** Schemas of `torch.ao.quantization.fx._decomposed`, which pt2e quantisation leaves in exported programs. */
-const QUANTIZED_DECOMPOSED = `
-quantized_decomposed::quantize_per_tensor(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor
-quantized_decomposed::quantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype) -> Tensor
-quantized_decomposed::quantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype) -> Tensor
-quantized_decomposed::dequantize_per_tensor(Tensor input, float scale, int zero_point, int quant_min, int quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor
-quantized_decomposed::dequantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, int quant_min, int quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor
-quantized_decomposed::dequantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, Tensor quant_min, Tensor quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor
-quantized_decomposed::choose_qparams.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)
-quantized_decomposed::choose_qparams_symmetric.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)
-quantized_decomposed::quantize_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max, ScalarType dtype) -> Tensor
-quantized_decomposed::dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, int quant_min, int quant_max, ScalarType dtype, *, ScalarType? out_dtype=None) -> Tensor
-quantized_decomposed::choose_qparams_per_token(Tensor input, ScalarType dtype) -> (Tensor, Tensor)
-quantized_decomposed::choose_qparams_per_token_asymmetric(Tensor input, ScalarType dtype) -> (Tensor, Tensor)
-quantized_decomposed::_choose_qparams_per_token_asymmetric_impl(Tensor input, ScalarType dtype) -> (Tensor, Tensor)
-quantized_decomposed::quantize_per_token(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype) -> Tensor
-quantized_decomposed::dequantize_per_token(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype, ScalarType output_dtype) -> Tensor
-quantized_decomposed::quantize_per_channel_group(Tensor input, Tensor scales, Tensor zero_points, int quant_min, int quant_max, ScalarType dtype, int group_size) -> Tensor
-quantized_decomposed::dequantize_per_channel_group(Tensor input, Tensor scales, Tensor? zero_points, int quant_min, int quant_max, ScalarType dtype, int group_size, ScalarType output_dtype) -> Tensor
-quantized_decomposed::fake_quant_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, int quant_min, int quant_max) -> Tensor
-quantized_decomposed::convert_element_type.no_fuse(Tensor input, ScalarType dtype) -> Tensor
-`;
 
 /** The name part of a schema text, `aten::add` of `aten::add.Tensor(...)`. */
 function nameOf(text: string): string {
@@ -71,19 +25,63 @@ function index(texts: Iterable<string>): Map<string, string[]> {
   return byName;
 }
 
-/** All built-in texts, a line each. */
-const BUILTIN: readonly string[] = [TORCH_SCHEMAS, TORCHVISION, QUANTIZED_DECOMPOSED];
+/** Namespaces of the other schemas. All of `prim` are here: what code is made of. */
+const OTHER_NAMESPACES: ReadonlySet<string> = new Set(
+  "aten prims quantized _quantized quantization quantized_decomposed sparse profiler torchvision image".split(" "),
+);
 
-function builtinTexts(): Map<string, string[]> {
-  return index(BUILTIN.join("").split("\n"));
+/** What code calls and no schema is of: PyTorch defines it in the language (`loaders/torchscript/builtin-functions.ts`). */
+const IN_THE_LANGUAGE: ReadonlySet<string> = new Set(["aten::_assert", "aten::_assert_int_or_pair", "aten::list_with_default", "aten::type"]);
+
+/** The texts of `other-schemas.ts`, once they are here. */
+let others: readonly string[] | undefined;
+
+/** Makes the other schemas known, which their importer has at hand. */
+export function addSchemas(texts: readonly string[]): void {
+  others = texts;
 }
 
-/** The lines of a name. They are searched for: a program asks for a few dozen of 2,200 names, and an index of all would take longer, and stay. */
+/** Imports the other schemas: afterwards every name is answered. */
+export const fetchSchemas: () => Promise<void> = once(async () => addSchemas((await import("./other-schemas.ts")).OTHER_SCHEMAS));
+
+/** A name was asked for that is none of the common ones, and the others have not been imported: what it means cannot be said yet. */
+class NotFetched extends Error {
+  constructor(what: string) {
+    super(`${what}: the schemas of operators that are not common have not been imported`);
+  }
+}
+
+/** @throws NotFetched */
+function otherSchemas(what: string): readonly string[] {
+  if (others === undefined) throw new NotFetched(what);
+  return others;
+}
+
+function linesOfText(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
+
+/** All lines in the order in which PyTorch registers them: `+3` among the others stands for the next three of the common ones. @throws NotFetched */
+export function builtinLines(): string[] {
+  const common = linesOfText(COMMON_TORCH_SCHEMAS);
+  let at = 0;
+  return otherSchemas("all schemas")
+    .flatMap(linesOfText)
+    .flatMap((line) => (line.startsWith("+") ? common.slice(at, (at += Number(line))) : [line]));
+}
+
+/** The tables that may have a name, the likeliest first. @throws NotFetched when all of them are asked for */
+function* tablesOf(name: string): Generator<string> {
+  yield COMMON_TORCH_SCHEMAS;
+  if (OTHER_NAMESPACES.has(name.split("::", 1)[0] ?? "") && !IN_THE_LANGUAGE.has(name)) yield* otherSchemas(`\`${name}\``);
+}
+
+/** The lines of a name. They are searched for: a program asks for a few dozen of 2,200 names, and an index of all would take longer, and stay. @throws NotFetched */
 function linesOf(name: string): string[] {
   const lines: string[] = [];
   if (name.includes(".") || name.includes("(")) return lines;
   const start = `\n${name}`;
-  for (const table of BUILTIN) {
+  for (const table of tablesOf(name)) {
     const isItsLine = (at: number): boolean => {
       const next = table[at + start.length];
       return next === "." || next === "(";
@@ -117,13 +115,33 @@ function builtinSchemas(name: string, given?: readonly string[]): readonly Schem
 export class SchemaTable {
   readonly #extra: Map<string, string[]>;
   readonly #lists = new Map<string, readonly Schema[]>();
+  readonly #uncommon: (() => void) | undefined;
 
-  /** @param extra schema texts of custom ops; they follow the built-in overloads of their name */
-  constructor(extra: readonly string[] = []) {
+  /**
+   * @param extra schema texts of custom ops; they follow the built-in overloads of their name
+   * @param uncommon told when the other schemas are about to be imported, since the model has an op that is not common
+   */
+  constructor(extra: readonly string[] = [], uncommon?: () => void) {
     this.#extra = index(extra);
+    this.#uncommon = uncommon;
   }
 
-  /** The complete list of overloads of `aten::add`, in registration order; empty for an unknown name. @throws bad-code for a custom text that cannot be parsed */
+  /**
+   * What `work` gives, which asks for schemas. Where it asks for one that is not common, the others are imported and it is done again: what it has done by then must
+   * stand, or not matter. Models that have common ops alone wait for nothing.
+   */
+  async complete<X>(work: () => X): Promise<X> {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof NotFetched)) throw error;
+      this.#uncommon?.();
+      await fetchSchemas();
+      return work();
+    }
+  }
+
+  /** The complete list of overloads of `aten::add`, in registration order; empty for an unknown name. @throws bad-code for a custom text that cannot be parsed, NotFetched */
   schemasOf(name: string): readonly Schema[] {
     const extra = this.#extra.get(name);
     if (extra === undefined) return builtinSchemas(name);
@@ -140,11 +158,11 @@ export class SchemaTable {
     return this.schemasOf(nameOf(full)).find((schema) => fullName(schema) === full);
   }
 
-  /** Names of the namespace that resemble `name`, for hints. */
+  /** Names of the namespace that resemble `name`, for hints. @throws NotFetched */
   similar(name: string): readonly string[] {
     const wanted = name.slice(name.indexOf("::") + 2).toLowerCase();
     const out: string[] = [];
-    for (const names of [this.#extra.keys(), builtinTexts().keys()]) {
+    for (const names of [this.#extra.keys(), index(builtinLines()).keys()]) {
       for (const key of names) {
         const short = key.slice(key.indexOf("::") + 2).toLowerCase();
         if (
@@ -161,17 +179,17 @@ export class SchemaTable {
 
 const builtin = new SchemaTable();
 
-/** The complete ordered overload list of a built-in name. */
+/** The complete ordered overload list of a built-in name. @throws NotFetched */
 export function schemasOf(name: string): readonly Schema[] {
   return builtin.schemasOf(name);
 }
 
-/** All built-in schemas, overloads of a name in registration order. */
+/** All built-in schemas, overloads of a name in registration order. @throws NotFetched */
 export function allSchemas(): readonly Schema[] {
-  return [...builtinTexts()].flatMap(([name, lines]) => builtinSchemas(name, lines));
+  return [...index(builtinLines())].flatMap(([name, lines]) => builtinSchemas(name, lines));
 }
 
-/** The built-in schema of a full name, or undefined. */
+/** The built-in schema of a full name, or undefined. @throws NotFetched */
 export function schemaOf(full: string): Schema | undefined {
   return builtin.schemaOf(full);
 }

@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { addAttribute, makeClass } from "./class-type.ts";
 import type { FunctionDecl, Program } from "./graph.ts";
-import { schemaOf } from "./schema-table.ts";
+import { fetchSchemas, schemaOf } from "./schema-table.ts";
 import { parseFunction } from "./text-parser.ts";
 import type { Type } from "./type.ts";
 import { verifyProgram } from "./verifier.ts";
 
 const cls = makeClass("__torch__.C", true);
 addAttribute(cls, "n", { kind: "int" });
+await fetchSchemas();
 const types = new Map<string, Type>([["__torch__.C", cls]]);
 
 function verify(text: string): void {

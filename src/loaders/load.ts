@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly format?: ModelFormat | undefined;
   /** Told the format once it is known, before its loader is imported. */
   readonly found?: ((format: ModelFormat) => void) | undefined;
+  /** Told when the model is found to have one of PyTorch's ops that are not common, while the schemas of those are imported. */
+  readonly uncommon?: (() => void) | undefined;
 }
 
 /** What a model file can be. */
@@ -111,18 +113,19 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
     });
   }
   options.found?.(format);
+  const { schemas, uncommon, mapLocation } = options;
   switch (format) {
     case "torchscript":
-      return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
+      return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas, uncommon, mapLocation });
     case "onnx":
       return {
         ...(await (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps })),
         write: async (name, put, how) => (await import("./onnx/saving.ts")).saveOnnx(source, name, put, how, limits),
       };
     case "pt2":
-      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(options.schemas), program: options.program });
+      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(schemas, uncommon), program: options.program });
     case "mobile":
-      return (await import("./mobile/loader.ts")).loadMobile(source, { limits, schemas: options.schemas, mapLocation: options.mapLocation });
+      return (await import("./mobile/loader.ts")).loadMobile(source, { limits, schemas, uncommon, mapLocation });
     case "state-dict":
       throw new OpwiseError("unsupported-format", "the file holds tensors and no program", {
         where: { file: source.name },

@@ -11,7 +11,7 @@ import { numbersOf } from "../../src/debug/compare/numbers.ts";
 import { record, type Tape } from "../../src/debug/compare/tape.ts";
 import { compareTapes, diffGraphs, numberingOf, tapeOfGoldens } from "../../src/debug/index.ts";
 import type { Block, Node, Program, Value } from "../../src/ir/graph.ts";
-import { schemaOf } from "../../src/ir/schema-table.ts";
+import { fetchSchemas, schemaOf } from "../../src/ir/schema-table.ts";
 import type { Template } from "../../src/ir/template.ts";
 import { T } from "../../src/ir/type.ts";
 import { modelOf } from "../../src/model.ts";
@@ -80,6 +80,8 @@ function programOf(
     outputs: [{ name: output, type: T.Tensor }],
   };
 }
+
+await fetchSchemas();
 
 const W1 = Tensor.from(numbers(8 * 6, 1), [6, 8]);
 const W1T = Tensor.from(

@@ -3,12 +3,13 @@
 import { cpu } from "../../src/backends/cpu/cpu.ts";
 import type { Datum } from "../../src/ir/datum.ts";
 import { parseSchema } from "../../src/ir/schema.ts";
-import { schemaOf } from "../../src/ir/schema-table.ts";
+import { fetchSchemas, schemaOf } from "../../src/ir/schema-table.ts";
 import { torchFamilies } from "../../src/ops/families.ts";
 import { bind, parsedSchema, tableOf } from "../../src/ops/registry.ts";
 import { Executor } from "../../src/run/executor.ts";
 import type { GeneratorState } from "../../src/tensor/generator.ts";
 
+await fetchSchemas();
 const table = tableOf(torchFamilies);
 const generator: GeneratorState = { seed: 0n, words: new Uint32Array(624), position: 624, nextFloat: undefined, nextDouble: undefined };
 

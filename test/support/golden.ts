@@ -7,7 +7,7 @@ import { bytesSource } from "../../src/bytes/source.ts";
 import { canonicalInt, type Datum, makeDict, makeList } from "../../src/ir/datum.ts";
 import type { Node, Value as IrValue } from "../../src/ir/graph.ts";
 import { parseSchema, type Schema } from "../../src/ir/schema.ts";
-import { schemaOf } from "../../src/ir/schema-table.ts";
+import { fetchSchemas, schemaOf } from "../../src/ir/schema-table.ts";
 import type { Template } from "../../src/ir/template.ts";
 import { T, type Type } from "../../src/ir/type.ts";
 import { bindOnnx, onnxTableOf } from "../../src/ops/onnx/define.ts";
@@ -143,6 +143,7 @@ function defaultOf(template: Template, type: Type): Datum {
   throw new Error(`no default of kind ${template.kind}`);
 }
 
+await fetchSchemas();
 const torchTable = tableOf(torchFamilies);
 const onnxTable = onnxTableOf(onnxFamilies);
 

@@ -7,7 +7,7 @@ import { openZip } from "../../bytes/zip.ts";
 import { MemoryBytes, ZipWriter } from "../../bytes/zip-writer.ts";
 import type { Program } from "../../ir/graph.ts";
 import { printFunction } from "../../ir/printer.ts";
-import { schemaOf } from "../../ir/schema-table.ts";
+import { SchemaTable } from "../../ir/schema-table.ts";
 import { parseFunction } from "../../ir/text-parser.ts";
 import { T } from "../../ir/type.ts";
 import { OpwiseError } from "../../tensor/error.ts";
@@ -113,7 +113,9 @@ export async function readCase(bytes: Uint8Array, name = "case"): Promise<CaseFi
     t.quantizer = input.quantizer;
     inputs.push(t);
   }
-  const main = parseFunction(new TextDecoder().decode(await zip.read("graph.txt")), { schemaOf });
+  const text = new TextDecoder().decode(await zip.read("graph.txt"));
+  const schemas = new SchemaTable();
+  const main = await schemas.complete(() => parseFunction(text, { schemaOf: (op) => schemas.schemaOf(op) }));
   const count = main.graph().outputs.length;
   const program: Program = {
     format: json.world,

@@ -30,6 +30,8 @@ export interface MobileOptions {
   readonly limits?: Limits | undefined;
   /** Schemas of custom ops, `my::op(Tensor x) -> Tensor`. */
   readonly schemas?: readonly string[] | undefined;
+  /** Told when the model is found to have an op that is not common. */
+  readonly uncommon?: (() => void) | undefined;
   /** The device on which what was saved on `device` (`cuda:0`) is put. Left out: the name is kept. */
   readonly mapLocation?: ((device: string) => string) | undefined;
 }
@@ -86,8 +88,7 @@ function splitName(name: string): readonly [cls: string, method: string] {
 }
 
 /** The program of a module. @throws bad-model, unsupported-version, unsupported-op, limit-exceeded, verify-failed */
-export function mobileProgram(module: MobileModule, name: string, options: MobileOptions): Program {
-  const limits = options.limits ?? DEFAULT_LIMITS;
+function mobileProgram(module: MobileModule, name: string, schemas: SchemaTable, limits: Limits): Program {
   const { unit, root, functions, bytecodeVersion } = module;
   if (bytecodeVersion < OLDEST_BYTECODE || bytecodeVersion > NEWEST_BYTECODE) {
     throw new OpwiseError("unsupported-version", "the bytecode is of a version that cannot be read", {
@@ -96,7 +97,8 @@ export function mobileProgram(module: MobileModule, name: string, options: Mobil
     });
   }
   if (root.kind !== "object") throw new OpwiseError("bad-model", "the module's state is no object", { got: root.kind });
-  const schemas = new SchemaTable(options.schemas);
+  // All are asked for before anything is made: see `SchemaTable.complete`.
+  for (const fn of functions) for (const operator of fn.operators) schemas.schemasOf(operator.name);
   const upgraders = new Upgraders(schemas, module.operatorVersion);
   const size = functions.reduce((n, fn) => n + fn.instructions.length, 0);
   if (size > limits.maxNodes)
@@ -265,7 +267,9 @@ export async function loadMobile(source: Source, options: MobileOptions = {}): P
   try {
     const head = await source.read({ offset: 0, length: Math.min(SNIFF_BYTES, source.size) });
     const flat = sniffFormat(head, source.size) === "torch-mobile";
-    return mobileProgram(await (flat ? flatbufferModule : zipModule)(source, options, limits), source.name, options);
+    const module = await (flat ? flatbufferModule : zipModule)(source, options, limits);
+    const schemas = new SchemaTable(options.schemas, options.uncommon);
+    return await schemas.complete(() => mobileProgram(module, source.name, schemas, limits));
   } catch (error) {
     throw isOpwiseError(error) ? error.at({ file: source.name }) : error;
   }

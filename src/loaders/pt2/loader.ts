@@ -68,7 +68,8 @@ async function readProgram(zip: Zip, source: Source, options: Pt2Options): Promi
   for (const entry of zip.names) {
     if (entry.startsWith(`${root}extra/`)) extra.set(entry.slice(root.length + 6), textOf(await zip.read(entry)));
   }
-  const lowered = lower(program, view, { weights, constants, extra, source, table: options.schemas ?? new SchemaTable() });
+  const table = options.schemas ?? new SchemaTable();
+  const lowered = await table.complete(() => lower(program, view, { weights, constants, extra, source, table }));
   return { ...lowered, programs: programNames(zip, root), sampleInputs: () => readSampleInputs(zip, root, name, limits) };
 }
 

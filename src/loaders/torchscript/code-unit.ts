@@ -406,7 +406,7 @@ export class CodeUnit implements Unit {
     else known.add(to);
   }
 
-  /** Lowers everything that has been named, and what that names in turn. @throws bad-code, unsupported-op, limit-exceeded */
+  /** Lowers everything that has been named, and what that names in turn; called again, it goes on where it was stopped. @throws bad-code, unsupported-op, limit-exceeded */
   lowerAll(): void {
     for (let i = 0; i < this.#declared.length; i++) (this.#declared[i] as FunctionDecl).graph();
     this.#refuseRecursion();

@@ -17,6 +17,8 @@ export interface TorchScriptOptions {
   readonly limits?: Limits | undefined;
   /** Schemas of custom ops, `my::op(Tensor x) -> Tensor`. */
   readonly schemas?: readonly string[] | undefined;
+  /** Told when the model is found to have an op that is not common. */
+  readonly uncommon?: (() => void) | undefined;
   /** The device on which what was saved on `device` (`cuda:0`) is put. Left out: the name is kept. */
   readonly mapLocation?: ((device: string) => string) | undefined;
 }
@@ -115,10 +117,11 @@ export async function loadTorchScript(source: Source, options: TorchScriptOption
     const version = await versionOf(archive);
     await checkByteOrder(archive);
     const sourceOf = await codeOf(archive, limits);
-    const unit = new CodeUnit(new SchemaTable(options.schemas), version, sourceOf);
+    const schemas = new SchemaTable(options.schemas, options.uncommon);
+    const unit = new CodeUnit(schemas, version, sourceOf);
     unit.constants = await constantsOf(archive, unit, options, limits);
     const root = await rootOf(archive, unit, options, limits);
-    unit.lowerAll();
+    await schemas.complete(() => unit.lowerAll());
     const program: Program = {
       format: "torchscript",
       version: String(version),

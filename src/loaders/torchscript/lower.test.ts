@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { type Block, walkNodes } from "../../ir/graph.ts";
 import { printBlock } from "../../ir/printer.ts";
-import { SchemaTable } from "../../ir/schema-table.ts";
+import { fetchSchemas, SchemaTable } from "../../ir/schema-table.ts";
 import { printType } from "../../ir/type.ts";
 import { CodeUnit } from "./code-unit.ts";
 import { SourceText } from "./source-text.ts";
+
+await fetchSchemas();
 
 function unitOf(text: string, version = 10): CodeUnit {
   return new CodeUnit(new SchemaTable(["my::op(Tensor x, *, int k=1) -> Tensor"]), version, (record) =>

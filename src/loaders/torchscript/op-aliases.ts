@@ -4,7 +4,8 @@ import type { Schema } from "../../ir/schema.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
 import { sameType } from "../../ir/type.ts";
 
-const PLAIN: Readonly<Record<string, string>> = {
+/** The plain names, without `aten::`. */
+export const PLAIN: Readonly<Record<string, string>> = {
   absolute: "abs",
   adjoint: "mH",
   arccos: "acos",

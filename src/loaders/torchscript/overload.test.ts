@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { walkNodes } from "../../ir/graph.ts";
-import { SchemaTable } from "../../ir/schema-table.ts";
+import { fetchSchemas, SchemaTable } from "../../ir/schema-table.ts";
 import { dictOf, listOf, optionalOf, T, tupleOf, unionOf } from "../../ir/type.ts";
 import { CodeUnit } from "./code-unit.ts";
 import { OVERLOAD_CASES, PARAMS } from "./overload-cases.generated.ts";
@@ -10,6 +10,7 @@ import { parseSchema } from "../../ir/schema.ts";
 import { isOpwiseError } from "../../tensor/error.ts";
 
 const IGNORED = new Set(["prim::Print", "prim::unchecked_cast", "prim::TupleUnpack", "prim::TupleIndex", "prim::Uninitialized"]);
+await fetchSchemas();
 const schemas = new SchemaTable();
 
 /** The overloads that a call becomes, or undefined where it is refused. */
