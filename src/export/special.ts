@@ -6,7 +6,8 @@
 import { ZETA_SERIES } from "../numeric/gamma.ts";
 import type { BinaryOp, UnaryOp } from "../expr/expr.ts";
 import { I0_LARGE, I0_SMALL, I1_LARGE, I1_SMALL, K0_LARGE, K0_SMALL, K1_LARGE, K1_SMALL } from "../numeric/bessel-tables.ts";
-import { ERF, ERFCX, LGAMMA_MIDDLE, STIRLING } from "../numeric/special-tables.ts";
+import { LGAMMA_MIDDLE, STIRLING } from "../numeric/gamma-tables.ts";
+import { ERF, ERFCX } from "../numeric/special-tables.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type GraphBuilder, loopNode, type OnnxValue } from "./graph.ts";
 import { refuse } from "./values.ts";

@@ -1,7 +1,7 @@
 /** Gamma, its logarithm and derivatives, and Hurwitz zeta, in double precision. */
 
 import { chebyshevSum, pow } from "./elementary.ts";
-import { GAMMA_MIDDLE, LGAMMA_MIDDLE, STIRLING } from "./special-tables.ts";
+import { GAMMA_MIDDLE, LGAMMA_MIDDLE, STIRLING } from "./gamma-tables.ts";
 
 const HALF_LOG_TWO_PI = 0.9189385332046728;
 const SQRT_TWO_PI = 2.5066282746310007;

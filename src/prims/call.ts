@@ -141,6 +141,9 @@ export interface SortCall extends CallBase {
   readonly method: SortMethod;
 }
 
+/** One number, from the generator's words and one or two parameters. */
+export type Draw = (state: GeneratorState, a: number, b: number) => number;
+
 /**
  * Random numbers in program order, drawn in the order of the result's memory; never folded or moved. Parameters are scalars, or operands of the result's shape:
  * uniform (from, to) · normal (mean, std) · bernoulli (p, or operand) · exponential (rate) · geometric (p) · cauchy (median, sigma) ·
@@ -153,6 +156,8 @@ export interface RandomCall extends CallBase {
   readonly transform: "uniform" | "normal" | "bernoulli" | "exponential" | "geometric" | "cauchy" | "logNormal" | "integers" | "permutation" | "multinomial" | "poisson" | "binomial" | "gamma";
   /** Generator state, advanced in place. */
   readonly generator: GeneratorState;
+  /** What draws a number for its operands' elements, where that takes formulas of its own: poisson, binomial and gamma. A build without their ops has none of them. */
+  readonly draw?: Draw | undefined;
 }
 
 /** Dense factorisations on the last two axes; leading axes are alike in all operands and results. The ops' `factorisations.ts` lists operands, results and flags by name. */
@@ -170,6 +175,8 @@ export interface FftCall extends CallBase {
   readonly axis: number;
   readonly inverse: boolean;
   readonly scale: number;
+  /** What transforms a line of (re, im) pairs, unscaled. A build without such ops has none. */
+  readonly transform: (line: Float64Array, inverse: boolean) => Float64Array;
 }
 
 /** What only the host can do; `run` gets views whose storages are on the host. `cpu` only. */

@@ -6,7 +6,7 @@ import { OpwiseError } from "../tensor/error.ts";
 import { broadcastShapes, broadcastStrides, contiguousStrides, extentOf, isContiguous, memoryOrder, numelOf, sameShape, type Shape } from "../tensor/shape.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
-import type { RandomCall } from "./call.ts";
+import type { Draw, RandomCall } from "./call.ts";
 import type { Combiner } from "./combiner.ts";
 import type { Context } from "./context.ts";
 import { computeType, type Program } from "./program.ts";
@@ -281,11 +281,13 @@ export function contract(ctx: Context, a: Tensor, b: Tensor, dtype: DType, epilo
   return out;
 }
 
-/** Fills `out` with random numbers; operands (probabilities, rates) broadcast to its shape. Advances the generator. */
-export function random(ctx: Context, transform: RandomCall["transform"], generator: GeneratorState | null, out: Tensor, scalars: Scalars = [], operands: readonly Tensor[] = []): Tensor {
+/** Fills `out` with random numbers; operands (probabilities, rates) broadcast to its shape. Advances the generator. `draw`: see `RandomCall`. */
+export function random(
+  ctx: Context, transform: RandomCall["transform"], generator: GeneratorState | null, out: Tensor, scalars: Scalars = [], operands: readonly Tensor[] = [], draw?: Draw,
+): Tensor {
   if (out.numel === 0) return out;
   checkOverlap(out, []);
   const inputs = operands.map((t) => broadcastView(resolved(ctx, t), transform === "multinomial" ? t.shape : out.shape));
-  ctx.run({ kind: "random", transform, generator: generator ?? ctx.generator, operands: inputs, results: [out], scalars });
+  ctx.run({ kind: "random", transform, generator: generator ?? ctx.generator, operands: inputs, results: [out], scalars, draw });
   return out;
 }

@@ -1,6 +1,5 @@
-/** Fourier transforms on the CPU: lines along one axis, in double precision. */
+/** Fourier transforms on the CPU: lines along one axis, in double precision. Each call carries what transforms a line. */
 
-import { transform } from "../../numeric/fft.ts";
 import type { FftCall } from "../../prims/call.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -24,7 +23,7 @@ export function fourier(call: FftCall): void {
       line[2 * i] = re[at + i] as number; // inside: the lines fill the array
       line[2 * i + 1] = im[at + i] as number;
     }
-    const found = transform(line, call.inverse);
+    const found = call.transform(line, call.inverse);
     for (let i = 0; i < n; i++) {
       re[at + i] = (found[2 * i] as number) * call.scale;
       im[at + i] = (found[2 * i + 1] as number) * call.scale;

@@ -1,8 +1,8 @@
 /** random calls on the CPU: PyTorch's streams, so that a seed gives PyTorch's numbers. */
 
 import {
-  bernoulliDouble, bernoulliSingle, binomial, category, cauchy, exponential, fillNormal, geometric, logNormal, normalDouble, permutation, poisson, randomInteger, randomModulo,
-  standardGamma, stretch, uniformDouble, uniformSingle,
+  bernoulliDouble, bernoulliSingle, category, cauchy, exponential, fillNormal, geometric, logNormal, normalDouble, permutation, randomInteger, randomModulo, stretch,
+  uniformDouble, uniformSingle,
 } from "../../numeric/distributions.ts";
 import { random64, type TwisterState } from "../../numeric/mt19937.ts";
 import type { RandomCall } from "../../prims/call.ts";
@@ -78,7 +78,6 @@ export function random(given: RandomCall): void {
   const isDouble = out.dtype === "float64";
   const [a = 0, b = 1] = call.scalars.map(Number);
   const each = (draw: (i: number) => number): void => writeDoubles(out, Float64Array.from({ length: n }, (_, i) => draw(i)));
-  const operand = (k: number): Float64Array => doublesOf(call.operands[k] ?? unreachable("parameter"));
   switch (call.transform) {
     case "uniform": {
       const round = isDouble ? (x: number): number => x : Math.fround;
@@ -112,18 +111,13 @@ export function random(given: RandomCall): void {
     case "integers": return integers(call, out, n);
     case "permutation": return writeDoubles(out, permutation(state, n));
     case "multinomial": return multinomial(call, out);
-    case "poisson": {
-      const rates = operand(0);
-      if (rates.some((rate) => rate < 0)) throw new OpwiseError("bad-argument", "invalid Poisson rate, expected rate to be non-negative");
-      return each((i) => poisson(state, rates[i] ?? 0));
-    }
-    case "binomial": {
-      const [counts, p] = [operand(0), operand(1)];
-      return each((i) => binomial(state, counts[i] ?? 0, p[i] ?? 0));
-    }
+    case "poisson":
+    case "binomial":
     case "gamma": {
-      const shapes = operand(0);
-      return each((i) => standardGamma(state, shapes[i] ?? 0));
+      const draw = call.draw ?? unreachable(`a ${call.transform} call without what draws`);
+      const [first, second] = call.operands.map(doublesOf);
+      if (call.transform === "poisson" && first?.some((rate) => rate < 0)) throw new OpwiseError("bad-argument", "invalid Poisson rate, expected rate to be non-negative");
+      return each((i) => draw(state, first?.[i] ?? 0, second?.[i] ?? 0));
     }
     default: return call.transform satisfies never;
   }

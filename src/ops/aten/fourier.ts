@@ -1,6 +1,7 @@
 /** Discrete Fourier transforms (PyTorch: torch.fft): fft calls axis by axis, real ones by the symmetry of their spectra. */
 
 import { binary, cast, constant, type Expr, index, load, scalar, select, unary } from "../../expr/expr.ts";
+import { transform } from "../../numeric/fft.ts";
 import { cast_, compute, copyOf, empty, resolved } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { computeType, type Program } from "../../prims/program.ts";
@@ -63,7 +64,7 @@ export function transformed(ctx: Context, t: Tensor, dims: readonly number[], sc
   dims.forEach((axis, i) => {
     const out = i === dims.length - 1 ? empty(ctx, x.shape, x.dtype, layout) : empty(ctx, x.shape, x.dtype);
     const n = x.shape[axis] ?? 1;
-    if (out.numel > 0) ctx.run({ kind: "fft", axis, inverse: !forward, scale: factor(scaling, n), operands: [x], results: [out], scalars: [] });
+    if (out.numel > 0) ctx.run({ kind: "fft", axis, inverse: !forward, scale: factor(scaling, n), transform, operands: [x], results: [out], scalars: [] });
     x = out;
   });
   return x;

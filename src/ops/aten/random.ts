@@ -1,6 +1,7 @@
 /** Random tensors: rand, randint, normal, bernoulli and their kin, drawn in PyTorch's order from the generator given or the session's. */
 
 import type { Scalar } from "../../ir/datum.ts";
+import { binomial, poisson, standardGamma } from "../../numeric/rejection.ts";
 import { copyOf, empty, random } from "../../prims/calls.ts";
 import type { Context } from "../../prims/context.ts";
 import { asReal, reshaped, unsqueezed } from "../../prims/views.ts";
@@ -186,13 +187,13 @@ const intOf = (s: Scalar): number => Math.trunc(floatOf(s));
 /** Numbers with a parameter for each element of `self`. */
 function rates(ctx: Context, transform: "poisson" | "gamma", kernel: string, self: Tensor, generator: Generator): Tensor {
   continuous(self, kernel);
-  return random(ctx, transform, generator, freshRows(ctx, self), [], [self]);
+  return random(ctx, transform, generator, freshRows(ctx, self), [], [self], transform === "poisson" ? poisson : standardGamma);
 }
 
-function binomial(ctx: Context, count: Tensor, prob: Tensor, generator: Generator): Tensor {
+function binomials(ctx: Context, count: Tensor, prob: Tensor, generator: Generator): Tensor {
   for (const [name, t] of [["count", count], ["prob", prob]] as const) check(isFloat(t.dtype), `binomial only supports floating-point dtypes for ${name}, got: ${scalarName(t.dtype)}`);
   if (prob.dtype !== count.dtype) throw new OpwiseError("dtype-mismatch", `Found dtype ${scalarName(prob.dtype)} but expected ${scalarName(count.dtype)}`);
-  return random(ctx, "binomial", generator, empty(ctx, broadcastShapes(count.shape, prob.shape), count.dtype), [], [count, prob]);
+  return random(ctx, "binomial", generator, empty(ctx, broadcastShapes(count.shape, prob.shape), count.dtype), [], [count, prob], binomial);
 }
 
 export const randoms: readonly Op[] = [
@@ -275,12 +276,12 @@ export const randoms: readonly Op[] = [
     },
   }),
   op("aten::poisson(Tensor self, Generator? generator=None) -> Tensor", { run: (ctx, self, generator) => rates(ctx, "poisson", "poisson_cpu", self, generator) }),
-  op("aten::binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor", { run: binomial }),
+  op("aten::binomial(Tensor count, Tensor prob, Generator? generator=None) -> Tensor", { run: binomials }),
   op("aten::_standard_gamma(Tensor self, Generator? generator=None) -> Tensor", { run: (ctx, self, generator) => rates(ctx, "gamma", "gamma_cpu", self, generator) }),
   op("aten::_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor", {
     run: (ctx, self, generator) => {
       continuous(self, "dirichlet");
-      const gammas = random(ctx, "gamma", generator, empty(ctx, self.shape, "float64"), [], [self]);
+      const gammas = random(ctx, "gamma", generator, empty(ctx, self.shape, "float64"), [], [self], standardGamma);
       return copyOf(ctx, apply(ctx, ratio, [gammas, sum(ctx, gammas, -1, true)]), self.dtype);
     },
   }),
