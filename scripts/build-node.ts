@@ -21,7 +21,7 @@ const ENTRIES = {
   "thread-worker": "src/backends/wasm/thread-worker.ts",
 } as const;
 
-/** Bundles entry points (file name to source) into `folder`, which is emptied first. Names stay as they are written: they are what stack traces show. */
+/** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
 export async function bundleForNode(entries: Readonly<Record<string, string>>, folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   await build({
@@ -31,8 +31,6 @@ export async function bundleForNode(entries: Readonly<Record<string, string>>, f
     bundle: true,
     splitting: true,
     packages: "external",
-    minifyWhitespace: true,
-    minifySyntax: true,
     format: "esm",
     platform: "node",
     target: "node20.19",

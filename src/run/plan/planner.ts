@@ -72,8 +72,8 @@ interface Start {
   closed: boolean;
 }
 
-/** For what does not see other sizes in each run to be planned by itself, it has to be so many instructions, and this part of them all. */
-const LEAST_STEADY = 8;
+/** For what does not see other sizes in each run to be planned by itself, it has to make so many calls, and this part of them all. */
+const LEAST_STEADY = 4;
 const LEAST_STEADY_SHARE = 0.4;
 /** Calls that a region between varying instructions needs to be worth a launch. */
 const LEAST_BETWEEN = 2;
@@ -290,11 +290,11 @@ export class Planner {
     }
   }
 
-  /** Other sizes have come to a planned region: where few of its instructions see them, these are left to the machine from now on, and the rest will be planned anew. */
+  /** Other sizes have come to a planned region: where few of its calls see them, these instructions are left to the machine from now on, and the rest will be planned anew. */
   #isSplit(plan: Plan, before: Trace, now: Trace): boolean {
     plan.trace = undefined;
     const found = before.differing(now);
-    if (found === undefined || found.steady < LEAST_STEADY || found.steady < LEAST_STEADY_SHARE * (found.steady + found.places.length)) return false;
+    if (found === undefined || found.steady < LEAST_STEADY || found.steady < LEAST_STEADY_SHARE * found.calls) return false;
     this.#forget(plan);
     for (const { block, position } of found.places) this.#startAt(block, position).barrier = true;
     for (const block of found.blocks) this.#settled.add(block);

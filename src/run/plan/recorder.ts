@@ -153,6 +153,7 @@ export class Recorder {
     const settled = known && what.results.every((view) => !this.#unknown.has(view.storage));
     if (this.calls.length >= MAX_CALLS) return this.stop(`more than ${MAX_CALLS} calls`);
     if (this.#node === undefined) return;
+    if (!settled) this.trace.called();
     this.calls.push({
       what: kept(what),
       versions: what.operands.map((view) => view.storage.version),

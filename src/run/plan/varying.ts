@@ -19,6 +19,8 @@ interface Traced {
   /** The instruction whose function or block it is in, by its place in the trace; -1 in the root. */
   readonly parent: number;
   readonly operands: readonly Brief[];
+  /** Calls on data that it made. */
+  calls: number;
 }
 
 export interface Place {
@@ -56,7 +58,13 @@ export class Trace {
     let parent = this.#parents.get(frame);
     if (parent === undefined) this.#parents.set(frame, (parent = this.#entries.length - 1));
     const operands = instruction.operands.map(({ register, constant }) => (register < 0 ? briefOf(constant) : briefOf(frame.registers[register] ?? null)));
-    this.#entries.push({ block: frame.block, position: frame.position, parent, operands });
+    this.#entries.push({ block: frame.block, position: frame.position, parent, operands, calls: 0 });
+  }
+
+  /** The instruction at hand has made a call on data. */
+  called(): void {
+    const last = this.#entries.at(-1);
+    if (last !== undefined) last.calls++;
   }
 
   get length(): number {
@@ -75,9 +83,10 @@ export class Trace {
   }
 
   /**
-   * Places whose operands differ in the two, and those that hold such; `steady`: how many others there are. Undefined where another course was taken.
+   * Places whose operands differ in the two, and those that hold such; how many calls there are, and how many of them at other places. Undefined where another course was
+   * taken.
    */
-  differing(other: Trace): { readonly places: readonly Place[]; readonly blocks: readonly CodeBlock[]; readonly steady: number } | undefined {
+  differing(other: Trace): { readonly places: readonly Place[]; readonly blocks: readonly CodeBlock[]; readonly calls: number; readonly steady: number } | undefined {
     const [mine, theirs] = [this.#entries, other.#entries];
     if (mine.length !== theirs.length) return undefined;
     const marked = new Set<number>();
@@ -88,6 +97,8 @@ export class Trace {
       for (let at = i; at >= 0 && !marked.has(at); at = mine[at]?.parent ?? -1) marked.add(at);
     }
     const places = [...marked].map((i) => mine[i] as Traced); // indices of the same array
-    return { places, blocks: [...new Set(mine.map((t) => t.block))], steady: mine.length - marked.size };
+    const calls = mine.reduce((n, t) => n + t.calls, 0);
+    const steady = mine.reduce((n, t, i) => n + (marked.has(i) ? 0 : t.calls), 0);
+    return { places, blocks: [...new Set(mine.map((t) => t.block))], calls, steady };
   }
 }
