@@ -4,7 +4,7 @@
  * `npm run build` writes `dist/node`, which the condition `node` of `package.json` names.
  */
 
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -24,7 +24,8 @@ const ENTRIES = {
 /** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
 export async function bundleForNode(entries: Readonly<Record<string, string>>, folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
-  await build({
+  mkdirSync(folder, { recursive: true });
+  const { outputFiles } = await build({
     absWorkingDir: ROOT,
     entryPoints: entries,
     outdir: folder,
@@ -36,7 +37,14 @@ export async function bundleForNode(entries: Readonly<Record<string, string>>, f
     target: "node20.19",
     legalComments: "none",
     logLevel: "error",
+    write: false,
   });
+  for (const { path, text } of outputFiles) writeFileSync(path, ownNames(text));
+}
+
+/** esbuild calls a class that mentions itself `_Tensor` inside: consoles and stack traces would show that. */
+function ownNames(code: string): string {
+  return [...code.matchAll(/^var (\w+) = class _\1\b/gm)].reduce((text, [, name = ""]) => text.replace(new RegExp(`\\b_${name}\\b`, "g"), name), code);
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
