@@ -300,6 +300,37 @@ ${layer(1)}${layer(2)}    return (x2, torch.stack([k1, k2]))
   });
 });
 
+describe("sizes that come in any order", () => {
+  const model = method(`  def forward(self: __torch__.Net, x: Tensor) -> Tensor:
+    y = torch.tanh(torch.matmul(x, torch.t(x)))
+    return torch.relu(torch.sub(torch.mul(torch.matmul(torch.exp(torch.neg(y)), x), 0.5), x))
+`);
+
+  it("get plans when they come again, however many others came between", async () => {
+    const [s, plain] = [await onWasm(await script(model)), await onWasm(await script(model), false)];
+    const sizes = Array.from({ length: 90 }, (_, i) => 1 + ((i * 37) % 90));
+    for (const n of sizes) await s.forward(wave(n, 4));
+    expect(s.planCounts()?.compiled).toBe(1); // each came once
+    for (let round = 0; round < 4; round++) for (const n of [7, 80, 33]) await s.forward(wave(n, 4));
+    const { compiled = NaN, launched = NaN } = s.planCounts() ?? {};
+    for (const n of [7, 80, 33]) expect(textOf(await s.forward(wave(n, 4)))).toBe(textOf(await plain.forward(wave(n, 4))));
+    expect(s.planCounts()).toMatchObject({ compiled, launched: launched + 3 });
+  });
+
+  it("share the memory for what is inside of plans", async () => {
+    const backend = wasm();
+    const s = await (await script(model)).session({ backend });
+    const used: number[] = [];
+    for (const n of [600, 500, 400, 300]) {
+      for (let round = 0; round < 3; round++) await s.forward(wave(n, 4));
+      used.push(backend.live().bytes);
+    }
+    expect(s.plans().map(({ launches }) => launches > 0)).toEqual([true, true, true, true]);
+    const [first = NaN, last = NaN] = [used[0], used.at(-1)];
+    expect(last - first).toBeLessThan(300 * 300 * 4); // less than any of the products
+  });
+});
+
 describe("what the machine keeps to itself", () => {
   it("branches on values, with planned lines around them", async () => {
     const model = await script(

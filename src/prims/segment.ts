@@ -23,6 +23,8 @@ export interface Executable {
   run(inputs: readonly Storage[]): readonly Storage[];
   /** Bytes that it holds for values inside: the most that are alive at once. */
   readonly bytes: number;
+  /** Those that nothing else uses; left out: all. */
+  readonly own?: number;
   /** Readies kernels for the first run, where an engine would do that during it. */
   warm?(): void;
   dispose(): void;

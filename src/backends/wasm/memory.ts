@@ -10,7 +10,7 @@ const HEAP_START = 2 * PAGE_BYTES;
 const MAX_PAGES = 65_535;
 /** Every block starts at a multiple of this: a cache line, and four vectors. */
 const ALIGNMENT = 64;
-/** Above this, a block keeps its own size (rounded to pages): doubling would waste too much. */
+/** Above this, sizes go up by sixteenths of a power of two, so that blocks are found again where every run wants somewhat other sizes. */
 const LARGE = 4 * 2 ** 20;
 
 /** What engines copy to shared memory at a time, and what is brought into line for it. */
@@ -32,9 +32,8 @@ export interface Block {
 /** Bytes of a block for so many. Sizes go up by quarters of a power of two, so that at most a fifth of a block is unused. */
 export function sizeClass(bytes: number): number {
   if (bytes <= ALIGNMENT) return ALIGNMENT;
-  if (bytes > LARGE) return Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
-  const quarter = 2 ** Math.max(6, Math.floor(Math.log2(bytes - 1)) - 2);
-  return Math.ceil(bytes / quarter) * quarter;
+  const step = 2 ** Math.max(6, Math.floor(Math.log2(bytes - 1)) - (bytes > LARGE ? 4 : 2));
+  return Math.ceil(bytes / step) * step;
 }
 
 /** As many pages as there may be at first. */

@@ -9,6 +9,7 @@ import type { Executable, Segment } from "../../prims/segment.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
+import type { Arenas } from "./arenas.ts";
 import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
@@ -24,6 +25,7 @@ export interface PlanHost {
   readonly runtime: KernelRuntime;
   readonly launcher: Launcher;
   readonly packing: Packing;
+  readonly arenas: Arenas;
   readonly device: Backend;
   /** The device copy of a constant. */
   constant(storage: Storage, view: View): WasmBuffer;
@@ -39,8 +41,17 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   const lifetimes = lifetimesOf(segment);
   const { offsets, bytes } = placeByLifetime([...lifetimes.values()], ALIGNMENT);
   const scope = newScope();
-  const arena = memory.allocateLasting(bytes);
-  const slots = new Map(segment.inputs.map((input) => [input, memory.allocateLasting(input.nbytes)] as const));
+  const aligned = (size: number): number => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+  // Inputs lie behind the values inside.
+  const inside = bytes + segment.inputs.reduce((n, input) => n + aligned(input.nbytes), 0);
+  const arena = host.arenas.take(inside);
+  let end = arena.address + bytes;
+  const slots = new Map<Storage, Block>();
+  for (const input of segment.inputs) {
+    const size = aligned(input.nbytes);
+    slots.set(input, { address: end, size });
+    end += size;
+  }
   const constants = new Map<Storage, WasmBuffer>();
   /** Constants that kernels read as they are. */
   const used = new Set<WasmBuffer>();
@@ -76,17 +87,16 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     batch.close();
     for (const buffer of used) buffer.users--;
     memory.release(scope);
-    memory.freeLasting(arena);
-    for (const block of slots.values()) memory.freeLasting(block);
+    host.arenas.give(arena);
   };
   const record = (): readonly PlayItem[] => {
     const blank = new Set(blankStorages(segment));
     segment.steps.forEach((step, i) => {
       // A step's scratch may lie where no value is alive.
       memory.free(arena);
+      for (const block of slots.values()) memory.occupy(block);
       for (const { storage, first, last } of lifetimes.values())
-        if (first <= i && i <= last)
-          memory.occupy({ address: arena.address + (offsets.get(storage) ?? 0), size: Math.ceil(storage.nbytes / ALIGNMENT) * ALIGNMENT });
+        if (first <= i && i <= last) memory.occupy({ address: arena.address + (offsets.get(storage) ?? 0), size: aligned(storage.nbytes) });
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
       runtime.tape = tape;
       try {
@@ -113,8 +123,10 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   }
 
   const { pool } = runtime;
+  const own = scope.blocks.reduce((n, b) => n + b.size, 0);
   return {
-    bytes: arena.size + [...slots.values()].reduce((n, b) => n + b.size, 0) + scope.blocks.reduce((n, b) => n + b.size, 0),
+    bytes: inside + own,
+    own,
     run: (inputs) => {
       batch.finish();
       segment.inputs.forEach((placeholder, k) => {

@@ -10,6 +10,7 @@ import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { Buffer, ByteSource } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { type Block, LinearMemory } from "./memory.ts";
+import { Arenas } from "./arenas.ts";
 import { residentAt, WasmBuffer } from "./buffer.ts";
 import { Launcher } from "./launcher.ts";
 import { Packing } from "./packing.ts";
@@ -77,6 +78,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
   };
   const allocate = (bytes: number, source?: ByteSource): WasmBuffer => own(new WasmBuffer(bytes, memory.allocateLasting(bytes), source));
   const packing = new Packing(memory, packedLimit);
+  const arenas = new Arenas(memory);
   /** Packed forms that end with the running call. */
   const temporaries: Block[] = [];
   const packed = packing.forms((view) => {
@@ -171,6 +173,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
         runtime,
         launcher,
         packing,
+        arenas,
         device: backend,
         constant: (storage, view) => {
           const known = storage.bufferOn(backend);

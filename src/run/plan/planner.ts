@@ -64,8 +64,8 @@ interface Plan {
 /** A place where a region may begin. */
 interface Start {
   plans: Plan[];
-  /** Texts of shapes seen once: a region is recorded for values that come again. */
-  seen: Set<string>;
+  /** How often values came that no plan is of, by the text of their sizes, those that came last at the end: a region is recorded for what comes again. */
+  seen: Map<string, number>;
   /** Only the machine can run this instruction. */
   barrier: boolean;
   /** Nothing begins here any more: there is nothing to plan, or no two runs are alike. */
@@ -78,8 +78,13 @@ const LEAST_STEADY_SHARE = 0.4;
 /** Calls that a region between varying instructions needs to be worth a launch. */
 const LEAST_BETWEEN = 2;
 
-const MAX_SEEN = 32;
+const MAX_SEEN = 1024;
 const MAX_PLANS_OF_START = 64;
+/** With each so many plans that a start has, values have to come once more before they get one. */
+const PLANS_A_TIME = 16;
+
+/** The plan that has not been used for longest. */
+const leastRecent = (plans: readonly Plan[]): Plan => plans.reduce((a, b) => (a.used < b.used ? a : b));
 
 export class Planner {
   readonly #executor: Executor;
@@ -207,7 +212,7 @@ export class Planner {
     let starts = this.#starts.get(block);
     if (starts === undefined) this.#starts.set(block, (starts = new Map<number, Start>()));
     let start = starts.get(position);
-    if (start === undefined) starts.set(position, (start = { plans: [], seen: new Set(), barrier: false, closed: false }));
+    if (start === undefined) starts.set(position, (start = { plans: [], seen: new Map(), barrier: false, closed: false }));
     return start;
   }
 
@@ -247,9 +252,12 @@ export class Planner {
     // Between varying instructions other values are those of another object of the class: a layer that comes in every run.
     if (first === undefined || this.#settled.has(frame.block)) return true;
     const key = first.line.entering.map(({ place }) => textOf(valueAt(place, frame.registers))).join(";");
-    if (start.seen.has(key)) return true;
-    if (start.seen.size >= MAX_SEEN) start.closed = true;
-    start.seen.add(key);
+    const times = (start.seen.get(key) ?? 0) + 1;
+    start.seen.delete(key);
+    if (times >= 2 + Math.floor(start.plans.length / PLANS_A_TIME)) return true;
+    start.seen.set(key, times);
+    const [oldest] = start.seen.size > MAX_SEEN ? start.seen.keys() : [];
+    if (oldest !== undefined) start.seen.delete(oldest);
     return false;
   }
 
@@ -281,7 +289,8 @@ export class Planner {
       const plan: Plan = { line, trace: isBetween || against !== undefined ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
       start.plans.push(plan);
       this.#plans.push(plan);
-      if (start.plans.length >= MAX_PLANS_OF_START) start.closed = true;
+      if (isBetween && start.plans.length >= MAX_PLANS_OF_START) start.closed = true; // layers that come in every run would take turns
+      else if (start.plans.length > MAX_PLANS_OF_START) this.#forget(leastRecent(start.plans));
       this.#evict(plan);
       if (isBetween) this.#compile(plan);
     } catch (error) {
@@ -302,10 +311,11 @@ export class Planner {
   }
 
   #evict(newest: Plan): void {
-    const bytes = (): number => this.#plans.reduce((n, p) => n + (p.compiled?.executable.bytes ?? 0), 0);
+    const bytes = (): number => this.#plans.reduce((n, { compiled }) => n + (compiled?.executable.own ?? compiled?.executable.bytes ?? 0), 0);
     while (this.#plans.length > this.#maxPlans || (this.#plans.length > 1 && bytes() > this.#maxBytes)) {
-      const [oldest] = this.#plans.filter((p) => p !== newest).sort((a, b) => a.used - b.used);
-      if (oldest === undefined) return;
+      const others = this.#plans.filter((p) => p !== newest);
+      if (others.length === 0) return;
+      const oldest = leastRecent(others);
       this.#forget(oldest);
       // Of a run with more regions than may be kept, each would go before it comes again.
       if (oldest.isBetween) oldest.start.closed = true;
