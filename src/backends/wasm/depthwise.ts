@@ -38,6 +38,7 @@ function emitThreeByThree(m: ModuleBuilder, fused: boolean, stride: 1 | 2): Thre
       const taps = Array.from({ length: 9 }, () => c.local("v128"));
       const values = [0, 1, 2].map(() => c.local("v128"));
       const masks = [0, 1, 2].map(() => c.local("v128"));
+      const whole = c.local("i32");
       const [start, upper, lower, sum] = [0, 1, 2, 3].map(() => c.local("v128")) as [V128, V128, V128, V128]; // four
       const outPitch = c.hold(c.op("i32.shl", c.get(outColumns), c.i32(2)));
       /** `target = from + (a row of taps) * values` */
@@ -57,67 +58,75 @@ function emitThreeByThree(m: ModuleBuilder, fused: boolean, stride: 1 | 2): Thre
           );
         });
       };
-      const readRow = (masked: boolean): void => {
+      /** The next row; zeros where it is `checked` and none. */
+      const readRow = (masked: boolean, checked: boolean): void => {
         const [left, middle, right] = values as [V128, V128, V128]; // three
-        c.if(
-          c.op("i32.lt_u", c.get(row), c.get(rows)),
-          () => {
-            if (stride === 1) values.forEach((value, k) => c.set(value, c.load("v128.load", c.get(at), k * FLOAT)));
-            else {
-              const [a, b] = [c.hold(c.load("v128.load", c.get(at))), c.hold(c.load("v128.load", c.get(at), 16))];
-              c.set(left, c.shuffle32(c.get(a), c.get(b), [0, 2, 4, 6]));
-              c.set(middle, c.shuffle32(c.get(a), c.get(b), [1, 3, 5, 7]));
-              c.set(right, c.shuffle32(c.get(left), c.load("v128.load32_zero", c.get(at), 32), [1, 2, 3, 4]));
-            }
-            if (masked) values.forEach((value, k) => c.set(value, c.op("v128.and", c.get(value), c.get(masks[k] ?? start))));
-          },
-          () => {
+        const read = (): void => {
+          if (stride === 1) values.forEach((value, k) => c.set(value, c.load("v128.load", c.get(at), k * FLOAT)));
+          else {
+            const [a, b] = [c.hold(c.load("v128.load", c.get(at))), c.hold(c.load("v128.load", c.get(at), 16))];
+            c.set(left, c.shuffle32(c.get(a), c.get(b), [0, 2, 4, 6]));
+            c.set(middle, c.shuffle32(c.get(a), c.get(b), [1, 3, 5, 7]));
+            c.set(right, c.shuffle32(c.get(left), c.load("v128.load32_zero", c.get(at), 32), [1, 2, 3, 4]));
+          }
+          if (masked) values.forEach((value, k) => c.set(value, c.op("v128.and", c.get(value), c.get(masks[k] ?? start))));
+        };
+        if (checked) {
+          c.if(c.op("i32.lt_u", c.get(row), c.get(rows)), read, () => {
             for (const value of values) c.set(value, c.f32x4(0));
-          },
-        );
-        advance(c, row, c.i32(1));
+          });
+          advance(c, row, c.i32(1));
+        } else read();
         advance(c, at, c.get(rowStride));
       };
-      const store = (): void => {
-        c.if(
-          c.op("i32.ge_s", c.get(outColumns), c.i32(4)),
-          () => c.store("v128.store", c.get(out), c.get(sum)),
-          () => {
+      const store = (masked: boolean): void => {
+        const storeAll = (): void => {
+          const here = c.get(out);
+          c.store("v128.store", here, c.get(sum));
+        };
+        // Where four columns have all that they see, the result has four: a branch there costs a fifth.
+        if (!masked) storeAll();
+        else
+          c.if(c.op("i32.ge_s", c.get(outColumns), c.i32(4)), storeAll, () => {
             for (let lane = 0; lane < 3; lane++) {
               c.if(c.op("i32.gt_s", c.get(outColumns), c.i32(lane)), () => {
                 const address = c.get(out);
                 c.store("f32.store", address, c.extract("f32x4.extract_lane", c.get(sum), lane), lane * FLOAT);
               });
             }
-          },
-        );
+          });
         advance(c, out, c.get(outPitch));
       };
       const strip = (masked: boolean): void => {
-        readRow(masked);
-        if (stride === 2) {
-          addRow(upper, start, 0);
-          c.for(y, 0, outRows, 1, () => {
-            readRow(masked);
-            addRow(upper, upper, 1);
-            readRow(masked);
-            addRow(sum, upper, 2);
-            addRow(upper, start, 0);
-            store();
-          });
-          return;
-        }
-        addRow(lower, start, 0);
-        readRow(masked);
-        addRow(upper, lower, 1);
-        addRow(lower, start, 0);
-        c.for(y, 0, outRows, 1, () => {
-          readRow(masked);
-          addRow(sum, upper, 2);
+        readRow(masked, true);
+        if (stride === 2) addRow(upper, start, 0);
+        else {
+          addRow(lower, start, 0);
+          readRow(masked, true);
           addRow(upper, lower, 1);
           addRow(lower, start, 0);
-          store();
-        });
+        }
+        // Rows of the result that see no row outside: asking for each costs a fifth.
+        c.set(whole, c.op("i32.div_s", c.op("i32.sub", c.get(rows), c.get(row)), c.i32(stride)));
+        c.set(whole, c.select(c.get(outRows), c.get(whole), c.op("i32.gt_s", c.get(whole), c.get(outRows))));
+        c.set(whole, c.select(c.i32(0), c.get(whole), c.op("i32.or", c.op("i32.lt_s", c.get(row), c.i32(0)), c.op("i32.lt_s", c.get(whole), c.i32(0)))));
+        for (const checked of [false, true]) {
+          c.for(y, checked ? whole : 0, checked ? outRows : whole, 1, () => {
+            readRow(masked, checked);
+            if (stride === 2) {
+              addRow(upper, upper, 1);
+              readRow(masked, checked);
+              addRow(sum, upper, 2);
+              addRow(upper, start, 0);
+            } else {
+              addRow(sum, upper, 2);
+              addRow(upper, lower, 1);
+              addRow(lower, start, 0);
+            }
+            store(masked);
+          });
+          if (!checked) advance(c, row, c.op("i32.mul", c.get(whole), c.i32(stride)));
+        }
       };
       // The last strip overlaps the one before where columns are no multiple of four.
       c.set(last, c.op("i32.sub", c.get(outColumns), c.i32(4)));
