@@ -5,37 +5,39 @@ import { unreachable } from "../../tensor/error.ts";
 import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
+import { DEPTHWISE, overRows, rowsSeen, threeByThree } from "./depthwise-rows.ts";
 import { divide } from "./division.ts";
 import { FLOAT } from "./emit.ts";
 import { type Finish, flattened } from "./epilogue.ts";
-import { COLUMNS, ROWS } from "./gemm.ts";
+import { FilterProducts } from "./filters.ts";
+import { COLUMNS } from "./gemm.ts";
 import { toView } from "./layout.ts";
-import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, panelRanges, rowsHeld, tallOf } from "./panels.ts";
-import { DEPTH, type Packed, padded, type Places, type Products } from "./products.ts";
-import { type Geometry, geometryOf, type Planes, straightFilters, Tables, writeWords } from "./planes.ts";
-import { evenly, inRanges, type Range } from "./ranges.ts";
+import type { LinearMemory } from "./memory.ts";
+import { Pairs } from "./pairs.ts";
+import { DEPTH, type Packed, padded, type Products } from "./products.ts";
+import { type Geometry, geometryOf, isFlat, type Planes, planesOf, straightFilters, Tables, writeWords } from "./planes.ts";
+import { evenly, inRanges } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { Winograd } from "./winograd.ts";
-
-/** How many more lanes panels of eight may have than panels of four. */
-const WASTE = 1.03;
 
 export class Convolutions {
   readonly #runtime: KernelRuntime;
   readonly #memory: LinearMemory;
   readonly #dense: DenseKernels;
   readonly #products: Products;
-  readonly #tables: Tables;
   readonly #winograd: Winograd;
+  readonly #filters: FilterProducts;
+  readonly pairs: Pairs;
 
   constructor(runtime: KernelRuntime, dense: DenseKernels, products: Products) {
     this.#runtime = runtime;
     this.#memory = runtime.memory;
     this.#dense = dense;
     this.#products = products;
-    this.#tables = new Tables(runtime);
-    this.#winograd = new Winograd(runtime, dense, this.#tables);
+    const tables = new Tables(runtime);
+    this.#winograd = new Winograd(runtime, dense, tables);
+    this.#filters = new FilterProducts(runtime, dense, tables);
+    this.pairs = new Pairs(runtime, dense, this.#filters);
   }
 
   refuses(call: ConvolveCall): string | undefined {
@@ -78,16 +80,12 @@ export class Convolutions {
     this.#product(g, biasAt, to, addressOf, packed, finish);
   }
 
-  /** The filters by what they see of the input: patches, packed block by block, or the planes themselves. */
+  /** The filters by what they see of the input. */
   #product(g: Geometry, biasAt: number, to: number, addressOf: (view: View) => number, packed: Packed, finish: Finish | undefined): void {
     const source = this.#padded(g, addressOf, false);
-    const plane = g.slices.out * g.outRows * g.outColumns;
-    const depth = g.groupIn * g.slices.kernel * g.kernel[0] * g.kernel[1];
-    const straight = isStraight(g, source);
-    // Positions are the product's columns, eight a panel; in small planes that leave many of eight empty, its rows, four a panel.
-    const turned = !straight && padded(plane, COLUMNS) > WASTE * padded(plane, ROWS);
-    const columns = straight ? 0 : this.#tables.windows(g, source);
-    const depths = straight ? 0 : this.#tables.depths(g, source);
+    const filters = this.#filters;
+    const product = filters.of(g, source, biasAt, addressOf, packed);
+    const { plane, depth, straight, turned } = product;
     const work = g.batch * g.groups * g.groupOut * plane * depth;
     const wanted = this.#runtime.partsFor(work);
     const shape = { images: g.batch * g.groups, positions: plane, channels: g.groupOut, depth, packs: !straight, turned };
@@ -95,38 +93,19 @@ export class Convolutions {
     const parts: (() => void)[] = [];
     for (let n = 0; n < g.batch; n++) {
       for (let group = 0; group < g.groups; group++) {
-        const filters = this.#packedFilters(g, group, depth, turned, addressOf, packed);
+        const panels = product.filters(group);
         const image = source.address + n * source.batchStride + group * g.groupIn * source.planeStride;
         for (const [first, count] of positions) {
           for (const [from, rows] of channels) {
             parts.push(() => {
               const row = group * g.groupOut + from;
-              const tall = Math.max(0, tallOf(g.groupOut) - from);
               const target = to + ((n * g.groups * g.groupOut + row) * plane + first) * FLOAT;
-              const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
-              const patches = straight ? undefined : this.#memory.allocate(padded(count, COLUMNS) * Math.min(DEPTH, depth) * FLOAT);
+              const room = filters.room(product, count);
               for (let k = 0; k < depth; k += DEPTH) {
-                const deep = Math.min(DEPTH, depth - k);
-                const shift = k > 0 ? 0 : bias;
-                const panels = { address: filters.address + from * depth * FLOAT, tall, depth, k };
-                const sizes = [rows, count, deep] as const;
-                if (patches === undefined) {
-                  const at = image + first * FLOAT + k * source.planeStride;
-                  multiplyPanels(this.#dense, panels, [at, target], sizes, plane * FLOAT, k > 0, shift, COLUMNS * FLOAT, source.planeStride);
-                  continue;
-                }
-                const [at, table] = [columns + first * FLOAT, depths + k * FLOAT];
-                if (turned) {
-                  this.#dense.patches.packPatchRows(patches.address, image, at, count, table, deep);
-                  const [rowStep, columnStep] = [ROWS * deep * FLOAT, COLUMNS * depth * FLOAT];
-                  const [here, add] = [panels.address + k * COLUMNS * FLOAT, k > 0 ? 1 : 0];
-                  this.#dense.gemm.multiplyTurned(patches.address, here, target, count, rows, deep, plane * FLOAT, rowStep, columnStep, add, shift);
-                } else {
-                  this.#dense.patches.packPatches(patches.address, image, at, count, table, deep);
-                  multiplyPanels(this.#dense, panels, [patches.address, target], sizes, plane * FLOAT, k > 0, shift);
-                }
+                const columns = filters.columns(product, image, first, count, k, room);
+                filters.multiply(product, panels, columns, count, [row, from, rows], k, target, plane * FLOAT);
               }
-              if (patches !== undefined) this.#memory.free(patches);
+              if (room !== undefined) this.#memory.free(room);
               finish?.({ batch: n, row, rows, column: first, columns: count });
             });
           }
@@ -135,34 +114,6 @@ export class Convolutions {
     }
     this.#runtime.fork(work, parts);
     if (source.scratch !== undefined) this.#memory.free(source.scratch);
-  }
-
-  /** Filters `[groupOut, depth]` in panels, of rows or of columns. */
-  #packedFilters(g: Geometry, group: number, depth: number, asColumns: boolean, addressOf: (view: View) => number, packed: Packed): Block {
-    const { w } = g;
-    const dense = this.#dense;
-    const pack = (to: number, from: number, filters: number, stride: number): void =>
-      asColumns ? dense.gemm.packColumns(to, from, filters, depth, stride, FLOAT) : packInPanels(dense, to, from, filters, depth, stride, FLOAT);
-    const key = `filters${asColumns ? COLUMNS : ROWS}/${group}/${w.shape.join(",")}/${w.strides.join(",")}/${w.offset}`;
-    const held = asColumns ? padded(g.groupOut, COLUMNS) : rowsHeld(g.groupOut);
-    const rowBytes = depth * FLOAT;
-    const panels = (): readonly Range[] => (asColumns ? evenly(g.groupOut, Infinity, COLUMNS) : panelRanges(g.groupOut, Infinity));
-    const places: Places | undefined =
-      g.groups > 1 || !isContiguous(w.shape, w.strides)
-        ? undefined
-        : { bytes: g.groupOut * rowBytes, rowBytes, panels, pack: (to, from, count) => pack(to, from, count, rowBytes) };
-    return packed(
-      w,
-      key,
-      held * rowBytes,
-      (to) => {
-        // Depth is (channel, kernel slice, kernel row, kernel column).
-        const { address, filterStride, copy } = straightFilters(g, group, addressOf, this.#memory, dense);
-        pack(to, address, g.groupOut, filterStride);
-        if (copy !== undefined) this.#memory.free(copy);
-      },
-      places,
-    );
   }
 
   /** The input as planes that a window never leaves: itself where there is no padding, else a copy with a border of zeros. */
@@ -265,14 +216,8 @@ export class Convolutions {
             const filters = filtersAt + row * filterStride;
             const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
             if (byThree !== undefined) {
-              const run = byThree === 1 ? this.#dense.depthwise.depthwise3s1 : this.#dense.depthwise.depthwise3s2;
-              const { rowStride } = planes;
-              // Rows of the input that the range sees, and those of them that exist.
-              const top = first * byThree - g.padBegin[0];
-              const begin = Math.max(0, top);
-              const seen = Math.max(0, Math.min(g.rows, top + (high - 1) * byThree + 3) - begin);
-              const sizes = [seen, g.columns, rowStride, high, g.outColumns, begin - top, g.padBegin[1], outPlane * FLOAT] as const;
-              run(target, from + begin * rowStride, filters, bias, rows, planeStep, filterStride, ...sizes);
+              const seen = rowsSeen(g, first, high);
+              overRows(this.#dense, g, seen, high, [target, from + seen.begin * planes.rowStride, filters, bias, rows, planeStep, filterStride], planes.rowStride);
             } else {
               for (let i = 0; i < rows; i++) {
                 this.#dense.depthwise.depthwise(
@@ -385,52 +330,5 @@ const FEW_CHANNELS = 8;
 /** Rows of a plane of a depthwise convolution that a thread has, at least. */
 const LEAST_ROWS = 14;
 
-/** Multiply-adds of a product in the time of one tap of a depthwise filter. */
-const DEPTHWISE = 2;
-
 /** Bytes of a result that are written before an epilogue reads them again. */
 const PART_BYTES = 128 * 1024;
-
-/** Whether all there is lies in one slice. */
-function isFlat({ slices }: Geometry): boolean {
-  return slices.size === 1 && slices.out === 1 && slices.kernel === 1 && slices.padBegin === 0 && slices.padEnd === 0;
-}
-
-function planesOf(g: Geometry, addressOf: (view: View) => number): Planes {
-  const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
-  const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
-  const sliceStride = g.slices.step * FLOAT;
-  return { address: addressOf(g.x) + g.x.offset * FLOAT, batchStride, planeStride, sliceStride, rowStride, columnStride, scratch: undefined };
-}
-
-/** The stride of a convolution that the kernels of 3 x 3 filters take. */
-function threeByThree(g: Geometry): 1 | 2 | undefined {
-  const [down, across] = g.stride;
-  if (g.kernel[0] !== 3 || g.kernel[1] !== 3 || down !== across || g.dilation[0] !== 1 || g.dilation[1] !== 1) return undefined;
-  if (g.planeStrides[1] !== 1 && g.columns > 1) return undefined;
-  return across === 1 || across === 2 ? across : undefined;
-}
-
-/** Filters up to which reading the planes in place, once for every four filters, is cheaper than packing them. */
-const FEW_FILTERS = 8;
-/** A first cache: sets of lines, and the bytes of a line. */
-const SETS = 64;
-const LINE = 64;
-
-/** Whether the product reads its columns in the planes as they are: filters of one tap at a stride of one, over planes whose lines a cache holds together. */
-function isStraight(g: Geometry, { columnStride, rowStride, planeStride }: Planes): boolean {
-  if (!isFlat(g)) return false;
-  if (g.kernel[0] !== 1 || g.kernel[1] !== 1 || g.stride[0] !== 1 || g.stride[1] !== 1) return false;
-  if (g.outColumns > 1 && columnStride !== FLOAT) return false;
-  if (g.outRows > 1 && rowStride !== g.outColumns * FLOAT) return false;
-  return g.groupOut <= FEW_FILTERS || Math.min(g.groupIn, DEPTH) <= depthInCache(planeStride);
-}
-
-/** Planes whose columns at one place stay in a first cache, found by trying: lines that lie a power of two apart share few sets. */
-function depthInCache(planeStride: number): number {
-  if (planeStride % 16 !== 0) return 2 * SETS; // vectors across lines
-  if (planeStride % LINE !== 0) return 8 * SETS;
-  let [a, b] = [SETS, planeStride / LINE];
-  while (b > 0) [a, b] = [b, a % b];
-  return 10 * (SETS / a);
-}

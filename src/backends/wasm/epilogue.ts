@@ -16,6 +16,9 @@ export interface Part {
 /** Does what is left to do on a finished part. */
 export type Finish = (part: Part) => void;
 
+/** The same of a part that lies elsewhere: at an address, where rows are `stride` bytes apart. */
+export type FinishAt = (part: Part, address: number, stride: number) => void;
+
 export interface Epilogue {
   readonly program: Program;
   /** All of shape `[batch, rows, columns]`. */

@@ -42,11 +42,13 @@ export interface GemmFunctions {
    * the result's rows one after another.
    */
   readonly multiplyTurned: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
+  /** As `multiplyTurned`, of panels of 6 rows. */
+  readonly multiplyTallTurned: GemmFunctions["multiplyTurned"];
 }
 
 const plus = (c: Code, local: I32, bytes: number): Value<"i32"> => c.op("i32.add", c.get(local), c.i32(bytes));
 /** Where vectors begin that cover a panel's width; the last two may overlap. */
-const foursOf = (width: number): number[] => Array.from({ length: Math.ceil(width / 4) }, (_, i) => Math.min(4 * i, width - 4));
+export const foursOf = (width: number): number[] => Array.from({ length: Math.ceil(width / 4) }, (_, i) => Math.min(4 * i, width - 4));
 
 /** Packs `count` rows (or columns) of `depth` elements into panels of `width`, 4 or more; the last panel is filled with zeros. */
 export function emitPack(m: ModuleBuilder, name: string, width: number): GemmFunctions["packRows"] {
@@ -236,20 +238,22 @@ function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x:
   });
 }
 
-/** The product whose result lies by columns: a tile is turned in the registers before it is stored. */
-function emitTurned(m: ModuleBuilder, fused: boolean): GemmFunctions["multiplyTurned"] {
+/** The product whose result lies by columns, of panels of `height` rows: a tile is turned in the registers before it is stored. */
+function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: typeof ROWS | typeof TALL): GemmFunctions["multiplyTurned"] {
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
-  return m.func("multiplyTurned", params, undefined, (c, a, b, out, rows, columns, depth, columnStride, aStep, bStep, add, bias) => {
+  return m.func(name, params, undefined, (c, a, b, out, rows, columns, depth, columnStride, aStep, bStep, add, bias) => {
     const [i, j, k, x, y, at, aPanel, column] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // eight
     const [high, wide] = [c.local("i32"), c.local("i32")];
-    const sums = Array.from({ length: 2 * ROWS }, () => c.local("v128"));
+    const sums = Array.from({ length: 2 * height }, () => c.local("v128"));
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
-    const bySide = [0, 1].map((side) => [0, 1, 2, 3].map((r) => pairOf(sums, r)[side === 0 ? 0 : 1]));
+    const pairs = c.local("v128");
+    const lanes = height > ROWS ? Array.from({ length: height }, () => c.local("v128")) : [];
+    const bySide = [0, 1].map((side) => Array.from({ length: height }, (_, r) => pairOf(sums, r)[side === 0 ? 0 : 1]));
     c.for(j, 0, columns, COLUMNS, () => {
       c.set(aPanel, c.get(a));
       c.set(at, c.get(out));
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
-      c.for(i, 0, rows, ROWS, () => {
+      c.for(i, 0, rows, height, () => {
         c.if(
           c.get(bias),
           () => bySide.forEach((side, s) => side.forEach((sum) => c.set(sum, c.load("v128.load", c.get(bias), 16 * s)))),
@@ -261,33 +265,53 @@ function emitTurned(m: ModuleBuilder, fused: boolean): GemmFunctions["multiplyTu
         c.set(y, c.get(b));
         c.set(k, c.get(depth));
         sumUp(c, fused, sums, { x, y, k }, () => c.i32(COLUMNS * FLOAT));
-        for (const side of bySide) emitTranspose4(c, side, halves);
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.set(column, c.get(at));
-        bySide.flat().forEach((sum, n) => {
-          c.if(c.op("i32.gt_s", c.get(wide), c.i32(n)), () => {
-            c.if(
-              c.op("i32.ge_s", c.get(high), c.i32(ROWS)),
-              () => {
-                c.if(c.get(add), () => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(column)))));
-                const to = c.get(column);
-                c.store("v128.store", to, c.get(sum));
-              },
-              () => {
-                for (let lane = 0; lane < ROWS - 1; lane++) {
-                  c.if(c.op("i32.gt_s", c.get(high), c.i32(lane)), () => {
-                    const to = c.get(column);
-                    const before = c.select(c.load("f32.load", c.get(column), lane * FLOAT), c.f32(0), c.get(add));
-                    c.store("f32.store", to, c.op("f32.add", before, c.extract("f32x4.extract_lane", c.get(sum), lane)), lane * FLOAT);
+        /** Up to four sums of a column, whose first is that of row `row`. */
+        const storeSome = (sum: V128, row: number, count: number): void => {
+          for (let lane = 0; lane < count; lane++) {
+            c.if(c.op("i32.gt_s", c.get(high), c.i32(row + lane)), () => {
+              const to = c.get(column);
+              const before = c.select(c.load("f32.load", c.get(column), (row + lane) * FLOAT), c.f32(0), c.get(add));
+              c.store("f32.store", to, c.op("f32.add", before, c.extract("f32x4.extract_lane", c.get(sum), lane)), (row + lane) * FLOAT);
+            });
+          }
+        };
+        // Twelve sums that are shuffled further on would leave the registers inside the loop.
+        if (height > ROWS) sums.forEach((sum, n) => c.store("v128.store", c.global(SPILL), c.get(sum), 16 * n));
+        bySide.forEach((side, s) => {
+          const [fours, rest] = height > ROWS ? [lanes.slice(0, ROWS), lanes.slice(ROWS)] : [side, []];
+          if (height > ROWS) lanes.forEach((lane, r) => c.set(lane, c.load("v128.load", c.global(SPILL), 32 * r + 16 * s)));
+          emitTranspose4(c, fours, halves);
+          const [fifth, sixth] = rest;
+          fours.forEach((sum, n) => {
+            // The two rows left of a tall tile: a pair of each column.
+            if (fifth !== undefined && sixth !== undefined) c.set(pairs, c.shuffle32(c.get(fifth), c.get(sixth), [n, 4 + n, n, 4 + n]));
+            c.if(c.op("i32.gt_s", c.get(wide), c.i32(4 * s + n)), () => {
+              c.if(
+                c.op("i32.ge_s", c.get(high), c.i32(height)),
+                () => {
+                  c.if(c.get(add), () => {
+                    c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(column))));
+                    if (rest.length > 0) c.set(pairs, c.op("f32x4.add", c.get(pairs), c.load("v128.load64_zero", c.get(column), 16)));
                   });
-                }
-              },
-            );
+                  const to = c.get(column);
+                  c.store("v128.store", to, c.get(sum));
+                  if (rest.length === 0) return;
+                  const behind = c.get(column);
+                  c.store("i64.store", behind, c.extract("i64x2.extract_lane", c.get(pairs), 0), 16);
+                },
+                () => {
+                  storeSome(sum, 0, Math.min(ROWS, height - 1));
+                  storeSome(pairs, ROWS, rest.length - 1);
+                },
+              );
+            });
+            advance(c, column, c.get(columnStride));
           });
-          advance(c, column, c.get(columnStride));
         });
         advance(c, aPanel, c.get(aStep));
-        advance(c, at, c.i32(ROWS * FLOAT));
+        advance(c, at, c.i32(height * FLOAT));
       });
       c.if(c.get(bias), () => advance(c, bias, c.i32(COLUMNS * FLOAT)));
       advance(c, b, c.get(bStep));
@@ -410,6 +434,7 @@ export function emitGemm(m: ModuleBuilder, fused: boolean): GemmFunctions {
     multiply,
     multiplyBiased,
     multiplyTall: emitStraight(m, "multiplyTall", fused, TALL, remainder),
-    multiplyTurned: emitTurned(m, fused),
+    multiplyTurned: emitTurned(m, "multiplyTurned", fused, ROWS),
+    multiplyTallTurned: emitTurned(m, "multiplyTallTurned", fused, TALL),
   };
 }

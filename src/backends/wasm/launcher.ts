@@ -25,7 +25,8 @@ import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, row
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
 import { Convolutions } from "./convolutions.ts";
-import { type Epilogue, type Finish, flattened } from "./epilogue.ts";
+import { FLOAT } from "./emit.ts";
+import { type Epilogue, type Finish, type FinishAt, flattened, type Part } from "./epilogue.ts";
 import type { Extension } from "./extension/extension.ts";
 import { type Packed, Products } from "./products.ts";
 import { runWidened, widened } from "./widened.ts";
@@ -193,19 +194,41 @@ export class Launcher {
     this.#map({ kind: "map", program, operands: [out, ...extra], results: [out], scalars }, addressOf);
   }
 
-  /** What runs an epilogue on a part of its result. */
-  #finish({ program, operands, result, scalars }: Epilogue, addressOf: AddressOf): Finish {
-    const views = [result, ...operands, result];
-    const strides = views.map(byteStrides);
+  /** Two steps that run as one, where they do: what lies between them is in memory in pieces only, so nothing else may read it. */
+  pairOf(first: Call | Region, second: Call | Region): readonly [ConvolveCall, ConvolveCall] | undefined {
+    if (first.kind !== "convolve" || second.kind !== "convolve" || this.extension?.takes(first) === true || this.extension?.takes(second) === true) return undefined;
+    const [result] = second.results;
+    if ([first, second].some((call) => this.#convolutions.refuses(call) !== undefined)) return undefined;
+    const flat = [first, second].every((call) => [...call.results, ...convolveOperands(call).extra].every((view) => flattened(view) !== undefined));
+    if (!flat || first.operands.some((view) => view.storage === result?.storage)) return undefined;
+    return this.#convolutions.pairs.takes(first, second) ? [first, second] : undefined;
+  }
+
+  runPair([first, second]: readonly [ConvolveCall, ConvolveCall], addressOf: AddressOf, packed: Packed): void {
+    const finishOf = (call: ConvolveCall): (Finish & FinishAt) | undefined => {
+      const { epilogue: program, scalars } = call;
+      const operands = convolveOperands(call).extra.map((view) => flattened(view) ?? unreachable("axes as one"));
+      const result = flattened(call.results[0] ?? unreachable("result")) ?? unreachable("axes as one");
+      return program === undefined ? undefined : this.#finish({ program, operands, result, scalars }, addressOf);
+    };
+    this.#convolutions.pairs.run([first, second], addressOf, packed, finishOf(first), finishOf(second));
+  }
+
+  /** What runs an epilogue on a part of its result, which may lie elsewhere. */
+  #finish({ program, operands, result, scalars }: Epilogue, addressOf: AddressOf): (part: Part, address?: number, stride?: number) => void {
     // The innermost axis is the result's dense one; a result with a single column has it along its rows.
     const byRows = result.strides[2] !== 1 || result.shape[2] === 1;
     const inner = byRows ? 1 : 2;
     const outer = byRows ? 2 : 1;
-    const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
-    const kernel = this.#mapKernel(program, 2, this.#byVectors(program) ? lanesOf(program, 1, pairs) : undefined);
-    return ({ batch, row, rows, column, columns }) => {
-      const offsets = strides.map((s) => batch * (s[0] ?? 0) + row * (s[1] ?? 0) + column * (s[2] ?? 0));
-      this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, addressOf, offsets);
+    return ({ batch, row, rows, column, columns }, address, stride = 0) => {
+      const here: View = address === undefined ? result : { ...result, strides: [0, stride / FLOAT, 1], offset: 0 };
+      const views = [here, ...operands, here];
+      const strides = views.map(byteStrides);
+      const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
+      const kernel = this.#mapKernel(program, 2, this.#byVectors(program) ? lanesOf(program, 1, pairs) : undefined);
+      const offsets = views.map((view, k) => (address !== undefined && view === here ? 0 : [batch, row, column].reduce((sum, at, axis) => sum + at * (strides[k]?.[axis] ?? 0), 0)));
+      const at: AddressOf = (view) => (address !== undefined && view === here ? address : addressOf(view));
+      this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, at, offsets);
     };
   }
 

@@ -3,7 +3,7 @@
 import type { Callable } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
 import { advance, copyRow, FLOAT } from "./emit.ts";
-import { COLUMNS, ROWS } from "./gemm.ts";
+import { COLUMNS, foursOf, ROWS, TALL } from "./gemm.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
@@ -14,6 +14,8 @@ export interface PatchFunctions {
   readonly packPatches: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
   /** As `packPatches`, in panels of 4. */
   readonly packPatchRows: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
+  /** As `packPatches`, in panels of 6. */
+  readonly packPatchTall: Callable<I32s<[0, 1, 2, 3, 4, 5]>, undefined>;
   /** (to, bytes): zeros. */
   readonly clear: Callable<I32s<[0, 1]>, undefined>;
   /** (to, values of `rows` rows or 0, rows, columns): every row filled with its value. */
@@ -44,13 +46,13 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
     },
   );
 
-  const emitPatchPanels = (name: string, width: 4 | 8): PatchFunctions["packPatches"] =>
+  const emitPatchPanels = (name: string, width: 4 | 6 | 8): PatchFunctions["packPatches"] =>
     m.func(name, ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, to, base, columns, count, depths, depth) => {
       const left = c.hold(c.get(count));
       const at = Array.from({ length: width }, () => c.local("i32"));
       const [k, table, here] = [c.local("i32"), c.local("i32"), c.local("i32")];
       const span = c.local("i32");
-      const vectors = Array.from({ length: width / 2 }, () => c.local("v128"));
+      const [even, odd] = [c.local("v128"), c.local("v128")];
       const first = at[0] ?? k;
       /** Runs `body` for each step of depth, with the address of the first column in `here`. */
       const overDepth = (body: () => void): void => {
@@ -77,7 +79,7 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
             );
           });
           c.set(span, c.op("i32.sub", c.get(at[width - 1] ?? k), c.get(first)));
-          const even = at
+          const steps = at
             .slice(1)
             .reduce(
               (all, local, i) =>
@@ -88,13 +90,13 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
                 ),
               c.i32(1),
             );
-          const regular = c.hold(even);
+          const regular = c.hold(steps);
           c.if(
             c.op("i32.and", c.get(regular), c.op("i32.eq", c.get(span), c.i32((width - 1) * FLOAT))),
             () =>
               overDepth(() => {
                 advance(c, here, c.get(first));
-                for (let i = 0; i < width; i += 4) {
+                for (const i of foursOf(width)) {
                   const target = c.get(to);
                   c.store("v128.store", target, c.load("v128.load", c.get(here), i * FLOAT), i * FLOAT);
                 }
@@ -105,10 +107,9 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
                 () =>
                   overDepth(() => {
                     advance(c, here, c.get(first));
-                    vectors.forEach((vector, i) => c.set(vector, c.load("v128.load", c.get(here), 16 * i)));
-                    for (let i = 0; i < width; i += 4) {
-                      const [even, odd] = [vectors[i / 2] ?? vectors[0], vectors[i / 2 + 1] ?? vectors[0]];
-                      if (even === undefined || odd === undefined) continue;
+                    for (const i of foursOf(width)) {
+                      c.set(even, c.load("v128.load", c.get(here), 2 * i * FLOAT));
+                      c.set(odd, c.load("v128.load", c.get(here), 2 * i * FLOAT + 16));
                       const target = c.get(to);
                       c.store("v128.store", target, c.shuffle32(c.get(even), c.get(odd), [0, 2, 4, 6]), i * FLOAT);
                     }
@@ -131,6 +132,7 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
 
   const packPatches = emitPatchPanels("packPatches", COLUMNS);
   const packPatchRows = emitPatchPanels("packPatchRows", ROWS);
+  const packPatchTall = emitPatchPanels("packPatchTall", TALL);
 
   const clear = m.func("clear", ["i32", "i32"], undefined, (c, to, bytes) => c.memoryFill(c.get(to), c.i32(0), c.get(bytes)));
 
@@ -196,5 +198,5 @@ export function emitPatches(m: ModuleBuilder): PatchFunctions {
       });
     },
   );
-  return { copyPlanes, packPatches, packPatchRows, clear, fillRows, addPlane };
+  return { copyPlanes, packPatches, packPatchRows, packPatchTall, clear, fillRows, addPlane };
 }

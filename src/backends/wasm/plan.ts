@@ -1,6 +1,7 @@
 /** Segments compiled: every kernel launch of every step, recorded once with its addresses, and played for each run. */
 
 import type { Backend } from "../../prims/backend.ts";
+import type { Call, ConvolveCall, Region } from "../../prims/call.ts";
 import { reachable } from "../../expr/expr.ts";
 import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
@@ -38,7 +39,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     if (refusal !== undefined) return refusal;
   }
   const { memory, runtime, launcher } = host;
-  const lifetimes = lifetimesOf(segment);
+  const { whole, pairs } = paired(segment, launcher);
+  const lifetimes = lifetimesOf(whole);
   const { offsets, bytes } = placeByLifetime([...lifetimes.values()], ALIGNMENT);
   const scope = newScope();
   const aligned = (size: number): number => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
@@ -90,8 +92,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     host.arenas.give(arena);
   };
   const record = (): readonly PlayItem[] => {
-    const blank = new Set(blankStorages(segment));
-    segment.steps.forEach((step, i) => {
+    const blank = new Set(blankStorages(whole));
+    whole.steps.forEach((step, i) => {
       // A step's scratch may lie where no value is alive.
       memory.free(arena);
       for (const block of slots.values()) memory.occupy(block);
@@ -101,7 +103,9 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       runtime.tape = tape;
       try {
         for (const view of [...step.operands, ...step.results]) if (blank.delete(view.storage)) launcher.clear(addressOf(view), view.storage.nbytes);
-        launcher.run(step, addressOf, packed);
+        const pair = pairs.get(step);
+        if (pair === undefined) launcher.run(step, addressOf, packed);
+        else launcher.runPair(pair, addressOf, packed);
       } finally {
         runtime.tape = undefined;
       }
@@ -156,6 +160,31 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
 
 /** Multiply-adds beyond which a run is long against what its first part in slow code takes: it warms its kernels itself, and the session is ready earlier. */
 const WARM_WORK = 5e8;
+type Pair = readonly [ConvolveCall, ConvolveCall];
+
+/** The segment with pairs of convolutions as one step each, where the second alone reads what the first makes: that has no place in the arena then. */
+function paired(segment: Segment, launcher: Launcher): { readonly whole: Segment; readonly pairs: ReadonlyMap<Call | Region, Pair> } {
+  const { steps, outputs } = segment;
+  const pairs = new Map<Call | Region, Pair>();
+  const uses = new Map<Storage, number>();
+  for (const step of steps) for (const { storage } of [...step.operands, ...step.results]) uses.set(storage, (uses.get(storage) ?? 0) + 1);
+  const out: (Call | Region)[] = [];
+  for (let i = 0; i < steps.length; i++) {
+    const [first, second] = [steps[i] ?? unreachable("a step"), steps[i + 1]];
+    const between = first.results[0]?.storage;
+    const isBetween = between !== undefined && second?.operands[0]?.storage === between && uses.get(between) === 2 && !outputs.includes(between);
+    const pair = isBetween ? launcher.pairOf(first, second) : undefined;
+    if (pair === undefined) out.push(first);
+    else {
+      const step: ConvolveCall = { ...pair[1], operands: [...pair[0].operands, ...pair[1].operands.slice(1)] };
+      pairs.set(step, pair);
+      out.push(step);
+      i++;
+    }
+  }
+  return { whole: { ...segment, steps: out }, pairs };
+}
+
 /** Milliseconds after which no further kernel is warmed. */
 const WARM_MS = 12;
 

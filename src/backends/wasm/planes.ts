@@ -217,3 +217,15 @@ export function straightFilters(
   }
   return { address: copy.address, filterStride: filter, copy };
 }
+
+/** Whether all there is lies in one slice. */
+export function isFlat({ slices }: Geometry): boolean {
+  return slices.size === 1 && slices.out === 1 && slices.kernel === 1 && slices.padBegin === 0 && slices.padEnd === 0;
+}
+
+export function planesOf(g: Geometry, addressOf: (view: View) => number): Planes {
+  const [batchStride = 0, planeStride = 0] = g.x.strides.map((s) => s * FLOAT);
+  const [rowStride = 0, columnStride = 0] = g.planeStrides.map((s) => s * FLOAT);
+  const sliceStride = g.slices.step * FLOAT;
+  return { address: addressOf(g.x) + g.x.offset * FLOAT, batchStride, planeStride, sliceStride, rowStride, columnStride, scratch: undefined };
+}
