@@ -31,6 +31,7 @@ export function rowsSeen(g: Geometry, first: number, high: number): RowsSeen {
 
 /**
  * Rows `seen` of planes, for `high` rows of the result.
+ * @param isNear whether the planes have been written just now
  * @param addresses of the result, of the first row seen, of filters, of biases or 0; channels; bytes between planes, between filters
  */
 export function overRows(
@@ -40,8 +41,9 @@ export function overRows(
   high: number,
   addresses: readonly [number, number, number, number, number, number, number],
   rowStride: number,
+  isNear: boolean,
 ): void {
   const { depthwise3s1, depthwise3s2 } = dense.depthwise;
   const run = g.stride[1] === 1 ? depthwise3s1 : depthwise3s2;
-  run(...addresses, count, g.columns, rowStride, high, g.outColumns, begin - top, g.padBegin[1], g.outRows * g.outColumns * FLOAT);
+  run(...addresses, count, g.columns, rowStride, high, g.outColumns, begin - top, g.padBegin[1], g.outRows * g.outColumns * FLOAT, isNear ? 1 : 0);
 }

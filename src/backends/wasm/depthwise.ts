@@ -8,9 +8,9 @@ type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
 
 /**
  * (to, from, filters, bias or 0; channels, bytes between planes of `from`, between filters; rows, columns, bytes between rows of `from`; rows, columns of
- * the result; zeros before the rows, before the columns; bytes between planes of the result). Columns of `from` and the nine taps of a filter lie one after another.
+ * the result; zeros before the rows, before the columns; bytes between planes of the result; whether `from` lies in the second cache). Columns of `from` and the nine taps of a filter lie one after another.
  */
-type ThreeByThree = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]>, undefined>;
+type ThreeByThree = Callable<I32s<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]>, undefined>;
 
 export interface DepthwiseFunctions {
   readonly depthwise3s1: ThreeByThree;
@@ -28,12 +28,12 @@ const NEAR_BYTES = 8 * 1024;
  * three vectors of a row and two running sums are what the registers hold. Rows outside are skipped, columns outside are masked.
  */
 function emitThreeByThree(m: ModuleBuilder, fused: boolean, stride: 1 | 2): ThreeByThree {
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
   return m.func(
     `depthwise3s${stride}`,
     params,
     undefined,
-    (c, to, from, filters, bias, channels, planeStride, filterStride, rows, columns, rowStride, outRows, outColumns, top, side, outStride) => {
+    (c, to, from, filters, bias, channels, planeStride, filterStride, rows, columns, rowStride, outRows, outColumns, top, side, outStride, near) => {
       const [channel, x, y, row, at, out, first, last] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // eight
       const taps = Array.from({ length: 9 }, () => c.local("v128"));
       const values = [0, 1, 2].map(() => c.local("v128"));
@@ -137,10 +137,10 @@ function emitThreeByThree(m: ModuleBuilder, fused: boolean, stride: 1 | 2): Thre
           c.set(start, c.load("v128.load32_splat", c.get(bias)));
           advance(c, bias, c.i32(FLOAT));
         });
-        // Strips go down the rows, which no prefetcher follows: a large plane is brought near in its own order first.
+        // Strips go down the rows, which no prefetcher follows: a large plane from afar is brought near in its own order first.
         c.set(at, c.get(from));
         c.set(out, c.op("i32.mul", c.op("i32.sub", c.get(rows), c.i32(1)), c.get(rowStride)));
-        c.if(c.op("i32.gt_s", c.get(out), c.i32(NEAR_BYTES)), () => {
+        c.if(c.op("i32.gt_s", c.get(out), c.select(c.i32(2 ** 31 - 1), c.i32(NEAR_BYTES), c.get(near))), () => {
           advance(c, out, c.get(from));
           c.loop((again) => {
             c.drop(c.load("i32.load", c.get(at)));

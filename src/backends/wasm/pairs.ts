@@ -108,6 +108,7 @@ export class Pairs {
                 high,
                 [target, between.address, filtersAt + channel * filterStride, bias, wide, stride, filterStride],
                 g.columns * FLOAT,
+                true,
               );
               finish?.({ batch: n, row: channel, rows: wide, column: row * g.outColumns, columns: high * g.outColumns });
             }
