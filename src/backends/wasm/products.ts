@@ -9,7 +9,7 @@ import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
 import { COLUMNS, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
-import { multiplyPanels, packInPanels, panelRanges, tallOf } from "./panels.ts";
+import { multiplyPanels, packInPanels, panelRanges, panelRows, tallOf } from "./panels.ts";
 import { evenly, inRanges, MOVED, type Range } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
@@ -112,7 +112,13 @@ export class Products {
         return;
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
-      this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, (row, high, column, wide) => done(batch, row, high, column, wide));
+      const finished = (row: number, high: number, column: number, wide: number): void => done(batch, row, high, column, wide);
+      // What is packed whenever it is used goes block of depth by block, as it is read; a kept form has the place of its bytes.
+      if (packed.lasts(b) || depth <= DEPTH) return this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, finished);
+      const block = this.#memory.allocate(padded(columns, COLUMNS) * depth * FLOAT);
+      this.packColumns(right, depth, block.address, DEPTH);
+      this.multiply(left, block.address, to, outStride, columns, depth, finished, false, DEPTH);
+      this.#memory.free(block);
     });
     this.#runtime.fork(batches * rows * columns * depth, parts);
   }
@@ -149,14 +155,22 @@ export class Products {
     return packed(view, key, bytes, (to) => this.packColumns(b, depth, to), placesOf(b, COLUMNS, pack));
   }
 
-  /** Panels of columns. */
-  packColumns(b: Matrix, depth: number, to: number): void {
-    const pack = (first: number, count: number): void =>
-      this.#dense.gemm.packColumns(to + first * depth * FLOAT, b.address + first * b.columnStride, count, depth, b.columnStride, b.rowStride);
+  /** Panels of columns, over blocks of depth that follow each other. */
+  packColumns(b: Matrix, depth: number, to: number, block: number = depth): void {
+    const pack = (first: number, count: number): void => {
+      for (let k = 0; k < depth; k += block) {
+        const deep = Math.min(block, depth - k);
+        const at = to + (k * padded(b.columns, COLUMNS) + first * deep) * FLOAT;
+        this.#dense.gemm.packColumns(at, b.address + first * b.columnStride + k * b.rowStride, count, deep, b.columnStride, b.rowStride);
+      }
+    };
     inRanges(this.#runtime, b.columns, depth, pack, COLUMNS);
   }
 
-  /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result. */
+  /**
+   * Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result.
+   * @param block depth of the blocks that columns are packed in: all of it, or `DEPTH`
+   */
   multiply(
     a: Matrix,
     columnsAt: number,
@@ -166,14 +180,16 @@ export class Products {
     depth: number,
     finished?: (row: number, rows: number, column: number, columns: number) => void,
     add = false,
+    block: number = depth,
   ): void {
     const work = a.rows * columns * depth;
     const pack = (to: number, row: number, high: number, k: number, deep: number): void =>
       packInPanels(this.#dense, to, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
     const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number, deep: number): void => {
-      const addresses = [columnsAt + (column * depth + k * COLUMNS) * FLOAT, to + row * outStride + column * FLOAT] as const;
+      const panel = block === depth ? column * depth + k * COLUMNS : k * padded(columns, COLUMNS) + column * deep;
+      const addresses = [columnsAt + panel * FLOAT, to + row * outStride + column * FLOAT] as const;
       const panels = { address: rowsAt, tall: tallOf(high), depth: deep, k: 0 };
-      multiplyPanels(this.#dense, panels, addresses, [high, wide, deep], outStride, add || k > 0, 0, COLUMNS * depth * FLOAT);
+      multiplyPanels(this.#dense, panels, addresses, [high, wide, deep], outStride, add || k > 0, 0, COLUMNS * (block === depth ? depth : deep) * FLOAT);
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
     // Threads that have rows of their own find them in their caches from one product to the next.
@@ -181,7 +197,7 @@ export class Products {
     const shares = Math.min(2 * threads, this.#runtime.partsFor(work));
     const byRows = shares > 1 && a.rows >= LEAST_ROWS * shares;
     if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS || byRows) {
-      const parts = evenly(a.rows, Math.max(blocks, shares), ROWS).map(([row, high]) => (): void => {
+      const parts = evenly(a.rows, Math.max(blocks, shares), panelRows()).map(([row, high]) => (): void => {
         const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
         for (let k = 0; k < depth; k += DEPTH) {
           const deep = Math.min(DEPTH, depth - k);
@@ -194,8 +210,7 @@ export class Products {
       return this.#runtime.fork(work, parts);
     }
     // Few rows: they are packed in all their depth, and ranges of columns share them.
-    for (let row = 0; row < a.rows; row += BLOCK_ROWS) {
-      const high = Math.min(BLOCK_ROWS, a.rows - row);
+    for (const [row, high] of evenly(a.rows, blocks, panelRows())) {
       const scratch = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
       const rowsAt = (k: number): number => scratch.address + k * padded(high, ROWS) * FLOAT;
       const packings: (() => void)[] = [];
