@@ -217,7 +217,15 @@ export class Convolutions {
             const bias = biasAt === 0 ? 0 : biasAt + row * FLOAT;
             if (byThree !== undefined) {
               const seen = rowsSeen(g, first, high);
-              overRows(this.#dense, g, seen, high, [target, from + seen.begin * planes.rowStride, filters, bias, rows, planeStep, filterStride], planes.rowStride, false);
+              overRows(
+                this.#dense,
+                g,
+                seen,
+                high,
+                [target, from + seen.begin * planes.rowStride, filters, bias, rows, planeStep, filterStride],
+                planes.rowStride,
+                false,
+              );
             } else {
               for (let i = 0; i < rows; i++) {
                 this.#dense.depthwise.depthwise(
