@@ -178,6 +178,7 @@ export const INSTRUCTIONS = {
   "i32x4.extend_high_i16x8_u": "v128 -> v128 = fd aa 01",
   "i32x4.shl": "v128 i32 -> v128 = fd ab 01",
   "i32x4.shr_s": "v128 i32 -> v128 = fd ac 01",
+  "i32x4.shr_u": "v128 i32 -> v128 = fd ad 01",
   "i32x4.add": "v128 v128 -> v128 = fd ae 01",
   "i32x4.sub": "v128 v128 -> v128 = fd b1 01",
   "i32x4.min_s": "v128 v128 -> v128 = fd b6 01",

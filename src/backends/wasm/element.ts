@@ -1,4 +1,4 @@
-/** How elements of each dtype are read from and written to memory. */
+/** How elements of each dtype are read from and written to memory, one by one and four at a time. */
 
 import type { RoundFormat } from "../../expr/expr.ts";
 import { bitFormat } from "../../numeric/codec.ts";
@@ -6,6 +6,8 @@ import { computeType } from "../../prims/program.ts";
 import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { Code, Value } from "../../wasm/code.ts";
+import type { I32, V128 } from "./emit.ts";
+import { decodeOne, emitDecode, emitEncode, encodeOne, isHalf } from "./halves.ts";
 import type { CallHost, Push } from "./scalar.ts";
 
 /** Bytes of one element, or of one part of a complex one. */
@@ -14,19 +16,12 @@ export function partBytes(dtype: DType): number {
   return itemsize / lanes;
 }
 
-/** Float formats that elements are decoded from by a table in memory; see `tables.ts`. */
-export function tableFormat(dtype: DType): RoundFormat | undefined {
-  const format = bitFormat(dtype);
-  return format === "bfloat16" ? undefined : format;
-}
-
-/** The element at an address, in its compute type. `table` gives the address of a format's decoding table. */
+/** The element at an address, in its compute type. `table` gives the address of the values of a format of 8 bits by their bits. */
 export function emitLoad(c: Code, dtype: DType, address: Push<"i32">, offset: number, table: (format: RoundFormat) => number): Value {
-  if (dtype === "bfloat16") return c.op("f32.reinterpret_i32", c.op("i32.shl", c.load("i32.load16_u", address(), offset), c.i32(16)));
-  const format = tableFormat(dtype);
+  const format = bitFormat(dtype);
   if (format !== undefined) {
-    const bits = partBytes(dtype) === 2 ? c.load("i32.load16_u", address(), offset) : c.load("i32.load8_u", address(), offset);
-    return c.load("f32.load", c.op("i32.shl", bits, c.i32(2)), table(format));
+    if (isHalf(format)) return decodeOne(c, format, c.load("i32.load16_s", address(), offset));
+    return c.load("f32.load", c.op("i32.shl", c.load("i32.load8_u", address(), offset), c.i32(2)), table(format));
   }
   switch (dtypeInfo(dtype).carrier) {
     case "f32":
@@ -58,9 +53,9 @@ export function emitLoad(c: Code, dtype: DType, address: Push<"i32">, offset: nu
 export function emitStore(c: Code, dtype: DType, address: Push<"i32">, offset: number, value: Push, host: CallHost): void {
   const format = bitFormat(dtype);
   if (format !== undefined) {
-    const narrow = partBytes(dtype) === 2 ? "i32.store16" : "i32.store8";
     const at = address();
-    c.store(narrow, at, host({ kind: "encode", format }, [value]) as Value<"i32">, offset);
+    if (isHalf(format)) c.store("i32.store16", at, encodeOne(c, format, value() as Value<"f32">), offset);
+    else c.store("i32.store8", at, host({ kind: "encode", format }, [value]) as Value<"i32">, offset);
     return;
   }
   const at = address();
@@ -82,4 +77,54 @@ export function emitStore(c: Code, dtype: DType, address: Push<"i32">, offset: n
     default:
       return c.store("i32.store8", at, value() as Value<"i32">, offset);
   }
+}
+
+/** Elements that are taken four at a time: numbers in the lanes of a vector, bools as masks. */
+export function goesByFours(dtype: DType): boolean {
+  return dtype === "float32" || dtype === "bool" || isHalf(dtype);
+}
+
+/** How the elements of a tensor lie along an axis: one after another, one for all, or any bytes apart. */
+export type Lane = "contiguous" | "same" | "strided";
+
+/** Four elements, `ahead` elements from an address, one after another or `stride` bytes apart; or the one that is there in all lanes. */
+export function loadFour(c: Code, dtype: DType, at: I32, ahead: number, width: 4 | 1, stride?: I32): Value<"v128"> {
+  const offset = ahead * partBytes(dtype);
+  const half = isHalf(dtype) ? dtype : undefined;
+  const isBool = dtype === "bool";
+  const one = (from: I32): Value<"i32"> => c.load(half !== undefined ? "i32.load16_s" : isBool ? "i32.load8_u" : "i32.load", c.get(from), offset);
+  const words = (): Value<"v128"> => {
+    if (width === 1) return c.op("i32x4.splat", one(at));
+    if (stride !== undefined)
+      return [1, 2, 3].reduce((four, k) => c.replace("i32x4.replace_lane", four, k, one(further(c, at, stride, k))), c.op("i32x4.splat", one(at)));
+    if (half !== undefined) return c.load("v128.load16x4_s", c.get(at), offset);
+    if (!isBool) return c.load("v128.load", c.get(at), offset);
+    return c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", c.load("v128.load32_zero", c.get(at), offset)));
+  };
+  if (half !== undefined) return emitDecode(c, half, c.hold(words()));
+  return isBool ? c.op("i32x4.ne", words(), c.i32x4(0)) : words();
+}
+
+/** The address `count` strides on. */
+function further(c: Code, at: I32, stride: I32, count: number): I32 {
+  return c.hold(c.op("i32.add", c.get(at), c.op("i32.mul", c.get(stride), c.i32(count))));
+}
+
+/** Writes four elements, or the lowest lane. */
+export function storeFour(c: Code, dtype: DType, to: I32, value: V128, ahead: number, width: 4 | 1): void {
+  const at = c.get(to);
+  const offset = ahead * partBytes(dtype);
+  if (isHalf(dtype)) {
+    const words = c.hold(emitEncode(c, dtype, value));
+    if (width === 1) return c.store("i32.store16", at, c.extract("i32x4.extract_lane", c.get(words), 0), offset);
+    const bits = c.op("i16x8.narrow_i32x4_u", c.get(words), c.get(words));
+    return c.store("i64.store", at, c.extract("i64x2.extract_lane", bits, 0), offset);
+  }
+  if (dtype === "bool") {
+    const ones = c.hold(c.op("v128.and", c.get(value), c.i32x4(1)));
+    const bytes = c.op("i8x16.narrow_i16x8_u", c.op("i16x8.narrow_i32x4_u", c.get(ones), c.get(ones)), c.f32x4(0));
+    return c.store(width === 4 ? "i32.store" : "i32.store8", at, c.extract("i32x4.extract_lane", bytes, 0), offset);
+  }
+  if (width === 4) c.store("v128.store", at, c.get(value), offset);
+  else c.store("f32.store", at, c.extract("f32x4.extract_lane", c.get(value), 0), offset);
 }

@@ -6,7 +6,7 @@ import type { Program } from "../../prims/program.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { emitLoad, partBytes } from "./element.ts";
-import { type CallHost, emitBinary, emitBitcast, emitCast, emitUnary, type Push, valueType } from "./scalar.ts";
+import { type CallHost, emitBinary, emitBitcast, emitCast, emitRounding, emitUnary, type Push, valueType } from "./scalar.ts";
 
 /** What the printer needs to know of its place: where operands lie, what an axis' index is. */
 export interface Place {
@@ -150,7 +150,7 @@ export class Printer {
       case "cast":
         return emitCast(c, e.a.type, e.type, e.saturate, this.value(e.a), host);
       case "round":
-        return host({ kind: "round", format: e.format, saturate: e.saturate, type: e.type }, [this.value(e.a)]);
+        return emitRounding(c, e, this.value(e.a), host);
       case "bitcast":
         return emitBitcast(c, e.a.type, e.type, this.value(e.a));
       case "check":

@@ -3,9 +3,10 @@
  * (`backends/cpu/scalar.ts`), so that both have the same bits.
  */
 
-import type { BinaryOp, ExprType, RoundFormat, UnaryOp } from "../../expr/expr.ts";
+import type { BinaryOp, Expr, ExprType, RoundFormat, UnaryOp } from "../../expr/expr.ts";
 import type { Code, Value } from "../../wasm/code.ts";
 import type { ValueType } from "../../wasm/instructions.ts";
+import { emitSticky, isHalf, roundOne } from "./halves.ts";
 
 /** How a type of the expression language lies on wasm's stack: small integers in 32 bits, sign- or zero-extended; indices in 64. */
 export function valueType(type: ExprType): ValueType {
@@ -309,6 +310,12 @@ function emitTruncation64(c: Code, a: Push<"f64">): Value<"i64"> {
 function emitLowBits(c: Code, a: Push<"f64">): Value<"i32"> {
   const whole = c.hold(a());
   return c.select(c.op("i32.wrap_i64", c.op("i64.trunc_sat_f64_s", c.get(whole))), c.i32(0), c.op("f64.lt", c.get(whole), c.f64(2 ** 63)));
+}
+
+/** A float rounded through a storage format. */
+export function emitRounding(c: Code, { format, saturate, type }: Expr & { readonly op: "round" }, a: Push, host: CallHost): Value {
+  if (saturate || !isHalf(format)) return host({ kind: "round", format, saturate, type }, [a]);
+  return type === "f32" ? roundOne(c, format, f32(a)) : c.op("f64.promote_f32", roundOne(c, format, emitSticky(c, f64(a))));
 }
 
 /** The same bits as another type of equal width. */
