@@ -18,6 +18,7 @@ import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
+import type { Combiner } from "../../prims/combiner.ts";
 import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
@@ -31,16 +32,17 @@ import type { Extension } from "./extension/extension.ts";
 import { type Packed, Products } from "./products.ts";
 import { runWidened, widened } from "./widened.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
+import { isHalf } from "./halves.ts";
 import { features } from "./features.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
-import { isApproximate, isVectorizable, type Lane, vectorMapKernel } from "./vector.ts";
-import { isWide } from "./wide.ts";
+import type { Lane } from "./element.ts";
+import { isApproximate, isVectorizable, isVectorReduction, vectorMapKernel } from "./vector.ts";
 import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
 export type AddressOf = (view: View) => number;
 
-/** How operands and results lie along the innermost axis, where all can go four elements at a time. */
+/** How operands and results lie along the innermost axis, where all can go four elements at a time: results one after another. */
 function lanesOf(program: Program, inner: number, strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
   const count = program.operands.length;
   const lanes: Lane[] = [];
@@ -48,10 +50,16 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
     const dtype = k < count ? program.operands[k] : program.outputs[k - count]?.dtype;
     const step = strides[k]?.[inner];
     if (dtype !== undefined && step === dtypeInfo(dtype).itemsize) lanes.push("contiguous");
-    else if (k < count && step === 0) lanes.push("same");
+    else if (k < count) lanes.push(step === 0 ? "same" : "strided");
     else return undefined;
   }
   return lanes;
+}
+
+/** How operands of a reduction lie, where it goes by vectors. Picking elements pays where they are decoded, or functions computed; bits are the same otherwise. */
+function reductionLanes(program: Program, combiner: Combiner, inner: number, strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
+  const lanes = isVectorReduction(program, combiner) ? lanesOf(program, inner, strides) : undefined;
+  return lanes?.includes("strided") !== true || isApproximate(program) || program.operands.some(isHalf) ? lanes : undefined;
 }
 
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
@@ -225,15 +233,18 @@ export class Launcher {
       const views = [here, ...operands, here];
       const strides = views.map(byteStrides);
       const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
-      const kernel = this.#mapKernel(program, 2, this.#byVectors(program) ? lanesOf(program, 1, pairs) : undefined);
+      const kernel = this.#mapKernel(program, 2, this.#lanes(program, 1, pairs));
       const offsets = views.map((view, k) => (address !== undefined && view === here ? 0 : [batch, row, column].reduce((sum, at, axis) => sum + at * (strides[k]?.[axis] ?? 0), 0)));
       const at: AddressOf = (view) => (address !== undefined && view === here ? address : addressOf(view));
       this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, at, offsets);
     };
   }
 
-  #byVectors(program: Program): boolean {
-    return isVectorizable(program) || this.extension?.isVectorizable(program) === true;
+  /** How operands and results of a map lie where it goes by vectors. */
+  #lanes(program: Program, inner: number, strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
+    if (isVectorizable(program)) return lanesOf(program, inner, strides);
+    const lanes = this.extension?.isVectorizable(program) === true ? lanesOf(program, inner, strides) : undefined;
+    return lanes?.includes("strided") === true ? undefined : lanes;
   }
 
   #mapKernel(program: Program, rank: number, lanes: readonly Lane[] | undefined): Kernel {
@@ -272,7 +283,7 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const ordered = permuteLike(call.results[0]?.shape ?? [], views.map(byteStrides), call.operands.length);
     const { shape, strides } = coalesce(ordered.shape, ordered.strides);
-    return { shape, strides, lanes: this.#byVectors(call.program) ? lanesOf(call.program, shape.length - 1, strides) : undefined };
+    return { shape, strides, lanes: this.#lanes(call.program, shape.length - 1, strides) };
   }
 
   /** Whether the joined map computes each function as the parts do: all by vectors, or none. */
@@ -380,9 +391,9 @@ export class Launcher {
     if (inner.shape.length === 0) inner = { shape: [1], strides: inner.strides.map(() => [0]) };
     const dtypes = call.results.map((r) => r.dtype);
     const [nk, nr] = [outer.shape.length, inner.shape.length];
-    const lanes = isWide(program, combiner) ? lanesOf(program, nr - 1, inner.strides) : undefined;
+    const lanes = reductionLanes(program, combiner, nr - 1, inner.strides);
     const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(lanes)}`, () =>
-      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#runtime)),
+      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     // A part does not know where in a kept axis it begins.

@@ -7,12 +7,11 @@ import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
-import { emitLoad, emitStore, partBytes } from "./element.ts";
+import { emitLoad, emitStore, type Lane, partBytes } from "./element.ts";
 import { type Place, Printer, type Runtime } from "./printer.ts";
 import { type CallHost, emitBinary, emitCast, type Push, valueType } from "./scalar.ts";
 import type { Emit, KernelRuntime } from "./runtime.ts";
-import type { Lane } from "./vector.ts";
-import { type Wide, wideValues } from "./wide.ts";
+import { emitFours, emitRow, emitScalars, type Four, type Row } from "./vector.ts";
 
 type Pointers = ReadonlyMap<number, Local<"i32">>;
 const NOWHERE: Pointers = new Map();
@@ -243,6 +242,13 @@ export function computeKernel(
   };
 }
 
+/** One of four numbers. */
+function laneOf(c: Code, vectors: Four, k: number): Value {
+  const wide = vectors.length === 2;
+  const vector = c.get(vectors[wide ? k >> 1 : 0] ?? unreachable("lanes"));
+  return wide ? c.extract("f64x2.extract_lane", vector, k & 1) : c.extract("f32x4.extract_lane", vector, k);
+}
+
 /** A combiner's state in locals, and its steps. */
 class State {
   readonly #c: Code;
@@ -289,11 +295,9 @@ class State {
     return this.#locals.map((local) => () => this.#c.get(local));
   }
   /** Lane `k` of a state of vectors. */
-  take(vectors: Wide, k: number): void {
+  take(vectors: Four, k: number): void {
     const [local = unreachable("state")] = this.#locals;
-    const wide = local.type === "f64";
-    const vector = this.#c.get(vectors[wide ? k >> 1 : 0] ?? unreachable("lanes"));
-    this.#c.set(local, wide ? this.#c.extract("f64x2.extract_lane", vector, k & 1) : this.#c.extract("f32x4.extract_lane", vector, k));
+    this.#c.set(local, laneOf(this.#c, vectors, k));
   }
   /** Stores the finished state, converted to the results' dtypes. Complex results take two states. */
   finish(dtypes: readonly DType[], first: number, address: (view: number) => Push<"i32">): void {
@@ -326,6 +330,7 @@ export function reduceKernel(
   reduced: number,
   loopOf: readonly number[],
   vectors: readonly Lane[] | undefined,
+  fused: boolean,
   runtime: KernelRuntime,
 ): Emit {
   return (c, host) => {
@@ -339,12 +344,12 @@ export function reduceKernel(
     const states = range(lanes).map(() => new State(c, combiner, program, own, block.scalar));
     const [first = unreachable("state"), ...others] = states;
     const fours = vectors === undefined ? [] : range(combiner.init[0]?.type === "f64" ? 2 : 1).map(() => c.local("v128"));
-    const four = (roots: readonly Expr[], load: (operand: number) => Value<"v128">, known = new Map<Expr, Wide>()): Wide =>
-      wideValues(c, roots, load, block.scalar, known)[0] ?? unreachable("state");
-    const keep = (values: Wide): void => fours.forEach((local, i) => c.set(local, c.get(values[i] ?? unreachable("state"))));
+    const scalars = vectors === undefined ? [] : emitScalars(c, program, block);
+    const alone: Row = { fused, scalars, same: [], strides: [], guards: new Map(), load: noOperand };
+    const keep = (values: readonly Four[]): void => fours.forEach((local, i) => c.set(local, c.get(values[0]?.[i] ?? unreachable("state"))));
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
       for (const state of states) state.start();
-      if (vectors !== undefined) keep(four(combiner.init, noOperand));
+      if (vectors !== undefined) keep(emitFours(c, combiner.init, alone, 4, 0));
       const step = (state: State, pointers: Pointers, trips: readonly Local<"i32">[]): void => {
         const place: Place = {
           address: pointerAt(c, pointers),
@@ -383,17 +388,22 @@ export function reduceKernel(
             trip(LANES, () => states.forEach(single));
             return trip(1, () => single(first));
           }
+          const pointer = (operand: number): Local<"i32"> => pointers.get(operand) ?? unreachable("pointer");
+          const row = emitRow(c, program, vectors, scalars, pointer, (k) => block.strideOf(k, rank - 1)(), fused);
           trip(LANES, () => {
-            const at = (operand: number): Value<"i32"> => c.get(pointers.get(operand) ?? unreachable("pointer"));
-            const element = four(partsOf(program), (k) => c.load(vectors[k] === "same" ? "v128.load32_splat" : "v128.load", at(k)));
-            const known = new Map<Expr, Wide>();
+            const [element = unreachable("element")] = emitFours(c, partsOf(program), row, LANES, 0);
+            const known = new Map<Expr, Four>();
             for (const e of reachable(combiner.combine)) if (e.op === "acc" || e.op === "val") known.set(e, e.op === "acc" ? fours : element);
-            keep(four(combiner.combine, noOperand, known));
+            keep(emitFours(c, combiner.combine, alone, LANES, 0, known));
             advance(LANES);
           });
-          // What is left goes to the first state, which is the first lane.
+          // What is left goes to the first state, which is the first lane, through the same code.
           first.take(fours, 0);
-          trip(1, () => single(first));
+          trip(1, () => {
+            const [element = unreachable("element")] = emitFours(c, partsOf(program), row, 1, 0);
+            first.step([() => laneOf(c, element, 0)]);
+            advance(1);
+          });
           const [lanes0 = unreachable("lanes")] = fours;
           const [value = unreachable("state")] = first.values();
           c.set(

@@ -1,19 +1,26 @@
-/** Maps of float32 and bool, four elements at a time. The last few go one by one through the same vector code, so that bits do not depend on places. */
+/**
+ * Float32, half precision and bool, four elements at a time, with doubles between. The last few of a map go one by one through the same vector code, so that bits do not
+ * depend on places.
+ */
 
 import type { BinaryOp, Expr, UnaryOp } from "../../expr/expr.ts";
-import { operandsOf, reachable } from "../../expr/expr.ts";
+import { reachable } from "../../expr/expr.ts";
 import { schedule } from "../../expr/schedule.ts";
+import type { Combiner } from "../../prims/combiner.ts";
 import type { Program } from "../../prims/program.ts";
+import { type DType, dtypeInfo } from "../../tensor/dtype.ts";
 import { unreachable } from "../../tensor/error.ts";
-import type { Code, Local, Value } from "../../wasm/code.ts";
+import type { Code, Value } from "../../wasm/code.ts";
 import type { InstructionName } from "../../wasm/instructions.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
-import type { V128 } from "./emit.ts";
+import { goesByFours, type Lane, loadFour, storeFour } from "./element.ts";
+import type { I32, V128 } from "./emit.ts";
+import { emitRound, isHalf } from "./halves.ts";
 import type { Emit } from "./runtime.ts";
 import { type VectorFunction, vectorErf, vectorExp, vectorLog, vectorTanh } from "./vector-math.ts";
 
-/** How an operand lies along the innermost axis: one element after another, or one for all. */
-export type Lane = "contiguous" | "same";
+/** Values of four elements: one vector of four lanes, or of doubles two of two. Bools are masks. */
+export type Four = readonly V128[];
 
 export const ARITHMETIC = { add: "f32x4.add", sub: "f32x4.sub", mul: "f32x4.mul", div: "f32x4.div", min: "f32x4.min", max: "f32x4.max" } as const;
 export const COMPARE = { eq: "f32x4.eq", ne: "f32x4.ne", lt: "f32x4.lt", le: "f32x4.le", gt: "f32x4.gt", ge: "f32x4.ge" } as const;
@@ -28,24 +35,30 @@ export const UNARY = {
   rint: "f32x4.nearest",
 } as const;
 const FUNCTIONS: Partial<Record<UnaryOp, VectorFunction>> = { exp: vectorExp, log: vectorLog, tanh: vectorTanh, erf: vectorErf };
-type Arithmetic = (typeof ARITHMETIC)[keyof typeof ARITHMETIC] | (typeof COMPARE)[keyof typeof COMPARE] | (typeof LOGIC)[keyof typeof LOGIC];
+const DOUBLE = { add: "f64x2.add", sub: "f64x2.sub", mul: "f64x2.mul", div: "f64x2.div" } as const;
+type Of<T> = T[keyof T];
+type Instruction = Of<typeof ARITHMETIC> | Of<typeof COMPARE> | Of<typeof LOGIC> | Of<typeof DOUBLE>;
 
 function entry<T extends object>(table: T, key: string): T[keyof T] | undefined {
   return Object.hasOwn(table, key) ? table[key as keyof T] : undefined;
 }
 
-function binaryInstruction(fn: BinaryOp, operands: Expr["type"]): Arithmetic | undefined {
+function binaryInstruction(fn: BinaryOp, operands: Expr["type"]): Instruction | undefined {
+  if (operands === "f64") return entry(DOUBLE, fn);
   return operands === "f32" ? (entry(ARITHMETIC, fn) ?? entry(COMPARE, fn)) : operands === "bool" ? entry(LOGIC, fn) : undefined;
 }
 
 function vectorizable(e: Expr): boolean {
-  if (e.type !== "f32" && e.type !== "bool") return false;
+  if (e.type !== "f32" && e.type !== "f64" && e.type !== "bool") return false;
   switch (e.op) {
     case "const":
     case "scalar":
     case "arg":
     case "select":
       return true;
+    case "acc":
+    case "val":
+      return e.type !== "bool";
     case "unary":
       if (e.fn === "not") return true;
       if (e.a.type !== "f32") return false;
@@ -53,7 +66,9 @@ function vectorizable(e: Expr): boolean {
     case "binary":
       return binaryInstruction(e.fn, e.a.type) !== undefined;
     case "cast":
-      return e.a.type === "bool" || e.a.type === "f32";
+      return e.a.type === "f32" || e.type === "f32";
+    case "round":
+      return e.type === "f32" && !e.saturate && isHalf(e.format);
     default:
       return false;
   }
@@ -61,24 +76,28 @@ function vectorizable(e: Expr): boolean {
 
 const known = new WeakMap<Program, boolean>();
 
-/** Whether all of a program can be computed four elements at a time. */
-export function isVectorizable(program: Program): boolean {
+/** Whether the elements of a program can be computed four at a time. */
+function goesByVectors(program: Program): boolean {
   let yes = known.get(program);
   if (yes === undefined) {
-    const seen = new Set<Expr>();
-    const walk = (e: Expr): boolean => {
-      if (seen.has(e)) return true;
-      seen.add(e);
-      return vectorizable(e) && operandsOf(e).every(walk);
-    };
-    const plain = (dtype: string): boolean => dtype === "float32" || dtype === "bool";
     yes =
-      program.operands.every(plain) &&
-      program.scalars.every((t) => t === "f32") &&
-      program.outputs.every((o) => plain(o.dtype) && o.parts.length === 1 && o.parts.every(walk));
+      program.operands.every(goesByFours) &&
+      program.scalars.every((type) => type === "f32" || type === "f64") &&
+      program.outputs.every((o) => o.parts.length === 1) &&
+      [...reachable(program.outputs.flatMap((o) => o.parts))].every(vectorizable);
     known.set(program, yes);
   }
   return yes;
+}
+
+/** Whether a map can be computed four elements at a time. */
+export function isVectorizable(program: Program): boolean {
+  return goesByVectors(program) && program.outputs.every((o) => goesByFours(o.dtype));
+}
+
+/** Whether a reduction's elements and its one state, a number, can be. */
+export function isVectorReduction(program: Program, { combine }: Combiner): boolean {
+  return combine.length === 1 && combine[0]?.type !== "bool" && goesByVectors(program) && [...reachable(combine)].every(vectorizable);
 }
 
 const approximate = new WeakMap<Program, boolean>();
@@ -129,162 +148,177 @@ function emitGuards(c: Code, program: Program, isSame: (operand: number) => bool
   return guards;
 }
 
-/** Values of expressions as vectors: floats, or masks of all ones for true. */
-class VectorPrinter {
-  readonly #c: Code;
-  readonly #fused: boolean;
-  readonly #load: (operand: number, isBool: boolean) => Value<"v128">;
-  readonly #scalar: (slot: number) => V128;
-  readonly #isSame: (operand: number) => boolean;
-  readonly #guards: ReadonlyMap<string, V128>;
-  readonly #values = new Map<Expr, () => Value<"v128">>();
+/** What elements of a row have in common. */
+export interface Row {
+  /** Whether multiply-add is one instruction. */
+  readonly fused: boolean;
+  readonly scalars: readonly Four[];
+  /** Of operands that have one element for all. */
+  readonly same: readonly (V128 | undefined)[];
+  /** Of operands whose elements are not one after another. */
+  readonly strides: readonly (I32 | undefined)[];
+  readonly guards: ReadonlyMap<string, V128>;
+  /** Four elements of an operand, or one in all lanes, `ahead` elements from where its pointer is. */
+  readonly load: (operand: number, ahead: number, width: 4 | 1) => Value<"v128">;
+}
 
-  constructor(
-    c: Code,
-    fused: boolean,
-    load: (operand: number, isBool: boolean) => Value<"v128">,
-    scalar: (slot: number) => V128,
-    isSame: (operand: number) => boolean,
-    guards: ReadonlyMap<string, V128>,
-  ) {
-    this.#c = c;
-    this.#isSame = isSame;
-    this.#guards = guards;
-    this.#fused = fused;
-    this.#load = load;
-    this.#scalar = scalar;
-  }
+/** A program's scalars, in all lanes. */
+export function emitScalars(c: Code, program: Program, block: ArgumentBlock): Four[] {
+  return program.scalars.map((type, slot) => {
+    const value = block.scalar(slot)();
+    if (type === "f32") return [c.hold(c.op("f32x4.splat", value as Value<"f32">))]; // by the scalar's type
+    const both = c.hold(c.op("f64x2.splat", value as Value<"f64">));
+    return [both, both];
+  });
+}
 
-  evaluate(roots: readonly Expr[]): V128[] {
-    const c = this.#c;
-    for (const step of schedule(roots).steps) {
-      if (step.kind !== "node" || this.#values.has(step.expr)) continue;
-      const e = step.expr;
-      if (e.op === "const") this.#values.set(e, () => (e.type === "bool" ? c.i32x4(e.value === true ? -1 : 0) : c.f32x4(Number(e.value))));
-      else {
-        const local = c.hold(this.#emit(e));
-        this.#values.set(e, () => c.get(local));
-      }
-    }
-    return roots.map((e) => c.hold(this.#value(e)));
-  }
+export function emitRow(
+  c: Code,
+  program: Program,
+  lanes: readonly Lane[],
+  scalars: readonly Four[],
+  pointer: (operand: number) => I32,
+  stride: (operand: number) => Value<"i32">,
+  fused: boolean,
+): Row {
+  const same = program.operands.map((dtype, k) => (lanes[k] === "same" ? c.hold(loadFour(c, dtype, pointer(k), 0, 1)) : undefined));
+  const strides = lanes.map((lane, k) => (lane === "strided" ? c.hold(stride(k)) : undefined));
+  const isSame = (operand: number): boolean => same[operand] !== undefined;
+  const guards = emitGuards(c, program, isSame, (limit) => {
+    if (limit.op === "scalar") return scalars[limit.slot]?.[0] ?? unreachable("scalar");
+    if (limit.op === "arg") return same[limit.operand] ?? unreachable("operand");
+    return c.hold(c.f32x4(limit.op === "const" ? Number(limit.value) : NaN));
+  });
+  const load = (k: number, ahead: number, width: 4 | 1): Value<"v128"> =>
+    loadFour(c, program.operands[k] ?? unreachable("operand"), pointer(k), ahead, width, strides[k]);
+  return { fused, scalars, same, strides, guards, load };
+}
 
-  #value(e: Expr): Value<"v128"> {
-    return (this.#values.get(e) ?? unreachable("a vector before its value"))();
-  }
+/** The values of expressions of four elements, or of one, `ahead` elements from where pointers are; `known` has what is bound already. */
+export function emitFours(c: Code, roots: readonly Expr[], row: Row, width: 4 | 1, ahead: number, known?: ReadonlyMap<Expr, Four>): Four[] {
+  const values = new Map<Expr, readonly (() => Value<"v128">)[]>();
+  const bind = (e: Expr, four: Four): void =>
+    void values.set(
+      e,
+      four.map((v) => () => c.get(v)),
+    );
+  known?.forEach((four, e) => bind(e, four));
+  const value = (e: Expr, half = 0): Value<"v128"> => (values.get(e)?.[half] ?? unreachable("a vector before its value"))();
+  const isSame = (operand: number): boolean => row.same[operand] !== undefined;
 
-  #emit(e: Expr): Value<"v128"> {
-    const c = this.#c;
+  const unary = (fn: UnaryOp, a: Expr): Value<"v128"> => {
+    if (fn === "not") return c.op("v128.not", value(a));
+    if (fn === "isnan") return c.op("f32x4.ne", value(a), value(a));
+    if (fn === "isinf") return c.op("f32x4.eq", c.op("f32x4.abs", value(a)), c.f32x4(Infinity));
+    if (fn === "isfinite") return c.op("f32x4.lt", c.op("f32x4.abs", value(a)), c.f32x4(Infinity));
+    const plain = entry(UNARY, fn);
+    if (plain !== undefined) return c.op(plain, value(a));
+    const function_ = FUNCTIONS[fn] ?? unreachable(fn);
+    return function_(c, row.fused, c.hold(value(a)));
+  };
+  const cast = (from: Expr, to: Expr["type"], half: number): Value<"v128"> => {
+    if (to === "bool") return c.op("f32x4.ne", value(from), c.f32x4(0));
+    if (to === "f64") return c.op("f64x2.promote_low_f32x4", half === 0 ? value(from) : c.shuffle32(value(from), value(from), [2, 3, 2, 3]));
+    if (from.type === "bool") return c.op("v128.and", value(from), c.f32x4(1));
+    return c.shuffle32(c.op("f32x4.demote_f64x2_zero", value(from)), c.op("f32x4.demote_f64x2_zero", value(from, 1)), [0, 1, 4, 5]);
+  };
+  /** The vector, or of doubles the first or second half. */
+  const made = (e: Expr, half: number): Value<"v128"> => {
     switch (e.op) {
       case "scalar":
-        return c.get(this.#scalar(e.slot));
-      case "arg":
-        return this.#load(e.operand, e.type === "bool");
-      case "select":
-        return c.op("v128.bitselect", this.#value(e.a), this.#value(e.b), this.#value(e.cond));
+        return c.get(row.scalars[e.slot]?.[half] ?? unreachable("scalar"));
+      case "arg": {
+        const same = row.same[e.operand];
+        return same === undefined ? row.load(e.operand, ahead, width) : c.get(same);
+      }
+      case "select": {
+        const [low, high] = half === 0 ? [0, 1] : [2, 3];
+        const mask = (): Value<"v128"> => (e.type === "f64" ? c.shuffle32(value(e.cond), value(e.cond), [low, low, high, high]) : value(e.cond));
+        return c.op("v128.bitselect", value(e.a, half), value(e.b, half), mask());
+      }
       case "unary":
-        return this.#unary(e.fn, e.a);
+        return unary(e.fn, e.a);
       case "binary": {
         // Sums of products stay two roundings, as PyTorch has them: a floor or a comparison may follow.
-        const bound = boundOf(e, this.#isSame);
+        const bound = boundOf(e, isSame);
         if (bound !== undefined) {
-          const guard = this.#guards.get(guardKey(bound.limit, bound.max)) ?? unreachable("a bound without its guard");
-          const clamped = c.op(bound.max ? "f32x4.pmax" : "f32x4.pmin", this.#value(bound.x), this.#value(bound.limit));
+          const guard = row.guards.get(guardKey(bound.limit, bound.max)) ?? unreachable("a bound without its guard");
+          const clamped = c.op(bound.max ? "f32x4.pmax" : "f32x4.pmin", value(bound.x), value(bound.limit));
           return c.op(bound.max ? "f32x4.add" : "v128.or", clamped, c.get(guard));
         }
-        const name: Arithmetic & InstructionName = binaryInstruction(e.fn, e.a.type) ?? unreachable(e.fn);
-        return c.op(name, this.#value(e.a), this.#value(e.b));
+        const name: Instruction & InstructionName = binaryInstruction(e.fn, e.a.type) ?? unreachable(e.fn);
+        return c.op(name, value(e.a, half), value(e.b, half));
       }
       case "cast":
-        if (e.a.type === e.type) return this.#value(e.a);
-        return e.type === "bool" ? c.op("f32x4.ne", this.#value(e.a), c.f32x4(0)) : c.op("v128.and", this.#value(e.a), c.f32x4(1));
+        return cast(e.a, e.type, half);
+      case "round":
+        return isHalf(e.format) ? emitRound(c, e.format, c.hold(value(e.a))) : unreachable(e.format);
       default:
         return unreachable(`a vector of ${e.op}`);
     }
+  };
+  const halves = (e: Expr): number[] => (e.type === "f64" ? [0, 1] : [0]);
+  for (const step of schedule(roots).steps) {
+    if (step.kind !== "node" || values.has(step.expr)) continue;
+    const e = step.expr;
+    if (e.op === "const")
+      values.set(
+        e,
+        halves(e).map(() => () => constantOf(c, e)),
+      );
+    else
+      bind(
+        e,
+        halves(e).map((half) => c.hold(made(e, half))),
+      );
   }
+  return roots.map((e) => halves(e).map((half) => c.hold(value(e, half))));
+}
 
-  #unary(fn: UnaryOp, a: Expr): Value<"v128"> {
-    const c = this.#c;
-    if (fn === "not") return c.op("v128.not", this.#value(a));
-    if (fn === "isnan") return c.op("f32x4.ne", this.#value(a), this.#value(a));
-    if (fn === "isinf") return c.op("f32x4.eq", c.op("f32x4.abs", this.#value(a)), c.f32x4(Infinity));
-    if (fn === "isfinite") return c.op("f32x4.lt", c.op("f32x4.abs", this.#value(a)), c.f32x4(Infinity));
-    const plain = entry(UNARY, fn);
-    if (plain !== undefined) return c.op(plain, this.#value(a));
-    const function_ = FUNCTIONS[fn] ?? unreachable(fn);
-    return function_(c, this.#fused, c.hold(this.#value(a)));
-  }
+function constantOf(c: Code, { type, value }: Expr & { readonly op: "const" }): Value<"v128"> {
+  if (type === "bool") return c.i32x4(value === true ? -1 : 0);
+  return type === "f64" ? c.f64x2(Number(value)) : c.f32x4(Number(value));
 }
 
 /** Kernel of a map over `rank` merged axes, whose innermost is contiguous in every result. `lanes` says how operands lie along it. */
 export function vectorMapKernel(program: Program, rank: number, lanes: readonly Lane[], fused: boolean): Emit {
   return (c) => {
     const count = program.operands.length;
-    const views = [...program.operands, ...program.outputs.map((o) => o.dtype)].map((dtype, k) => ({
-      k,
-      bytes: dtype === "bool" ? 1 : 4,
-      lane: lanes[k] ?? "contiguous",
-    }));
+    const dtypes = [...program.operands, ...program.outputs.map((o) => o.dtype)];
+    const views = dtypes.map((_, k) => k);
     const block = new ArgumentBlock(
       c,
       rank,
       views.map(() => rank),
       program.scalars,
     );
-    const scalars = program.scalars.map((_, slot) => c.hold(c.op("f32x4.splat", block.scalar(slot)() as Value<"f32">))); // all are f32
-    const isSame = (operand: number): boolean => lanes[operand] === "same";
-    const outer = views.map(({ k }) => k);
-    emitLoops(c, block, outer, 0, rank - 1, new Map(), (pointers) => {
-      const at = views.map(({ k }) => c.hold(c.get(pointers.get(k) ?? block.base(k))));
-      const pointer = (k: number): Local<"i32"> => at[k] ?? unreachable("pointer");
-      const same = views.map(({ k, lane, bytes }) => {
-        if (k >= count || lane !== "same") return undefined;
-        return c.hold(
-          bytes === 1
-            ? c.op("i32x4.splat", c.op("i32.sub", c.i32(0), c.load("i32.load8_u", c.get(pointer(k)))))
-            : c.load("v128.load32_splat", c.get(pointer(k))),
-        );
-      });
-      const guards = emitGuards(c, program, isSame, (limit) => {
-        if (limit.op === "scalar") return scalars[limit.slot] ?? unreachable("scalar");
-        if (limit.op === "arg") return same[limit.operand] ?? unreachable("operand");
-        return c.hold(c.f32x4(limit.op === "const" ? Number(limit.value) : NaN));
-      });
+    const scalars = emitScalars(c, program, block);
+    const dtypeOf = (k: number): DType => dtypes[k] ?? unreachable("dtype");
+    emitLoops(c, block, views, 0, rank - 1, new Map(), (pointers) => {
+      const at = views.map((k) => c.hold(c.get(pointers.get(k) ?? block.base(k))));
+      const pointer = (k: number): I32 => at[k] ?? unreachable("pointer");
+      const row = emitRow(c, program, lanes, scalars, pointer, (k) => block.strideOf(k, rank - 1)(), fused);
       const left = c.hold(c.get(block.size(rank - 1)));
       /** Four elements, or one, `ahead` elements from where the pointers are. */
       const trip = (width: 4 | 1, ahead: number): void => {
-        const load = (k: number, isBool: boolean): Value<"v128"> => {
-          const value = same[k];
-          if (value !== undefined) return c.get(value);
-          if (!isBool) return width === 4 ? c.load("v128.load", c.get(pointer(k)), 4 * ahead) : c.load("v128.load32_splat", c.get(pointer(k)));
-          const bytes = width === 4 ? c.load("v128.load32_zero", c.get(pointer(k)), ahead) : c.op("i32x4.splat", c.load("i32.load8_u", c.get(pointer(k))));
-          return c.op("i32x4.ne", c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", bytes)), c.i32x4(0));
-        };
-        const values = new VectorPrinter(c, fused, load, (slot) => scalars[slot] ?? unreachable("scalar"), isSame, guards).evaluate(
-          program.outputs.map((o) => o.parts[0] ?? unreachable("part")),
-        );
-        values.forEach((value, j) => {
-          const to = c.get(pointer(count + j));
-          if (program.outputs[j]?.dtype === "bool") {
-            const ones = c.hold(c.op("v128.and", c.get(value), c.i32x4(1)));
-            const bytes = c.op("i8x16.narrow_i16x8_u", c.op("i16x8.narrow_i32x4_u", c.get(ones), c.get(ones)), c.f32x4(0));
-            const word = c.extract("i32x4.extract_lane", bytes, 0);
-            if (width === 4) c.store("i32.store", to, word, ahead);
-            else c.store("i32.store8", to, word);
-          } else if (width === 4) c.store("v128.store", to, c.get(value), 4 * ahead);
-          else c.store("f32.store", to, c.extract("f32x4.extract_lane", c.get(value), 0));
-        });
+        const roots = program.outputs.map((o) => o.parts[0] ?? unreachable("part"));
+        const values = emitFours(c, roots, row, width, ahead);
+        values.forEach(([value = unreachable("a vector")], j) => storeFour(c, dtypeOf(count + j), pointer(count + j), value, ahead, width));
       };
       // Short bodies go four vectors a trip: stepping pointers would take as long as they do. Long ones would only compile longer.
-      const long = isApproximate(program) || program.outputs.length > 1;
+      const long = isApproximate(program) || program.outputs.length > 1 || dtypes.some(isHalf) || lanes.includes("strided");
       for (const [width, times] of [[4, long ? 1 : 4], ...(long ? [] : [[4, 1] as const]), [1, 1]] as const) {
         const elements = width * times;
         c.block((done) => {
           c.loop((again) => {
             c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(elements)));
             for (let t = 0; t < times; t++) trip(width, t * width);
-            for (const { k, bytes, lane } of views)
-              if (k >= count || lane === "contiguous") c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), c.i32(bytes * elements)));
+            for (const k of views) {
+              const stride = row.strides[k];
+              const step = (): Value<"i32"> =>
+                stride === undefined ? c.i32(dtypeInfo(dtypeOf(k)).itemsize * elements) : c.op("i32.mul", c.get(stride), c.i32(elements));
+              if (row.same[k] === undefined) c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), step()));
+            }
             c.set(left, c.op("i32.sub", c.get(left), c.i32(elements)));
             c.br(again);
           });

@@ -9,7 +9,7 @@ import type { DType } from "../../../tensor/dtype.ts";
 import type { Code, Local, Value } from "../../../wasm/code.ts";
 import type { I32, V128 } from "../emit.ts";
 import type { Emit } from "../runtime.ts";
-import type { Lane } from "../vector.ts";
+import type { Lane } from "../element.ts";
 import type { ARITHMETIC } from "../vector.ts";
 import type { COMPARE } from "../vector.ts";
 import type { UNARY } from "../vector.ts";

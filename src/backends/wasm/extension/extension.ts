@@ -14,7 +14,7 @@ import { isShortProduct, refusesShortProduct, ShortProducts } from "./integer-pr
 import type { Launcher } from "../launcher.ts";
 import type { Packed } from "../products.ts";
 import type { Emit, KernelRuntime } from "../runtime.ts";
-import type { Lane } from "../vector.ts";
+import type { Lane } from "../element.ts";
 import { emitPools, isOddWindow, type PoolFunctions, runOddWindow } from "./pools.ts";
 import { kit, share, type Toolkit } from "./shared.ts";
 
