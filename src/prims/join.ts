@@ -16,15 +16,35 @@ export interface Applied {
 
 const MAX_OPERANDS = 10;
 
+/** Whether a value is an element of `dtype` as it is: what only picks among elements, or turns their signs. */
+function isElement(value: Expr, dtype: DType, operands: readonly DType[]): boolean {
+  const seen = new Set<Expr>();
+  const walk = (e: Expr): boolean => {
+    if (seen.has(e)) return true;
+    seen.add(e);
+    switch (e.op) {
+      case "arg": return operands[e.operand] === dtype;
+      case "round": return e.format === dtype;
+      case "const": return e.value === 0;
+      case "unary": return (e.fn === "neg" || e.fn === "abs") && walk(e.a);
+      case "binary": return (e.fn === "min" || e.fn === "max") && walk(e.a) && walk(e.b);
+      case "select": return walk(e.a) && walk(e.b);
+      default: return false;
+    }
+  };
+  return walk(value);
+}
+
 /** The value as it is after a store to `dtype` and a load from it. */
-function stored(value: Expr, dtype: DType): Expr | undefined {
+function stored(value: Expr, dtype: DType, operands: readonly DType[]): Expr | undefined {
   const type = computeType(dtype);
   if (value.type !== type) {
     if (type !== "f32" || value.type !== "f64") return undefined; // other stores saturate or wrap in ways of their own
     value = cast(value, type);
   }
   if (!isNarrow(dtype)) return value;
-  return dtype === "float16" || dtype === "bfloat16" ? round(value, dtype) : undefined;
+  if (dtype !== "float16" && dtype !== "bfloat16") return undefined;
+  return isElement(value, dtype, operands) ? value : round(value, dtype);
 }
 
 const known = new WeakMap<Program, WeakMap<Program, Map<string, Program>>>();
@@ -69,7 +89,7 @@ export function join(first: Applied, second: Applied, at: readonly number[], kee
 
   if (!isStraight([value]) || !isStraight(second.program.outputs.flatMap((o) => o.parts))) return undefined;
   const [inner] = rewrite([value], (e) => (e.op === "arg" ? arg(firstPlaces[e.operand] ?? unreachable("operand"), e.type, e.part) : undefined));
-  const through = inner === undefined ? undefined : stored(inner, output.dtype);
+  const through = inner === undefined ? undefined : stored(inner, output.dtype, dtypes);
   if (through === undefined) return undefined;
   const shift = first.program.scalars.length;
   const leaf = (e: Expr): Expr | undefined => {
