@@ -4,12 +4,16 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
 import { roundTo } from "../../src/backends/cpu/element.ts";
+import { mapKernel } from "../../src/backends/wasm/loops.ts";
+import { LinearMemory } from "../../src/backends/wasm/memory.ts";
+import { KernelRuntime } from "../../src/backends/wasm/runtime.ts";
 import { wasm } from "../../src/backends/wasm/wasm.ts";
-import { arg, binary, type BinaryOp, cast, constant, type Expr, round, scalar, select, unary } from "../../src/expr/expr.ts";
+import { arg, binary, type BinaryOp, cast, constant, type Expr, index, load, reachable, round, scalar, select, unary } from "../../src/expr/expr.ts";
 import { codec } from "../../src/numeric/codec.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
-import { map, reduce } from "../../src/prims/calls.ts";
+import { compute, map, reduce } from "../../src/prims/calls.ts";
 import { maxOf, sumOf } from "../../src/prims/combiner.ts";
+import { join } from "../../src/prims/join.ts";
 import type { Context } from "../../src/prims/context.ts";
 import { computeType, type Program } from "../../src/prims/program.ts";
 import { Executor } from "../../src/run/executor.ts";
@@ -89,9 +93,23 @@ describe.each(HALVES)("%s", (half) => {
       expect(differing(got, Array.from(table))).toEqual([]);
     });
 
-    it("gives every number its bits back, and every NaN one pattern", () => {
+    it("keeps the bits of what is only moved", () => {
       const got = applied(
         of("same", half, half, (x) => x),
+        allBits(half),
+        lying,
+      );
+      expect(
+        differing(
+          got,
+          Array.from({ length: 65536 }, (_, bits) => bits),
+        ),
+      ).toEqual([]);
+    });
+
+    it("gives every number its bits back, and every NaN one pattern", () => {
+      const got = applied(
+        of("rounded", half, half, (x) => round(x, half)),
         allBits(half),
         lying,
       );
@@ -335,6 +353,23 @@ describe("programs of mixed dtypes", () => {
     );
   });
 
+  it("sums to the same bits, whichever axis lies innermost", () => {
+    const flat = Uint16Array.from({ length: 23 * 37 }, (_, i) => codec("float16")?.encode(Math.sin(i * i)) ?? 0);
+    const turned = Uint16Array.from({ length: 23 * 37 }, (_, i) => flat[(i % 23) * 37 + Math.floor(i / 23)] ?? 0);
+    const [a, b] = [Tensor.from(flat, [23, 37], "float16"), viewOf(Tensor.from(turned, [23 * 37], "float16"), [23, 37], [1, 23], 0)];
+    for (const part of [arg(0, "f32"), unary("exp", arg(0, "f32"))]) {
+      const program: Program = { name: "total", operands: ["float16"], scalars: [], outputs: [{ dtype: "float64", parts: [cast(part, "f64")] }], messages: [] };
+      for (const axis of [0, 1]) {
+        const [one, two] = [a, b].map((x) => {
+          const [total] = reduce(on(device), program, sumOf("f64"), [x], [axis], true, ["float64"]);
+          void total?.storage.sync();
+          return Array.from(total?.data ?? [], Number);
+        });
+        expect(two).toEqual(one);
+      }
+    }
+  });
+
   it("computes each function alike at every place", () => {
     const x = laid("float16", [7, 13], 8, 5);
     const same = laid("float16", [7, 1], 8, 6);
@@ -353,4 +388,80 @@ describe("programs of mixed dtypes", () => {
       expect(Array.from(one?.data ?? [], Number)).toEqual(Array.from({ length: 7 }, (_, row) => Number(all?.data[row * 13 + column])));
     }
   });
+});
+
+describe("what is only moved", () => {
+  it("keeps its bits through a gather, and gets the format's bits of what is outside", () => {
+    const at = binary("sub", index(0), constant(2, "index"));
+    const inside = binary("and", binary("ge", at, constant(0, "index")), binary("lt", at, constant(65536, "index")));
+    for (const half of HALVES) {
+      const program: Program = {
+        name: "pad",
+        operands: [half],
+        scalars: [],
+        outputs: [{ dtype: half, parts: [load(0, "f32", [at], 0, inside, constant(1.5, "f32"))] }],
+        messages: [],
+      };
+      const [result] = compute(on(device), program, [65540], [allBits(half)]);
+      void result?.storage.sync();
+      const rim = codec(half)?.encode(1.5);
+      expect(differing(Array.from(result?.data ?? [], Number), [rim, rim, ...Array.from({ length: 65536 }, (_, bits) => bits), rim, rim].map(Number))).toEqual(
+        [],
+      );
+    }
+  });
+
+  it("has no bits where something is computed with it, too", () => {
+    for (const part of [
+      select(binary("lt", arg(0, "f32"), constant(0, "f32")), constant(2, "f32"), arg(0, "f32")),
+      select(unary("isnan", arg(0, "f32")), constant(0, "f32"), arg(0, "f32")),
+    ]) {
+      const program: Program = { name: "clipped", operands: ["float16"], scalars: [], outputs: [{ dtype: "float16", parts: [part] }], messages: [] };
+      const { wanted, got } = both((ctx) => map(ctx, program, [laid("float16", [23], 8, 3)], []));
+      expect(got).toEqual(wanted);
+    }
+  });
+});
+
+describe("joined maps", () => {
+  const program = (name: string, operands: readonly DType[], part: Expr): Program => ({
+    name,
+    operands,
+    scalars: [],
+    outputs: [{ dtype: "float16", parts: [part] }],
+    messages: [],
+  });
+  const [x, y] = [arg(0, "f32"), arg(1, "f32")];
+
+  it("round where a store did, and not what needs none", () => {
+    const [a, b] = [laid("float16", [5, 7], 8, 1), laid("float16", [5, 7], 8, 2)];
+    const product = program("mul", ["float16", "float16"], binary("mul", x, y));
+    const relu = program("relu", ["float16"], binary("max", x, constant(0, "f32")));
+    const sum = program("add", ["float16", "float16"], binary("add", x, y));
+    const first = { program: product, operands: [a, b], scalars: [] };
+    const second = join(first, { program: relu, operands: [a], scalars: [] }, [0], false);
+    const third = second === undefined ? undefined : join(second, { program: sum, operands: [a, b], scalars: [] }, [0], false);
+    const joined = third ?? first;
+    expect([...reachable(joined.program.outputs.flatMap((o) => o.parts))].filter((e) => e.op === "round")).toHaveLength(1);
+    const { wanted, got } = both((ctx) => map(ctx, joined.program, [a, b], []));
+    const step = both((ctx) => {
+      const [p] = map(ctx, product, [a, b], []);
+      const [r] = map(ctx, relu, p === undefined ? [] : [p], []);
+      return map(ctx, sum, r === undefined ? [] : [r, b], []);
+    });
+    expect(got).toEqual(wanted);
+    expect(got).toEqual(step.wanted);
+    expect(step.got).toEqual(step.wanted);
+  });
+});
+
+it("no kernel of halves calls the host, one by one or by fours", () => {
+  const runtime = new KernelRuntime(new LinearMemory());
+  for (const half of HALVES) {
+    const value = round(binary("add", arg(0, "f32"), cast(round(cast(arg(1, "f32"), "f64"), half), "f32")), half);
+    const program: Program = { name: "mixed", operands: [half, "float32"], scalars: [], outputs: [{ dtype: half, parts: [value] }], messages: [] };
+    expect(runtime.callsHost(runtime.kernel(mapKernel(program, 1, runtime)))).toBe(false);
+    const other: Program = { ...program, outputs: [{ dtype: half, parts: [unary("sin", value)] }] };
+    expect(runtime.callsHost(runtime.kernel(mapKernel(other, 1, runtime)))).toBe(true);
+  }
 });

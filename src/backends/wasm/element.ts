@@ -79,9 +79,11 @@ export function emitStore(c: Code, dtype: DType, address: Push<"i32">, offset: n
   }
 }
 
-/** Elements that are taken four at a time: numbers in the lanes of a vector, bools as masks. */
+const isShort = (dtype: DType): boolean => dtype === "int16" || isHalf(dtype);
+
+/** Elements that are taken four at a time: numbers in the lanes of a vector, words of 16 bits with their sign extended, bools as masks. */
 export function goesByFours(dtype: DType): boolean {
-  return dtype === "float32" || dtype === "bool" || isHalf(dtype);
+  return dtype === "float32" || dtype === "bool" || isShort(dtype);
 }
 
 /** How the elements of a tensor lie along an axis: one after another, one for all, or any bytes apart. */
@@ -90,18 +92,18 @@ export type Lane = "contiguous" | "same" | "strided";
 /** Four elements, `ahead` elements from an address, one after another or `stride` bytes apart; or the one that is there in all lanes. */
 export function loadFour(c: Code, dtype: DType, at: I32, ahead: number, width: 4 | 1, stride?: I32): Value<"v128"> {
   const offset = ahead * partBytes(dtype);
-  const half = isHalf(dtype) ? dtype : undefined;
+  const short = isShort(dtype);
   const isBool = dtype === "bool";
-  const one = (from: I32): Value<"i32"> => c.load(half !== undefined ? "i32.load16_s" : isBool ? "i32.load8_u" : "i32.load", c.get(from), offset);
+  const one = (from: I32): Value<"i32"> => c.load(short ? "i32.load16_s" : isBool ? "i32.load8_u" : "i32.load", c.get(from), offset);
   const words = (): Value<"v128"> => {
     if (width === 1) return c.op("i32x4.splat", one(at));
     if (stride !== undefined)
       return [1, 2, 3].reduce((four, k) => c.replace("i32x4.replace_lane", four, k, one(further(c, at, stride, k))), c.op("i32x4.splat", one(at)));
-    if (half !== undefined) return c.load("v128.load16x4_s", c.get(at), offset);
+    if (short) return c.load("v128.load16x4_s", c.get(at), offset);
     if (!isBool) return c.load("v128.load", c.get(at), offset);
     return c.op("i32x4.extend_low_i16x8_u", c.op("i16x8.extend_low_i8x16_u", c.load("v128.load32_zero", c.get(at), offset)));
   };
-  if (half !== undefined) return emitDecode(c, half, c.hold(words()));
+  if (isHalf(dtype)) return emitDecode(c, dtype, c.hold(words()));
   return isBool ? c.op("i32x4.ne", words(), c.i32x4(0)) : words();
 }
 
@@ -114,10 +116,10 @@ function further(c: Code, at: I32, stride: I32, count: number): I32 {
 export function storeFour(c: Code, dtype: DType, to: I32, value: V128, ahead: number, width: 4 | 1): void {
   const at = c.get(to);
   const offset = ahead * partBytes(dtype);
-  if (isHalf(dtype)) {
-    const words = c.hold(emitEncode(c, dtype, value));
+  if (isShort(dtype)) {
+    const words = isHalf(dtype) ? c.hold(emitEncode(c, dtype, value)) : value;
     if (width === 1) return c.store("i32.store16", at, c.extract("i32x4.extract_lane", c.get(words), 0), offset);
-    const bits = c.op("i16x8.narrow_i32x4_u", c.get(words), c.get(words));
+    const bits = c.op(isHalf(dtype) ? "i16x8.narrow_i32x4_u" : "i16x8.narrow_i32x4_s", c.get(words), c.get(words));
     return c.store("i64.store", at, c.extract("i64x2.extract_lane", bits, 0), offset);
   }
   if (dtype === "bool") {

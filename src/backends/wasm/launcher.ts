@@ -34,6 +34,7 @@ import { runWidened, widened } from "./widened.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { isHalf } from "./halves.ts";
 import { features } from "./features.ts";
+import { onBits } from "./bits.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
 import type { Lane } from "./element.ts";
 import { isApproximate, isVectorizable, isVectorReduction, vectorMapKernel } from "./vector.ts";
@@ -156,9 +157,9 @@ export class Launcher {
         if (this.extension?.takes(call) === true) return this.extension.run(call, addressOf, packed, undefined);
         return runWindow(call, this.#runtime, this.dense, addressOf);
       case "map":
-        return this.#map(call, addressOf);
+        return this.#map({ ...call, program: onBits(call.program) }, addressOf);
       case "compute":
-        return this.#compute(call, addressOf);
+        return this.#compute({ ...call, program: onBits(call.program) }, addressOf);
       case "reduce":
         return this.#reduce(call, addressOf);
       case "scan":

@@ -49,6 +49,7 @@ function binaryInstruction(fn: BinaryOp, operands: Expr["type"]): Instruction | 
 }
 
 function vectorizable(e: Expr): boolean {
+  if (e.type === "i16") return e.op === "arg" || e.op === "select"; // words that are only moved
   if (e.type !== "f32" && e.type !== "f64" && e.type !== "bool") return false;
   switch (e.op) {
     case "const":
@@ -66,7 +67,7 @@ function vectorizable(e: Expr): boolean {
     case "binary":
       return binaryInstruction(e.fn, e.a.type) !== undefined;
     case "cast":
-      return e.a.type === "f32" || e.type === "f32";
+      return e.a.type !== "i16" && (e.a.type === "f32" || e.type === "f32");
     case "round":
       return e.type === "f32" && !e.saturate && isHalf(e.format);
     default:
