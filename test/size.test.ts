@@ -24,6 +24,7 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 219,500: convolutions of three axes, pooling of volumes and results of any layout on wasm, as planes inside of plans.
  * - 220,100: products, convolutions and pooling of halves on wasm.
  * - 222,500: pairs of convolutions on wasm, whose result between is never in memory as a whole, and tiles of six rows for small planes.
+ * - 222,500: maps and reductions of halves by vectors, of operands that lie any bytes apart and down columns.
  */
 const LIMIT = 222_500;
 

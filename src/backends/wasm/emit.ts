@@ -20,6 +20,18 @@ export function advance(c: Code, local: I32, by: Value<"i32">): void {
   c.set(local, c.op("i32.add", by, c.get(local)));
 }
 
+/** Runs `body` as long as `left` has `width`, which each trip takes from it. */
+export function emitTrips(c: Code, left: I32, width: number, body: () => void): void {
+  c.block((done) => {
+    c.loop((again) => {
+      c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
+      body();
+      c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
+      c.br(again);
+    });
+  });
+}
+
 /** `a + b * k` for a constant k. */
 export function scaled(c: Code, a: Value<"i32">, b: I32, k: number): Value<"i32"> {
   return c.op("i32.add", a, c.op("i32.mul", c.get(b), c.i32(k)));

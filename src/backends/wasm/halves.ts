@@ -5,7 +5,7 @@
 
 import type { Code, Value } from "../../wasm/code.ts";
 import type { V128 } from "./emit.ts";
-import { floatLiteral, intLiteral } from "./literals.ts";
+import { floatLiteral, holdLiterals, intLiteral, type Literal } from "./literals.ts";
 
 export type Half = "float16" | "bfloat16";
 
@@ -15,7 +15,7 @@ export function isHalf(format: string): format is Half {
 
 /** What turns a fraction or an exponent of a float16 into that of a float32, and a sign of 16 bits into one of 32. */
 const [FRACTION_SHIFT, SIGN_SHIFT] = [13, 16];
-const [MAGNITUDE, SIGN, HALF_SIGN] = [intLiteral(0x7fff), intLiteral(-2147483648), intLiteral(0x8000)];
+const [SIGN, HALF_SIGN] = [intLiteral(-2147483648), intLiteral(0x8000)];
 /** 224 as an exponent: twice the difference of the biases. Taken back by a product, it makes infinity and NaN of the highest exponent. */
 const [TWICE_BIAS, UNBIAS] = [intLiteral(224 << 23), floatLiteral(2 ** -112)];
 const SMALLEST_NORMAL = floatLiteral(2 ** -14);
@@ -30,12 +30,24 @@ const QUIET = intLiteral(0x200);
 const [ONE, BELOW_HALF, UPPER] = [intLiteral(1), intLiteral(0x7fff), intLiteral(-65536)];
 const [UPPER_NAN, BFLOAT16_NAN] = [intLiteral(0x7fc00000), intLiteral(0x7fc0)];
 
+/** Constants of what a kernel does with each element. */
+const CONSTANTS: Readonly<Record<Half, { readonly load: readonly Literal[]; readonly store: readonly Literal[] }>> = {
+  float16: { load: [SIGN, TWICE_BIAS, UNBIAS, SMALLEST_NORMAL], store: [BEYOND, EXPONENT, SMALLEST_NORMAL, LIFT, LIFTED_BIAS, QUIET, HALF_SIGN] },
+  bfloat16: { load: [], store: [ONE, BELOW_HALF, BFLOAT16_NAN] },
+};
+
+/** Keeps the constants at hand that decode and encode elements of the dtypes that a kernel loads and stores. */
+export function holdHalves(c: Code, loaded: readonly string[], stored: readonly string[]): void {
+  const used = [...loaded.filter(isHalf).flatMap((format) => CONSTANTS[format].load), ...stored.filter(isHalf).flatMap((format) => CONSTANTS[format].store)];
+  holdLiterals(c, [...new Set(used)]);
+}
+
 const isNaN = (c: Code, x: V128): Value<"v128"> => c.op("f32x4.ne", c.get(x), c.get(x));
 
 /** The numbers of four words that are elements' bits with their sign extended. */
 export function emitDecode(c: Code, format: Half, bits: V128): Value<"v128"> {
   if (format === "bfloat16") return c.op("i32x4.shl", c.get(bits), c.i32(SIGN_SHIFT));
-  const size = c.op("i32x4.shl", c.op("v128.and", c.get(bits), MAGNITUDE(c)), c.i32(FRACTION_SHIFT));
+  const size = c.op("i32x4.shr_u", c.op("i32x4.shl", c.get(bits), c.i32(17)), c.i32(4)); // to the left by 13, without the sign
   const normal = c.hold(c.op("f32x4.mul", c.op("i32x4.add", size, TWICE_BIAS(c)), UNBIAS(c)));
   // Twice a number less 2^-14 is what a fraction without a leading bit stands for, and no less than any normal number.
   const subnormal = c.hold(c.op("f32x4.sub", c.op("f32x4.add", c.get(normal), c.get(normal)), SMALLEST_NORMAL(c)));

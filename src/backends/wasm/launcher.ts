@@ -18,10 +18,10 @@ import { dtypeInfo } from "../../tensor/dtype.ts";
 import { OpwiseError, unreachable } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
-import type { Combiner } from "../../prims/combiner.ts";
 import { KernelCache } from "../kernel-cache.ts";
 import { coalesce, permuteLike } from "../cpu/launch.ts";
 import { blockBytes, type Launch, writeArguments } from "./arguments.ts";
+import { columnKernel } from "./columns.ts";
 import { COLUMN_BYTES, columnValues, computeKernel, mapKernel, reduceKernel, rowLoad, scanKernel, scatterKernel } from "./loops.ts";
 import { type DenseKernels, denseKernels } from "./dense.ts";
 import { refusesRegion, runRegion } from "./regions.ts";
@@ -55,12 +55,6 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
     else return undefined;
   }
   return lanes;
-}
-
-/** How operands of a reduction lie, where it goes by vectors. Picking elements pays where they are decoded, or functions computed; bits are the same otherwise. */
-function reductionLanes(program: Program, combiner: Combiner, inner: number, strides: readonly (readonly number[])[]): readonly Lane[] | undefined {
-  const lanes = isVectorReduction(program, combiner) ? lanesOf(program, inner, strides) : undefined;
-  return lanes?.includes("strided") !== true || isApproximate(program) || program.operands.some(isHalf) ? lanes : undefined;
 }
 
 const bytesPer = (view: View): number => dtypeInfo(view.dtype).itemsize;
@@ -392,9 +386,19 @@ export class Launcher {
     if (inner.shape.length === 0) inner = { shape: [1], strides: inner.strides.map(() => [0]) };
     const dtypes = call.results.map((r) => r.dtype);
     const [nk, nr] = [outer.shape.length, inner.shape.length];
-    const lanes = reductionLanes(program, combiner, nr - 1, inner.strides);
-    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(lanes)}`, () =>
-      this.#runtime.kernel(reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)),
+    const byVectors = isVectorReduction(program, combiner);
+    const along = byVectors ? lanesOf(program, nr - 1, inner.strides) : undefined;
+    const across = byVectors && (outer.shape[nk - 1] ?? 0) >= 4 ? lanesOf(program, nk - 1, outer.strides.slice(0, count)) : undefined;
+    const down = along?.includes("strided") === true && across?.includes("contiguous") === true && !across.includes("strided") ? across : undefined;
+    // Picking elements pays where they are decoded, or functions computed; bits are the same otherwise.
+    const picks = isApproximate(program) || program.operands.some(isHalf);
+    const lanes = along?.includes("strided") === true && !picks ? undefined : along;
+    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(down)}/${String(lanes)}`, () =>
+      this.#runtime.kernel(
+        down === undefined
+          ? reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)
+          : columnKernel(program, combiner, dtypes, nk, nr, down, this.#fused, this.#runtime),
+      ),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     // A part does not know where in a kept axis it begins.

@@ -5,6 +5,7 @@
 
 import { PAGE_BYTES } from "../../wasm/module.ts";
 import type { Code, Value } from "../../wasm/code.ts";
+import type { V128 } from "./emit.ts";
 
 /** Where they lie: behind the argument block and the spill area, before the heap. */
 const LITERALS = PAGE_BYTES;
@@ -13,10 +14,21 @@ const bits: number[] = [];
 /** A vector of four equal constants. */
 export type Literal = (c: Code) => Value<"v128">;
 
+const held = new WeakMap<Code, ReadonlyMap<Literal, V128>>();
+
 function declared(word: number): Literal {
   let slot = bits.indexOf(word);
   if (slot < 0) slot = bits.push(word) - 1;
-  return (c) => c.load("v128.load32_splat", c.i32(LITERALS), 4 * slot);
+  const literal: Literal = (c) => {
+    const local = held.get(c)?.get(literal);
+    return local === undefined ? c.load("v128.load32_splat", c.i32(LITERALS), 4 * slot) : c.get(local);
+  };
+  return literal;
+}
+
+/** Has a function keep constants in locals, for short loops that use them at each trip. */
+export function holdLiterals(c: Code, literals: readonly Literal[]): void {
+  held.set(c, new Map(literals.map((literal) => [literal, c.hold(literal(c))])));
 }
 
 export const floatLiteral = (value: number): Literal => declared(new Int32Array(Float32Array.of(value).buffer)[0] ?? 0);

@@ -8,10 +8,11 @@ import { unreachable } from "../../tensor/error.ts";
 import type { Code, Local, Value } from "../../wasm/code.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
 import { emitLoad, emitStore, type Lane, partBytes } from "./element.ts";
+import { emitTrips } from "./emit.ts";
 import { type Place, Printer, type Runtime } from "./printer.ts";
 import { type CallHost, emitBinary, emitCast, type Push, valueType } from "./scalar.ts";
 import type { Emit, KernelRuntime } from "./runtime.ts";
-import { emitFours, emitRow, emitScalars, type Four, type Row } from "./vector.ts";
+import { emitFours, emitRow, emitScalars, type Four, joinFour, type Row, setFour } from "./vector.ts";
 
 type Pointers = ReadonlyMap<number, Local<"i32">>;
 const NOWHERE: Pointers = new Map();
@@ -136,14 +137,9 @@ export function rowLoad(program: Program, rank: number): (Expr & { readonly op: 
 /** Copies `bytes` of a row of elements of `size` bytes. */
 function copyRow(c: Code, to: Local<"i32">, from: Local<"i32">, bytes: Local<"i32">, size: number): void {
   const step = (width: number, move: () => void): void =>
-    c.block((done) => {
-      c.loop((again) => {
-        c.brIf(done, c.op("i32.lt_s", c.get(bytes), c.i32(width)));
-        move();
-        for (const at of [to, from]) c.set(at, c.op("i32.add", c.get(at), c.i32(width)));
-        c.set(bytes, c.op("i32.sub", c.get(bytes), c.i32(width)));
-        c.br(again);
-      });
+    emitTrips(c, bytes, width, () => {
+      move();
+      for (const at of [to, from]) c.set(at, c.op("i32.add", c.get(at), c.i32(width)));
     });
   step(16, () => {
     const at = c.get(to);
@@ -250,7 +246,7 @@ function laneOf(c: Code, vectors: Four, k: number): Value {
 }
 
 /** A combiner's state in locals, and its steps. */
-class State {
+export class State {
   readonly #c: Code;
   readonly #combiner: Combiner;
   readonly #program: Program;
@@ -343,13 +339,16 @@ export function reduceKernel(
     const lanes = vectors !== undefined || (JOINING.has(combiner.name) && loopOf.length === 0) ? LANES : 1;
     const states = range(lanes).map(() => new State(c, combiner, program, own, block.scalar));
     const [first = unreachable("state"), ...others] = states;
-    const fours = vectors === undefined ? [] : range(combiner.init[0]?.type === "f64" ? 2 : 1).map(() => c.local("v128"));
+    const wide = combiner.init[0]?.type === "f64" ? 2 : 1;
+    // A maximum is the same in any order, and each waits for the one before.
+    const together = (combiner.name === "max" || combiner.name === "min") && vectors?.includes("strided") === false ? LANES : 1;
+    const groups: readonly Local<"v128">[][] = vectors === undefined ? [] : range(together).map(() => range(wide).map(() => c.local("v128")));
+    const [fours = [], ...further] = groups;
     const scalars = vectors === undefined ? [] : emitScalars(c, program, block);
     const alone: Row = { fused, scalars, same: [], strides: [], guards: new Map(), load: noOperand };
-    const keep = (values: readonly Four[]): void => fours.forEach((local, i) => c.set(local, c.get(values[0]?.[i] ?? unreachable("state"))));
     emitLoops(c, block, [...operands, ...results], 0, kept, NOWHERE, (outer, outerTrips) => {
       for (const state of states) state.start();
-      if (vectors !== undefined) keep(emitFours(c, combiner.init, alone, 4, 0));
+      for (const group of groups) setFour(c, group, emitFours(c, combiner.init, alone, LANES, 0));
       const step = (state: State, pointers: Pointers, trips: readonly Local<"i32">[]): void => {
         const place: Place = {
           address: pointerAt(c, pointers),
@@ -371,15 +370,7 @@ export function reduceKernel(
             for (const [view, pointer] of pointers)
               c.set(pointer, c.op("i32.add", c.get(pointer), c.op("i32.mul", c.get(block.stride(view, rank - 1)), c.i32(times))));
           };
-          const trip = (width: number, body: () => void): void =>
-            c.block((done) => {
-              c.loop((again) => {
-                c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
-                body();
-                c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
-                c.br(again);
-              });
-            });
+          const trip = (width: number, body: () => void): void => emitTrips(c, left, width, body);
           const single = (state: State): void => {
             step(state, pointers, []);
             advance(1);
@@ -390,13 +381,15 @@ export function reduceKernel(
           }
           const pointer = (operand: number): Local<"i32"> => pointers.get(operand) ?? unreachable("pointer");
           const row = emitRow(c, program, vectors, scalars, pointer, (k) => block.strideOf(k, rank - 1)(), fused);
-          trip(LANES, () => {
-            const [element = unreachable("element")] = emitFours(c, partsOf(program), row, LANES, 0);
-            const known = new Map<Expr, Four>();
-            for (const e of reachable(combiner.combine)) if (e.op === "acc" || e.op === "val") known.set(e, e.op === "acc" ? fours : element);
-            keep(emitFours(c, combiner.combine, alone, LANES, 0, known));
-            advance(LANES);
-          });
+          for (const parts of together === 1 ? [1] : [together, 1]) {
+            trip(LANES * parts, () => {
+              groups.slice(0, parts).forEach((group, g) => {
+                const [element = unreachable("element")] = emitFours(c, partsOf(program), row, LANES, LANES * g);
+                joinFour(c, combiner, alone, group, element);
+              });
+              advance(LANES * parts);
+            });
+          }
           // What is left goes to the first state, which is the first lane, through the same code.
           first.take(fours, 0);
           trip(1, () => {
@@ -413,7 +406,10 @@ export function reduceKernel(
               : c.replace("f32x4.replace_lane", c.get(lanes0), 0, value() as Value<"f32">), // by the state's type
           );
         });
-        if (vectors !== undefined) others.forEach((state, i) => state.take(fours, i + 1));
+        if (vectors !== undefined) {
+          for (const group of further) joinFour(c, combiner, alone, fours, group);
+          states.forEach((state, i) => state.take(fours, i));
+        }
         for (const state of others) first.step(state.values());
       }
       first.finish(dtypes, count, (view) => (kept === 0 ? block.address(view) : pointerAt(c, outer)(view)));

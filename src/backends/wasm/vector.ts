@@ -14,8 +14,8 @@ import type { Code, Value } from "../../wasm/code.ts";
 import type { InstructionName } from "../../wasm/instructions.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
 import { goesByFours, type Lane, loadFour, storeFour } from "./element.ts";
-import type { I32, V128 } from "./emit.ts";
-import { emitRound, isHalf } from "./halves.ts";
+import { emitTrips, type I32, type V128 } from "./emit.ts";
+import { emitRound, holdHalves, isHalf } from "./halves.ts";
 import type { Emit } from "./runtime.ts";
 import { type VectorFunction, vectorErf, vectorExp, vectorLog, vectorTanh } from "./vector-math.ts";
 
@@ -163,8 +163,13 @@ export interface Row {
   readonly load: (operand: number, ahead: number, width: 4 | 1) => Value<"v128">;
 }
 
-/** A program's scalars, in all lanes. */
+/** Keeps what all rows use in locals: constants of halves, and the program's scalars, which it gives in all lanes. */
 export function emitScalars(c: Code, program: Program, block: ArgumentBlock): Four[] {
+  holdHalves(
+    c,
+    program.operands,
+    program.outputs.map((o) => o.dtype),
+  );
   return program.scalars.map((type, slot) => {
     const value = block.scalar(slot)();
     if (type === "f32") return [c.hold(c.op("f32x4.splat", value as Value<"f32">))]; // by the scalar's type
@@ -276,6 +281,18 @@ export function emitFours(c: Code, roots: readonly Expr[], row: Row, width: 4 | 
   return roots.map((e) => halves(e).map((half) => c.hold(value(e, half))));
 }
 
+/** Takes over the first of the values. */
+export function setFour(c: Code, state: Four, [values]: readonly Four[]): void {
+  state.forEach((local, i) => c.set(local, c.get(values?.[i] ?? unreachable("a vector"))));
+}
+
+/** Has a combiner's one state take an element, or another state. `row` is of no operands. */
+export function joinFour(c: Code, { combine }: Combiner, row: Row, state: Four, element: Four): void {
+  const known = new Map<Expr, Four>();
+  for (const e of reachable(combine)) if (e.op === "acc" || e.op === "val") known.set(e, e.op === "acc" ? state : element);
+  setFour(c, state, emitFours(c, combine, row, 4, 0, known));
+}
+
 function constantOf(c: Code, { type, value }: Expr & { readonly op: "const" }): Value<"v128"> {
   if (type === "bool") return c.i32x4(value === true ? -1 : 0);
   return type === "f64" ? c.f64x2(Number(value)) : c.f32x4(Number(value));
@@ -310,19 +327,14 @@ export function vectorMapKernel(program: Program, rank: number, lanes: readonly 
       const long = isApproximate(program) || program.outputs.length > 1 || dtypes.some(isHalf) || lanes.includes("strided");
       for (const [width, times] of [[4, long ? 1 : 4], ...(long ? [] : [[4, 1] as const]), [1, 1]] as const) {
         const elements = width * times;
-        c.block((done) => {
-          c.loop((again) => {
-            c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(elements)));
-            for (let t = 0; t < times; t++) trip(width, t * width);
-            for (const k of views) {
-              const stride = row.strides[k];
-              const step = (): Value<"i32"> =>
-                stride === undefined ? c.i32(dtypeInfo(dtypeOf(k)).itemsize * elements) : c.op("i32.mul", c.get(stride), c.i32(elements));
-              if (row.same[k] === undefined) c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), step()));
-            }
-            c.set(left, c.op("i32.sub", c.get(left), c.i32(elements)));
-            c.br(again);
-          });
+        emitTrips(c, left, elements, () => {
+          for (let t = 0; t < times; t++) trip(width, t * width);
+          for (const k of views) {
+            const stride = row.strides[k];
+            const step = (): Value<"i32"> =>
+              stride === undefined ? c.i32(dtypeInfo(dtypeOf(k)).itemsize * elements) : c.op("i32.mul", c.get(stride), c.i32(elements));
+            if (row.same[k] === undefined) c.set(pointer(k), c.op("i32.add", c.get(pointer(k)), step()));
+          }
         });
       }
     });
