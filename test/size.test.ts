@@ -25,8 +25,9 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 220,100: products, convolutions and pooling of halves on wasm.
  * - 222,500: pairs of convolutions on wasm, whose result between is never in memory as a whole, and tiles of six rows for small planes.
  * - 222,500: maps and reductions of halves by vectors, of operands that lie any bytes apart and down columns.
+ * - 222,700: maps and reductions of halves by vectors, of operands that lie any bytes apart and down columns (2.3 KB); plans for sizes that come again, in shared memory.
  */
-const LIMIT = 222_500;
+const LIMIT = 222_700;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
@@ -61,7 +62,7 @@ test("the first table of ops is a good part smaller than the common one, and bri
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/core-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
   expect(files.filter((file) => /bessel|temme|incomplete|orthogonal|numeric\/(?:svd|eigen|lu|gamma|fft|rejection)/.test(file.path)).map((file) => file.path)).toEqual([]);
-  expect(bytes).toBeLessThan(292_000);
+  expect(bytes).toBeLessThan(292_200);
 });
 
 test("all overloads of a name are among the common families, or none", () => {
