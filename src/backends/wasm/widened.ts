@@ -12,13 +12,12 @@ import { contiguousStrides, extentOf, numelOf } from "../../tensor/shape.ts";
 import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { FLOAT } from "./emit.ts";
+import { isHalf } from "./halves.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import type { Packed } from "./products.ts";
 
 export type WidenedCall = ContractCall | ConvolveCall | WindowCall;
 type AddressOf = (view: View) => number;
-
-const isHalf = (dtype: DType): boolean => dtype === "float16" || dtype === "bfloat16";
 
 /** A view of float32 for one of halves. */
 interface Copy {
