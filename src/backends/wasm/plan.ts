@@ -152,14 +152,12 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     warm: () => {
       batch.finish();
-      if (tape.work <= WARM_WORK) warm(tape.items, runtime);
+      warm(tape.items, runtime);
     },
     dispose: free,
   };
 }
 
-/** Multiply-adds beyond which a run is long against what its first part in slow code takes: it warms its kernels itself, and the session is ready earlier. */
-const WARM_WORK = 5e8;
 type Pair = readonly [ConvolveCall, ConvolveCall];
 
 /** The segment with pairs of convolutions as one step each, where the second alone reads what the first makes: that has no place in the arena then. */

@@ -152,7 +152,6 @@ export class KernelRuntime {
    */
   fork(work: number, parts: readonly (() => void)[]): void {
     const { tape, pool } = this;
-    if (tape !== undefined && !tape.isInPart) tape.work += work;
     if (tape === undefined || tape.isInPart || pool === undefined || parts.length < 2 || work < 2 * PART_WORK) {
       for (const part of parts) part();
       return;

@@ -23,8 +23,6 @@ export type PlayItem = Invocation | { readonly shared: () => void };
 
 export class Tape {
   readonly items: TapeItem[] = [];
-  /** What its forks do, in multiply-adds of a product. */
-  work = 0;
   #part: Invocation[] | undefined;
 
   add(run: Invocation["run"], args: readonly number[], program?: Program): void {
