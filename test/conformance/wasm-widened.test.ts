@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { codec } from "../../src/numeric/codec.ts";
 import { seedTwister } from "../../src/numeric/mt19937.ts";
 import type { Call } from "../../src/prims/call.ts";
+import { load } from "../../src/index.ts";
 import { Executor } from "../../src/run/executor.ts";
 import { channelsLastStrides, contiguousStrides, numelOf } from "../../src/tensor/shape.ts";
 import { Storage } from "../../src/tensor/storage.ts";
@@ -12,6 +13,7 @@ import { Tensor, viewOf } from "../../src/tensor/tensor.ts";
 import { unreachable } from "../../src/tensor/error.ts";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
 import { wasm } from "../../src/backends/wasm/wasm.ts";
+import { scriptArchive } from "../support/archive.ts";
 
 type Half = "float16" | "bfloat16";
 const host = cpu();
@@ -153,5 +155,35 @@ describe("of halves", () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it("norms and softmax are kernels, and as good as the cpu's", async () => {
+    const code = `class Net(Module):
+  __parameters__ = []
+  __buffers__ = []
+  def forward(self: __torch__.Net, x: Tensor, w: Tensor) -> Tensor:
+    y = torch.layer_norm(x, [24], w, w, 1.0e-05)
+    return torch.softmax(torch.group_norm(torch.reshape(y, [5, 4, 6]), 2), -1)
+`;
+    const model = await load(scriptArchive(code, {}));
+    for (const half of ["float16", "bfloat16"] as const) {
+      const { encode, decode } = codec(half) ?? unreachable(half);
+      const wave = (shape: number[], step: number): Tensor =>
+        Tensor.from(
+          Uint16Array.from({ length: numelOf(shape) }, (_, i) => encode(2 * Math.sin(i * step))),
+          shape,
+          half,
+        );
+      const [got = [], want = []] = await Promise.all(
+        [device, host].map(async (backend) => {
+          const session = await model.session({ backend });
+          const y = (await session.forward(wave([5, 24], 0.7), wave([24], 1.3))) as Tensor; // the method's one result
+          if (backend === device) expect(session.placement().map(({ what }) => what)).toEqual(expect.arrayContaining(["layer_norm", "group_norm", "softmax"]));
+          return Array.from(y.data as ArrayLike<number>, decode);
+        }),
+      );
+      const step = half === "float16" ? 2 ** -10 : 2 ** -7;
+      want.forEach((value, i) => expect(Math.abs((got[i] ?? NaN) - value)).toBeLessThanOrEqual(step * value));
+    }
   });
 });

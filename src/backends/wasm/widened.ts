@@ -1,13 +1,12 @@
 /**
- * Products, convolutions and pooling of float16 and bfloat16: of float32 copies of their operands, rounded once at the end (as PyTorch's kernels for these
- * dtypes do). Of a weight whose packed form is kept there is a copy only while it is packed.
+ * Products, convolutions, pooling, norms and softmax of float16 and bfloat16: of float32 copies of their operands, rounded once at the end (as PyTorch's kernels
+ * for these dtypes do). Of a weight whose packed form is kept there is a copy only while it is packed.
  */
 
 import { arg, type Expr } from "../../expr/expr.ts";
-import { type Call, type ContractCall, type ConvolveCall, convolveOperands, type MapCall, type Region, type WindowCall } from "../../prims/call.ts";
+import { type Call, convolveOperands, type MapCall, type Region } from "../../prims/call.ts";
 import type { Program } from "../../prims/program.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import { unreachable } from "../../tensor/error.ts";
 import { contiguousStrides, extentOf, numelOf } from "../../tensor/shape.ts";
 import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -16,8 +15,10 @@ import { isHalf } from "./halves.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import type { Packed } from "./products.ts";
 
-export type WidenedCall = ContractCall | ConvolveCall | WindowCall;
 type AddressOf = (view: View) => number;
+
+/** Regions that are rounded once, at their end. */
+const ROUNDED_ONCE: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm"]);
 
 /** A view of float32 for one of halves. */
 interface Copy {
@@ -25,13 +26,13 @@ interface Copy {
   readonly wide: View;
 }
 
-/** The same call on float32, with what stands for what; undefined where it is not one of halves. */
-export interface Widened<C extends WidenedCall = WidenedCall> {
-  readonly call: C;
+/** A call of halves on float32, and what goes before and after. */
+export interface Widened {
+  readonly call: Call | Region;
   readonly operands: readonly Copy[];
-  readonly result: Copy;
-  /** What makes the result of the wide one and of the further operands of an epilogue. */
-  readonly last: MapCall;
+  readonly results: readonly Copy[];
+  /** What makes the results of the wide ones and of the further operands of an epilogue. */
+  readonly last: readonly MapCall[];
 }
 
 const casts = new Map<string, Program>();
@@ -48,64 +49,82 @@ function castProgram(from: DType, to: DType): Program {
   return program;
 }
 
+const castOf = (from: View, to: View): MapCall => ({ kind: "map", program: castProgram(from.dtype, to.dtype), operands: [from], results: [to], scalars: [] });
+
 /** A copy that lies as the view does where that has all of a range of memory, else in the order of its axes. */
 function copyOf(half: View): Copy {
   const size = numelOf(half.shape);
   const extent = extentOf(half.shape, half.strides);
   const isDense = extent !== undefined && extent.high - extent.low + 1 === size;
   const strides = isDense ? half.strides : contiguousStrides(half.shape);
-  const wide: View = { storage: Storage.allocate(size * FLOAT), dtype: "float32", shape: half.shape, strides, offset: isDense ? -extent.low : 0 };
-  return { half, wide };
+  return { half, wide: { storage: Storage.allocate(size * FLOAT), dtype: "float32", shape: half.shape, strides, offset: isDense ? -extent.low : 0 } };
 }
 
-/** @returns undefined for other dtypes, and where an epilogue wants the sums rounded before it */
+/** How many operands are the call's own, not its epilogue's; undefined where it is not rounded once. */
+function ownOperands(call: Call | Region): number | undefined {
+  switch (call.kind) {
+    case "contract":
+      return 2;
+    case "convolve":
+      return call.operands.length - convolveOperands(call).extra.length;
+    case "window":
+      return 1;
+    case "region":
+      return ROUNDED_ONCE.has(call.name) ? call.operands.length : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** @returns undefined where nothing is of halves, or of other dtypes too, and where an epilogue wants the sums rounded before it */
 export function widened(call: Call | Region): Widened | undefined {
-  if (call.kind !== "contract" && call.kind !== "convolve" && call.kind !== "window") return undefined;
-  const [result] = call.results;
-  const epilogue = call.kind === "window" ? undefined : call.epilogue;
-  const own = call.kind === "convolve" ? call.operands.length - convolveOperands(call).extra.length : call.kind === "contract" ? 2 : 1;
+  const own = ownOperands(call);
+  if (own === undefined) return undefined;
   const operands = call.operands.slice(0, own);
-  if (result === undefined || call.results.length > 1 || !isHalf(result.dtype) || operands.some((view) => !isHalf(view.dtype))) return undefined;
-  if (epilogue !== undefined && epilogue.operands[0] !== "float32") return undefined;
-  const copies = operands.map(copyOf);
-  const to = copyOf({ ...result, strides: contiguousStrides(result.shape), offset: 0 });
-  const views = { operands: copies.map((copy) => copy.wide), results: [to.wide] };
-  const last: MapCall = {
-    kind: "map",
-    program: epilogue ?? castProgram("float32", result.dtype),
-    operands: [to.wide, ...call.operands.slice(own)],
-    results: [result],
-    scalars: epilogue === undefined ? [] : call.scalars,
-  };
-  const wide = call.kind === "window" ? { ...call, ...views } : { ...call, ...views, epilogue: undefined, scalars: [] };
-  return { call: wide, operands: copies, result: { half: result, wide: to.wide }, last };
+  const views = [...operands, ...call.results];
+  if (!views.some(({ dtype }) => isHalf(dtype)) || !views.every(({ dtype }) => isHalf(dtype) || dtype === "float32")) return undefined;
+  const copies = operands.filter(({ dtype }) => isHalf(dtype)).map(copyOf);
+  const results = call.results
+    .filter(({ dtype }) => isHalf(dtype))
+    .map((half) => ({ half, wide: copyOf({ ...half, strides: contiguousStrides(half.shape), offset: 0 }).wide }));
+  const wideOf = (view: View): View => [...copies, ...results].find(({ half }) => half === view)?.wide ?? view;
+  const wide = { operands: operands.map(wideOf), results: call.results.map(wideOf) };
+  if (call.kind === "region" || call.kind === "window") {
+    return { call: { ...call, ...wide }, operands: copies, results, last: results.map(({ half, wide: from }) => castOf(from, half)) };
+  }
+  if (call.kind !== "contract" && call.kind !== "convolve") return undefined;
+  const { epilogue } = call;
+  const [result] = results;
+  if (result === undefined || (epilogue !== undefined && epilogue.operands[0] !== "float32")) return undefined;
+  const { half, wide: from } = result;
+  const last: MapCall =
+    epilogue === undefined
+      ? castOf(from, half)
+      : { kind: "map", program: epilogue, operands: [from, ...call.operands.slice(own)], results: [half], scalars: call.scalars };
+  return { call: { ...call, ...wide, epilogue: undefined, scalars: [] }, operands: copies, results, last: [last] };
 }
 
 /** Runs it: `run` the wide call, `map` what goes before and after. */
 export function runWidened(
-  { call, operands, result, last }: Widened,
+  { call, operands, results, last }: Widened,
   memory: LinearMemory,
   addressOf: AddressOf,
   packed: Packed,
   map: (call: MapCall, addressOf: AddressOf) => void,
-  run: (call: WidenedCall, addressOf: AddressOf, packed: Packed) => void,
+  run: (call: Call | Region, addressOf: AddressOf, packed: Packed) => void,
 ): void {
-  const halves = new Map<Storage, View>(operands.map(({ half, wide }) => [wide.storage, half]));
+  const copies = new Map([...operands, ...results].map((copy) => [copy.wide.storage, copy]));
   const places = new Map<Storage, number>();
   const blocks: Block[] = [];
-  const place = ({ storage }: View): number => places.get(storage) ?? unreachable("a copy that was not made");
-  const decode = ({ half, wide }: Copy, to: number): void =>
-    map({ kind: "map", program: castProgram(half.dtype, "float32"), operands: [half], results: [wide], scalars: [] }, (view) =>
-      view === wide ? to : addressOf(view),
-    );
-  const copyAt = (view: View): Copy => operands.find(({ wide }) => wide.storage === view.storage) ?? unreachable("a copy");
-  const original = (view: View): View => halves.get(view.storage) ?? view;
+  const original = (view: View): View => copies.get(view.storage)?.half ?? view;
+  const decode = ({ half, wide }: Copy, to: number): void => map(castOf(half, wide), (view) => (view === wide ? to : addressOf(view)));
   const widePacked: Packed = Object.assign(
     (view: View, key: string, bytes: number, pack: (to: number) => void): Block =>
       packed(original(view), key, bytes, (to) => {
-        if (places.has(view.storage)) return pack(to);
+        const copy = copies.get(view.storage);
+        if (copy === undefined || places.has(view.storage)) return pack(to);
         const block = memory.allocate(view.storage.nbytes);
-        decode(copyAt(view), block.address);
+        decode(copy, block.address);
         places.set(view.storage, block.address);
         try {
           pack(to);
@@ -121,22 +140,20 @@ export function runWidened(
     },
   );
   const wideAddressOf = (view: View): number => {
-    if (view.storage === result.wide.storage || places.has(view.storage)) return place(view);
+    const copy = copies.get(view.storage);
+    if (copy === undefined) return addressOf(view);
     // A weight that is read as it is has a copy that is kept.
-    return packed(original(view), "float32", view.storage.nbytes, (to) => decode(copyAt(view), to)).address;
+    return places.get(view.storage) ?? packed(copy.half, "float32", view.storage.nbytes, (to) => decode(copy, to)).address;
   };
-  const scratch = ({ storage }: View): void => {
+  const scratch = ({ storage }: View): number => {
     const block = memory.allocate(storage.nbytes);
     blocks.push(block);
     places.set(storage, block.address);
+    return block.address;
   };
-  for (const copy of operands) {
-    if (packed.lasts(copy.half)) continue;
-    scratch(copy.wide);
-    decode(copy, place(copy.wide));
-  }
-  scratch(result.wide);
+  for (const copy of operands) if (!packed.lasts(copy.half)) decode(copy, scratch(copy.wide));
+  for (const { wide } of results) scratch(wide);
   run(call, wideAddressOf, widePacked);
-  map(last, (view) => (view.storage === result.wide.storage ? place(view) : addressOf(view)));
+  for (const step of last) map(step, (view) => places.get(view.storage) ?? addressOf(view));
   for (const block of blocks) memory.free(block);
 }
