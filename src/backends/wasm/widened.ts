@@ -1,5 +1,5 @@
 /**
- * Products, convolutions, pooling, norms and softmax of float16 and bfloat16: of float32 copies of their operands, rounded once at the end (as PyTorch's kernels
+ * Products, convolutions, pooling, some norms and softmax of float16 and bfloat16: of float32 copies of their operands, rounded once at the end (as PyTorch's kernels
  * for these dtypes do). Of a weight whose packed form is kept there is a copy only while it is packed.
  */
 
@@ -17,8 +17,8 @@ import type { Packed } from "./products.ts";
 
 type AddressOf = (view: View) => number;
 
-/** Regions that are rounded once, at their end. */
-const ROUNDED_ONCE: ReadonlySet<string> = new Set(["softmax", "log_softmax", "layer_norm", "rms_norm", "group_norm"]);
+/** Regions whose kernels compute what their bodies do for halves, and which are rounded once. (PyTorch's layer norm of halves has another formula, which shows where it cancels.) */
+const ROUNDED_ONCE: ReadonlySet<string> = new Set(["softmax", "log_softmax", "rms_norm", "group_norm"]);
 
 /** A view of float32 for one of halves. */
 interface Copy {
