@@ -2,7 +2,7 @@
 
 import type { Callable, Code, Value } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, multiplyAdd, type I32, type V128 } from "./emit.ts";
+import { advance, emitTrips, FLOAT, multiplyAdd, type I32, type V128 } from "./emit.ts";
 import { vectorExpBelow, vectorLog } from "./vector-math.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
@@ -30,19 +30,8 @@ export interface RowFunctions {
 /** Runs `whole` for each four elements, then `single` for each of the rest; both advance what they read and write. */
 function overRow(c: Code, columns: I32, whole: () => void, single: () => void): void {
   const left = c.hold(c.get(columns));
-  for (const [width, body] of [
-    [4, whole],
-    [1, single],
-  ] as const) {
-    c.block((done) => {
-      c.loop((again) => {
-        c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
-        body();
-        c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
-        c.br(again);
-      });
-    });
-  }
+  emitTrips(c, left, 4, whole);
+  emitTrips(c, left, 1, single);
 }
 
 /** All four lanes joined into the lowest, and from there into all. */

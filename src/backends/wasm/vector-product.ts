@@ -5,7 +5,7 @@
 
 import type { Callable, Code, Value } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, type I32, multiplyAdd, SPILL, type V128 } from "./emit.ts";
+import { advance, emitTrips, FLOAT, type I32, multiplyAdd, SPILL, type V128 } from "./emit.ts";
 import { emitPack } from "./gemm.ts";
 
 type I32s<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
@@ -57,17 +57,6 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
       sum,
       multiplyAdd(c, fused, a, b, () => c.get(sum)),
     );
-  /** `body` as long as at least `width` of `left` columns are left. */
-  const strips = (c: Code, left: I32, width: number, body: () => void): void =>
-    c.block((done) => {
-      c.loop((again) => {
-        c.brIf(done, c.op("i32.lt_s", c.get(left), c.i32(width)));
-        body();
-        c.set(left, c.op("i32.sub", c.get(left), c.i32(width)));
-        c.br(again);
-      });
-    });
-
   const panels = m.func("panels", ["i32", "i32", "i32", "i32", "i32", "i32"], undefined, (c, x, w, out, depth, columns, start) => {
     const left = c.hold(c.get(columns));
     const end = c.hold(c.op("i32.add", c.get(x), c.op("i32.shl", c.get(depth), c.i32(2))));
@@ -108,7 +97,7 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
         const target = to();
         c.store("v128.store", target, c.get(sum), 16 * i);
       });
-    strips(c, left, PANEL, () => {
+    emitTrips(c, left, PANEL, () => {
       panel();
       store(() => c.get(out));
       advance(c, out, c.i32(PANEL * FLOAT));
@@ -156,13 +145,13 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
       advance(c, w, c.get(stride));
       return c.hold(c.op("f32x4.add", c.op("f32x4.add", c.get(first), c.get(second)), c.op("f32x4.add", c.get(third), c.get(last))));
     };
-    strips(c, left, 4, () => {
+    emitTrips(c, left, 4, () => {
       const four = c.hold(sumsOfLanes(c, [dot(), dot(), dot(), dot()]));
       const to = c.get(out);
       c.store("v128.store", to, c.get(four));
       advance(c, out, c.i32(16));
     });
-    strips(c, left, 1, () => {
+    emitTrips(c, left, 1, () => {
       const sum = dot();
       sumLanes(c, sum);
       const to = c.get(out);
@@ -208,11 +197,11 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
         });
         advance(c, to, c.i32(16 * vectors));
       };
-      strips(c, left, 4 * VECTORS, () => strip(VECTORS));
-      strips(c, left, 4, () => strip(1));
+      emitTrips(c, left, 4 * VECTORS, () => strip(VECTORS));
+      emitTrips(c, left, 4, () => strip(1));
       const [sum] = sums;
       if (sum === undefined) return;
-      strips(c, left, 1, () => {
+      emitTrips(c, left, 1, () => {
         c.set(sum, c.load("v128.load32_zero", c.get(to)));
         own.forEach((row, i) => {
           accumulate(
@@ -229,8 +218,8 @@ export function emitVectorProducts(m: ModuleBuilder, fused: boolean): VectorProd
       });
     };
     const k = c.hold(c.get(depth));
-    strips(c, k, TERMS, () => add(TERMS));
-    strips(c, k, 1, () => add(1));
+    emitTrips(c, k, TERMS, () => add(TERMS));
+    emitTrips(c, k, 1, () => add(1));
   });
   return { packPanels, panels, dots, combination };
 }
