@@ -2,7 +2,7 @@
 
 import { arg, binary } from "../expr/expr.ts";
 import { type DType, isComplex, realOf } from "../tensor/dtype.ts";
-import { channelsLastStrides, contiguousStrides } from "../tensor/shape.ts";
+import { channelsLastStrides, contiguousStrides, numelOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { accumulatorOf, empty, map, resolved } from "./calls.ts";
 import type { Context } from "./context.ts";
@@ -46,6 +46,16 @@ export function suggestsChannelsLast(t: Tensor): boolean {
   return true;
 }
 
+/** Elements of the four outer axes beyond which PyTorch hands single volumes to oneDNN. */
+const MANY = 20480;
+
+/** Whether a convolution over three axes keeps channels last: where PyTorch hands it to oneDNN (`ConvParams::use_mkldnn`, several threads). Its own kernel does not. */
+function keepsVolumes(x: Tensor, w: Tensor, groups: number): boolean {
+  const real = realOf(x.dtype);
+  if (real !== "float32") return real === "float16" || real === "bfloat16";
+  return groups > 1 || (x.shape[0] ?? 1) > 1 || numelOf(x.shape.slice(0, 4)) > MANY || w.shape.slice(3).every((size) => size > 3);
+}
+
 const combinations = new Map<DType, Program>();
 /** `(a - b) + i (c + d)` of four real tensors. */
 function combination(dtype: DType): Program {
@@ -66,7 +76,8 @@ function combination(dtype: DType): Program {
  */
 export function convolve(ctx: Context, x: Tensor, w: Tensor, bias: Tensor | null, g: Convolution, strides?: readonly number[], dtype: DType = x.dtype): Tensor {
   const shape = convolvedShape(x.shape, w.shape, g);
-  const layout = strides ?? (suggestsChannelsLast(x) || suggestsChannelsLast(w) ? channelsLastStrides(shape) : contiguousStrides(shape));
+  const isLast = (suggestsChannelsLast(x) || suggestsChannelsLast(w)) && (x.rank < 5 || keepsVolumes(x, w, g.groups));
+  const layout = strides ?? (isLast ? channelsLastStrides(shape) : contiguousStrides(shape));
   if (isComplex(x.dtype)) {
     const [a, b] = [resolved(ctx, x), resolved(ctx, w)];
     const c = bias === null ? null : resolved(ctx, bias);

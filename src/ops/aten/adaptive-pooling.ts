@@ -9,6 +9,7 @@ import { type DType, isFloat } from "../../tensor/dtype.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { channelsLastStrides, contiguousStrides, numelOf } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { onCentred } from "../quantized/codes.ts";
 import { op, type Op } from "../define.ts";
 import { addOf, memo, mulOf, quotOf, subOf, zeroOf } from "./memo.ts";
 import { pooled } from "./pooling.ts";
@@ -98,7 +99,8 @@ function sizesOf(name: string, x: Tensor, outputSize: Numbers, axes: number): Nu
   return sizes;
 }
 
-export function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: number, kind: "max" | "avg"): Tensor[] {
+/** @param keepsVolumes whether results over three axes keep channels last, as those of codes do */
+export function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: number, kind: "max" | "avg", keepsVolumes = false): Tensor[] {
   const name = `adaptive_${kind}_pool${axes}d()`;
   const out = [...sizesOf(name, x, outputSize, axes)];
   const spatial = x.shape.slice(-axes);
@@ -106,25 +108,26 @@ export function adaptive(ctx: Context, x: Tensor, outputSize: Numbers, axes: num
   if (half === undefined && out.every((m, i) => m > 0 && (spatial[i] ?? 0) % m === 0)) {
     const kernel = out.map((m, i) => (spatial[i] ?? 0) / m);
     const none = out.map(() => 0);
-    return pooled(ctx, x, { kernel, stride: kernel, padding: none, dilation: out.map(() => 1), out }, { reduction: kind === "max" ? "max" : "sum", divisor: "inside" }, kind === "max");
+    return pooled(ctx, x, { kernel, stride: kernel, padding: none, dilation: out.map(() => 1), out }, { reduction: kind === "max" ? "max" : "sum", divisor: "inside" }, kind === "max", keepsVolumes);
   }
   const program = kind === "max" ? maximumProgram(x.dtype, x.rank, axes) : half === undefined ? averageProgram(x.dtype, x.rank, axes) : stepwiseAverageProgram(half, x.rank, axes);
   const shape = [...x.shape.slice(0, x.rank - axes), ...out];
-  const layout = x.rank === axes + 2 && suggestsChannelsLast(x) ? channelsLastStrides(shape) : contiguousStrides(shape);
+  const layout = x.rank === axes + 2 && (x.rank < 5 || keepsVolumes) && suggestsChannelsLast(x) ? channelsLastStrides(shape) : contiguousStrides(shape);
   const results = program.outputs.map((o) => empty(ctx, shape, o.dtype, layout));
   if (numelOf(shape) > 0) compute(ctx, program, shape, [x], spatial.flatMap((size, i) => [size, out[i] ?? 0]), results);
   return results;
 }
 
 const average = (axes: number) => (ctx: Context, x: Tensor, size: Numbers): Tensor | undefined => adaptive(ctx, x, size, axes, "avg")[0];
+const centredVolumes = (ctx: Context, x: Tensor, size: Numbers): Tensor | undefined => onCentred(ctx, x, (v) => adaptive(ctx, v, size, 3, "avg", true)[0] ?? v);
 const maximum = (axes: number) => (ctx: Context, x: Tensor, size: Numbers): Tensor[] => adaptive(ctx, x, size, axes, "max");
 
 export const adaptivePooling: readonly Op[] = [
   op("aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", { run: average(1), quantised: "centred" }),
   op("aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2), quantised: "centred" }),
   op("aten::_adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", { run: average(2), quantised: "centred" }),
-  op("aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: "centred" }),
-  op("aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: "centred" }),
+  op("aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: centredVolumes }),
+  op("aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", { run: average(3), quantised: centredVolumes }),
   op("aten::adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)", { run: maximum(1) }),
   op("aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)", { run: maximum(2) }),
   op("aten::adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)", { run: maximum(3) }),

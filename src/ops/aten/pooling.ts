@@ -70,17 +70,18 @@ function windowsOf(name: string, x: Tensor, axes: number, kernelSize: Numbers, s
   return { kernel, stride, padding, dilation, out };
 }
 
-/** A result in the input's memory format. */
-function resultOf(ctx: Context, x: Tensor, spatial: Numbers, dtype = x.dtype): Tensor {
+/** A result in the input's memory format, which averages of volumes and adaptive pools of them do not keep. */
+function resultOf(ctx: Context, x: Tensor, spatial: Numbers, keepsVolumes: boolean, dtype = x.dtype): Tensor {
   const shape = [...x.shape.slice(0, x.rank - spatial.length), ...spatial];
-  return empty(ctx, shape, dtype, x.rank === spatial.length + 2 && suggestsChannelsLast(x) ? channelsLastStrides(shape) : contiguousStrides(shape));
+  const isLast = x.rank === spatial.length + 2 && (x.rank < 5 || keepsVolumes) && suggestsChannelsLast(x);
+  return empty(ctx, shape, dtype, isLast ? channelsLastStrides(shape) : contiguousStrides(shape));
 }
 
 /** Runs one window call over the trailing axes. */
-export function pooled(ctx: Context, x: Tensor, w: Windows, how: Pick<WindowCall, "reduction" | "divisor">, indices: boolean): Tensor[] {
+export function pooled(ctx: Context, x: Tensor, w: Windows, how: Pick<WindowCall, "reduction" | "divisor">, indices: boolean, keepsVolumes: boolean = how.reduction === "max"): Tensor[] {
   if (isComplex(x.dtype) || x.dtype === "bool") throw new OpwiseError("unsupported-dtype", `"pool" not implemented for '${scalarName(x.dtype)}'`);
-  const results = [resultOf(ctx, x, w.out)];
-  if (indices) results.push(resultOf(ctx, x, w.out, "int64"));
+  const results = [resultOf(ctx, x, w.out, keepsVolumes)];
+  if (indices) results.push(resultOf(ctx, x, w.out, keepsVolumes, "int64"));
   if (results[0]?.numel === 0) return results;
   ctx.run({ kind: "window", ...how, operands: [resolved(ctx, x)], results, scalars: [], kernel: w.kernel, stride: w.stride, padBegin: w.padding, padEnd: w.padding, dilation: w.dilation });
   return results;
@@ -89,10 +90,10 @@ export function pooled(ctx: Context, x: Tensor, w: Windows, how: Pick<WindowCall
 const max = (name: string, axes: number, indices: boolean) => (ctx: Context, x: Tensor, kernel: Numbers, stride: Numbers, padding: Numbers, dilation: Numbers, ceil: boolean): Tensor[] =>
   pooled(ctx, x, windowsOf(name, x, axes, kernel, stride, padding, dilation, ceil), { reduction: "max", divisor: "inside" }, indices);
 
-function average(name: string, axes: number, ctx: Context, x: Tensor, kernel: Numbers, stride: Numbers, padding: Numbers, ceil: boolean, countPadding: boolean, divisor: number | null): Tensor {
+function average(name: string, axes: number, ctx: Context, x: Tensor, kernel: Numbers, stride: Numbers, padding: Numbers, ceil: boolean, countPadding: boolean, divisor: number | null, keepsVolumes = false): Tensor {
   if (divisor === 0) throw new OpwiseError("bad-argument", "divisor must be not zero");
   const windows = windowsOf(name, x, axes, kernel, stride, padding, [1], ceil);
-  const [out] = pooled(ctx, x, windows, { reduction: "sum", divisor: divisor ?? (countPadding ? "window" : "inside") }, false);
+  const [out] = pooled(ctx, x, windows, { reduction: "sum", divisor: divisor ?? (countPadding ? "window" : "inside") }, false, keepsVolumes);
   return out ?? x;
 }
 
@@ -151,7 +152,7 @@ export const pooling: readonly Op[] = [
     run: (ctx, x, kernel, stride, padding, ceil, count, divisor) => average("avg_pool3d()", 3, ctx, x, kernel, stride, padding, ceil, count, divisor),
     // Codes are averaged channels last, and stay so.
     quantised: (ctx, x, kernel, stride, padding, ceil, count, divisor) =>
-      onCentred(ctx, x, (v) => average("avg_pool3d()", 3, ctx, x.rank === 5 ? copyOf(ctx, v, v.dtype, channelsLastStrides(v.shape)) : v, kernel, stride, padding, ceil, count, divisor)),
+      onCentred(ctx, x, (v) => average("avg_pool3d()", 3, ctx, x.rank === 5 ? copyOf(ctx, v, v.dtype, channelsLastStrides(v.shape)) : v, kernel, stride, padding, ceil, count, divisor, true)),
   }),
   op("aten::max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor", {
     run: (ctx, self, indices, size) => placed(ctx, self, indices, [...self.shape.slice(0, -2), ...size], 2, "set"),
