@@ -11,14 +11,13 @@ import { build } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** Entry points by the name of their file. The thread's lies beside whatever starts it. */
+/** Entry points by the name of their file. */
 const ENTRIES = {
   index: "src/index.ts",
   core: "src/core.ts",
   debug: "src/debug/index.ts",
   preprocess: "src/preprocess/index.ts",
   cli: "src/cli/main.ts",
-  "thread-worker": "src/backends/wasm/thread-worker.ts",
 } as const;
 
 /** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
@@ -27,7 +26,7 @@ export async function bundleForNode(entries: Readonly<Record<string, string>>, f
   mkdirSync(folder, { recursive: true });
   const { outputFiles } = await build({
     absWorkingDir: ROOT,
-    entryPoints: entries,
+    entryPoints: { ...entries, "thread-worker": "src/backends/wasm/thread-worker.ts" }, // it lies beside whatever starts it
     outdir: folder,
     bundle: true,
     splitting: true,

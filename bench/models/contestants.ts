@@ -19,7 +19,7 @@ const BUILT = join(ROOT, ".cache/bench");
 
 /** Bundles the contestants' program as the package is for Node, so that their processes hold no compiler and load what a user's would. Gives the script's path. */
 export async function buildContestant(): Promise<string> {
-  await bundleForNode({ contestant: join(import.meta.dirname, "contestant.ts"), "thread-worker": join(ROOT, "src/backends/wasm/thread-worker.ts") }, BUILT);
+  await bundleForNode({ contestant: join(import.meta.dirname, "contestant.ts") }, BUILT);
   return join(BUILT, "contestant.js");
 }
 

@@ -83,7 +83,7 @@ export function widened(call: Call | Region): Widened | undefined {
   const operands = call.operands.slice(0, own);
   const views = [...operands, ...call.results];
   if (!views.some(({ dtype }) => isHalf(dtype)) || !views.every(({ dtype }) => isHalf(dtype) || dtype === "float32")) return undefined;
-  const copies = operands.filter(({ dtype }) => isHalf(dtype)).map(copyOf);
+  const copies = [...new Set(operands)].filter(({ dtype }) => isHalf(dtype)).map(copyOf);
   const results = call.results
     .filter(({ dtype }) => isHalf(dtype))
     .map((half) => ({ half, wide: copyOf({ ...half, strides: contiguousStrides(half.shape), offset: 0 }).wide }));
