@@ -153,6 +153,23 @@ const cases = fc.record({
   kinds: fc.tuple(kind, kind),
 });
 
+/** Twelve channels of 9 x 9, without bias or epilogue. */
+function plainPair(): NonNullable<ReturnType<typeof pairOf>> {
+  const pair = pairOf({
+    batch: 1,
+    inputs: 5,
+    channels: 12,
+    rows: 9,
+    columns: 9,
+    stride: 1,
+    pad: [1, 1, 1, 1],
+    biased: [false, false],
+    kinds: ["none", "none"],
+  });
+  if (pair === undefined) throw new Error("no result");
+  return pair;
+}
+
 describe("filters of one tap and a filter of 3 x 3 for each channel that they make", () => {
   it("have the bits of one after the other, on any number of threads", () => {
     fc.assert(
@@ -203,18 +220,7 @@ describe("filters of one tap and a filter of 3 x 3 for each channel that they ma
   });
 
   it("run by themselves where they are of halves", () => {
-    const pair = pairOf({
-      batch: 1,
-      inputs: 5,
-      channels: 12,
-      rows: 9,
-      columns: 9,
-      stride: 1,
-      pad: [1, 1, 1, 1],
-      biased: [false, false],
-      kinds: ["none", "none"],
-    });
-    if (pair === undefined) throw new Error("no result");
+    const pair = plainPair();
     const halves = new Map<Storage, Storage>();
     /** Numbers from 1 to 1.25. */
     const half = (view: View): View => {
@@ -231,18 +237,7 @@ describe("filters of one tap and a filter of 3 x 3 for each channel that they ma
   });
 
   it("run by themselves where another step reads what lies between, or the second sees some channels of it", () => {
-    const pair = pairOf({
-      batch: 1,
-      inputs: 5,
-      channels: 12,
-      rows: 9,
-      columns: 9,
-      stride: 1,
-      pad: [1, 1, 1, 1],
-      biased: [false, false],
-      kinds: ["none", "none"],
-    });
-    if (pair === undefined) throw new Error("no result");
+    const pair = plainPair();
     const [first, second] = pair.calls;
     const [between] = first.results;
     if (between === undefined) throw new Error("no result");
