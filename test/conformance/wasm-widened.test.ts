@@ -69,6 +69,17 @@ describe("of halves", () => {
     );
   });
 
+  it("products into float32 are what the cpu says", () => {
+    for (const half of ["float16", "bfloat16"] as const) {
+      const [a, b] = [numbers(half, [2, 5, 9], [45, 9, 1], 5), numbers(half, [2, 9, 4], [36, 1, 9], 3, true)];
+      const [got, want] = onBoth(
+        () => Tensor.zeros([2, 5, 4], "float32"),
+        (y) => ({ kind: "contract", operands: [a, b], results: [y], scalars: [], accumulate: "f32", epilogue: undefined }),
+      );
+      expect(got).toEqual(want);
+    }
+  });
+
   it("convolutions are what the cpu says", () => {
     const geometry = fc.record({
       kernel: fc.integer({ min: 1, max: 3 }),

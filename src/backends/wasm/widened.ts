@@ -95,12 +95,12 @@ export function widened(call: Call | Region): Widened | undefined {
   if (call.kind !== "contract" && call.kind !== "convolve") return undefined;
   const { epilogue } = call;
   const [result] = results;
-  if (result === undefined || (epilogue !== undefined && epilogue.operands[0] !== "float32")) return undefined;
+  const extra = call.operands.slice(own);
+  if (result === undefined) return { call: { ...call, ...wide, operands: [...wide.operands, ...extra] }, operands: copies, results, last: [] };
+  if (epilogue !== undefined && epilogue.operands[0] !== "float32") return undefined;
   const { half, wide: from } = result;
   const last: MapCall =
-    epilogue === undefined
-      ? castOf(from, half)
-      : { kind: "map", program: epilogue, operands: [from, ...call.operands.slice(own)], results: [half], scalars: call.scalars };
+    epilogue === undefined ? castOf(from, half) : { kind: "map", program: epilogue, operands: [from, ...extra], results: [half], scalars: call.scalars };
   return { call: { ...call, ...wide, epilogue: undefined, scalars: [] }, operands: copies, results, last: [last] };
 }
 
