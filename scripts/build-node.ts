@@ -1,13 +1,15 @@
 /**
  * Bundles the package for Node: an entry point is one file with what it needs at once, and parts that are imported when a model needs them are a few more.
  * A file for each module, as bundlers want them, costs Node a third of a millisecond each: most of what it took to import opwise and to load a model.
+ * Kernels that do not depend on a model are printed here, so that a process need not.
  * `npm run build` writes `dist/node`, which the condition `node` of `package.json` names.
  */
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
+import { type Form, printFamilies } from "../src/backends/wasm/dense.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -19,6 +21,27 @@ const ENTRIES = {
   preprocess: "src/preprocess/index.ts",
   cli: "src/cli/main.ts",
 } as const;
+
+/** The kernel families for machines with a fused multiply-add, which nearly all are, in the place of none. */
+const kernelsAhead: Plugin = {
+  name: "kernels-ahead",
+  setup: ({ onLoad }) => onLoad({ filter: /backends\/wasm\/ahead\.ts$/ }, () => ({ loader: "js", contents: aheadModule() })),
+};
+
+/** The module that stands for `src/backends/wasm/ahead.ts` in bundles. */
+export function aheadModule(): string {
+  const table = (form: Form): string => {
+    const rows = [...printFamilies(form)].map(([family, { bytes, needs }]) => [family, { text: Buffer.from(bytes).toString("base64"), needs }] as const);
+    return JSON.stringify(Object.fromEntries(rows));
+  };
+  return `const own = ${table({ shared: false, fused: true })};
+const shared = ${table({ shared: true, fused: true })};
+export function printedAhead(family, form) {
+  if (!form.fused) return undefined;
+  const { text, needs } = (form.shared ? shared : own)[family];
+  return { bytes: Buffer.from(text, "base64"), needs };
+}`;
+}
 
 /** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
 export async function bundleForNode(entries: Readonly<Record<string, string>>, folder: string): Promise<void> {
@@ -35,6 +58,7 @@ export async function bundleForNode(entries: Readonly<Record<string, string>>, f
     platform: "node",
     target: "node20.19",
     legalComments: "none",
+    plugins: [kernelsAhead],
     logLevel: "error",
     write: false,
   });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PAGE_FILES } from "../scripts/build-page.ts";
-import { Tensor, writeNpz } from "../src/index.ts";
+import { load, Tensor, wasm, writeNpz } from "../src/index.ts";
 import { install, pack, PAPERS, readJson, ROOT } from "./support/package.ts";
 
 let folder = "";
@@ -62,6 +62,21 @@ test("threads of the wasm backend start from the package", () => {
     backend.dispose();`;
   writeFileSync(join(folder, "app/threads.mjs"), code);
   expect(JSON.parse(execFileSync(process.execPath, ["threads.mjs"], { cwd: join(folder, "app"), encoding: "utf8" }))).toMatchObject({ running: 2 });
+});
+
+test("kernels that the build printed give the bits of those that a process prints", async () => {
+  const sizes = [2, 1, 32, 32];
+  const values = Float32Array.from({ length: 2048 }, (_, i) => Math.sin(i * 1.7));
+  const code = `
+    import { load, Tensor, wasm } from "opwise";
+    const session = await (await load(${JSON.stringify(join(ROOT, "examples/shapes/model.pt"))})).session({ backend: wasm() });
+    const out = await session.forward(Tensor.from(Float32Array.from(${JSON.stringify([...values])}), ${JSON.stringify(sizes)}));
+    process.stdout.write(JSON.stringify([...out.data]));`;
+  writeFileSync(join(folder, "app/kernels.mjs"), code);
+  const session = await (await load(join(ROOT, "examples/shapes/model.pt"))).session({ backend: wasm() });
+  const want = await session.forward(Tensor.from(values, sizes));
+  const got = JSON.parse(execFileSync(process.execPath, ["kernels.mjs"], { cwd: join(folder, "app"), encoding: "utf8" })) as number[]; // what the script printed
+  expect(got).toEqual(want instanceof Tensor ? [...want.data] : undefined);
 });
 
 test("the command records a run and makes a report with the debugger's page", () => {

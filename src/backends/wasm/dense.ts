@@ -1,13 +1,15 @@
 /** The kernels that are not printed from programs: families of them, each a module that is compiled when one of its functions is first asked for. */
 
 import type { Callable } from "../../wasm/code.ts";
-import { ModuleBuilder } from "../../wasm/module.ts";
+import { type MemoryLimits, ModuleBuilder } from "../../wasm/module.ts";
+import { unreachable } from "../../tensor/error.ts";
 import { type AttentionFunctions, emitAttention } from "./attention.ts";
 import { type CellFunctions, emitCells } from "./cells.ts";
 import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
-import type { LinearMemory } from "./memory.ts";
+import { printedAhead } from "./ahead.ts";
+import { type LinearMemory, limitsOf } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
 import { emitRows, type RowFunctions } from "./rows.ts";
@@ -30,6 +32,18 @@ interface Families {
 }
 type Family = keyof Families;
 
+/** What a module depends on besides what it computes: whether the memory is shared, and whether there is a fused multiply-add. */
+export interface Form {
+  readonly shared: boolean;
+  readonly fused: boolean;
+}
+
+/** A family's module, and the families whose functions it imports. */
+export interface PrintedFamily {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly needs: readonly Family[];
+}
+
 /** Each function as JavaScript calls it: numbers in, nothing out. */
 export type DenseKernels = { readonly [F in Family]: { readonly [K in keyof Families[F]]: (...args: number[]) => void } };
 
@@ -49,43 +63,77 @@ const EMITTERS: { readonly [F in Family]: Emitter<F> } = {
   winograd4: (m, fused, from) => emitWinograd(m, fused, from("gemm"), 4),
 };
 
+const FAMILIES = Object.keys(EMITTERS) as Family[]; // its own keys
+
 /** A module of kernels over a memory: its bytes, its functions. */
 export interface KernelModule<Kernels> {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly kernels: Kernels;
 }
 
-/** Compiles what `emit` adds to a module. Functions that it imports are in `imports` under their own names. */
-export function kernelModule<Kernels>(
-  memory: LinearMemory,
-  emit: (m: ModuleBuilder, fused: boolean) => void,
-  imports: WebAssembly.ModuleImports = {},
-): KernelModule<Kernels> {
+function printModule(limits: MemoryLimits, fused: boolean, emit: (m: ModuleBuilder, fused: boolean) => void): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder();
-  builder.importMemory("env", "memory", memory.limits);
+  builder.importMemory("env", "memory", limits);
   builder.importGlobal("env", "spill", "i32");
-  emit(builder, features().fusedMultiplyAdd);
-  const bytes = builder.encode();
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { ...imports, memory: memory.memory, spill: SPILL_START } });
-  return { bytes, kernels: exports as unknown as Kernels }; // exported under the names that the types have
+  emit(builder, fused);
+  return builder.encode();
+}
+
+const instantiate = ({ memory }: LinearMemory, bytes: Uint8Array<ArrayBuffer>, imports: WebAssembly.ModuleImports): WebAssembly.Exports =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { ...imports, memory, spill: SPILL_START } }).exports;
+
+/** Compiles what `emit` adds to a module. */
+export function kernelModule<Kernels>(memory: LinearMemory, emit: (m: ModuleBuilder, fused: boolean) => void): KernelModule<Kernels> {
+  const bytes = printModule(limitsOf(memory.isShared), features().fusedMultiplyAdd, emit);
+  return { bytes, kernels: instantiate(memory, bytes, {}) as unknown as Kernels }; // exported under the names that the types have
+}
+
+interface Print<F extends Family> extends PrintedFamily {
+  readonly functions: Families[F];
+}
+
+/** Prints families for memories of these limits, each once, and what it imports before it. */
+function printer(limits: MemoryLimits, fused: boolean): (family: Family) => PrintedFamily {
+  const prints: { [F in Family]?: Print<F> } = {};
+  const print = <F extends Family>(family: F): Print<F> => {
+    const known = prints[family];
+    if (known !== undefined) return known;
+    const needs: Family[] = [];
+    const functions: Families[F][] = [];
+    const bytes = printModule(limits, fused, (m) => {
+      const from = <G extends Family>(other: G): Families[G] => {
+        needs.push(other);
+        return imported(m, print(other).functions);
+      };
+      functions.push(EMITTERS[family](m, fused, from));
+    });
+    const [made] = functions;
+    const printed: Print<F> = { bytes, needs, functions: made ?? unreachable("a family that was emitted") };
+    prints[family] = printed as (typeof prints)[F];
+    return printed;
+  };
+  return print;
+}
+
+/** All families, for `ahead.ts`. */
+export function printFamilies({ shared, fused }: Form): ReadonlyMap<Family, PrintedFamily> {
+  const print = printer(limitsOf(shared), fused);
+  return new Map(FAMILIES.map((family) => [family, print(family)]));
 }
 
 type Functions = Readonly<Record<string, (...args: number[]) => void>>;
 
 /** The families of a backend, none of them compiled yet. */
 export function denseKernels(runtime: KernelRuntime): DenseKernels {
-  const emitted = new Map<Family, object>();
+  const { memory } = runtime;
+  const form: Form = { shared: memory.isShared, fused: features().fusedMultiplyAdd };
+  const print = printer(limitsOf(form.shared), form.fused);
   const known = new Map<Family, Functions>();
   const imports: WebAssembly.ModuleImports = {};
   const compile = (family: Family): Functions => {
-    const emit = (m: ModuleBuilder, fused: boolean): void => {
-      const from = <G extends Family>(other: G): Families[G] => {
-        kernelsOf(other);
-        return imported(m, emitted.get(other) as Families[G]); // compiled the line before
-      };
-      emitted.set(family, EMITTERS[family](m, fused, from));
-    };
-    const { bytes, kernels } = kernelModule<Functions>(runtime.memory, emit, imports);
+    const { bytes, needs } = printedAhead(family, form) ?? print(family);
+    for (const other of needs) kernelsOf(other);
+    const kernels = instantiate(memory, bytes, imports) as Functions; // families export nothing else
     Object.assign(imports, kernels);
     runtime.pool?.publish(Object.values(kernels), bytes);
     return runtime.invocable(kernels);
@@ -96,8 +144,7 @@ export function denseKernels(runtime: KernelRuntime): DenseKernels {
     return kernels;
   };
   const families = {};
-  const names = Object.keys(EMITTERS) as Family[]; // its own keys
-  for (const family of names) Object.defineProperty(families, family, { get: () => kernelsOf(family) });
+  for (const family of FAMILIES) Object.defineProperty(families, family, { get: () => kernelsOf(family) });
   return families as DenseKernels; // a getter for each
 }
 

@@ -36,6 +36,9 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+/** How modules import a memory. */
+export const limitsOf = (shared: boolean): MemoryLimits => (shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 });
+
 /** As many pages as there may be at first. */
 function firstMemory(shared: boolean): WebAssembly.Memory {
   const make = (initial: number): WebAssembly.Memory => new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared });
@@ -116,11 +119,6 @@ export class LinearMemory {
       this.#piece.set(piece);
       this.bytes.set(piece.length === PIECE_BYTES ? this.#piece : this.#piece.subarray(0, piece.length), address + at);
     }
-  }
-
-  /** How modules import it. */
-  get limits(): MemoryLimits {
-    return this.isShared ? { initial: 1, maximum: MAX_PAGES, shared: true } : { initial: 1 };
   }
 
   /** Bytes of blocks in use. */

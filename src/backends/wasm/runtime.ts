@@ -9,7 +9,7 @@ import { ModuleBuilder } from "../../wasm/module.ts";
 import type { ValueType } from "../../wasm/instructions.ts";
 import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
 import { roundTo } from "../cpu/element.ts";
-import { type LinearMemory } from "./memory.ts";
+import { type LinearMemory, limitsOf } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
 import { type Invocation, type Parallel, type PlayItem, staged, type Tape } from "./tape.ts";
 import { MAX_PARTS, type ThreadPool } from "./threads.ts";
@@ -238,7 +238,7 @@ export class KernelRuntime {
   /** A module that imports `functions`. What the kernel calls besides is added to them: the module is a draft then. */
   #print(emit: Emit, functions: Map<string, HostFunction>): ModuleBuilder {
     const module = new ModuleBuilder();
-    module.importMemory("env", "memory", this.memory.limits);
+    module.importMemory("env", "memory", limitsOf(this.memory.isShared));
     const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
     for (const [key, fn] of functions) {
       const { params, result } = signatureOf(fn);
