@@ -2,7 +2,7 @@
 
 import { describe } from "../run/placements.ts";
 import type { MachineEvent } from "../run/event.ts";
-import { workOf } from "../run/work.ts";
+import { workOf } from "../prims/work.ts";
 import { itemsize } from "../tensor/dtype.ts";
 import type { GeneratorState } from "../tensor/generator.ts";
 import { numelOf } from "../tensor/shape.ts";

@@ -68,7 +68,8 @@ const KEY = (domain: string, name: string): string => `${domain}::${name}`;
 
 /** Lines of the table by domain and name, oldest version first; parsed schemas replace their text. */
 let table: Map<string, (string | OnnxSchema)[]> | undefined;
-let typeSets: ReadonlySet<string>[] | undefined;
+/** Each a line until it is asked for. */
+let typeSets: (string | ReadonlySet<string>)[] | undefined;
 
 /** `seq(float)` -> `seq(tensor(float))`; a map keeps its bare key. */
 function longType(text: string): string {
@@ -78,8 +79,9 @@ function longType(text: string): string {
 }
 
 function typeSet(index: number): ReadonlySet<string> {
-  typeSets ??= ONNX_TYPE_SETS.split("\n").map((line) => new Set(line.split(" ").map(longType)));
-  return typeSets[index] ?? new Set();
+  typeSets ??= ONNX_TYPE_SETS.split("\n");
+  const entry = typeSets[index] ?? "";
+  return typeof entry === "string" ? (typeSets[index] = new Set(words(entry).map(longType))) : entry;
 }
 
 function open(): Map<string, (string | OnnxSchema)[]> {

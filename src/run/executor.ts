@@ -17,7 +17,7 @@ import { type Tensor, type View } from "../tensor/tensor.ts";
 import { type DType, itemsize } from "../tensor/dtype.ts";
 import { Placements } from "./placements.ts";
 import type { Recorder } from "./plan/recorder.ts";
-import { workOf } from "./work.ts";
+import { workOf } from "../prims/work.ts";
 
 export interface ExecutorOptions {
   readonly backend: Backend;

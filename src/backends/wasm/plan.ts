@@ -7,6 +7,7 @@ import { blankStorages } from "../../prims/blank.ts";
 import { lifetimesOf, placeByLifetime } from "../../prims/lifetime.ts";
 import type { Program } from "../../prims/program.ts";
 import type { Executable, Segment } from "../../prims/segment.ts";
+import { workOf } from "../../prims/work.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
@@ -152,7 +153,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
     },
     warm: () => {
       batch.finish();
-      warm(tape.items, runtime);
+      if (segment.steps.reduce((sum, step) => sum + (step.kind === "region" ? 0 : workOf(step)), 0) < LONG) warm(tape.items, runtime);
     },
     dispose: free,
   };
@@ -183,6 +184,8 @@ function paired(segment: Segment, launcher: Launcher): { readonly whole: Segment
   return { whole: { ...segment, steps: out }, pairs };
 }
 
+/** Multiply-adds, some 25 ms of them, from which on a first run has fast code soon enough by itself: it takes 1.4 to 1.7 times a later one, of shorter plans twice. */
+const LONG = 1.25e9;
 /** Milliseconds after which no further kernel is warmed. */
 const WARM_MS = 12;
 

@@ -8,6 +8,7 @@ import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import type { KernelRuntime } from "./runtime.ts";
+import type { Tape } from "./tape.ts";
 
 /** Of rows and of columns. */
 export type Pair = readonly [number, number];
@@ -44,6 +45,8 @@ export interface Planes {
 export class Tables {
   readonly #runtime: KernelRuntime;
   readonly #blocks = new Map<string, Block>();
+  /** A plan's tables are its own: the cache lets go of the oldest. */
+  readonly #plans = new WeakMap<Tape, Map<string, number>>();
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
@@ -52,8 +55,13 @@ export class Tables {
   /** Address of the table. */
   of(key: string, make: () => Int32Array): number {
     const { memory, tape } = this.#runtime;
-    // A plan's tables are its own: the cache lets go of the oldest.
-    if (tape !== undefined) return this.#write(make(), (bytes) => memory.allocatePinned(bytes)).address;
+    if (tape !== undefined) {
+      let own = this.#plans.get(tape);
+      if (own === undefined) this.#plans.set(tape, (own = new Map<string, number>()));
+      let address = own.get(key);
+      if (address === undefined) own.set(key, (address = this.#write(make(), (bytes) => memory.allocatePinned(bytes)).address));
+      return address;
+    }
     let block = this.#blocks.get(key);
     if (block === undefined) {
       block = this.#write(make(), (bytes) => memory.allocateLasting(bytes));

@@ -281,12 +281,17 @@ export class Winograd {
 
   /** Where each tile lies in a plane of the result, and how much of it is inside. */
   #targetTable(g: Geometry, { side, across, down }: Plan): number {
-    return this.#tables.of(`targets/${side}/${g.outRows}/${g.outColumns}`, () =>
-      Int32Array.from({ length: 2 * across * down }, (_, i) => {
-        const [y, x] = [Math.floor((i >> 1) / across) * side, ((i >> 1) % across) * side];
-        return (i & 1) === 0 ? (y * g.outColumns + x) * FLOAT : Math.min(side, g.outRows - y) * 8 + Math.min(side, g.outColumns - x);
-      }),
-    );
+    return this.#tables.of(`targets/${side}/${g.outRows}/${g.outColumns}`, () => {
+      const words = new Int32Array(2 * across * down);
+      let at = 0;
+      for (let y = 0; y < down * side; y += side) {
+        for (let x = 0; x < across * side; x += side) {
+          words[at++] = (y * g.outColumns + x) * FLOAT;
+          words[at++] = Math.min(side, g.outRows - y) * 8 + Math.min(side, g.outColumns - x);
+        }
+      }
+      return words;
+    });
   }
 }
 
