@@ -5,8 +5,8 @@
  * `npm run build` writes `dist/node`, which the condition `node` of `package.json` names.
  */
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { type Form, printFamilies } from "../src/backends/wasm/dense.ts";
@@ -43,6 +43,42 @@ export function printedAhead(family, form) {
 }`;
 }
 
+const inSource = (file: string): string => join(ROOT, "src", file);
+
+/**
+ * What pages fetch when they need it, and every model needs in Node: read with what asks for it. A file of its own costs more than what is in it, since the turn of the event loop that
+ * it waits for comes when the rest of the model has been read.
+ */
+const AT_ONCE: ReadonlySet<string> = new Set(["bytes/file.ts", "ops/registry.ts", "ops/core-families.ts"].map(inSource));
+/** What several loaders share, little of which would be a file for each set of them. */
+const WITH_LOADERS: readonly string[] = [
+  "ir/author.ts",
+  "ir/builder.ts",
+  "ir/onnx-domain.ts",
+  "ir/template-type.ts",
+  "ir/verifier.ts",
+  "loaders/author.ts",
+  "tensor/device.ts",
+].map(inSource);
+
+/** `import("./file.ts")` of a module of `AT_ONCE` as a promise of the module, which is then imported as others are; `WITH_LOADERS` where loaders are chosen. */
+const readAtOnce: Plugin = {
+  name: "read-at-once",
+  setup: ({ onLoad, onResolve }) => {
+    onResolve({ filter: /^at-once:/ }, ({ path }) => ({ path: path.slice("at-once:".length), sideEffects: true }));
+    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+      const imports: string[] = [];
+      const contents = readFileSync(path, "utf8").replace(/(?<!typeof )\bimport\("([^"]+)"\)/g, (whole, name: string) => {
+        if (!AT_ONCE.has(join(dirname(path), name))) return whole;
+        imports.push(`import * as atOnce${imports.length} from "${name}";`);
+        return `Promise.resolve(atOnce${imports.length - 1})`;
+      });
+      if (path === inSource("loaders/load.ts")) for (const file of WITH_LOADERS) imports.push(`import ${JSON.stringify(`at-once:${file}`)};`);
+      return imports.length === 0 ? undefined : { contents: [contents, ...imports].join("\n"), loader: "ts" };
+    });
+  },
+};
+
 /** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
 export async function bundleForNode(entries: Readonly<Record<string, string>>, folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
@@ -58,9 +94,9 @@ export async function bundleForNode(entries: Readonly<Record<string, string>>, f
     platform: "node",
     target: "node20.19",
     legalComments: "none",
-    plugins: [kernelsAhead],
     logLevel: "error",
     write: false,
+    plugins: [kernelsAhead, readAtOnce],
   });
   for (const { path, text } of outputFiles) writeFileSync(path, ownNames(text));
 }
