@@ -21,7 +21,7 @@ const MAX_TUPLE_DEPTH = 50;
 
 type Named = ClassType | EnumType | InterfaceType | NamedTupleType;
 
-/** A parsed record. What has been declared is taken out: its tree lasts no longer than its functions are to be lowered. */
+/** A parsed record. What has been declared is taken out. */
 interface OpenFile {
   readonly source: SourceText;
   readonly ast: FileAst;
@@ -168,6 +168,7 @@ export class CodeUnit implements Unit {
 
   readonly #sourceOf: (record: string) => SourceText | undefined;
   readonly #files = new Map<string, OpenFile | undefined>();
+  readonly #trees = new Map<string, FileAst>();
   /** Declared classes whose members are still to be read. */
   readonly #toFill: (() => void)[] = [];
   #filling = false;
@@ -189,10 +190,18 @@ export class CodeUnit implements Unit {
     const record = `code/${qualifiedName.slice(0, dot).replaceAll(".", "/")}.py`;
     if (!this.#files.has(record)) {
       const source = this.#sourceOf(record);
-      this.#files.set(record, source === undefined ? undefined : { source, ast: parseFile(source) });
+      this.#files.set(record, source === undefined ? undefined : { source, ast: this.#parsed(source, qualifiedName.slice(0, dot)) });
     }
     const file = this.#files.get(record);
     return file === undefined ? undefined : { file, name: qualifiedName.slice(dot + 1) };
+  }
+
+  /** The definitions of a file. Copies of a file share one tree. */
+  #parsed(source: SourceText, namespace: string): FileAst {
+    const text = withoutOwnName(source.text, namespace);
+    const ast = this.#trees.get(text) ?? parseFile(source, text);
+    this.#trees.set(text, ast);
+    return { classes: new Map(ast.classes), functions: new Map(ast.functions) };
   }
 
   // Types
@@ -434,6 +443,17 @@ export class CodeUnit implements Unit {
       }
     }
   }
+}
+
+/**
+ * A file's text, of the same length, where the methods of its only class do not say that `self` is of that class. Tracing writes a file for each module, and most of a model's are copies that
+ * differ in nothing but this.
+ */
+function withoutOwnName(text: string, namespace: string): string {
+  const name = /^class (\w+)\(/.exec(text)?.[1];
+  if (name === undefined || /\n(?:class|def) /.test(text)) return text;
+  const own = `(self: ${namespace}.${name}`;
+  return [",", ")"].reduce((rest, next) => rest.replaceAll(own + next, "(self".padEnd(own.length) + next), text);
 }
 
 /** `name : type`, `name : Final[type] = value` and `__annotations__["name"] = type` as one. */

@@ -50,158 +50,157 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   "await",
 ]);
 
-/** Longest first. */
-const OPERATOR = /\*\*=?|\/\/=?|<<=?|>>=?|\.\.\.|->|!=|[-+*/%&|^=<>]=?|[@~()[\]{},:.;]/y;
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?j?)/y;
+/** Those of more than one character, or that may have more; longest first. */
+const OPERATOR = /\*\*=?|\/\/=?|<<=?|>>=?|\.\.\.|->|!=|[-+*/%&|^=<>]=?|[@~.]/y;
+const OCTAL = /[0-7]{3}/y;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", a: "\x07", b: "\b", f: "\f", v: "\v", "\\": "\\", "'": "'", '"': '"', "\n": "" };
 
-class Lexer {
-  readonly #source: SourceText;
-  readonly #text: string;
-  readonly #tokens: Token[] = [];
-  readonly #indents: number[] = [0];
-  #at = 0;
-  #nesting = 0;
-
-  constructor(source: SourceText) {
-    this.#source = source;
-    this.#text = source.text;
-  }
-
-  #fail(message: string, start: number, end: number = start + 1, hint?: string): never {
-    throw this.#source.error("bad-code", message, { start, end }, { hint });
-  }
-
-  #push(kind: TokenKind, text: string, start: number, end: number): void {
-    this.#tokens.push({ kind, text, start, end });
-  }
-
-  /** Reads the white space at the start of a line; blank and comment lines say nothing. */
-  #indentation(): void {
-    const start = this.#at;
-    let width = 0;
-    for (; ; this.#at++) {
-      const char = this.#text[this.#at];
-      if (char === " ") width++;
-      else if (char === "\t") width += 8 - (width % 8);
-      else break;
-    }
-    const char = this.#text[this.#at];
-    if (char === undefined || char === "\n" || char === "\r" || char === "#") return;
-    const top = this.#indents.at(-1) ?? 0;
-    if (width > top) {
-      this.#indents.push(width);
-      this.#push("indent", "", start, this.#at);
-      return;
-    }
-    while (width < (this.#indents.at(-1) ?? 0)) {
-      this.#indents.pop();
-      this.#push("dedent", "", this.#at, this.#at);
-    }
-    if (width !== (this.#indents.at(-1) ?? 0)) this.#fail("indentation matches no outer block", start, this.#at);
-  }
-
-  #string(start: number): void {
-    const quote = this.#text[this.#at] as string;
-    const triple = this.#text.startsWith(quote.repeat(3), this.#at);
-    const close = triple ? quote.repeat(3) : quote;
-    this.#at += close.length;
-    let value = "";
-    let from = this.#at;
-    for (;;) {
-      const char = this.#text[this.#at];
-      if (char === undefined || (char === "\n" && !triple)) this.#fail("string has no end", start, this.#at);
-      if (this.#text.startsWith(close, this.#at)) break;
-      if (char !== "\\") {
-        this.#at++;
-        continue;
-      }
-      value += this.#text.slice(from, this.#at);
-      const next = this.#text[this.#at + 1] ?? "";
-      const octal = /[0-7]{3}/y;
-      octal.lastIndex = this.#at + 1;
-      if (octal.test(this.#text)) {
-        const code = parseInt(this.#text.slice(this.#at + 1, this.#at + 4), 8);
-        if (code > 255) this.#fail("octal escape above `\\377`", this.#at, this.#at + 4);
-        value += String.fromCharCode(code);
-        this.#at += 4;
-      } else if (next in ESCAPES) {
-        value += ESCAPES[next] ?? "";
-        this.#at += 2;
-      } else this.#fail(`unknown escape \`\\${next}\` in a string`, this.#at, this.#at + 2);
-      from = this.#at;
-    }
-    value += this.#text.slice(from, this.#at);
-    this.#at += close.length;
-    this.#push("str", value, start, this.#at);
-  }
-
-  run(): readonly Token[] {
-    let lineStart = true;
-    while (this.#at < this.#text.length) {
-      if (lineStart && this.#nesting === 0) {
-        this.#indentation();
-        lineStart = false;
-      }
-      const start = this.#at;
-      const char = this.#text[start];
-      if (char === undefined) break;
-      if (char === " " || char === "\t" || char === "\r" || char === "\f") this.#at++;
-      else if (char === "#") {
-        const end = this.#text.indexOf("\n", start);
-        this.#at = end < 0 ? this.#text.length : end;
-      } else if (char === "\\" && this.#text[start + 1] === "\n") this.#at += 2;
-      else if (char === "\n") {
-        this.#at++;
-        if (this.#nesting === 0) {
-          const last = this.#tokens.at(-1)?.kind;
-          if (last !== undefined && last !== "newline" && last !== "indent" && last !== "dedent") this.#push("newline", "\n", start, this.#at);
-          lineStart = true;
-        }
-      } else this.#token(char, start);
-    }
-    const end = this.#text.length;
-    if (this.#nesting > 0) this.#fail("a bracket is never closed", end - 1, end);
-    if (this.#tokens.length > 0 && this.#tokens.at(-1)?.kind !== "newline") this.#push("newline", "\n", end, end);
-    for (let i = this.#indents.length; i > 1; i--) this.#push("dedent", "", end, end);
-    this.#push("end", "", end, end);
-    return this.#tokens;
-  }
-
-  /** Moves past what `pattern` finds here. */
-  #matches(pattern: RegExp): boolean {
-    pattern.lastIndex = this.#at;
-    if (!pattern.test(this.#text)) return false;
-    this.#at = pattern.lastIndex;
-    return true;
-  }
-
-  #token(char: string, start: number): void {
-    if (char === '"' || char === "'") return this.#string(start);
-    if (this.#matches(NAME)) {
-      const name = this.#text.slice(start, this.#at);
-      const next = this.#text[this.#at];
-      if ((next === '"' || next === "'") && name.length <= 2)
-        this.#fail(`string prefix \`${name}\` is not part of the language`, start, this.#at, "write the text with `torch.format`");
-      this.#push(KEYWORDS.has(name) ? "keyword" : "name", name, start, this.#at);
-      return;
-    }
-    if (this.#matches(NUMBER)) {
-      const number = this.#text.slice(start, this.#at);
-      const kind = number.endsWith("j") ? "complex" : /^(?:\d+|0[xX].*)$/.test(number) ? "int" : "float";
-      this.#push(kind, number, start, this.#at);
-      return;
-    }
-    if (!this.#matches(OPERATOR)) this.#fail(`unexpected character ${JSON.stringify(String.fromCodePoint(this.#text.codePointAt(start) ?? 0))}`, start);
-    const op = this.#text.slice(start, this.#at);
-    if (op === "(" || op === "[" || op === "{") this.#nesting++;
-    else if ((op === ")" || op === "]" || op === "}") && --this.#nesting < 0) this.#fail(`\`${op}\` closes nothing`, start);
-    this.#push(op === ";" ? "newline" : "op", op, start, this.#at);
-  }
+function fail(source: SourceText, message: string, start: number, end: number = start + 1, hint?: string): never {
+  throw source.error("bad-code", message, { start, end }, { hint });
 }
 
-/** The tokens of a source text, an `end` token last. @throws bad-code */
-export function tokenize(source: SourceText): readonly Token[] {
-  return new Lexer(source).run();
+/** Where what `pattern` finds at `at` ends; `at` where it finds nothing there. */
+function endOf(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : at;
+}
+
+/** Puts what the white space at the start of a line says; blank and comment lines say nothing. `indents` are the widths of the blocks that are open. */
+function indentation(source: SourceText, text: string, start: number, indents: number[], tokens: Token[]): void {
+  let at = start;
+  let width = 0;
+  for (; text[at] === " " || text[at] === "\t"; at++) width += text[at] === " " ? 1 : 8 - (width % 8);
+  const char = text[at];
+  if (char === undefined || char === "\n" || char === "\r" || char === "#") return;
+  if (width > (indents.at(-1) ?? 0)) {
+    indents.push(width);
+    tokens.push({ kind: "indent", text: "", start, end: at });
+    return;
+  }
+  while (width < (indents.at(-1) ?? 0)) {
+    indents.pop();
+    tokens.push({ kind: "dedent", text: "", start: at, end: at });
+  }
+  if (width !== (indents.at(-1) ?? 0)) fail(source, "indentation matches no outer block", start, at);
+}
+
+function string(source: SourceText, text: string, start: number): Token {
+  const quote = text[start] as string; // the caller has seen it
+  const triple = text.startsWith(quote.repeat(3), start);
+  const close = triple ? quote.repeat(3) : quote;
+  let value = "";
+  let at = start + close.length;
+  let from = at;
+  for (;;) {
+    const char = text[at];
+    if (char === undefined || (char === "\n" && !triple)) fail(source, "string has no end", start, at);
+    if (text.startsWith(close, at)) break;
+    if (char !== "\\") {
+      at++;
+      continue;
+    }
+    value += text.slice(from, at);
+    const next = text[at + 1] ?? "";
+    const octalEnd = endOf(OCTAL, text, at + 1);
+    if (octalEnd > at + 1) {
+      const code = parseInt(text.slice(at + 1, octalEnd), 8);
+      if (code > 255) fail(source, "octal escape above `\\377`", at, octalEnd);
+      value += String.fromCharCode(code);
+      at = octalEnd;
+    } else if (next in ESCAPES) {
+      value += ESCAPES[next] ?? "";
+      at += 2;
+    } else fail(source, `unknown escape \`\\${next}\` in a string`, at, at + 2);
+    from = at;
+  }
+  return { kind: "str", text: value + text.slice(from, at), start, end: at + close.length };
+}
+
+/** A name, a number or an operator. */
+function word(source: SourceText, text: string, start: number): Token {
+  let end = endOf(NAME, text, start);
+  if (end > start) {
+    const name = text.slice(start, end);
+    const next = text[end];
+    if ((next === '"' || next === "'") && name.length <= 2)
+      fail(source, `string prefix \`${name}\` is not part of the language`, start, end, "write the text with `torch.format`");
+    return { kind: KEYWORDS.has(name) ? "keyword" : "name", text: name, start, end };
+  }
+  end = endOf(NUMBER, text, start);
+  if (end > start) {
+    const number = text.slice(start, end);
+    return { kind: number.endsWith("j") ? "complex" : /^(?:\d+|0[xX].*)$/.test(number) ? "int" : "float", text: number, start, end };
+  }
+  end = endOf(OPERATOR, text, start);
+  if (end === start) fail(source, `unexpected character ${JSON.stringify(String.fromCodePoint(text.codePointAt(start) ?? 0))}`, start);
+  return { kind: "op", text: text.slice(start, end), start, end };
+}
+
+/** The tokens of `text`, an `end` token last; `source` is where errors are. @throws bad-code */
+export function tokenize(source: SourceText, text: string): readonly Token[] {
+  const tokens: Token[] = [];
+  const indents = [0];
+  let nesting = 0;
+  let isLineStart = true;
+  let at = 0;
+  while (at < text.length) {
+    if (isLineStart && nesting === 0) indentation(source, text, at, indents, tokens);
+    isLineStart = false;
+    const start = at;
+    const char = text[at++] as string; // it is not the end
+    switch (char) {
+      case " ":
+      case "\t":
+      case "\r":
+      case "\f":
+        break;
+      case "(":
+      case "[":
+      case "{":
+        nesting++;
+        tokens.push({ kind: "op", text: char, start, end: at });
+        break;
+      case ")":
+      case "]":
+      case "}":
+        if (--nesting < 0) fail(source, `\`${char}\` closes nothing`, start);
+        tokens.push({ kind: "op", text: char, start, end: at });
+        break;
+      case ",":
+      case ":":
+        tokens.push({ kind: "op", text: char, start, end: at });
+        break;
+      case "\n": {
+        const last = tokens.at(-1)?.kind;
+        if (nesting === 0 && last !== undefined && last !== "newline" && last !== "indent" && last !== "dedent")
+          tokens.push({ kind: "newline", text: char, start, end: at });
+        isLineStart = nesting === 0;
+        break;
+      }
+      case ";":
+        tokens.push({ kind: "newline", text: char, start, end: at });
+        break;
+      case "#": {
+        const end = text.indexOf("\n", at);
+        at = end < 0 ? text.length : end;
+        break;
+      }
+      default: {
+        if (char === "\\" && text[at] === "\n") {
+          at++;
+          break;
+        }
+        const token = char === '"' || char === "'" ? string(source, text, start) : word(source, text, start);
+        tokens.push(token);
+        at = token.end;
+      }
+    }
+  }
+  if (nesting > 0) fail(source, "a bracket is never closed", at - 1, at);
+  if (tokens.length > 0 && tokens.at(-1)?.kind !== "newline") tokens.push({ kind: "newline", text: "\n", start: at, end: at });
+  for (let i = indents.length; i > 1; i--) tokens.push({ kind: "dedent", text: "", start: at, end: at });
+  tokens.push({ kind: "end", text: "", start: at, end: at });
+  return tokens;
 }

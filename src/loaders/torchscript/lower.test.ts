@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type Block, walkNodes } from "../../ir/graph.ts";
+import { type Block, type FunctionDecl, walkNodes } from "../../ir/graph.ts";
 import { printBlock } from "../../ir/printer.ts";
 import { fetchSchemas, SchemaTable } from "../../ir/schema-table.ts";
-import { printType } from "../../ir/type.ts";
+import { printType, T } from "../../ir/type.ts";
 import { CodeUnit } from "./code-unit.ts";
 import { SourceText } from "./source-text.ts";
 
@@ -233,4 +233,51 @@ it("keeps the places of nodes", () => {
   const graph = lower("x: Tensor", "y = torch.neg(x)\nreturn y");
   expect(graph.nodes[0]?.location).toMatchObject({ record: "code/__torch__.py", line: 3, column: 7 });
   expect(printBlock(graph)).toContain("%1.y: Tensor = aten::neg(%0.x)  # code/__torch__.py:3");
+});
+
+describe("copies of a file, as tracing writes them", () => {
+  /** Two files of a class `Layer`, which is told its own name. */
+  const unitOfCopies = (file: (own: string) => string): CodeUnit => {
+    const names = new Map([
+      ["code/__torch__/layer.py", "__torch__.layer.Layer"],
+      ["code/__torch__/layer/a.py", "__torch__.layer.a.Layer"],
+    ]);
+    return new CodeUnit(new SchemaTable(), 10, (record) => {
+      const own = names.get(record);
+      return own === undefined ? undefined : new SourceText(record, file(own));
+    });
+  };
+  const methodOf = (unit: CodeUnit, name: string): FunctionDecl => {
+    const type = unit.typeNamed(name);
+    const method = type?.kind === "Class" ? type.methods.get("forward") : undefined;
+    if (method === undefined) throw new Error(`no method of ${name}`);
+    return method;
+  };
+  const layer = (own: string, body: string): string =>
+    `class Layer(Module):\n  scale : float\n  def forward(self: ${own},\n    x: Tensor) -> Tensor:\n    return ${body}\n`;
+
+  it("have classes, attributes and places of their own", () => {
+    const unit = unitOfCopies((own) => layer(own, "torch.mul(x, self.scale)"));
+    for (const [name, record] of [
+      ["__torch__.layer.Layer", "code/__torch__/layer.py"],
+      ["__torch__.layer.a.Layer", "code/__torch__/layer/a.py"],
+    ] as const) {
+      const method = methodOf(unit, name);
+      expect(method.params.map((param) => param.type)).toEqual([unit.typeNamed(name), T.Tensor]);
+      const [read, multiply] = method.graph().nodes;
+      expect([read?.op, read?.operands[0]?.type]).toEqual(["prim::GetAttr", unit.typeNamed(name)]);
+      expect([multiply?.location?.record, multiply?.location?.line, multiply?.location?.column]).toEqual([record, 5, 12]);
+    }
+  });
+
+  it("say what is wrong with them in their own words", () => {
+    const unit = unitOfCopies((own) => layer(own, "torch.mul(x, self.none)"));
+    for (const name of ["__torch__.layer.Layer", "__torch__.layer.a.Layer"])
+      expect(() => methodOf(unit, name).graph()).toThrow(`\`${name}\` has no attribute or method \`none\``);
+  });
+
+  it("may take an object of another class of the file as `self`", () => {
+    const unit = unitOfCopies((own) => `${layer(own, "x")}class Other(Module):\n  def forward(self: ${own}, x: Tensor) -> Tensor:\n    return x\n`);
+    expect(methodOf(unit, "__torch__.layer.a.Other").params[0]?.type).toBe(unit.typeNamed("__torch__.layer.a.Layer"));
+  });
 });

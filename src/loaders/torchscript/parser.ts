@@ -57,16 +57,23 @@ class Parser {
   readonly #source: SourceText;
   readonly #tokens: readonly Token[];
   #at = 0;
+  /** The token at hand: number `#at`. */
+  #token: Token;
+  /** Where the last token that was taken ends. */
+  #end = 0;
   #depth = 0;
   #blocks = 0;
 
-  constructor(source: SourceText) {
+  constructor(source: SourceText, text: string) {
     this.#source = source;
-    this.#tokens = tokenize(source);
+    this.#tokens = tokenize(source, text);
+    this.#token = this.#tokens[0] as Token; // `end`, if no other
   }
 
-  get #token(): Token {
-    return this.#tokens[this.#at] as Token; // the last token is `end`, which is never passed
+  /** Takes the token at hand, which is not `end`. */
+  #next(): void {
+    this.#end = this.#token.end;
+    this.#token = this.#tokens[++this.#at] as Token; // the last token is `end`, which is never passed
   }
 
   #fail(message: string, token: Token = this.#token, wanted?: string): never {
@@ -83,7 +90,7 @@ class Parser {
 
   #take(text: string): boolean {
     if (!this.#is(text)) return false;
-    this.#at++;
+    this.#next();
     return true;
   }
 
@@ -96,19 +103,14 @@ class Parser {
   #name(what: string): Token {
     const token = this.#token;
     if (token.kind !== "name") this.#fail("syntax error", token, what);
-    this.#at++;
+    this.#next();
     return token;
   }
 
   #kind(kind: Token["kind"]): boolean {
     if (this.#token.kind !== kind) return false;
-    this.#at++;
+    this.#next();
     return true;
-  }
-
-  /** Where the last token that was taken ends. */
-  get #end(): number {
-    return (this.#tokens[this.#at - 1] ?? this.#token).end;
   }
 
   /** The depth of a node that begins at `start` and ends here, over nodes the deepest of which has `depth`. */
@@ -162,7 +164,7 @@ class Parser {
       if (token.kind !== "op" && token.kind !== "keyword") break;
       const own = POWERS.get(token.text) ?? 0;
       if (own <= power || (token.text === "not" && this.#tokens[this.#at + 1]?.text !== "in")) break;
-      this.#at++;
+      this.#next();
       let op = token.text;
       if (op === "is" && this.#take("not")) op = "is not";
       else if (op === "not") {
@@ -188,11 +190,11 @@ class Parser {
     }
     const token = this.#token;
     if (token.kind === "op" && (token.text === "-" || token.text === "+" || token.text === "~")) {
-      this.#at++;
+      this.#next();
       // A minus before a number is part of the literal, so that the smallest int can be written.
       const next = this.#token;
       if (token.text === "-" && (next.kind === "int" || next.kind === "float" || next.kind === "complex") && this.#tokens[this.#at + 1]?.text !== "**") {
-        this.#at++;
+        this.#next();
         return this.#postfix(start, this.#number(next, start, true));
       }
       const value = this.#infix(UNARY_POWER);
@@ -203,11 +205,14 @@ class Parser {
 
   #number(token: Token, start: number, negative: boolean): Expr {
     if (token.kind === "int") {
-      // As C's strtoll with base 0 reads it: a leading 0 means octal.
-      const text = /^0\d+$/.test(token.text) ? (/^0[0-7]+$/.test(token.text) ? `0o${token.text.slice(1)}` : undefined) : token.text;
-      if (text === undefined) this.#fail("not an octal number", token);
+      let { text } = token;
+      if (text.length > 1 && /^0\d+$/.test(text)) {
+        // As C's strtoll with base 0 reads it: a leading 0 means octal.
+        if (!/^0[0-7]+$/.test(text)) this.#fail("not an octal number", token);
+        text = `0o${text.slice(1)}`;
+      }
       const value = text.length > 60 ? INT_MAX + 2n : negative ? -BigInt(text) : BigInt(text);
-      if (value > INT_MAX || value < INT_MIN)
+      if (text.length > 15 && (value > INT_MAX || value < INT_MIN))
         this.#fail("an int literal does not fit into 64 bits", token, "a value from -9223372036854775808 to 9223372036854775807");
       return { kind: "int", value, start, end: this.#end, depth: 1 };
     }
@@ -221,18 +226,18 @@ class Parser {
     const { start } = token;
     switch (token.kind) {
       case "name":
-        this.#at++;
+        this.#next();
         return { kind: "name", name: token.text, start, end: this.#end, depth: 1 };
       case "int":
       case "float":
       case "complex":
-        this.#at++;
+        this.#next();
         return this.#number(token, start, false);
       case "str": {
         let value = "";
         for (let next = this.#token; next.kind === "str"; next = this.#token) {
           value += next.text;
-          this.#at++;
+          this.#next();
         }
         return { kind: "str", value, start, end: this.#end, depth: 1 };
       }
@@ -305,19 +310,19 @@ class Parser {
     let value = first;
     for (let { kind, text } = this.#token; kind === "op"; { kind, text } = this.#token) {
       if (text === ".") {
-        this.#at++;
+        this.#next();
         const token = this.#token;
         if (token.kind !== "name" && token.kind !== "keyword") this.#fail("syntax error", token, "a name after the dot");
-        this.#at++;
+        this.#next();
         value = { kind: "attr", base: value, name: token.text, start, end: this.#end, depth: this.#over(start, value.depth) };
       } else if (text === "(") {
-        this.#at++;
+        this.#next();
         const { args, kwargs } = this.#arguments();
         let depth = deepest(args, value.depth);
         for (const keyword of kwargs) depth = Math.max(depth, keyword.value.depth);
         value = { kind: "call", callee: value, args, kwargs, start, end: this.#end, depth: this.#over(start, depth) };
       } else if (text === "[") {
-        this.#at++;
+        this.#next();
         const indices: Expr[] = [];
         while (!this.#is("]")) {
           indices.push(this.#index());
@@ -338,7 +343,8 @@ class Parser {
       const token = this.#token;
       const next = this.#tokens[this.#at + 1];
       if (token.kind === "name" && next?.kind === "op" && next.text === "=") {
-        this.#at += 2;
+        this.#next();
+        this.#next();
         kwargs.push({ name: token.text, value: this.expression() });
       } else if (this.#take("*")) {
         const value = this.expression();
@@ -385,58 +391,64 @@ class Parser {
 
   #block(): readonly Stmt[] {
     this.#want(":");
-    if (!this.#kind("newline")) return this.#simpleLine();
+    if (!this.#kind("newline")) return [this.#simpleLine()];
     if (!this.#kind("indent")) this.#fail("syntax error", this.#token, "an indented block");
     if (++this.#blocks > MAX_BLOCK_DEPTH) {
       throw this.#source.error("limit-exceeded", "blocks are nested too deeply", this.#token, { wanted: `at most ${MAX_BLOCK_DEPTH} levels` });
     }
     const body: Stmt[] = [];
-    while (!this.#kind("dedent")) for (const statement of this.statement()) body.push(statement);
+    while (!this.#kind("dedent")) body.push(this.statement());
     this.#blocks--;
     return body;
   }
 
-  /** Simple statements of one line, as far as semicolons join them. */
-  #simpleLine(): readonly Stmt[] {
+  #simpleLine(): Stmt {
     const statement = this.#simple();
     this.#endOfLine();
-    return [statement];
+    return statement;
   }
 
-  statement(): readonly Stmt[] {
-    const { start } = this.#token;
-    if (this.#is("if")) return [this.#if()];
-    if (this.#take("while")) {
-      const test = this.expression();
-      const end = this.#end;
-      return [{ kind: "while", test, body: this.#block(), start, end }];
+  statement(): Stmt {
+    const { kind, text, start } = this.#token;
+    switch (kind === "keyword" ? text : "") {
+      case "if":
+        return this.#if();
+      case "while": {
+        this.#next();
+        const test = this.expression();
+        const end = this.#end;
+        return { kind: "while", test, body: this.#block(), start, end };
+      }
+      case "for": {
+        this.#next();
+        const target = this.#target();
+        this.#want("in");
+        const iterable = this.#expressionList();
+        const end = this.#end;
+        return { kind: "for", target, iterable, body: this.#block(), start, end };
+      }
+      case "with": {
+        const items: { context: Expr; target?: string }[] = [];
+        do {
+          this.#next();
+          const context = this.expression();
+          items.push(this.#take("as") ? { context, target: this.#name("a name").text } : { context });
+        } while (this.#is(","));
+        const end = this.#end;
+        return { kind: "with", items, body: this.#block(), start, end };
+      }
+      case "def": {
+        const def = this.def();
+        return { kind: "def", def, start: def.start, end: def.end };
+      }
+      default:
+        return this.#simpleLine();
     }
-    if (this.#take("for")) {
-      const target = this.#target();
-      this.#want("in");
-      const iterable = this.#expressionList();
-      const end = this.#end;
-      return [{ kind: "for", target, iterable, body: this.#block(), start, end }];
-    }
-    if (this.#take("with")) {
-      const items: { context: Expr; target?: string }[] = [];
-      do {
-        const context = this.expression();
-        items.push(this.#take("as") ? { context, target: this.#name("a name").text } : { context });
-      } while (this.#take(","));
-      const end = this.#end;
-      return [{ kind: "with", items, body: this.#block(), start, end }];
-    }
-    if (this.#is("def")) {
-      const def = this.def();
-      return [{ kind: "def", def, start: def.start, end: def.end }];
-    }
-    return this.#simpleLine();
   }
 
   #if(): Stmt {
     const { start } = this.#token;
-    this.#at++; // `if` or `elif`
+    this.#next(); // `if` or `elif`
     const test = this.expression();
     const end = this.#end;
     const then = this.#block();
@@ -458,26 +470,26 @@ class Parser {
         case "pass":
         case "break":
         case "continue":
-          this.#at++;
+          this.#next();
           return { kind: token.text, start, end: this.#end };
         case "return": {
-          this.#at++;
+          this.#next();
           const value = this.#token.kind === "newline" ? undefined : this.#expressionList();
           return { kind: "return", value, start, end: this.#end };
         }
         case "raise": {
-          this.#at++;
+          this.#next();
           const value = this.expression();
           return { kind: "raise", value, start, end: this.#end };
         }
         case "assert": {
-          this.#at++;
+          this.#next();
           const test = this.expression();
           const message = this.#take(",") ? this.expression() : undefined;
           return { kind: "assert", test, message, start, end: this.#end };
         }
         case "del": {
-          this.#at++;
+          this.#next();
           const list = this.#expressionList();
           return { kind: "delete", targets: list.kind === "tuple" ? list.items : [list], start, end: this.#end };
         }
@@ -496,7 +508,7 @@ class Parser {
     const first = this.#expressionList();
     const next = this.#token;
     if (next.kind === "op" && AUGMENTED.has(next.text)) {
-      this.#at++;
+      this.#next();
       const value = this.#expressionList();
       return { kind: "augment", target: first, op: next.text.slice(0, -1) as BinaryOp, value, start, end: this.#end }; // AUGMENTED holds binary operators
     }
@@ -567,12 +579,12 @@ class Parser {
         if (!functions.has(def.name)) functions.set(def.name, def);
       } else if (token.kind === "name" && token.text === "op_version_set") {
         // The first line of files of version 1; the archive's version record says it too.
-        for (const _ of [1, 2, 3]) this.#at++;
+        for (const _ of [1, 2, 3]) this.#next();
         this.#endOfLine();
       } else if (token.kind === "indent") this.#fail("unexpected indentation");
       else if (this.#is("import") && this.#tokens[this.#at + 1]?.text === "__torch__") {
         // Old writers listed the namespaces that a file refers to; they are found by name anyway.
-        while (!this.#kind("newline")) this.#at++;
+        while (!this.#kind("newline")) this.#next();
       } else if (this.#is("import") || this.#is("from")) this.#simple();
       else this.#fail("syntax error", token, "a class or a function");
     }
@@ -588,12 +600,12 @@ class Parser {
   }
 }
 
-/** Parses a code record. @throws bad-code, limit-exceeded */
-export function parseFile(source: SourceText): FileAst {
-  return new Parser(source).file();
+/** Parses a code record. `text`: what to read in place of its own text, with all that is in it in the same places. @throws bad-code, limit-exceeded */
+export function parseFile(source: SourceText, text: string = source.text): FileAst {
+  return new Parser(source, text).file();
 }
 
 /** Parses a single expression, such as a type. @throws bad-code, limit-exceeded */
 export function parseExpression(source: SourceText): Expr {
-  return new Parser(source).whole();
+  return new Parser(source, source.text).whole();
 }
