@@ -27,8 +27,9 @@ export interface LinkEnvironment {
 }
 
 const NONE: Operand = { register: -1, constant: null, adapt: undefined };
-/** Of the many nodes after which every register is still read. */
-const NO_KILLS: readonly number[] = [];
+const NO_OPERANDS: readonly Operand[] = [];
+/** Also of the many nodes after which every register is still read. */
+const NO_REGISTERS: readonly number[] = [];
 
 /** What all instructions of a node have. */
 interface Linked {
@@ -45,6 +46,9 @@ export class Linker {
   readonly #bound = new Map<string, BoundOp | undefined>();
   /** Values that are constant tensors. */
   readonly #constants = new WeakSet<Value>();
+  /** By register, shared by all instructions: what reads it as it is, and the list of it alone. Most of linked code would be these. */
+  readonly #readers: Operand[] = [];
+  readonly #single: (readonly number[])[] = [];
 
   constructor(env: LinkEnvironment) {
     this.#env = env;
@@ -56,12 +60,14 @@ export class Linker {
     if (known !== undefined) return known;
     const graph = decl.graph();
     let registers = 0;
+    const makes = (value: Value): void => void (registers = Math.max(registers, value.id + 1));
     const count = (block: Block): void => {
-      for (const v of block.inputs) registers = Math.max(registers, v.id + 1);
-      for (const node of block.nodes) {
-        for (const v of node.results) registers = Math.max(registers, v.id + 1);
-        for (const b of node.blocks) count(b);
-      }
+      block.inputs.forEach(makes);
+      block.nodes.forEach(visit);
+    };
+    const visit = (node: Node): void => {
+      node.results.forEach(makes);
+      node.blocks.forEach(count);
     };
     count(graph);
     const linked: LinkedFunction = {
@@ -91,36 +97,81 @@ export class Linker {
   }
 
   #block(block: Block, outputTypes: readonly Type[]): CodeBlock {
-    const kills = lastUses(block);
+    const kills = lastUses(block, this.#registers);
     return {
       inputs: block.inputs.map((v) => v.id),
-      instructions: block.nodes.map((node) => this.#node(node, kills.get(node) ?? NO_KILLS)),
+      instructions: block.nodes.map((node, i) => this.#node(node, kills[i] ?? NO_REGISTERS)),
       outputs: block.outputs.map((v, i) => this.#operand(v, outputTypes[i])),
     };
   }
 
+  /** The first `count` registers as a list, which is not to be written. */
+  readonly #registers = (ids: readonly number[], count: number): readonly number[] => {
+    const first = ids[0];
+    if (first === undefined || count === 0) return NO_REGISTERS;
+    return count === 1 ? (this.#single[first] ??= [first]) : ids.slice(0, count);
+  };
+
   #operand(value: Value, to?: Type): Operand {
-    return { register: value.id, constant: null, adapt: to === undefined ? undefined : coercion(value.type, to) };
+    const adapt = to === undefined ? undefined : coercion(value.type, to);
+    if (adapt !== undefined) return { register: value.id, constant: null, adapt };
+    return (this.#readers[value.id] ??= { register: value.id, constant: null, adapt });
   }
 
-  #operands(node: Node, types?: readonly (Type | undefined)[]): Operand[] {
+  #operands(node: Node, types?: readonly (Type | undefined)[]): readonly Operand[] {
+    if (node.operands.length === 0) return NO_OPERANDS;
     return node.operands.map((v, i) => (v === undefined ? NONE : this.#operand(v, types?.[i])));
   }
 
+  /** Most nodes of a scripted model are constants, attributes and calls: a closure among their cases would cost each node a context. */
   #node(node: Node, kills: readonly number[]): Instruction {
-    const results = node.results.map((v) => v.id);
-    const common = { node, results, kills };
+    const first = node.results[0];
+    const results = node.results.length === 1 && first !== undefined ? (this.#single[first.id] ??= [first.id]) : node.results.map((v) => v.id);
+    switch (node.op) {
+      case "prim::Constant":
+        return { node, results, kills, kind: "constant", operands: NO_OPERANDS, value: this.#constantOf(node) };
+      case "prim::GetAttr":
+        return { node, results, kills, kind: "getattr", name: textAttribute(node, "name"), operands: this.#operands(node) };
+      case "prim::CallMethod":
+        return this.#call({ node, results, kills });
+      case "prim::ListConstruct":
+        return this.#list({ node, results, kills });
+      default:
+        return machineOps.has(node.op) ? this.#structure({ node, results, kills }) : this.#op({ node, results, kills });
+    }
+  }
+
+  #constantOf(node: Node): Datum {
+    const first = node.results[0];
+    const template = node.attributes["value"] ?? unreachable("constant without a value");
+    if (template.kind === "tensor" && first !== undefined) this.#constants.add(first);
+    const shared = this.#env.constant(template);
+    const value = typeof shared === "object" && shared !== null && "kind" in shared && shared.kind === "enum" ? { ...shared } : shared; // `is` tells places apart
+    const adapt = first === undefined ? undefined : coercion(templateType(template), first.type);
+    return adapt === undefined ? value : adapt(value);
+  }
+
+  #call({ node, results, kills }: Linked): Instruction {
+    const name = textAttribute(node, "name");
+    const object = node.operands[0]?.type;
+    const params = object?.kind === "Class" ? object.methods.get(name)?.params.map((p) => p.type) : object?.kind === "Interface" ? [object, ...(object.methods.find((m) => m.name === name)?.params.map((p) => p.type) ?? [])] : undefined;
+    const mark = node.attributes["context"];
+    const context = mark?.kind === "str" && (mark.value === "enter" || mark.value === "exit") ? mark.value : undefined;
+    return { node, results, kills, kind: "method", name, operands: this.#operands(node, params), lookup: (cls, method = name) => this.method(cls, method), context };
+  }
+
+  #list({ node, results, kills }: Linked): Instruction {
+    const type = node.results[0]?.type;
+    const elem = type?.kind === "List" ? type.elem : T.Any;
+    return { node, results, kills, kind: "data", operands: this.#operands(node, node.operands.map(() => elem)), run: (args) => [makeList(elem, [...args])] };
+  }
+
+  /** What the machine itself does, apart from that. */
+  #structure(common: Linked): Instruction {
+    const { node, results } = common;
     const first = node.results[0];
     const data = (types: readonly (Type | undefined)[] | undefined, run: DataRun): Instruction => this.#data(common, types, run);
     switch (node.op) {
-      case "prim::Constant": {
-        const template = node.attributes["value"] ?? unreachable("constant without a value");
-        if (template.kind === "tensor" && first !== undefined) this.#constants.add(first);
-        const shared = this.#env.constant(template);
-        const value = typeof shared === "object" && shared !== null && "kind" in shared && shared.kind === "enum" ? { ...shared } : shared; // `is` tells places apart
-        const adapt = first === undefined ? undefined : coercion(templateType(template), first.type);
-        return { ...common, kind: "constant", operands: [], value: adapt === undefined ? value : adapt(value) };
-      }
       case "prim::If":
         return { ...common, kind: "if", operands: this.#operands(node), blocks: node.blocks.map((b) => this.#block(b, node.results.map((r) => r.type))) };
       case "prim::Loop": {
@@ -141,26 +192,12 @@ export class Linker {
         if (decl === undefined) throw new OpwiseError("bad-model", `no function \`${textAttribute(node, "name")}\` in the archive`);
         return { ...common, kind: "call", operands: this.#operands(node, decl.params.map((p) => p.type)), callee: () => this.link(decl) };
       }
-      case "prim::CallMethod": {
-        const name = textAttribute(node, "name");
-        const object = node.operands[0]?.type;
-        const params = object?.kind === "Class" ? object.methods.get(name)?.params.map((p) => p.type) : object?.kind === "Interface" ? [object, ...(object.methods.find((m) => m.name === name)?.params.map((p) => p.type) ?? [])] : undefined;
-        const mark = node.attributes["context"];
-        const context = mark?.kind === "str" && (mark.value === "enter" || mark.value === "exit") ? mark.value : undefined;
-        return { ...common, kind: "method", name, operands: this.#operands(node, params), lookup: (cls, method = name) => this.method(cls, method), context };
-      }
-      case "prim::GetAttr":
-        return { ...common, kind: "getattr", name: textAttribute(node, "name"), operands: this.#operands(node) };
       case "prim::SetAttr": {
         const object = node.operands[0]?.type;
         const name = textAttribute(node, "name");
         const slot = object?.kind === "Class" ? object.slots.get(name) : undefined;
         const type = object?.kind === "Class" && slot !== undefined ? object.attributes[slot]?.type : undefined;
         return { ...common, kind: "setattr", name, operands: this.#operands(node, [undefined, type]) };
-      }
-      case "prim::ListConstruct": {
-        const elem = first?.type.kind === "List" ? first.type.elem : T.Any;
-        return data(node.operands.map(() => elem), (args) => [makeList(elem, [...args])]);
       }
       case "prim::DictConstruct": {
         const type = first?.type;
@@ -251,7 +288,7 @@ export class Linker {
         return { ...common, kind: "op", bound, operands: this.#operands(node, node.operands.map(() => T.Any)) };
       }
       default:
-        return this.#op(node, common);
+        return unreachable(node.op);
     }
   }
 
@@ -259,18 +296,16 @@ export class Linker {
     return { ...common, kind: "data", operands: this.#operands(common.node, types), run };
   }
 
-  #op(node: Node, common: Linked): Instruction {
+  #op({ node, results, kills }: Linked): Instruction {
     const schema = node.schema ?? this.#ownSchema(node.op);
-    if (schema === undefined) {
-      // Tensor attributes are made now, so that a session can fetch their bytes before it runs.
-      for (const t of Object.values(node.attributes)) if (t.kind === "tensor" || t.kind === "sparse") this.#env.constant(t);
-      const run = bindOnnx(this.#env.onnx, node, (t) => this.#env.constant(t));
-      const operands = this.#operands(node);
-      return run === undefined ? { ...common, kind: "missing", operands } : { ...common, kind: "op", bound: run, operands };
-    }
-    const operands = this.#schemaOperands(node, schema);
-    const bound = this.#bind(node.op, schema);
-    return bound === undefined ? { ...common, kind: "missing", operands } : { ...common, kind: "op", bound, operands };
+    const { bound, operands } = schema === undefined ? this.#withoutSchema(node) : { bound: this.#bind(node.op, schema), operands: this.#schemaOperands(node, schema) };
+    return bound === undefined ? { node, results, kills, kind: "missing", operands } : { node, results, kills, kind: "op", bound, operands };
+  }
+
+  #withoutSchema(node: Node): { readonly bound: BoundOp | undefined; readonly operands: readonly Operand[] } {
+    // Tensor attributes are made now, so that a session can fetch their bytes before it runs.
+    for (const t of Object.values(node.attributes)) if (t.kind === "tensor" || t.kind === "sparse") this.#env.constant(t);
+    return { bound: bindOnnx(this.#env.onnx, node, (t) => this.#env.constant(t)), operands: this.#operands(node) };
   }
 
   #ownSchema(name: string): Schema | undefined {
@@ -363,36 +398,37 @@ function containerItem(container: Datum, key: Datum): Datum {
   return container.slots[slot] ?? null;
 }
 
-/** Registers whose last use, in their own block, is each node. Uses inside a node's blocks count as its own. */
-function lastUses(block: Block): Map<Node, number[]> {
+/** Registers whose last use, in their own block, is each node, by its place. Uses inside a node's blocks count as its own. */
+function lastUses(block: Block, list: (ids: readonly number[], count: number) => readonly number[]): readonly (readonly number[])[] {
   const own = new Set<number>();
-  for (const v of block.inputs) own.add(v.id);
-  for (const node of block.nodes) for (const v of node.results) own.add(v.id);
+  const makes = (v: Value): void => void own.add(v.id);
+  block.inputs.forEach(makes);
+  for (const node of block.nodes) node.results.forEach(makes);
   // What is left of `own` is read by no node behind the one at hand.
   for (const v of block.outputs) own.delete(v.id);
-  const kills = new Map<Node, number[]>();
-  let mine: number[] = [];
-  const use = (id: number): void => {
-    if (own.delete(id)) mine.push(id);
+  const mine: number[] = [];
+  let count = 0;
+  const use = (v: Value | undefined): void => {
+    if (v !== undefined && own.delete(v.id)) mine[count++] = v.id;
   };
+  const kills = new Array<readonly number[]>(block.nodes.length);
   for (let i = block.nodes.length - 1; i >= 0; i--) {
     const node = block.nodes[i] ?? unreachable("node");
-    for (const v of node.results) use(v.id); // never read: dead as soon as made
-    for (const v of node.operands) if (v !== undefined) use(v.id);
+    node.results.forEach(use); // never read: dead as soon as made
+    node.operands.forEach(use);
     for (const b of node.blocks) forEachUse(b, use);
-    if (mine.length === 0) continue;
-    kills.set(node, mine);
-    mine = [];
+    kills[i] = list(mine, count);
+    count = 0;
   }
   return kills;
 }
 
-function forEachUse(block: Block, use: (id: number) => void): void {
+function forEachUse(block: Block, use: (v: Value | undefined) => void): void {
   for (const node of block.nodes) {
-    for (const v of node.operands) if (v !== undefined) use(v.id);
+    node.operands.forEach(use);
     for (const b of node.blocks) forEachUse(b, use);
   }
-  for (const v of block.outputs) use(v.id);
+  block.outputs.forEach(use);
 }
 
 /** Node kinds that the linker and the machine carry out themselves. */
