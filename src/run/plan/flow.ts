@@ -6,10 +6,10 @@ import { itemsize } from "../../tensor/dtype.ts";
 import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { Step } from "./region.ts";
 
+/** Steps by number, in order; the lists are the caller's. */
 export interface Flow {
-  /** Steps by number, in order. */
-  readonly writers: ReadonlyMap<Storage, readonly number[]>;
-  readonly readers: ReadonlyMap<Storage, readonly number[]>;
+  readonly writers: ReadonlyMap<Storage, number[]>;
+  readonly readers: ReadonlyMap<Storage, number[]>;
 }
 
 export function flowOf(steps: readonly Step[]): Flow {
@@ -36,6 +36,7 @@ export function isWhole(view: View): boolean {
 
 /** Whether the view has every element of its storage once, in whatever order. */
 export function isDense(view: View): boolean {
+  if (isContiguous(view.shape, view.strides)) return isWhole(view);
   const axes = view.shape.map((size, axis) => [view.strides[axis] ?? 0, size] as const).filter(([, size]) => size !== 1);
   let step = 1;
   for (const [stride, size] of axes.sort(([a], [b]) => a - b)) {

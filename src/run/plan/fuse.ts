@@ -50,16 +50,15 @@ function readsWhole(map: MapCall, result: View): readonly number[] | undefined {
 class Moving {
   readonly steps: (Step | undefined)[];
   readonly #outputs: ReadonlySet<Storage>;
-  readonly #readers: Map<Storage, Set<number>>;
-  readonly #writers: Map<Storage, Set<number>>;
+  readonly #readers: ReadonlyMap<Storage, number[]>;
+  readonly #writers: ReadonlyMap<Storage, readonly number[]>;
 
   constructor(line: StraightLine) {
     this.steps = [...line.steps];
     this.#outputs = new Set(line.outputs);
     const { readers, writers } = flowOf(line.steps);
-    const sets = (of: ReadonlyMap<Storage, readonly number[]>): Map<Storage, Set<number>> => new Map([...of].map(([storage, list]) => [storage, new Set(list)]));
-    this.#readers = sets(readers);
-    this.#writers = sets(writers);
+    this.#readers = readers;
+    this.#writers = writers;
   }
 
   /** The one later step that reads step `i`'s one result, where nothing else reads or writes it and it does not leave. */
@@ -67,8 +66,8 @@ class Moving {
     const [result, ...others] = this.steps[i]?.what.results ?? [];
     if (result === undefined || others.length > 0 || !isDense(result) || this.#outputs.has(result.storage)) return undefined;
     const readers = this.#readers.get(result.storage);
-    if (readers?.size !== 1 || this.#writers.get(result.storage)?.size !== 1) return undefined;
-    const [reader] = readers;
+    if (readers?.length !== 1 || this.#writers.get(result.storage)?.length !== 1) return undefined;
+    const reader = readers[0];
     return reader !== undefined && reader > i ? reader : undefined;
   }
 
@@ -80,8 +79,10 @@ class Moving {
     this.steps[j] = { what, origins: [...first.origins, ...second.origins] };
     for (const { storage } of first.what.operands) {
       const readers = this.#readers.get(storage);
-      readers?.delete(i);
-      readers?.add(j);
+      const at = readers?.indexOf(i) ?? -1;
+      if (readers === undefined || at < 0) continue;
+      if (readers.includes(j)) readers.splice(at, 1);
+      else readers[at] = j;
     }
     return true;
   }

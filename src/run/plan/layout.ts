@@ -4,7 +4,7 @@
  */
 
 import { itemsize } from "../../tensor/dtype.ts";
-import { contiguousStrides } from "../../tensor/shape.ts";
+import { contiguousStrides, isContiguous } from "../../tensor/shape.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { flowOf } from "./flow.ts";
@@ -20,12 +20,12 @@ interface Order {
 /** The order that the views of a storage agree on, where it is not that of their axes already. */
 function orderOf(views: readonly View[]): Order | undefined {
   const [first] = views;
-  if (first === undefined || first.shape.length < 3) return undefined;
+  if (first === undefined || first.shape.length < 3 || views.every((view) => isContiguous(view.shape, view.strides))) return undefined;
   const strides = new Array<number>(first.shape.length).fill(0);
   for (const { shape, strides: own, dtype } of views) {
     if (shape.length !== strides.length || dtype !== first.dtype) return undefined;
-    for (const [axis, size] of shape.entries()) {
-      if (size < 2) continue;
+    for (let axis = 0; axis < shape.length; axis++) {
+      if ((shape[axis] ?? 0) < 2) continue;
       const stride = own[axis] ?? 0;
       if (stride <= 0 || (strides[axis] !== 0 && strides[axis] !== stride)) return undefined;
       strides[axis] = stride;

@@ -50,7 +50,8 @@ export interface PlannedStep {
 }
 
 interface Plan {
-  readonly line: StraightLine;
+  /** As it was recorded; once it is compiled, without its steps. */
+  line: StraightLine;
   /** What its recording saw, until that is compared with another. */
   trace: Trace | undefined;
   readonly start: Start;
@@ -399,6 +400,7 @@ export class Planner {
     this.counts.compiled++;
     plan.compiled = { executable, line };
     this.#dropUnused(plan.line, line);
+    plan.line = { ...plan.line, steps: [] };
     this.#evict(plan);
     return executable;
   }

@@ -44,7 +44,7 @@ function isSame(a: Brief, b: Brief | undefined): boolean {
   );
 }
 
-/** Instructions in the order in which they ran. */
+/** Instructions in the order in which they ran, apart from constants. */
 export class Trace {
   readonly #entries: Traced[] = [];
   /** What opened each frame. */
@@ -55,6 +55,7 @@ export class Trace {
   }
 
   add(frame: Frame, instruction: Instruction): void {
+    if (instruction.kind === "constant") return; // half of a scripted model's instructions, and the same in every run
     let parent = this.#parents.get(frame);
     if (parent === undefined) this.#parents.set(frame, (parent = this.#entries.length - 1));
     const operands = instruction.operands.map(({ register, constant }) => (register < 0 ? briefOf(constant) : briefOf(frame.registers[register] ?? null)));
