@@ -16,6 +16,7 @@ import { checkFailed, type Launcher } from "./launcher.ts";
 import { type Block, type LinearMemory, newScope } from "./memory.ts";
 import type { Packing } from "./packing.ts";
 import type { KernelRuntime } from "./runtime.ts";
+import { results } from "./results.ts";
 import { play, type PlayItem, Tape, type TapeItem } from "./tape.ts";
 import { placeOf, residentAt, type WasmBuffer } from "./buffer.ts";
 
@@ -148,6 +149,7 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       return segment.outputs.map((placeholder) => {
         const at = arena.address + (offsets.get(placeholder) ?? unreachable("an output that no step writes"));
         // What leaves is most often wanted on the host, and what another plan takes is copied to its own place anyway.
+        results.leave(placeholder.nbytes);
         return Storage.wrap(memory.bytes.slice(at, at + placeholder.nbytes), false);
       });
     },

@@ -32,6 +32,8 @@ export function threadsRefused(): string | undefined {
 
 /** The most parts of a group: they may all be one thread's own. */
 export const MAX_PARTS: number = CLOSED - 1;
+/** Room for the young objects of a thread in Node. */
+const YOUNG_MB = 1;
 /** Looks at what is done, and for parts, before the calling thread sleeps until a late part is done: some 50 us. */
 const SPINS = 5_000;
 
@@ -179,7 +181,9 @@ function startWorker(setup: Setup, url: URL | string | undefined, failed: (error
     worker.postMessage(setup, []);
     return () => worker.terminate();
   }
-  const worker = new node.Worker(url ?? new URL("./thread-worker.js", import.meta.url), { workerData: setup });
+  // It makes little garbage: room for more would only be touched and kept.
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+  const worker = new node.Worker(url ?? new URL("./thread-worker.js", import.meta.url), { workerData: setup, resourceLimits });
   // A thread that cannot start takes no part; the others do all.
   worker.on("error", failed);
   worker.unref();
