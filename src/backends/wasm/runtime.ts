@@ -231,7 +231,7 @@ export class KernelRuntime {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     const kernel = exports["kernel"] as Kernel; // the function built above
     if (functions.size > 0) this.#calling.add(kernel);
-    else if (this.memory.isShared) this.#printed.set(kernel, bytes);
+    else if (this.pool !== undefined) this.#printed.set(kernel, bytes);
     return kernel;
   }
 

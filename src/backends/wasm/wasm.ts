@@ -56,6 +56,18 @@ export interface WasmBackend extends Backend {
   readonly compiledKernels: number;
 }
 
+let isFirst = true;
+
+/**
+ * Whether a memory that no thread shares should be shared all the same. V8 counts one of its own as so much garbage to come, untouched pages too, and collects several times while
+ * a first model is made ready: a twelfth of that. But counting has it collect backends that nobody disposed of, so this holds for the first of a process alone.
+ */
+function isUncounted(): boolean {
+  const is = isFirst && typeof SharedArrayBuffer !== "undefined";
+  isFirst = false;
+  return is;
+}
+
 /** A backend on WebAssembly. @throws unsupported-environment where WebAssembly may not run */
 export function wasm(options: WasmOptions = {}): WasmBackend {
   const packedLimit = options.packedLimit ?? PACKED_LIMIT;
@@ -65,7 +77,7 @@ export function wasm(options: WasmOptions = {}): WasmBackend {
   const wanted = Math.max(1, Math.min(64, Math.floor(options.threads ?? 1)));
   const refused = wanted > 1 ? threadsRefused() : undefined;
   const count = refused === undefined ? wanted : 1;
-  const memory = new LinearMemory(count > 1);
+  const memory = new LinearMemory(isUncounted() || count > 1);
   const runtime = new KernelRuntime(memory);
   const launcher = new Launcher(runtime);
   if (count > 1) runtime.pool = new ThreadPool(count, memory, options.workerUrl);
