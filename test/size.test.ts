@@ -25,9 +25,10 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 220,100: products, convolutions and pooling of halves on wasm.
  * - 222,500: pairs of convolutions on wasm, whose result between is never in memory as a whole, and tiles of six rows for small planes.
  * - 224,800: maps and reductions of halves by vectors, of operands that lie any bytes apart and down columns (2.3 KB); plans for sizes that come again, in shared memory.
- * - 226,000: kernels that a build prints ahead, where there is one.
+ * - 227,000: kernels that a build prints ahead, where there is one; copies of a file of code are parsed once, schemas and definitions in the language when they are used
+ *   (0.3 KB, for a fifth of the time until a `.pt` is loaded).
  */
-const LIMIT = 226_000;
+const LIMIT = 227_000;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
@@ -49,7 +50,7 @@ test("the ops of common networks come in one further step, without those of othe
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
   // 370,000 at first; sessions made ready for sizes, plans between growing sizes and finer shares for threads made it 375,000, without schemas that are not common.
-  expect(bytes).toBeLessThan(352_000);
+  expect(bytes).toBeLessThan(353_000);
 });
 
 /** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */
@@ -64,7 +65,7 @@ test("the first table of ops is a good part smaller than the common one, and bri
   expect(
     files.filter((file) => /bessel|temme|incomplete|orthogonal|numeric\/(?:svd|eigen|lu|gamma|fft|rejection)/.test(file.path)).map((file) => file.path),
   ).toEqual([]);
-  expect(bytes).toBeLessThan(295_600);
+  expect(bytes).toBeLessThan(296_600);
 });
 
 test("all overloads of a name are among the common families, or none", () => {

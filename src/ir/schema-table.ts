@@ -5,7 +5,7 @@
 
 import { once } from "../tensor/once.ts";
 import { COMMON_TORCH_SCHEMAS } from "./common-schemas.generated.ts";
-import { fullName, parseSchema, type Schema } from "./schema.ts";
+import { fullName, parseSchema, type Schema, schemaOfText } from "./schema.ts";
 
 /** The name part of a schema text, `aten::add` of `aten::add.Tensor(...)`. */
 function nameOf(text: string): string {
@@ -99,14 +99,14 @@ function linesOf(name: string): string[] {
   return lines;
 }
 
-/** Parsed lists of the built-in table; pure data, so sharing them between loads is safe. */
+/** Lists of the built-in table; pure data, so sharing them between loads is safe. */
 const builtinLists = new Map<string, readonly Schema[]>();
 
 /** @param given the lines of the name, where they are at hand */
 function builtinSchemas(name: string, given?: readonly string[]): readonly Schema[] {
   const known = builtinLists.get(name);
   if (known !== undefined) return known;
-  const list = (given ?? linesOf(name)).map(parseSchema);
+  const list = (given ?? linesOf(name)).map(schemaOfText);
   if (list.length > 0) builtinLists.set(name, list);
   return list;
 }

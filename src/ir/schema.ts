@@ -215,10 +215,7 @@ class SchemaReader {
   }
 
   schema(): Schema {
-    const head = this.match(/[\w.]+::[\w.]+/y) ?? this.fail("`namespace::name`");
-    const dot = head.indexOf(".", head.indexOf("::"));
-    const name = dot < 0 ? head : head.slice(0, dot);
-    const overload = dot < 0 ? "" : head.slice(dot + 1);
+    const { name, overload } = namesOf(this.match(/[\w.]+::[\w.]+/y) ?? this.fail("`namespace::name`"));
     const args: Argument[] = [];
     let kwargOnly = false;
     let vararg = false;
@@ -243,6 +240,46 @@ class SchemaReader {
     if (!this.atEnd()) this.fail("the end of the schema");
     return { name, overload, args, returns, vararg, varret, text: this.#text };
   }
+}
+
+/** The parts of `aten::add.Tensor`. */
+function namesOf(full: string): { readonly name: string; readonly overload: string } {
+  const dot = full.indexOf(".", full.indexOf("::"));
+  return dot < 0 ? { name: full, overload: "" } : { name: full.slice(0, dot), overload: full.slice(dot + 1) };
+}
+
+/** A schema whose text is parsed when more than its names is asked for. */
+class SchemaText implements Schema {
+  readonly name: string;
+  readonly overload: string;
+  readonly text: string;
+  #parsed: Schema | undefined;
+
+  constructor(text: string) {
+    ({ name: this.name, overload: this.overload } = namesOf(text.slice(0, text.indexOf("("))));
+    this.text = text;
+  }
+
+  get #whole(): Schema {
+    return (this.#parsed ??= parseSchema(this.text));
+  }
+  get args(): readonly Argument[] {
+    return this.#whole.args;
+  }
+  get returns(): readonly Argument[] {
+    return this.#whole.returns;
+  }
+  get vararg(): boolean {
+    return this.#whole.vararg;
+  }
+  get varret(): boolean {
+    return this.#whole.varret;
+  }
+}
+
+/** A schema of a text that is known to be right: most overloads of a name are passed over, and never parsed. */
+export function schemaOfText(text: string): Schema {
+  return new SchemaText(text);
 }
 
 /** Parses a schema. @throws bad-code with the column */

@@ -4,7 +4,7 @@ import type { Value } from "../../ir/graph.ts";
 import { fullName, type Schema } from "../../ir/schema.ts";
 import { dictOf, isSubtype, listOf, optionalOf, printType, T, type Type } from "../../ir/type.ts";
 import { plainSchema } from "../torchscript/op-aliases.ts";
-import { callableOf, hasVariables, matchSchema } from "../torchscript/overload.ts";
+import { hasVariables, matchSchema } from "../torchscript/overload.ts";
 import type { OperatorRef } from "./bytecode.ts";
 import { type BytecodeLowering, type Slot, typeText, UNSET } from "./lowering.ts";
 
@@ -107,7 +107,7 @@ function callWith(l: BytecodeLowering, schema: Schema, slots: readonly (Slot | u
     if (arg.kwargOnly || positional.length < i) kwargs.push({ name: arg.name, value: given(value) });
     else positional.push(value);
   }
-  const match = matchSchema(callableOf(schema), { args: [...positional, ...others].map(given), kwargs }, false);
+  const match = matchSchema(schema, { args: [...positional, ...others].map(given), kwargs }, false);
   if (typeof match === "string") return l.fail(`the arguments of \`${fullName(schema)}\` do not fit: ${match}`);
   const plain = plainSchema(schema, l.context.schemas);
   return l.node(fullName(plain), [...operands, ...others], match.returns, { schema: plain });

@@ -3,6 +3,7 @@
  * builtin_functions.cpp), and the old meanings of operators that have changed since (its upgraders). Calls of them are inlined.
  */
 
+import { unreachable } from "../../tensor/error.ts";
 import type { FunctionDef } from "./ast.ts";
 import { parseFile } from "./parser.ts";
 import { SourceText } from "./source-text.ts";
@@ -245,29 +246,40 @@ export interface SourceFunction {
   readonly source: SourceText;
 }
 
-let byName: Map<string, SourceFunction[]> | undefined;
+/** The text of each definition, by the name that it defines. */
+let texts: Map<string, string[]> | undefined;
+const parsed = new Map<string, readonly SourceFunction[]>();
 
-function parseAll(): Map<string, SourceFunction[]> {
-  const out = new Map<string, SourceFunction[]>();
+function textsByName(): Map<string, string[]> {
+  const out = new Map<string, string[]>();
   for (const [namespace, text] of [
     ["aten", ATEN],
     ["prim", PRIM],
   ] as const) {
-    const source = new SourceText(`builtin ${namespace}`, text);
-    for (const def of parseFile(source).functions.values()) {
-      const name = `${namespace}::${def.name.slice(0, def.name.lastIndexOf("__"))}`;
-      const list = out.get(name);
-      if (list === undefined) out.set(name, [{ def, source }]);
-      else list.push({ def, source });
+    for (const definition of text.split(/^(?=def )/m)) {
+      const name = /^def (\w+)__\w*\(/.exec(definition)?.[1];
+      if (name === undefined) continue; // what stands before the first
+      const list = out.get(`${namespace}::${name}`);
+      if (list === undefined) out.set(`${namespace}::${name}`, [definition]);
+      else list.push(definition);
     }
   }
   return out;
 }
 
+function parse(text: string, record: string): SourceFunction {
+  const source = new SourceText(record, text);
+  const [def] = parseFile(source).functions.values();
+  return { def: def ?? unreachable(`${record} has no definition`), source };
+}
+
 /** The definitions of `aten::mul` and the like; they stand behind the schemas of that name. */
 export function builtinFunctionsOf(name: string): readonly SourceFunction[] {
-  byName ??= parseAll();
-  return byName.get(name) ?? [];
+  const known = parsed.get(name);
+  if (known !== undefined) return known;
+  const list = ((texts ??= textsByName()).get(name) ?? []).map((text) => parse(text, `builtin ${name}`));
+  parsed.set(name, list);
+  return list;
 }
 
 const UPGRADERS_BY_NAME = new Map(UPGRADERS.map((entry) => [entry[0], entry]));
@@ -277,13 +289,9 @@ const upgraders = new Map<string, SourceFunction>();
 export function upgraderOf(fullName: string, version: number): SourceFunction | undefined {
   const entry = UPGRADERS_BY_NAME.get(fullName);
   if (entry === undefined || version >= entry[1]) return undefined;
-  let parsed = upgraders.get(fullName);
-  if (parsed === undefined) {
-    const source = new SourceText(`old meaning of ${fullName}`, `${entry[2]}\n`);
-    const [def] = parseFile(source).functions.values();
-    if (def === undefined) throw new Error(`${fullName} has no definition`);
-    parsed = { def, source };
-    upgraders.set(fullName, parsed);
-  }
-  return parsed;
+  const known = upgraders.get(fullName);
+  if (known !== undefined) return known;
+  const upgrader = parse(`${entry[2]}\n`, `old meaning of ${fullName}`);
+  upgraders.set(fullName, upgrader);
+  return upgrader;
 }

@@ -11,7 +11,7 @@ import { type ErrorCode, type ErrorFacts, OpwiseError } from "../../tensor/error
 import type { Expr, FunctionDef, Stmt } from "./ast.ts";
 import { builtinFunctionsOf, type SourceFunction, upgraderOf } from "./builtin-functions.ts";
 import { plainSchema } from "./op-aliases.ts";
-import { type CallArguments, type Callable, callableOf, chooseOverload, type Given, type Plan } from "./overload.ts";
+import { type CallArguments, type Callable, chooseOverload, type Given, type Plan } from "./overload.ts";
 import { type Condition, type Exit, type Meaning, Scope } from "./scope.ts";
 import type { SourceText, Span } from "./source-text.ts";
 
@@ -235,7 +235,7 @@ export class Lowering {
             : "an op of a custom library needs its schema when the model is loaded",
       });
     }
-    const candidates: Callable[] = [...kept.map(callableOf), ...functions.map((f) => this.#callableOf(f))];
+    const candidates: Callable[] = [...kept, ...functions.map((f) => this.#callableOf(f))];
     const choice = chooseOverload(candidates, call);
     if (!("match" in choice)) {
       const texts = [...kept.map((schema) => schema.text), ...functions.map((f) => `${f.def.name} (defined in the language)`)];
@@ -305,7 +305,7 @@ export class Lowering {
       const { type, default: value } = this.unit.parameter(param, fn.source);
       return { name: param.name, type, kwargOnly: param.kwargOnly, ...(value === undefined ? {} : { default: value }) };
     });
-    return { args, returns: fn.def.returns === undefined ? [] : [this.unit.typeOf(fn.def.returns, fn.source)], vararg: false };
+    return { args, returns: fn.def.returns === undefined ? [] : [{ type: this.unit.typeOf(fn.def.returns, fn.source) }], vararg: false };
   }
 
   #inline(fn: SourceFunction, operands: readonly (Value | undefined)[], span: Span): Value {

@@ -4,7 +4,7 @@ import { fetchSchemas, SchemaTable } from "../../ir/schema-table.ts";
 import { dictOf, listOf, optionalOf, T, tupleOf, unionOf } from "../../ir/type.ts";
 import { CodeUnit } from "./code-unit.ts";
 import { OVERLOAD_CASES, PARAMS } from "./overload-cases.generated.ts";
-import { callableOf, type Choice, chooseOverload, type Given } from "./overload.ts";
+import { type Choice, chooseOverload, type Given } from "./overload.ts";
 import { SourceText } from "./source-text.ts";
 import { parseSchema } from "../../ir/schema.ts";
 import { isOpwiseError } from "../../tensor/error.ts";
@@ -36,10 +36,7 @@ describe("overload choice", () => {
 
   const given = (type: Given<string>["type"], value = "v"): Given<string> => ({ type, value });
   const choose = (texts: readonly string[], ...args: Given<string>[]): Choice<string> | undefined => {
-    const choice = chooseOverload(
-      texts.map((text) => callableOf(parseSchema(text))),
-      { args, kwargs: [] },
-    );
+    const choice = chooseOverload(texts.map(parseSchema), { args, kwargs: [] });
     return "match" in choice ? choice : undefined;
   };
 

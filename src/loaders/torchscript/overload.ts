@@ -3,7 +3,7 @@
  * (PyTorch's schema_matching.cpp). Works on static types alone; the caller turns the plan into nodes.
  */
 
-import type { Argument, Schema } from "../../ir/schema.ts";
+import type { Argument } from "../../ir/schema.ts";
 import { typeOfTemplate } from "../../ir/template-type.ts";
 import { dictOf, isSubtype, listOf, optionalOf, printType, sameType, T, tupleOf, type Type, unifyTypes, unionOf } from "../../ir/type.ts";
 
@@ -255,7 +255,7 @@ function takesVarargs(args: readonly Argument[], at: number): boolean {
 /** What a schema or a function of the archive says of its arguments. */
 export interface Callable {
   readonly args: readonly Argument[];
-  readonly returns: readonly Type[];
+  readonly returns: readonly { readonly type: Type }[];
   readonly vararg: boolean;
 }
 
@@ -310,7 +310,7 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
   if (!schema.vararg && used < call.args.length) return `wants at most ${used} positional arguments, got ${call.args.length}`;
   for (const [i, keyword] of call.kwargs.entries()) if (!usedKeywords.includes(i)) return `has no argument \`${keyword.name}\`, or it is given twice`;
   const returns: Type[] = [];
-  for (const type of schema.returns) {
+  for (const { type } of schema.returns) {
     const done = substitute(type, env);
     if (done === undefined) return `the return type \`${printType(type)}\` cannot be inferred`;
     returns.push(done);
@@ -321,11 +321,6 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
 export interface Choice<V> {
   readonly index: number;
   readonly match: Match<V>;
-}
-
-/** The callable form of a schema. */
-export function callableOf(schema: Schema): Callable {
-  return { args: schema.args, returns: schema.returns.map((r) => r.type), vararg: schema.vararg };
 }
 
 /**
