@@ -19,12 +19,12 @@ export function eagerContext(print?: boolean): Executor {
   return new Executor({ backend, cpu: backend, generator });
 }
 
-/** Runs `name` (`aten::add.Tensor`, in-place and out forms too) with arguments in schema order; missing trailing ones take the schema's defaults. */
-export function call(name: string, args: readonly Datum[], ctx: Executor = eagerContext()): readonly Datum[] {
+/** `name` (`aten::add.Tensor`, in-place and out forms too) with arguments in schema order, to be run any number of times; missing trailing ones take the schema's defaults. */
+export function bound(name: string, args: readonly Datum[]): (ctx: Executor) => readonly Datum[] {
   const op = table.get(name);
   const schema = schemaOf(name) ?? (op === undefined ? undefined : parsedSchema(op)) ?? parseSchema(name);
-  const bound = bind(schema, table);
-  if (bound === undefined) throw new Error(`no meaning for ${name}`);
+  const found = bind(schema, table);
+  if (found === undefined) throw new Error(`no meaning for ${name}`);
   const full = schema.args.map((a, i): Datum => {
     const given = args[i];
     if (given !== undefined) return given;
@@ -40,7 +40,14 @@ export function call(name: string, args: readonly Datum[], ctx: Executor = eager
       };
     throw new Error(`${name}: default of ${a.name}`);
   });
-  if (!bound.reads) return bound.run(ctx, full);
-  const steps = bound.run(ctx, full);
-  for (let s = steps.next(); ; s = steps.next()) if (s.done === true) return s.value;
+  return (ctx) => {
+    if (!found.reads) return found.run(ctx, full);
+    const steps = found.run(ctx, full);
+    for (let s = steps.next(); ; s = steps.next()) if (s.done === true) return s.value;
+  };
+}
+
+/** Runs `name` as `bound` finds it. */
+export function call(name: string, args: readonly Datum[], ctx: Executor = eagerContext()): readonly Datum[] {
+  return bound(name, args)(ctx);
 }
