@@ -149,6 +149,55 @@ describe("products", () => {
     );
   }, 30_000);
 
+  it("are exact where every sum is a small whole number, of no rows, columns or depth too", () => {
+    const whole = (shape: readonly number[], order: readonly number[], seed: number): Tensor => {
+      const t = laid(shape, order, seed);
+      const numbers = Float32Array.from(noise([numelOf(shape)], seed).data, (x) => Math.round(4 * Number(x)));
+      return viewOf(Tensor.from(numbers, [numbers.length]), shape, t.strides, 0);
+    };
+    const orders = fc.constantFrom([0, 1], [1, 0]);
+    const shapes = fc.record({
+      rows: fc.constantFrom(0, 1, 2, 5, 6, 7, 8, 12, 13, 130),
+      depth: fc.constantFrom(0, 1, 2, 5, 512, 513, 1023, 2050),
+      columns: fc.constantFrom(0, 1, 7, 8, 9, 33, 130),
+      left: orders,
+      right: orders,
+      // A part of each operand, so that rows and columns are further apart than they are long.
+      within: fc.boolean(),
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ rows, depth, columns, left, right, within, seed }) => {
+        const more = within ? 3 : 0;
+        const [a, b] = [whole([rows + more, depth + more], left, seed), whole([depth + more, columns + more], right, seed + 1)];
+        const skip = (t: Tensor): number => (within ? t.strides.reduce((sum, stride) => sum + stride, 0) : 0);
+        const make = (ctx: Context): Tensor => matmul(ctx, viewOf(a, [rows, depth], a.strides, skip(a)), viewOf(b, [depth, columns], b.strides, skip(b)));
+        expect(difference(make)).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  }, 30_000);
+
+  it("sum up to 512 steps of depth at a time, and add these sums in order, however many rows and columns there are", () => {
+    const depth = 2100; // more than rows are packed at a time
+    const bits = (x: Float32Array): Uint32Array => new Uint32Array(x.buffer);
+    for (const [rows, columns] of [
+      [2, 9],
+      [13, 70],
+      [140, 270],
+    ] as const) {
+      const [x, w] = [noise([rows, depth], 3), noise([depth, columns], 4)];
+      const product = (from: number, count: number): Float32Array => {
+        const y = matmul(on(device), viewOf(x, [rows, count], [depth, 1], from), viewOf(w, [count, columns], [columns, 1], from * columns));
+        void y.storage.sync();
+        return Float32Array.from(y.data, Number);
+      };
+      const sums = product(0, 512);
+      for (let from = 512; from < depth; from += 512) product(from, Math.min(512, depth - from)).forEach((y, i) => (sums[i] = (sums[i] ?? 0) + y));
+      expect(bits(product(0, depth))).toEqual(bits(sums));
+    }
+  });
+
   it("give a row the same bits whichever tile it falls into", () => {
     const [rows, depth, columns] = [19, 515, 11];
     const [x, w] = [noise([rows, depth], 1), noise([depth, columns], 2)];

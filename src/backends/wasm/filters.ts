@@ -4,11 +4,11 @@ import { isContiguous } from "../../tensor/shape.ts";
 import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
-import { COLUMNS, ROWS, TALL } from "./gemm.ts";
+import { COLUMNS, DEPTH, ROWS, TALL } from "./gemm.ts";
 import type { Block } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, rowsHeld, tallOf } from "./panels.ts";
 import { type Geometry, isFlat, type Planes, straightFilters, type Tables } from "./planes.ts";
-import { DEPTH, type Packed, padded, type Places } from "./products.ts";
+import { type Packed, padded, type Places } from "./products.ts";
 import { evenly, type Range } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 

@@ -2,18 +2,24 @@
  * Products of packed float32 panels. A is packed in panels of 4 rows `[k][4]`, B in panels of 8 columns `[k][8]`; a tile of
  * 4 x 8 sums stays in 8 registers. V8 keeps 15 vectors, and up to 12.4 holds everything a basic block loads at once: 4 rows + 2
  * vectors of columns + 8 sums are 14. Unrolling k, or a larger tile, falls to half the speed; but 6 x 8 is faster where a branch that is
- * never taken stands between its rows: 1 row + 2 vectors + 12 sums are 15.
+ * never taken stands between its rows: 1 row + 2 vectors + 12 sums are 15. V8 unrolls by how deep a loop is nested: that over the depth is at most the third of
+ * its function.
  */
 
 import type { Callable, Code, Value } from "../../wasm/code.ts";
 import type { ModuleBuilder } from "../../wasm/module.ts";
-import { advance, FLOAT, type I32, multiplyAdd, SPILL, type V128 } from "./emit.ts";
+import { advance, FLOAT, type I32, multiplyAdd, scaled, SPILL, type V128 } from "./emit.ts";
 
 /** Rows and columns of a tile. */
 export const ROWS = 4;
 export const COLUMNS = 8;
 /** Rows of a tall tile, where a multiply-add is one instruction: the product of two would need a register more. */
 export const TALL = 6;
+
+/** Steps of depth that are summed up before they are added to the result: sums of more are less exact. */
+export const DEPTH = 512;
+/** Bytes of the columns that all rows are multiplied with before the next: they stay in a second cache, and a panel of rows in the first. */
+const GROUP_BYTES = 256 * 1024;
 
 /** How many rows of so many go in tall panels, the others in panels of 4, for the fewest rows that are filled up with zeros. */
 export function tallRows(rows: number): number {
@@ -28,10 +34,7 @@ export interface GemmFunctions {
   readonly packColumns: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `packRows`: panels of 6. */
   readonly packTall: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
-  /**
-   * (a, b, c, rows, columns, depth, byte stride of rows in c, bytes between panels of a, of b, add): c += or = the product of packed
-   * panels. One block of depth; the caller loops over blocks.
-   */
+  /** (a, b, c, rows, columns, depth, byte stride of rows in c, bytes between panels of a, of b, add): c += or = the product of packed panels. */
   readonly multiply: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `multiply`; further: where a number for each row lies that is added to it, or 0; bytes between the steps of depth in a panel of b, which so may be no panel. */
   readonly multiplyBiased: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
@@ -39,7 +42,7 @@ export interface GemmFunctions {
   readonly multiplyTall: GemmFunctions["multiplyBiased"];
   /**
    * (a, b, c, rows, columns, depth, byte stride of columns in c, bytes between panels of a, of b, add, a number for each column or 0): as `multiply`, with
-   * the result's rows one after another.
+   * the result's rows one after another. One block of `DEPTH`; the caller loops over blocks.
    */
   readonly multiplyTurned: Callable<readonly ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], undefined>;
   /** As `multiplyTurned`, of panels of 6 rows. */
@@ -202,8 +205,11 @@ function pairOf(sums: readonly V128[], row: number): readonly [V128, V128] {
   return [first, second];
 }
 
-/** The loop over `k` steps of depth of one tile: `x` goes along a panel of rows, `y` along one of columns by `yStep` bytes. */
-function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x: I32; readonly y: I32; readonly k: I32 }, yStep: () => Value<"i32">): void {
+/**
+ * The loop over the depth of one tile: `x` goes along a panel of rows until it is at `end`, `y` along one of columns by `yStep` bytes. `end` is a variable of a
+ * loop around it, or V8 computes it anew at each step; a counter besides would find no register.
+ */
+function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x: I32; readonly y: I32; readonly end: I32 }, yStep: () => Value<"i32">): void {
   const rows = sums.length / 2;
   const factors = Array.from({ length: rows }, () => c.local("v128"));
   const [left, right] = [c.local("v128"), c.local("v128")];
@@ -215,7 +221,7 @@ function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x:
       c.set(right, c.load("v128.load", c.get(at.y), 16));
       factors.forEach((factor, r) => {
         if (rows > ROWS) {
-          if (r > 0) c.brIf(never, c.op("i32.lt_s", c.get(at.k), c.i32(0)));
+          if (r > 0) c.brIf(never, c.op("i32.eqz", c.get(at.x))); // no panel is there
           load(factor, r);
         }
         pairOf(sums, r).forEach((sum, side) => {
@@ -233,7 +239,7 @@ function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x:
       });
       advance(c, at.x, c.i32(rows * FLOAT));
       advance(c, at.y, yStep());
-      c.brIf(again, c.tee(at.k, c.op("i32.sub", c.get(at.k), c.i32(1))));
+      c.brIf(again, c.op("i32.ne", c.get(at.x), c.get(at.end)));
     });
   });
 }
@@ -242,7 +248,7 @@ function sumUp(c: Code, fused: boolean, sums: readonly V128[], at: { readonly x:
 function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: typeof ROWS | typeof TALL): GemmFunctions["multiplyTurned"] {
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
   return m.func(name, params, undefined, (c, a, b, out, rows, columns, depth, columnStride, aStep, bStep, add, bias) => {
-    const [i, j, k, x, y, at, aPanel, column] = [0, 1, 2, 3, 4, 5, 6, 7].map(() => c.local("i32")) as [I32, I32, I32, I32, I32, I32, I32, I32]; // eight
+    const [i, j, end, x, y, at, aPanel, column] = c.locals("i32", 8);
     const [high, wide] = [c.local("i32"), c.local("i32")];
     const sums = Array.from({ length: 2 * height }, () => c.local("v128"));
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
@@ -251,6 +257,7 @@ function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: type
     const bySide = [0, 1].map((side) => Array.from({ length: height }, (_, r) => pairOf(sums, r)[side === 0 ? 0 : 1]));
     c.for(j, 0, columns, COLUMNS, () => {
       c.set(aPanel, c.get(a));
+      c.set(end, scaled(c, c.get(a), depth, height * FLOAT));
       c.set(at, c.get(out));
       c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
       c.for(i, 0, rows, height, () => {
@@ -263,8 +270,7 @@ function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: type
         );
         c.set(x, c.get(aPanel));
         c.set(y, c.get(b));
-        c.set(k, c.get(depth));
-        sumUp(c, fused, sums, { x, y, k }, () => c.i32(COLUMNS * FLOAT));
+        sumUp(c, fused, sums, { x, y, end }, () => c.i32(COLUMNS * FLOAT));
         c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
         c.set(column, c.get(at));
         /** Up to four sums of a column, whose first is that of row `row`. */
@@ -311,6 +317,7 @@ function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: type
           });
         });
         advance(c, aPanel, c.get(aStep));
+        advance(c, end, c.get(aStep));
         advance(c, at, c.i32(height * FLOAT));
       });
       c.if(c.get(bias), () => advance(c, bias, c.i32(COLUMNS * FLOAT)));
@@ -320,58 +327,56 @@ function emitTurned(m: ModuleBuilder, name: string, fused: boolean, height: type
   });
 }
 
-const BIASED = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const;
+type Numbers<N extends readonly unknown[]> = { readonly [K in keyof N]: "i32" };
+const ELEVEN: Numbers<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]> = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"];
 
-/** The product whose result lies by rows, of panels of `height` rows. */
-function emitStraight(
-  m: ModuleBuilder,
-  name: string,
-  fused: boolean,
-  height: number,
-  remainder: ReturnType<typeof emitRemainder>,
-): GemmFunctions["multiplyBiased"] {
-  return m.func(name, BIASED, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias, bDepth) => {
-    const locals = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(() => c.local("i32"));
-    const [i, j, k, x, y, at, aPanel, row, shift] = locals as [I32, I32, I32, I32, I32, I32, I32, I32, I32]; // nine
+/**
+ * One panel of `height` rows by panels of columns: (a, b, c, rows, columns, depth, byte stride of rows in c, bytes between panels of b, add, a number for each row or 0, bytes
+ * between the steps of depth in a panel of b). What sticks out of the result is not stored.
+ */
+function emitRow(m: ModuleBuilder, fused: boolean, height: number, remainder: ReturnType<typeof emitRemainder>): Callable<typeof ELEVEN, undefined> {
+  const step = height * FLOAT;
+  return m.func(undefined, ELEVEN, undefined, (c, a, b, out, high, wide, depth, rowStride, bStep, add, bias, bDepth) => {
+    const [x, y, end, row, left, adding, start] = c.locals("i32", 7);
     const sums = Array.from({ length: 2 * height }, () => c.local("v128"));
     const pair = (r: number): readonly [V128, V128] => pairOf(sums, r);
-    const [high, wide] = [c.local("i32"), c.local("i32")];
-    c.for(j, 0, columns, COLUMNS, () => {
-      c.set(aPanel, c.get(a));
-      c.set(at, c.get(out));
-      c.set(shift, c.get(bias));
-      c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
-      c.for(i, 0, rows, height, () => {
+    const zero = (): void => sums.forEach((sum) => c.set(sum, c.f32x4(0)));
+    /** The end of the next block of depth. */
+    const onward = (): void => {
+      c.set(end, c.op("i32.add", c.get(end), c.op("i32.mul", least(c, left, DEPTH), c.i32(step))));
+    };
+    c.loop((next) => {
+      c.set(x, c.get(a));
+      c.set(y, c.get(b));
+      c.set(left, c.get(depth));
+      c.set(end, c.get(a));
+      onward();
+      c.set(adding, c.get(add));
+      c.set(start, c.get(bias));
+      c.loop((deeper) => {
         c.if(
-          c.get(bias),
+          c.get(start),
           () => {
             for (let r = 0; r < height; r++) {
               const [first, second] = pair(r);
-              c.set(first, c.load("v128.load32_splat", c.get(shift), r * FLOAT));
+              c.set(first, c.load("v128.load32_splat", c.get(start), r * FLOAT));
               c.set(second, c.get(first));
             }
-            advance(c, shift, c.i32(height * FLOAT));
           },
-          () => {
-            for (const sum of sums) c.set(sum, c.f32x4(0));
-          },
+          zero,
         );
-        c.set(x, c.get(aPanel));
-        c.set(y, c.get(b));
-        c.set(k, c.get(depth));
-        sumUp(c, fused, sums, { x, y, k }, () => c.get(bDepth));
-        c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
+        sumUp(c, fused, sums, { x, y, end }, () => c.get(bDepth));
         c.if(
           c.op("i32.and", c.op("i32.ge_s", c.get(wide), c.i32(COLUMNS)), c.op("i32.ge_s", c.get(high), c.i32(height))),
           () => {
-            c.if(c.get(add), () => {
-              c.set(row, c.get(at));
+            c.if(c.get(adding), () => {
+              c.set(row, c.get(out));
               for (let r = 0; r < height; r++) {
                 pair(r).forEach((sum, side) => c.set(sum, c.op("f32x4.add", c.get(sum), c.load("v128.load", c.get(row), 16 * side))));
                 advance(c, row, c.get(rowStride));
               }
             });
-            c.set(row, c.get(at));
+            c.set(row, c.get(out));
             for (let r = 0; r < height; r++) {
               pair(r).forEach((sum, side) => {
                 const to = c.get(row);
@@ -385,22 +390,64 @@ function emitStraight(
               const to = c.global(SPILL);
               c.store("v128.store", to, c.get(sum), 16 * s);
             });
-            c.run(
-              remainder,
-              c.global(SPILL),
-              c.get(at),
-              c.select(c.i32(height), c.get(high), c.op("i32.gt_s", c.get(high), c.i32(height))),
-              c.select(c.i32(COLUMNS), c.get(wide), c.op("i32.gt_s", c.get(wide), c.i32(COLUMNS))),
-              c.get(rowStride),
-              c.get(add),
-            );
+            c.run(remainder, c.global(SPILL), c.get(out), least(c, high, height), least(c, wide, COLUMNS), c.get(rowStride), c.get(adding));
           },
         );
-        advance(c, aPanel, c.get(aStep));
-        advance(c, at, c.op("i32.mul", c.get(rowStride), c.i32(height)));
+        c.set(adding, c.i32(1));
+        c.set(start, c.i32(0));
+        c.set(left, c.op("i32.sub", c.get(left), c.i32(DEPTH)));
+        onward();
+        c.brIf(deeper, c.op("i32.gt_s", c.get(left), c.i32(0)));
       });
       advance(c, b, c.get(bStep));
       advance(c, out, c.i32(COLUMNS * FLOAT));
+      c.set(wide, c.op("i32.sub", c.get(wide), c.i32(COLUMNS)));
+      c.brIf(next, c.op("i32.gt_s", c.get(wide), c.i32(0)));
+    });
+  });
+}
+
+/** The lesser of a number and a constant. */
+function least(c: Code, a: I32, b: number): Value<"i32"> {
+  return c.select(c.i32(b), c.get(a), c.op("i32.gt_s", c.get(a), c.i32(b)));
+}
+
+const BIASED = [...ELEVEN, "i32"] as const;
+
+/** The product whose result lies by rows, of panels of `height` rows. */
+function emitStraight(
+  m: ModuleBuilder,
+  name: string,
+  fused: boolean,
+  height: number,
+  remainder: ReturnType<typeof emitRemainder>,
+): GemmFunctions["multiplyBiased"] {
+  const row = emitRow(m, fused, height, remainder);
+  return m.func(name, BIASED, undefined, (c, a, b, out, rows, columns, depth, rowStride, aStep, bStep, add, bias, bDepth) => {
+    const [i, j, at, aPanel, shift, high, wide] = c.locals("i32", 7);
+    // Panels of columns in a group.
+    const group = c.hold(c.op("i32.div_u", c.i32(GROUP_BYTES / (COLUMNS * FLOAT)), c.get(depth)));
+    c.set(group, c.op("i32.add", c.get(group), c.op("i32.eqz", c.get(group))));
+    const groupColumns = c.hold(c.op("i32.mul", c.get(group), c.i32(COLUMNS)));
+    c.for(j, 0, columns, groupColumns, () => {
+      c.set(aPanel, c.get(a));
+      c.set(at, c.get(out));
+      c.set(shift, c.get(bias));
+      c.set(wide, c.op("i32.sub", c.get(columns), c.get(j)));
+      c.set(wide, c.select(c.get(groupColumns), c.get(wide), c.op("i32.gt_s", c.get(wide), c.get(groupColumns))));
+      c.for(i, 0, rows, height, () => {
+        c.set(high, c.op("i32.sub", c.get(rows), c.get(i)));
+        const [panels, tile] = [
+          [c.get(aPanel), c.get(b), c.get(at)],
+          [c.get(high), c.get(wide), c.get(depth)],
+        ] as const;
+        c.run(row, ...panels, ...tile, c.get(rowStride), c.get(bStep), c.get(add), c.get(shift), c.get(bDepth));
+        c.if(c.get(bias), () => advance(c, shift, c.i32(height * FLOAT)));
+        advance(c, aPanel, c.get(aStep));
+        advance(c, at, c.op("i32.mul", c.get(rowStride), c.i32(height)));
+      });
+      advance(c, b, c.op("i32.mul", c.get(bStep), c.get(group)));
+      advance(c, out, c.op("i32.mul", c.get(groupColumns), c.i32(FLOAT)));
     });
   });
 }

@@ -9,11 +9,11 @@ import { DEPTHWISE, overRows, rowsSeen, threeByThree } from "./depthwise-rows.ts
 import { FLOAT } from "./emit.ts";
 import type { Finish, FinishAt } from "./epilogue.ts";
 import type { FilterProducts } from "./filters.ts";
-import { COLUMNS } from "./gemm.ts";
+import { COLUMNS, DEPTH } from "./gemm.ts";
 import type { LinearMemory } from "./memory.ts";
 import { panelRanges, panelRows } from "./panels.ts";
 import { geometryOf, isFlat, planesOf, straightFilters } from "./planes.ts";
-import { DEPTH, type Packed } from "./products.ts";
+import type { Packed } from "./products.ts";
 import { evenly } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 

@@ -7,17 +7,17 @@ import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
-import { COLUMNS, ROWS } from "./gemm.ts";
+import { COLUMNS, DEPTH, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, panelRows, tallOf } from "./panels.ts";
 import { evenly, inRanges, MOVED, type Range } from "./ranges.ts";
 import type { KernelRuntime } from "./runtime.ts";
 import { PANEL } from "./vector-product.ts";
 
-/** Depth of a block: a panel of 8 columns is 8 KB, which stays in the first cache. */
-export const DEPTH = 512;
-/** Rows of a block: packed rows of one block of depth are 128 KB, which stay in the second cache. */
+/** Rows of a block: packed rows of 1024 steps of depth are 512 KB, which stay in the second cache. */
 const BLOCK_ROWS = 128;
+/** Depth of a block of rows, in whole blocks of what is summed up: so that packed rows take no more than a megabyte. */
+const BLOCK_DEPTH = 4 * DEPTH;
 /** Blocks of rows from which on they are parts enough for threads. */
 const MANY_BLOCKS = 8;
 /** Rows of a part at least, where threads divide them. */
@@ -113,12 +113,7 @@ export class Products {
       }
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       const finished = (row: number, high: number, column: number, wide: number): void => done(batch, row, high, column, wide);
-      // What is packed whenever it is used goes block of depth by block, as it is read; a kept form has the place of its bytes.
-      if (packed.lasts(b) || depth <= DEPTH) return this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, finished);
-      const block = this.#memory.allocate(padded(columns, COLUMNS) * depth * FLOAT);
-      this.packColumns(right, depth, block.address, DEPTH);
-      this.multiply(left, block.address, to, outStride, columns, depth, finished, false, DEPTH);
-      this.#memory.free(block);
+      this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, finished);
     });
     this.#runtime.fork(batches * rows * columns * depth, parts);
   }
@@ -155,22 +150,14 @@ export class Products {
     return packed(view, key, bytes, (to) => this.packColumns(b, depth, to), placesOf(b, COLUMNS, pack));
   }
 
-  /** Panels of columns, over blocks of depth that follow each other. */
-  packColumns(b: Matrix, depth: number, to: number, block: number = depth): void {
-    const pack = (first: number, count: number): void => {
-      for (let k = 0; k < depth; k += block) {
-        const deep = Math.min(block, depth - k);
-        const at = to + (k * padded(b.columns, COLUMNS) + first * deep) * FLOAT;
-        this.#dense.gemm.packColumns(at, b.address + first * b.columnStride + k * b.rowStride, count, deep, b.columnStride, b.rowStride);
-      }
-    };
+  /** Panels of columns, over their whole depth. */
+  packColumns(b: Matrix, depth: number, to: number): void {
+    const pack = (first: number, count: number): void =>
+      this.#dense.gemm.packColumns(to + first * depth * FLOAT, b.address + first * b.columnStride, count, depth, b.columnStride, b.rowStride);
     inRanges(this.#runtime, b.columns, depth, pack, COLUMNS);
   }
 
-  /**
-   * Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result.
-   * @param block depth of the blocks that columns are packed in: all of it, or `DEPTH`
-   */
+  /** Rows by packed columns, added to what is there where `add` says so; `finished` is told of each part of the result. */
   multiply(
     a: Matrix,
     columnsAt: number,
@@ -180,16 +167,13 @@ export class Products {
     depth: number,
     finished?: (row: number, rows: number, column: number, columns: number) => void,
     add = false,
-    block: number = depth,
   ): void {
     const work = a.rows * columns * depth;
-    const pack = (to: number, row: number, high: number, k: number, deep: number): void =>
-      packInPanels(this.#dense, to, a.address + row * a.rowStride + k * a.columnStride, high, deep, a.rowStride, a.columnStride);
-    const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number, deep: number): void => {
-      const panel = block === depth ? column * depth + k * COLUMNS : k * padded(columns, COLUMNS) + column * deep;
-      const addresses = [columnsAt + panel * FLOAT, to + row * outStride + column * FLOAT] as const;
+    const product = (rowsAt: number, row: number, high: number, column: number, wide: number, k: number): void => {
+      const addresses = [columnsAt + (column * depth + k * COLUMNS) * FLOAT, to + row * outStride + column * FLOAT] as const;
+      const deep = Math.min(BLOCK_DEPTH, depth - k);
       const panels = { address: rowsAt, tall: tallOf(high), depth: deep, k: 0 };
-      multiplyPanels(this.#dense, panels, addresses, [high, wide, deep], outStride, add || k > 0, 0, COLUMNS * (block === depth ? depth : deep) * FLOAT);
+      multiplyPanels(this.#dense, panels, addresses, [high, wide, deep], outStride, add || k > 0, 0, COLUMNS * depth * FLOAT);
     };
     const blocks = Math.ceil(a.rows / BLOCK_ROWS);
     // Threads that have rows of their own find them in their caches from one product to the next.
@@ -198,11 +182,11 @@ export class Products {
     const byRows = shares > 1 && a.rows >= LEAST_ROWS * shares;
     if (blocks >= MANY_BLOCKS || columns < 2 * PART_COLUMNS || byRows) {
       const parts = evenly(a.rows, Math.max(blocks, shares), panelRows()).map(([row, high]) => (): void => {
-        const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, DEPTH) * FLOAT);
-        for (let k = 0; k < depth; k += DEPTH) {
-          const deep = Math.min(DEPTH, depth - k);
-          pack(scratch.address, row, high, k, deep);
-          product(scratch.address, row, high, 0, columns, k, deep);
+        const scratch = this.#memory.allocate(padded(high, ROWS) * Math.min(depth, BLOCK_DEPTH) * FLOAT);
+        for (let k = 0; k < depth; k += BLOCK_DEPTH) {
+          const from = a.address + row * a.rowStride + k * a.columnStride;
+          packInPanels(this.#dense, scratch.address, from, high, Math.min(BLOCK_DEPTH, depth - k), a.rowStride, a.columnStride);
+          product(scratch.address, row, high, 0, columns, k);
         }
         this.#memory.free(scratch);
         finished?.(row, high, 0, columns);
@@ -214,8 +198,8 @@ export class Products {
       const scratch = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
       const rowsAt = (k: number): number => scratch.address + k * padded(high, ROWS) * FLOAT;
       const packings: (() => void)[] = [];
-      for (let k = 0; k < depth; k += DEPTH) {
-        const deep = Math.min(DEPTH, depth - k);
+      for (let k = 0; k < depth; k += BLOCK_DEPTH) {
+        const deep = Math.min(BLOCK_DEPTH, depth - k);
         for (const [first, count] of panelRanges(high, this.#runtime.partsFor(high * deep * MOVED))) {
           const from = a.address + (row + first) * a.rowStride + k * a.columnStride;
           packings.push(() => packInPanels(this.#dense, rowsAt(k) + first * deep * FLOAT, from, count, deep, a.rowStride, a.columnStride));
@@ -225,7 +209,7 @@ export class Products {
       const share = high * columns * depth;
       const wanted = Math.max(Math.ceil(columns / PART_COLUMNS), this.#runtime.partsFor(share));
       const parts = evenly(columns, wanted, COLUMNS).map(([column, wide]) => (): void => {
-        for (let k = 0; k < depth; k += DEPTH) product(rowsAt(k), row, high, column, wide, k, Math.min(DEPTH, depth - k));
+        for (let k = 0; k < depth; k += BLOCK_DEPTH) product(rowsAt(k), row, high, column, wide, k);
         finished?.(row, high, column, wide);
       });
       this.#runtime.fork(share, parts);
