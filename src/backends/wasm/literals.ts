@@ -21,7 +21,8 @@ function declared(word: number): Literal {
   if (slot < 0) slot = bits.push(word) - 1;
   const literal: Literal = (c) => {
     const local = held.get(c)?.get(literal);
-    return local === undefined ? c.load("v128.load32_splat", c.i32(LITERALS), 4 * slot) : c.get(local);
+    // The whole address as the index: V8 keeps a base for each offset in a register, or spills it.
+    return local === undefined ? c.load("v128.load32_splat", c.i32(LITERALS + 4 * slot)) : c.get(local);
   };
   return literal;
 }
