@@ -152,7 +152,7 @@ describe("products", () => {
   it("are exact where every sum is a small whole number, of no rows, columns or depth too", () => {
     const whole = (shape: readonly number[], order: readonly number[], seed: number): Tensor => {
       const t = laid(shape, order, seed);
-      const numbers = Float32Array.from(noise([numelOf(shape)], seed).data, Number).map((x) => Math.round(4 * x));
+      const numbers = Float32Array.from(Array.from(noise([numelOf(shape)], seed).data, Number), (x) => Math.round(4 * x));
       return viewOf(Tensor.from(numbers, [numbers.length]), shape, t.strides, 0);
     };
     const orders = fc.constantFrom([0, 1], [1, 0]);

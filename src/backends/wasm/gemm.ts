@@ -129,17 +129,26 @@ function emitTransposed(c: Code, width: number, { to, panel, depth, countStride,
   c.if(c.op("i32.eq", c.get(depthStride), c.i32(FLOAT)), () => {
     const rows = [0, 1, 2, 3].map(() => c.local("v128"));
     const halves = [0, 1, 2, 3].map(() => c.local("v128"));
+    const pairs = c.locals("v128", 2);
     c.block((done) => {
       c.loop((again) => {
         c.brIf(done, c.op("i32.gt_s", plus(c, k, 4), c.get(depth)));
-        for (const group of foursOf(width)) {
-          rows.forEach((row, i) => c.set(row, c.load("v128.load", c.get(pointers[group + i] ?? panel))));
+        const load = (vectors: readonly V128[], first: number): void =>
+          vectors.forEach((vector, i) => c.set(vector, c.load("v128.load", c.get(pointers[first + i] ?? panel))));
+        if (width === TALL) {
+          load(rows, 0);
+          load(pairs, ROWS);
           emitTranspose4(c, rows, halves);
-          rows.forEach((row, i) => {
-            const at = c.get(to);
-            c.store("v128.store", at, c.get(row), (i * width + group) * FLOAT);
-          });
-        }
+          storeTall(c, to, rows, pairs);
+        } else
+          for (const group of foursOf(width)) {
+            load(rows, group);
+            emitTranspose4(c, rows, halves);
+            rows.forEach((row, i) => {
+              const at = c.get(to);
+              c.store("v128.store", at, c.get(row), (i * width + group) * FLOAT);
+            });
+          }
         for (const pointer of pointers) advance(c, pointer, c.i32(16));
         advance(c, to, c.i32(4 * width * FLOAT));
         advance(c, k, c.i32(4));
@@ -160,6 +169,22 @@ function emitTransposed(c: Code, width: number, { to, panel, depth, countStride,
       c.br(again);
     });
   });
+}
+
+/** Four steps of a tall panel: of each the four first rows' elements, and of the two others all steps'. */
+function storeTall(c: Code, to: I32, steps: readonly V128[], [fifth, sixth]: readonly [V128, V128]): void {
+  for (let i = 0; i < 4; i += 2) {
+    const [even, odd] = [steps[i], steps[i + 1]];
+    if (even === undefined || odd === undefined) return;
+    const pairs = c.hold(c.shuffle32(c.get(fifth), c.get(sixth), [i, 4 + i, i + 1, 5 + i]));
+    const store = (value: () => Value<"v128">, vector: number): void => {
+      const at = c.get(to);
+      c.store("v128.store", at, value(), (i * TALL + 4 * vector) * FLOAT);
+    };
+    store(() => c.get(even), 0);
+    store(() => c.shuffle32(c.get(pairs), c.get(odd), [0, 1, 4, 5]), 1);
+    store(() => c.shuffle32(c.get(odd), c.get(pairs), [2, 3, 6, 7]), 2);
+  }
 }
 
 /** Four vectors as the rows of a 4 x 4 matrix, transposed in place. */
