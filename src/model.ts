@@ -141,11 +141,13 @@ export class Model {
   readonly #limits: Limits;
   /** Whether its ops are those of most networks. */
   readonly #common: boolean;
+  readonly #custom: boolean;
 
   constructor(program: Program, tables: OpTables, custom: readonly CustomOp[] = [], limits: Limits = DEFAULT_LIMITS) {
     this.#limits = limits;
     this.program = program;
     this.#registry = tables.registry;
+    this.#custom = custom.length > 0;
     this.#common = tables.common && custom.length === 0;
     const torch = custom.flatMap((o) => (o.world === "torch" ? [o.op] : []));
     const onnx = custom.flatMap((o) => (o.world === "onnx" ? [o.op] : []));
@@ -189,7 +191,7 @@ export class Model {
     const backend = choice.backend === undefined || choice.backend === "cpu" ? host : choice.backend;
     if (!this.#common) await backend.extend?.();
     return Session.create(this.program, {
-      backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx, registry: this.#registry,
+      backend, cpu: backend.onHost ? backend : host, ops: this.#ops, onnx: this.#onnx, registry: this.#registry, custom: this.#custom,
       generator: seedTwister(choice.seed ?? 0x9e3779b9n), print: choice.print, plan: choice.plan, prepare: choice.prepare,
       setup: { signal: choice.signal, maxSteps: choice.maxSteps ?? this.#limits.maxSetupSteps, maxBytes: choice.maxBytes, maxWork: choice.maxWork },
     });

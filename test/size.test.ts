@@ -27,8 +27,9 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 224,800: maps and reductions of halves by vectors, of operands that lie any bytes apart and down columns (2.3 KB); plans for sizes that come again, in shared memory.
  * - 227,000: kernels that a build prints ahead, where there is one; copies of a file of code are parsed once, schemas and definitions in the language when they are used
  *   (0.3 KB, for a fifth of the time until a `.pt` is loaded).
+ * - 227,700: attributes that are looked at only where they may have changed (0.6 KB), and former results that are collected sooner.
  */
-const LIMIT = 227_000;
+const LIMIT = 227_700;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
@@ -50,7 +51,7 @@ test("the ops of common networks come in one further step, without those of othe
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
   // 370,000 at first; sessions made ready for sizes, plans between growing sizes and finer shares for threads made it 375,000, without schemas that are not common.
-  expect(bytes).toBeLessThan(353_000);
+  expect(bytes).toBeLessThan(353_800);
 });
 
 /** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */

@@ -2,7 +2,7 @@
 
 import type { Datum, Instance } from "../ir/datum.ts";
 import { allFunctions, type FunctionDecl, isForeign, type Node, type Param, type Program } from "../ir/graph.ts";
-import { T, type Type } from "../ir/type.ts";
+import { T } from "../ir/type.ts";
 import type { OnnxTable } from "../ops/onnx/define.ts";
 import type { BoundOp, OpTable, Registry } from "../ops/registry.ts";
 import { copyInto } from "../prims/calls.ts";
@@ -15,10 +15,12 @@ import { Linker } from "./link.ts";
 import { type Borrowed, fromDatum, type Input, type Output, toDatum } from "./convert.ts";
 import type { LinkedFunction } from "./code.ts";
 import type { Listener } from "./event.ts";
+import { Changes } from "./changes.ts";
 import { Executor } from "./executor.ts";
 import { checkFeeds } from "./feeds.ts";
 import { checkEntry } from "./guards.ts";
 import { Instantiator } from "./instantiate.ts";
+import type { Job, Returned, RunOptions } from "./job.ts";
 import { callArguments, returnItems, spread, tupleOf } from "./arguments.ts";
 import { Machine } from "./machine.ts";
 import { flattenArguments, unflatten } from "./pytree.ts";
@@ -29,12 +31,16 @@ import { attributeAt, fitted, namedTensors, type NamedTensor, setTraining } from
 import { Watchers } from "./watchers.ts";
 import { machineRoots, reachableStorages, sweep } from "./reach.ts";
 
+export type { Returned, RunOptions } from "./job.ts";
+
 export interface SessionOptions {
   readonly backend: Backend;
   readonly cpu: Backend;
   readonly ops: OpTable;
   readonly onnx: OnnxTable;
   readonly registry: Registry;
+  /** Whether functions of the caller's are among the ops: they may keep what they are given. */
+  readonly custom?: boolean | undefined;
   readonly generator: GeneratorState;
   /** Gets each line the model prints. */
   readonly print?: ((text: string) => void) | undefined;
@@ -43,26 +49,6 @@ export interface SessionOptions {
   readonly prepare?: Preparation | undefined;
   /** Bounds of what making the session runs: every `__setstate__`. */
   readonly setup?: Pick<RunOptions, "signal" | "maxSteps" | "maxBytes" | "maxWork"> | undefined;
-}
-
-/** Options of one run. */
-export interface RunOptions {
-  /** Ends the run with `aborted`; looked at between instructions, which an asynchronous run yields for. */
-  readonly signal?: AbortSignal | undefined;
-  /** Instructions the run may execute, else `step-limit`. */
-  readonly maxSteps?: number | undefined;
-  /** Bytes the run may allocate in all, else `out-of-memory`. */
-  readonly maxBytes?: number | undefined;
-  /** Elements that the run's calls may visit in all, else `step-limit`: a view of stride 0 has any number of them in no memory. */
-  readonly maxWork?: number | undefined;
-  /** Gets every event of the machine. */
-  readonly listener?: Listener | undefined;
-}
-
-/** A result as data, with the static type that says what kinds its scalars are. */
-export interface Returned {
-  readonly value: Datum;
-  readonly type: Type;
 }
 
 /** A call as linked code. */
@@ -94,6 +80,8 @@ export class Session {
   /** The session's own storages that have been on the device. */
   readonly #resident = new Set<Storage>();
   readonly #watchers = new Watchers();
+  readonly #changes = new Changes();
+  readonly #owns = (storage: Storage): boolean => this.#instantiator.owns(storage);
   #running = false;
   #disposed = false;
 
@@ -102,8 +90,9 @@ export class Session {
     this.executor = new Executor({ backend: options.backend, cpu: options.cpu, generator: options.generator, ...(options.print === undefined ? {} : { print: options.print }) });
     this.#instantiator = new Instantiator();
     if (options.backend.compile !== undefined && options.plan !== false) {
-      this.#planner = new Planner(this.executor, (storage) => this.#instantiator.owns(storage), typeof options.plan === "object" ? options.plan : {});
+      this.#planner = new Planner(this.executor, this.#owns, this.#changes, typeof options.plan === "object" ? options.plan : {});
     }
+    if (options.custom === true) this.#changes.handOut();
     this.#linker = new Linker({ program, ops: options.ops, onnx: options.onnx, registry: options.registry, constant: (t) => this.#instantiator.datum(t) });
     if (program.root !== undefined) {
       const root = this.#instantiator.datum(program.root);
@@ -230,7 +219,7 @@ export class Session {
       const data = this.program.format === "pt2" ? [...this.#state, ...flat] : flat;
       return {
         fn: this.#linker.link(decl), args: data, own: data.length - flat.length, wrap: undefined,
-        finish: (values) => (result = this.#results(values, flat)),
+        finish: (values) => (result = this.#left(this.#results(values, flat))),
         kept: () => [...flat, result?.value],
       };
     }
@@ -241,10 +230,15 @@ export class Session {
       wrap: method === "forward" && (root.class.forwardPreHooks.length > 0 || root.class.forwardHooks.length > 0) ? root : undefined,
       finish: (values) => {
         for (const { array, list } of borrowed) returnItems(array, list.items);
-        return (result = { value: values[0] ?? null, type: decl.returns });
+        return (result = this.#left({ value: values[0] ?? null, type: decl.returns }));
       },
       kept: () => [...data, result?.value],
     };
+  }
+
+  #left(result: Returned): Returned {
+    this.#changes.leave(result.value, this.#owns);
+    return result;
   }
 
   /** ONNX: inputs by name or position. pt2: arguments flattened along the program's tree. */
@@ -324,6 +318,7 @@ export class Session {
   /** What a call would run, for whoever carries it out by other means (the exporter): nothing is run. */
   entry(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}): Entry {
     const { fn, args: data, own, wrap } = this.#jobOf(method, args, kwargs);
+    this.#changes.handOut();
     const hook = (name: string): LinkedFunction => this.#linker.method(wrap?.class ?? unreachable("hook"), name);
     return { fn, args: data, before: (wrap?.class.forwardPreHooks ?? []).map(hook), after: (wrap?.class.forwardHooks ?? []).map(hook), own };
   }
@@ -335,6 +330,7 @@ export class Session {
   /** The same with named arguments (ONNX: feeds), and what places errors. The caller drives the machine; hooks of the root module do not run. */
   begin(method: string, args: readonly Input[] = [], kwargs: Readonly<Record<string, Input>> = {}, options: RunOptions = {}): SteppedCall {
     const job = this.#jobOf(method, args, checkFeeds(this.program, kwargs));
+    this.#changes.handOut();
     const machine = this.#newMachine(options);
     machine.start(job.fn, job.args);
     return { machine, placed: (error) => this.#placed(error) };
@@ -343,6 +339,10 @@ export class Session {
   readonly withAttributes = (node: Node, attributes: Node["attributes"]): BoundOp | undefined => this.#linker.withAttributes(node, attributes);
   /** The session's own objects: what a snapshot must cover besides the machine. */
   get roots(): readonly Datum[] {
+    this.#changes.handOut();
+    return this.#roots;
+  }
+  get #roots(): readonly Datum[] {
     return this.#root === undefined ? this.#state : [this.#root];
   }
 
@@ -352,6 +352,8 @@ export class Session {
   }
 
   #newMachine(options: RunOptions, planner?: Planner): Machine {
+    if (options.listener !== undefined || this.executor.inspector !== undefined) this.#changes.handOut();
+    else if (planner === undefined) this.#changes.happen();
     this.executor.budget = options.maxBytes ?? Infinity;
     this.executor.work = options.maxWork ?? Infinity;
     return new Machine({ executor: this.executor, listener: options.listener, maxSteps: options.maxSteps, planner });
@@ -463,7 +465,7 @@ export class Session {
 
   #sweepIfDue(machine: Machine): void {
     if (this.executor.freshBytes < SWEEP_BYTES || machine.inRead) return; // a waiting op holds values that no register knows
-    const live = reachableStorages([...this.roots, ...machineRoots(machine)]);
+    const live = reachableStorages([...this.#roots, ...machineRoots(machine)]);
     for (const storage of this.#planner?.held() ?? []) live.add(storage);
     sweep(this.executor, live);
     this.executor.freshBytes /= 2; // wait for as much again before the next one
@@ -483,7 +485,7 @@ export class Session {
       if (wait instanceof Promise) waits.push(wait);
     }
     const finish = (): void => {
-      const own = reachableStorages(this.roots);
+      const own = reachableStorages(this.#roots);
       for (const storage of this.#instantiator.storages) own.add(storage);
       for (const storage of this.#planner?.held() ?? []) own.add(storage);
       for (const storage of leaving) if (!own.has(storage)) storage.dropDevice();
@@ -515,6 +517,10 @@ export class Session {
 
   /** Parameters and buffers (and other tensor attributes) by dotted path, in the module's order. */
   tensors(): readonly NamedTensor[] {
+    this.#changes.handOut();
+    return this.#tensors();
+  }
+  #tensors(): readonly NamedTensor[] {
     const out: NamedTensor[] = [];
     if (this.#root === undefined) {
       (this.program.state ?? []).forEach((s, i) => {
@@ -531,7 +537,11 @@ export class Session {
   }
   /** Parameters and buffers by dotted path: views of the session's own memory, not copies. */
   stateDict(): ReadonlyMap<string, Tensor> {
-    return new Map(this.tensors().filter((t) => t.role !== "attribute").map((t) => [t.name, t.tensor]));
+    this.#changes.handOut();
+    return this.#stateDict();
+  }
+  #stateDict(): ReadonlyMap<string, Tensor> {
+    return new Map(this.#tensors().filter((t) => t.role !== "attribute").map((t) => [t.name, t.tensor]));
   }
 
   /**
@@ -539,11 +549,12 @@ export class Session {
    * @throws bad-argument, shape-mismatch; nothing is copied then
    */
   loadStateDict(state: ReadonlyMap<string, Tensor> | Readonly<Record<string, Tensor>>, options: { readonly strict?: boolean } = {}): void {
-    for (const [target, tensor] of fitted(this.stateDict(), state, options.strict !== false)) copyInto(this.executor, target, tensor);
+    for (const [target, tensor] of fitted(this.#stateDict(), state, options.strict !== false)) copyInto(this.executor, target, tensor);
   }
 
   /** Sets `training` on every module that has it. */
   train(mode = true): void {
+    this.#changes.happen();
     if (this.#root !== undefined) setTraining(this.#root, mode);
   }
   eval(): void {
@@ -552,6 +563,7 @@ export class Session {
 
   /** A value of the instance by dotted path, as data with its declared type: `encoder.layers.0.weight`. */
   attribute(path: string): Returned {
+    this.#changes.handOut();
     if (this.#root !== undefined) return attributeAt(this.#root, path);
     return { value: this.#state[(this.program.state ?? []).findIndex((s) => s.name === path)] ?? null, type: T.Tensor };
   }
@@ -566,7 +578,7 @@ export class Session {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#planner?.dispose();
-    for (const storage of reachableStorages(this.roots)) storage.dropDevice();
+    for (const storage of reachableStorages(this.#roots)) storage.dropDevice();
     for (const storage of this.#instantiator.storages) storage.dropDevice();
     for (const storage of this.#resident) storage.dropDevice();
     sweep(this.executor, new Set());
@@ -581,18 +593,6 @@ export interface SteppedCall {
   readonly machine: Machine;
   /** An error that `machine.advance` threw, with its place in the file. */
   readonly placed: (error: unknown) => unknown;
-}
-
-interface Job {
-  readonly fn: LinkedFunction;
-  readonly args: readonly Datum[];
-  /** How many of `args` are the session's. */
-  readonly own: number;
-  /** The root module where its hooks have to run around the call. */
-  readonly wrap: Instance | undefined;
-  readonly finish: (values: readonly Datum[]) => Returned;
-  /** What the caller holds after the run. */
-  readonly kept: () => readonly (Datum | undefined)[];
 }
 
 function checkSignal(signal: AbortSignal | undefined): void {

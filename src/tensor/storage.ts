@@ -35,6 +35,8 @@ let nextId = 1;
  * `beginHostWrite` or `beginDeviceWrite`, which keep the other copy, borrowed file bytes and snapshots honest.
  */
 export class Storage {
+  /** Writes to any storage so far: while there are no more, no version has changed. */
+  static writes = 0;
   readonly id: number = nextId++;
   /** Counts writes; a snapshot or a trace names a state by it. */
   version = 0;
@@ -183,6 +185,7 @@ export class Storage {
       this.#views = [];
     }
     if (this.#buffer !== undefined) this.#dropDevice();
+    Storage.writes++;
     this.version++;
   }
 
@@ -195,6 +198,7 @@ export class Storage {
     this.#views = [];
     this.#borrowed = false;
     this.#load = undefined;
+    Storage.writes++;
     this.version++;
   }
 
@@ -257,6 +261,7 @@ export class Storage {
     this.#views = [];
     this.#borrowed = true;
     this.#load = undefined;
+    Storage.writes++;
     this.version = version;
   }
 

@@ -32,7 +32,7 @@ export type Pattern =
   /** A plain value, or an object by identity. */
   | { readonly kind: "same"; readonly value: Datum };
 
-/** What matching found, in the order of the patterns. */
+/** What matching found, in the order of the patterns. Constants are no part of it: they are what the pattern says. */
 export interface Binding {
   readonly tensors: Tensor[];
   readonly storages: Storage[];
@@ -57,7 +57,8 @@ function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return true;
 }
 
-function fits(record: TensorRecord, t: Tensor): boolean {
+/** Whether the tensor is as its record was. */
+export function fits(record: TensorRecord, t: Tensor): boolean {
   return (
     t.dtype === record.dtype && t.offset === record.offset && sameNumbers(t.shape, record.shape) && sameNumbers(t.strides, record.strides) &&
     t.conj === record.conj && t.neg === record.neg && t.requiresGrad === record.requiresGrad && t.wrappedNumber === record.wrappedNumber && t.quantizer === undefined && t.lengths === undefined
@@ -67,16 +68,19 @@ function fits(record: TensorRecord, t: Tensor): boolean {
 const DEPTH = 16;
 
 /**
- * The pattern of a value as it is now, and its parts bound.
+ * The pattern of a value as it is now, and its parts bound; tensors of the session's own are added to `constants`.
  * @throws Unplannable for quantised and nested tensors, futures, and containers that are too deep
  */
-export function patternOf(value: Datum, isConstant: (storage: Storage) => boolean, binding: Binding, depth = 0): Pattern {
+export function patternOf(value: Datum, isConstant: (storage: Storage) => boolean, binding: Binding, constants: Set<Tensor>, depth = 0): Pattern {
   if (depth > DEPTH) throw new Unplannable("containers too deep");
   if (value instanceof Tensor) {
     if (value.quantizer !== undefined || value.lengths !== undefined) throw new Unplannable("a quantised or nested tensor");
-    binding.tensors.push(value);
     const { storage } = value;
-    if (isConstant(storage)) return { kind: "constant", tensor: value, record: recordOf(value), storage, version: storage.version };
+    if (isConstant(storage)) {
+      constants.add(value);
+      return { kind: "constant", tensor: value, record: recordOf(value), storage, version: storage.version };
+    }
+    binding.tensors.push(value);
     let index = binding.storages.indexOf(storage);
     if (index < 0) index = binding.storages.push(storage) - 1;
     return { kind: "tensor", record: recordOf(value), storage: index, nbytes: storage.nbytes };
@@ -86,10 +90,10 @@ export function patternOf(value: Datum, isConstant: (storage: Storage) => boolea
     case "list":
     case "tuple":
       binding.containers.push(value);
-      return { kind: value.kind, items: value.items.map((item) => patternOf(item, isConstant, binding, depth + 1)) };
+      return { kind: value.kind, items: value.items.map((item) => patternOf(item, isConstant, binding, constants, depth + 1)) };
     case "dict":
       binding.containers.push(value);
-      return { kind: "dict", entries: [...value.entries].map(([key, [, item]]) => [key, patternOf(item, isConstant, binding, depth + 1)] as const) };
+      return { kind: "dict", entries: [...value.entries].map(([key, [, item]]) => [key, patternOf(item, isConstant, binding, constants, depth + 1)] as const) };
     case "int":
     case "float":
     case "bool":
@@ -118,9 +122,7 @@ export function matches(pattern: Pattern, value: Datum, binding: Binding): boole
       return true;
     }
     case "constant":
-      if (value !== pattern.tensor || pattern.tensor.storage !== pattern.storage || pattern.storage.version !== pattern.version || !fits(pattern.record, pattern.tensor)) return false;
-      binding.tensors.push(pattern.tensor);
-      return true;
+      return value === pattern.tensor && pattern.tensor.storage === pattern.storage && pattern.storage.version === pattern.version && fits(pattern.record, pattern.tensor);
     case "scalar":
       return typeof value === "object" && value !== null && "kind" in value && value.kind === pattern.of && Object.is(value.value, pattern.value);
     case "complex":

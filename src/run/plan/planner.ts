@@ -10,11 +10,13 @@ import { isOpwiseError, OpwiseError } from "../../tensor/error.ts";
 import type { Executable } from "../../prims/segment.ts";
 import type { Datum } from "../../ir/datum.ts";
 import type { Storage } from "../../tensor/storage.ts";
+import type { Changes } from "../changes.ts";
 import type { CodeBlock, Instruction } from "../code.ts";
 import type { Executor } from "../executor.ts";
 import type { Frame } from "../machine.ts";
 import { loadPasses, type PassName, passes, ROUNDING } from "./passes.ts";
-import { matches, newBinding, Unplannable } from "./pattern.ts";
+import { Entry } from "./entry.ts";
+import { Unplannable } from "./pattern.ts";
 import { maker } from "./recipe.ts";
 import { Recorder } from "./recorder.ts";
 import { type StraightLine, straightLine, valueAt } from "./region.ts";
@@ -52,6 +54,7 @@ export interface PlannedStep {
 interface Plan {
   /** As it was recorded; once it is compiled, without its steps. */
   line: StraightLine;
+  readonly entry: Entry;
   /** What its recording saw, until that is compared with another. */
   trace: Trace | undefined;
   readonly start: Start;
@@ -91,6 +94,7 @@ export class Planner {
   readonly #executor: Executor;
   readonly #backend: Backend;
   readonly #owns: (storage: Storage) => boolean;
+  readonly #changes: Changes;
   readonly #without: readonly PassName[];
   /** Whether filters are made of the session's own, which are of no use themselves then. */
   readonly folds: boolean;
@@ -114,9 +118,10 @@ export class Planner {
   /** Regions recorded and compiled so far. */
   readonly counts = { recorded: 0, compiled: 0, launched: 0 };
 
-  /** @param owns whether a storage belongs to the session: it is a constant until something writes it */
-  constructor(executor: Executor, owns: (storage: Storage) => boolean, options: PlanOptions = {}) {
+  /** @param owns whether a storage belongs to the session: it is a constant until something writes it. @param changes told of instructions that may change objects */
+  constructor(executor: Executor, owns: (storage: Storage) => boolean, changes: Changes, options: PlanOptions = {}) {
     this.#executor = executor;
+    this.#changes = changes;
     this.#backend = executor.backend;
     this.#owns = owns;
     this.#without = [...(options.without ?? []), ...ROUNDING.filter((name) => options.with?.includes(name) !== true)];
@@ -170,6 +175,8 @@ export class Planner {
   /** Before `frame` goes on at its position: it may go on behind a plan. @throws where a run on sizes alone ends */
   before(frame: Frame): void {
     this.#before(frame);
+    const next = frame.block.instructions[frame.position];
+    if (next !== undefined && (next.kind === "op" || next.kind === "setattr")) this.#changes.happen();
     if (this.#sizesOnly && this.#recorder === undefined) throw new OpwiseError("internal", "a run on sizes alone ends where its recording does");
   }
 
@@ -287,7 +294,7 @@ export class Planner {
     }
     try {
       const line = straightLine(recorder, to, registers, this.#isConstant);
-      const plan: Plan = { line, trace: isBetween || against !== undefined ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
+      const plan: Plan = { line, entry: new Entry(line), trace: isBetween || against !== undefined ? undefined : trace, start, isBetween, compiled: undefined, used: ++this.#clock, launches: 0 };
       start.plans.push(plan);
       this.#plans.push(plan);
       if (isBetween && start.plans.length >= MAX_PLANS_OF_START) start.closed = true; // layers that come in every run would take turns
@@ -343,9 +350,8 @@ export class Planner {
   #launch(plan: Plan, frame: Frame): "launched" | "failed" | undefined {
     const { line } = plan;
     const { registers } = frame;
-    const binding = newBinding();
-    for (const { place, pattern } of line.entering) if (!matches(pattern, valueAt(place, registers), binding)) return this.#missed(plan, frame);
-    for (const { storage, version } of line.constants) if (storage.version !== version) return this.#missed(plan, frame);
+    const binding = plan.entry.bind(registers, this.#changes.state);
+    if (binding === undefined) return this.#missed(plan, frame);
     if (plan.compiled === undefined) this.#compile(plan);
     const { compiled } = plan;
     if (compiled === undefined) return undefined;

@@ -27,6 +27,8 @@ export type Recipe =
 
 export interface RecipeMaker {
   readonly binding: Binding;
+  /** Tensors that enter and are always the same: they leave as themselves. */
+  readonly constants: ReadonlySet<Tensor>;
   /** Objects that were there before: they leave as themselves. */
   isOld(value: Datum): boolean;
   memoryOf(storage: Storage): Memory;
@@ -39,6 +41,7 @@ export function recipes(maker: RecipeMaker): (value: Datum) => Recipe {
     if (value instanceof Tensor) {
       const bound = maker.binding.tensors.indexOf(value);
       if (bound >= 0) return { kind: "bound tensor", index: bound };
+      if (maker.constants.has(value)) return { kind: "value", value };
       if (value.quantizer !== undefined || value.lengths !== undefined) throw new Unplannable("a quantised or nested tensor");
       return { kind: "tensor", record: recordOf(value), memory: maker.memoryOf(value.storage) };
     }

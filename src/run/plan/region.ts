@@ -3,7 +3,7 @@
 import type { Datum, Instance } from "../../ir/datum.ts";
 import type { Call, Region } from "../../prims/call.ts";
 import { Storage } from "../../tensor/storage.ts";
-import type { View } from "../../tensor/tensor.ts";
+import type { Tensor, View } from "../../tensor/tensor.ts";
 import { unreachable } from "../../tensor/error.ts";
 import type { CodeBlock, Instruction, Operand } from "../code.ts";
 import { type Binding, newBinding, type Pattern, patternOf, Unplannable } from "./pattern.ts";
@@ -50,12 +50,13 @@ export function straightLine(recorder: Recorder, to: number, registers: readonly
   const { read, written, dead } = registersOf(root.block, from, to);
 
   const binding: Binding = newBinding();
+  const own = new Set<Tensor>();
   const entering: StraightLine["entering"][number][] = [];
   for (const register of read) {
-    entering.push({ place: { kind: "register", register }, pattern: patternOf(recorder.entry[register] ?? null, isConstant, binding) });
+    entering.push({ place: { kind: "register", register }, pattern: patternOf(recorder.entry[register] ?? null, isConstant, binding, own) });
   }
   for (const { instance, slot, value } of recorder.attributes) {
-    entering.push({ place: { kind: "attribute", instance, slot }, pattern: patternOf(value, isConstant, binding) });
+    entering.push({ place: { kind: "attribute", instance, slot }, pattern: patternOf(value, isConstant, binding, own) });
   }
 
   // A known call is part of the region only where it prepares memory that an unknown one writes.
@@ -71,8 +72,8 @@ export function straightLine(recorder: Recorder, to: number, registers: readonly
     const { storage } = view;
     let placeholder = placeholders.get(storage);
     if (placeholder === undefined) {
-      const own = shared.has(storage) || (version === undefined && !recorder.isOldStorage(storage));
-      if (own) placeholders.set(storage, (placeholder = Storage.allocate(storage.nbytes)));
+      const isMade = shared.has(storage) || (version === undefined && !recorder.isOldStorage(storage));
+      if (isMade) placeholders.set(storage, (placeholder = Storage.allocate(storage.nbytes)));
       else {
         if (version === undefined || storage.version !== version) throw new Unplannable("a constant that is written again");
         constants.set(storage, version);
@@ -106,7 +107,7 @@ export function straightLine(recorder: Recorder, to: number, registers: readonly
     memories.set(storage, memory);
     return memory;
   };
-  const recipeOf = recipes({ binding, isOld: (value) => recorder.isOld(value), memoryOf });
+  const recipeOf = recipes({ binding, constants: own, isOld: (value) => recorder.isOld(value), memoryOf });
   const leaving = written.filter((r) => !dead.has(r)).map((register) => ({ register, recipe: recipeOf(registers[register] ?? null) }));
   return {
     from, to, instructions: recorder.steps, entering, steps, inputs, outputs, leaving,
