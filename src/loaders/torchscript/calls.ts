@@ -108,7 +108,7 @@ export function callMeaning(l: Lowering, callee: Meaning, call: CallArguments<Va
       const { type } = callee;
       if (type.kind === "Class") return construct(l, type, call, span);
       if (type.kind === "NamedTuple") {
-        const args = type.fields.map((name, i) => ({ name, type: type.elems[i] as Type, kwargOnly: false }));
+        const args = type.fields.map((name, i) => ({ name, type: type.elems[i] as Type }));
         const choice = chooseOverload([{ args, returns: [], vararg: false }], call);
         if (!("match" in choice)) return l.fail("bad-code", `\`${type.name}\` cannot be made: ${choice.join("; ")}`, span);
         const items = choice.match.operands.map((plan) => (plan === undefined ? l.none(span) : l.realise(plan, span)));

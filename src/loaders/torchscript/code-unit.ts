@@ -10,7 +10,7 @@ import { type OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { ClassDef, Expr, FileAst, FunctionDef, ParamDef, Stmt } from "./ast.ts";
 import { foreignClass } from "./foreign.ts";
 import { lowerFunction } from "./lower.ts";
-import { intTemplate, type Unit } from "./lowering.ts";
+import { type Candidates, intTemplate, type Unit } from "./lowering.ts";
 import { parseFile } from "./parser.ts";
 import { sortOf } from "./sorting.ts";
 import type { SourceText, Span } from "./source-text.ts";
@@ -163,6 +163,7 @@ export class CodeUnit implements Unit {
   readonly version: number;
   /** Set once `constants.pkl` is read; nothing is lowered before. */
   constants: readonly Template[] = [];
+  readonly candidates: Map<string, Candidates> = new Map();
   readonly classes: Map<string, Type> = new Map();
   readonly functions: Map<string, FunctionDecl> = new Map();
 

@@ -180,25 +180,27 @@ function hinted(hint: Type | undefined, kind: "List" | "Dict" | "Tuple"): Type |
 function list(l: Lowering, expr: ExprOf<"list" | "tuple">, hint: Type | undefined): Meaning {
   const wanted = hinted(hint, "List");
   const elemHint = wanted?.kind === "List" ? wanted.elem : undefined;
-  const items = expr.items.flatMap((item): Value[] => {
-    if (item.kind !== "star") return [l.value(item, elemHint)];
-    return [...spread(l, item.value)];
-  });
-  if (items.length === 0) {
+  const items: Value[] = [];
+  for (const item of expr.items) {
+    if (item.kind === "star") items.push(...spread(l, item.value));
+    else items.push(l.value(item, elemHint));
+  }
+  const [first] = items;
+  if (first === undefined) {
     const value = l.listOfValues([], elemHint ?? T.Tensor, expr);
     return { kind: "value", value, emptyList: elemHint === undefined };
   }
   let elem = elemHint;
   if (elem === undefined) {
-    let common: Type | undefined = items[0]?.type;
-    for (const item of items.slice(1)) common = common === undefined ? undefined : unifyTypes(common, item.type);
+    let common: Type | undefined = first.type;
+    for (const { type } of items) common = common === undefined ? undefined : unifyTypes(common, type);
     elem = common ?? unionOf(items.map((item) => item.type));
   }
-  for (const [i, item] of items.entries()) {
-    if (!isSubtype(item.type, elem)) {
-      return l.fail("bad-code", `a list of \`${printType(elem)}\` cannot hold a \`${printType(item.type)}\``, expr.items[i] ?? expr, {
-        hint:
-          elem.kind === "float" && item.type.kind === "int" ? "PyTorch prints whole floats of 1e10 and more like ints, and cannot read them back" : undefined,
+  for (let i = 0; i < items.length; i++) {
+    const { type } = items[i] as Value;
+    if (!isSubtype(type, elem)) {
+      return l.fail("bad-code", `a list of \`${printType(elem)}\` cannot hold a \`${printType(type)}\``, expr.items[i] ?? expr, {
+        hint: elem.kind === "float" && type.kind === "int" ? "PyTorch prints whole floats of 1e10 and more like ints, and cannot read them back" : undefined,
       });
     }
   }

@@ -2,8 +2,8 @@
 
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { ClassType } from "../../ir/class-type.ts";
-import type { FunctionDecl, Location, Node, Value } from "../../ir/graph.ts";
-import { type Argument, fullName, type Schema } from "../../ir/schema.ts";
+import type { FunctionDecl, Location, Node, Param, Value } from "../../ir/graph.ts";
+import { fullName, type Schema } from "../../ir/schema.ts";
 import type { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
 import { listOf, printType, T, tupleOf, type Type } from "../../ir/type.ts";
@@ -15,19 +15,29 @@ import { type CallArguments, type Callable, chooseOverload, type Given, type Pla
 import { type Condition, type Exit, type Meaning, Scope } from "./scope.ts";
 import type { SourceText, Span } from "./source-text.ts";
 
+/** What a call of an op may mean, in the order in which it is tried: schemas, then definitions in the language. */
+export interface Candidates {
+  readonly schemas: readonly Schema[];
+  readonly functions: readonly SourceFunction[];
+  /** Both. */
+  readonly all: readonly Callable[];
+}
+
 /** What lowering asks of the archive's code. */
 export interface Unit {
   readonly schemas: SchemaTable;
   /** The archive's version: operators below their number keep their old meaning. */
   readonly version: number;
   readonly constants: readonly Template[];
+  /** What ops may mean that have been called, by name. */
+  readonly candidates: Map<string, Candidates>;
   typeNamed(name: string): Type | undefined;
   functionNamed(name: string): FunctionDecl | undefined;
   /** The function that sorts a list of `elem` in place, where that takes calls of the machine. */
   sortFunction(elem: Type): FunctionDecl | undefined;
   /** Notes that one function calls another, so that recursion is found. */
   noteCall(from: FunctionDecl, to: FunctionDecl): void;
-  parameter(def: FunctionDef["params"][number], source: SourceText): { readonly type: Type; readonly default?: Template | undefined };
+  parameter(def: FunctionDef["params"][number], source: SourceText): Param;
   typeOf(expr: Expr, source: SourceText): Type;
 }
 
@@ -213,19 +223,9 @@ export class Lowering {
    * Calls the op `name` (`aten::add`) by overload choice. @throws unsupported-op for an unknown name, bad-code where no overload fits
    */
   builtin(name: string, call: CallArguments<Value>, span: Span): Meaning {
-    const version = this.#inlining > 0 ? Infinity : this.unit.version;
-    const schemas = this.unit.schemas.schemasOf(name);
-    const kept: Schema[] = [];
-    const old: SourceFunction[] = [];
-    for (const schema of schemas) {
-      // A dtype is an int here, so this overload would take every `view(x, -1)`; PyTorch leaves it out as well.
-      if (schema.overload === "dtype" && name === "aten::view") continue;
-      const upgrader = upgraderOf(fullName(schema), version);
-      if (upgrader === undefined) kept.push(schema);
-      else old.push(upgrader);
-    }
-    const functions = [...old, ...builtinFunctionsOf(name)];
-    if (kept.length === 0 && functions.length === 0) {
+    const candidates = this.#candidates(name);
+    const { schemas, functions } = candidates;
+    if (candidates.all.length === 0) {
       const similar = this.unit.schemas.similar(name);
       return this.fail("unsupported-op", `unknown op \`${name}\``, span, {
         where: { op: name },
@@ -235,10 +235,9 @@ export class Lowering {
             : "an op of a custom library needs its schema when the model is loaded",
       });
     }
-    const candidates: Callable[] = [...kept, ...functions.map((f) => this.#callableOf(f))];
-    const choice = chooseOverload(candidates, call);
+    const choice = chooseOverload(candidates.all, call);
     if (!("match" in choice)) {
-      const texts = [...kept.map((schema) => schema.text), ...functions.map((f) => `${f.def.name} (defined in the language)`)];
+      const texts = [...schemas.map((schema) => schema.text), ...functions.map((f) => `${f.def.name} (defined in the language)`)];
       return this.fail("bad-code", `no overload of \`${name}\` fits its arguments`, span, {
         where: { op: name },
         got: `(${[...(call.self === undefined ? [] : [call.self.type]), ...call.args.map((a) => a.type)]
@@ -252,10 +251,10 @@ export class Lowering {
       });
     }
     const { match } = choice;
-    const chosen = kept[choice.index];
+    const chosen = schemas[choice.index];
     const operands = match.operands.map((plan) => (plan === undefined ? undefined : this.realise(plan, span)));
     if (chosen === undefined) {
-      const fn = functions[choice.index - kept.length];
+      const fn = functions[choice.index - schemas.length];
       if (fn === undefined) return this.fail("internal", "the chosen overload has no definition", span);
       return { kind: "value", value: this.#inline(fn, operands, span) };
     }
@@ -269,6 +268,26 @@ export class Lowering {
     if (results.length === 1) return { kind: "value", value: first };
     const fields = schema.returns.map((r) => r.name);
     return { kind: "tuple", items: results, fields: fields.every((field) => field !== "") ? fields : undefined };
+  }
+
+  /** What `name` may mean: once for all calls, but for those in definitions of ours, where operators have today's meaning. */
+  #candidates(name: string): Candidates {
+    const inlining = this.#inlining > 0;
+    const known = inlining ? undefined : this.unit.candidates.get(name);
+    if (known !== undefined) return known;
+    const schemas: Schema[] = [];
+    const functions: SourceFunction[] = [];
+    for (const schema of this.unit.schemas.schemasOf(name)) {
+      // A dtype is an int here, so this overload would take every `view(x, -1)`; PyTorch leaves it out as well.
+      if (schema.overload === "dtype" && name === "aten::view") continue;
+      const upgrader = upgraderOf(fullName(schema), inlining ? Infinity : this.unit.version);
+      if (upgrader === undefined) schemas.push(schema);
+      else functions.push(upgrader);
+    }
+    functions.push(...builtinFunctionsOf(name));
+    const candidates = { schemas, functions, all: [...schemas, ...functions.map((fn) => this.#callableOf(fn))] };
+    if (!inlining) this.unit.candidates.set(name, candidates);
+    return candidates;
   }
 
   /** `sort` and `sorted` of elements whose order is a method or a tensor's values: a call of a function, no op. */
@@ -301,10 +320,7 @@ export class Lowering {
   }
 
   #callableOf(fn: SourceFunction): Callable {
-    const args = fn.def.params.map((param): Argument => {
-      const { type, default: value } = this.unit.parameter(param, fn.source);
-      return { name: param.name, type, kwargOnly: param.kwargOnly, ...(value === undefined ? {} : { default: value }) };
-    });
+    const args = fn.def.params.map((param) => ({ ...this.unit.parameter(param, fn.source), kwargOnly: param.kwargOnly }));
     return { args, returns: fn.def.returns === undefined ? [] : [{ type: this.unit.typeOf(fn.def.returns, fn.source) }], vararg: false };
   }
 
@@ -335,13 +351,7 @@ export class Lowering {
 
   /** Operands for a function of the archive, all parameters filled in. @throws bad-code */
   fillParams(name: string, decl: { readonly params: FunctionDecl["params"] }, call: CallArguments<Value>, span: Span): readonly Value[] {
-    const args = decl.params.map((param): Argument => ({
-      name: param.name,
-      type: param.type,
-      kwargOnly: false,
-      ...(param.default === undefined ? {} : { default: param.default }),
-    }));
-    const choice = chooseOverload([{ args, returns: [], vararg: false }], call);
+    const choice = chooseOverload([{ args: decl.params, returns: [], vararg: false }], call);
     if (!("match" in choice)) return this.fail("bad-code", `call of \`${name}\` does not fit: ${choice.join("; ")}`, span);
     return choice.match.operands.map((plan, i) => {
       const param = decl.params[i];

@@ -3,6 +3,7 @@
  * (PyTorch's schema_matching.cpp). Works on static types alone; the caller turns the plan into nodes.
  */
 
+import type { Param } from "../../ir/graph.ts";
 import type { Argument } from "../../ir/schema.ts";
 import { typeOfTemplate } from "../../ir/template-type.ts";
 import { dictOf, isSubtype, listOf, optionalOf, printType, sameType, T, tupleOf, type Type, unifyTypes, unionOf } from "../../ir/type.ts";
@@ -230,7 +231,7 @@ function convertPlan<V>(plan: Plan<V>, wanted: Type, conversions: boolean): Plan
   return out;
 }
 
-function matchArgument<V>(arg: Argument, given: Given<V>, conversions: boolean, env: TypeEnv): Plan<V> | string {
+function matchArgument<V>(arg: Parameter, given: Given<V>, conversions: boolean, env: TypeEnv): Plan<V> | string {
   const list = withoutOptional(arg.type);
   if (arg.fixedLength !== undefined && list.kind === "List" && (given.type.kind === "int" || given.type.kind === "float") && sameType(list.elem, given.type)) {
     const item: Plan<V> = { kind: "given", type: given.type, value: given.value };
@@ -246,15 +247,18 @@ function matchArgument<V>(arg: Argument, given: Given<V>, conversions: boolean, 
 }
 
 /** Whether the positional arguments from this one on may be gathered into its list (`torch.zeros(1, 2)`). */
-function takesVarargs(args: readonly Argument[], at: number): boolean {
-  const arg = args[at] as Argument;
+function takesVarargs(args: readonly Parameter[], at: number): boolean {
+  const arg = args[at] as Parameter;
   const next = args[at + 1];
-  return (next === undefined || next.kwargOnly) && arg.type.kind === "List" && arg.type.elem.kind !== "Var" && arg.fixedLength === undefined;
+  return (next === undefined || next.kwargOnly === true) && arg.type.kind === "List" && arg.type.elem.kind !== "Var" && arg.fixedLength === undefined;
 }
 
-/** What a schema or a function of the archive says of its arguments. */
+/** What a schema or a function of the archive says of an argument. */
+export type Parameter = Param & Partial<Pick<Argument, "kwargOnly" | "fixedLength">>;
+
+/** What can be called: a schema, or a function of the archive. */
 export interface Callable {
-  readonly args: readonly Argument[];
+  readonly args: readonly Parameter[];
   readonly returns: readonly { readonly type: Type }[];
   readonly vararg: boolean;
 }
@@ -267,15 +271,15 @@ export function matchSchema<V>(schema: Callable, call: CallArguments<V>, convers
   let used = 0;
   let self = call.self;
   for (let i = 0; i < schema.args.length; i++) {
-    const arg = schema.args[i] as Argument;
+    const arg = schema.args[i] as Parameter;
     let given: Given<V> | undefined;
     if (arg.name === "self" && self !== undefined) {
       given = self;
       self = undefined;
-    } else if (!arg.kwargOnly && used < call.args.length) {
+    } else if (arg.kwargOnly !== true && used < call.args.length) {
       const next = call.args[used] as Given<V>;
       if (conversions && takesVarargs(schema.args, i) && next.type.kind !== "List" && !convertibleToList(next.type, arg.type) && arg.type.kind === "List") {
-        const element: Argument = { name: arg.name, type: arg.type.elem, kwargOnly: false };
+        const element: Parameter = { name: arg.name, type: arg.type.elem };
         const items: Plan<V>[] = [];
         for (const more of call.args.slice(used)) {
           const plan = matchArgument(element, more, conversions, env);

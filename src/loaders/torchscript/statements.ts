@@ -317,6 +317,7 @@ export function blockOf(l: Lowering, statements: readonly Stmt[], from = 0): Exi
   for (let i = from; i < statements.length; i++) {
     const statement = statements[i] as Stmt;
     const exit = l.within(statement, statementOf);
+    if (exit === FALLS_THROUGH) continue;
     if (exit.always) return exit;
     const left = anyOf(l, [exit.returns, exit.breaks, exit.continues], statement);
     if (left === false) continue;
