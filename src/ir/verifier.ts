@@ -146,9 +146,8 @@ function fitsFormal(formal: Type, actual: Type, bound: Map<string, Type>): boole
 class FunctionVerifier {
   readonly #program: Program;
   readonly #label: string;
-  /** Values whose definition the walk has passed, in blocks that are still open. */
-  readonly #visible = new Set<Value>();
-  readonly #ids = new Set<number>();
+  /** By id, values whose definition the walk has passed; undefined where their block is closed. */
+  readonly #values = new Map<number, Value | undefined>();
   /** The block and position of the node at hand, for the lines around it. */
   #block: Block | undefined;
   #position = 0;
@@ -174,13 +173,16 @@ class FunctionVerifier {
   }
 
   #define(value: Value, node: Node | undefined): void {
-    if (this.#ids.has(value.id)) this.#fail(1, `${printValue(value)} is defined twice`, node);
-    this.#ids.add(value.id);
-    this.#visible.add(value);
+    if (this.#values.has(value.id)) this.#fail(1, `${printValue(value)} is defined twice`, node);
+    this.#values.set(value.id, value);
+  }
+
+  #hide(values: readonly Value[]): void {
+    for (let i = 0; i < values.length; i++) this.#values.set((values[i] as Value).id, undefined);
   }
 
   #use(value: Value, node: Node | undefined): void {
-    if (!this.#visible.has(value)) this.#fail(2, `${printValue(value)} is used before it is defined, or outside its block`, node);
+    if (this.#values.get(value.id) !== value) this.#fail(2, `${printValue(value)} is used before it is defined, or outside its block`, node);
   }
 
   run(decl: FunctionDecl, block: Block): void {
@@ -203,37 +205,41 @@ class FunctionVerifier {
     }
   }
 
-  /** Walks blocks with a stack of its own: they may nest deep. */
+  /** Walks blocks with a stack of its own: they may nest deep. All of a program goes through its loops, most of it before they are compiled: they make no iterators. */
   #walk(root: Block): void {
     interface Open {
       readonly block: Block;
       readonly owner: Node | undefined;
-      readonly defined: Value[];
       next: number;
-      /** The next nested block of the node before `next`. */
+      /** The next nested block of the node at `next`. */
       nested: number;
     }
     const stack: Open[] = [];
     const enter = (block: Block, owner: Node | undefined): void => {
       this.#block = block;
       this.#position = 0;
-      const defined = [...block.inputs];
-      for (const input of block.inputs) this.#define(input, owner);
-      stack.push({ block, owner, defined, next: 0, nested: 0 });
+      for (let i = 0; i < block.inputs.length; i++) this.#define(block.inputs[i] as Value, owner);
+      stack.push({ block, owner, next: 0, nested: 0 });
     };
     enter(root, undefined);
     for (let open = stack.at(-1); open !== undefined; open = stack.at(-1)) {
       const { block } = open;
-      const node = block.nodes[open.next];
+      const { nodes, outputs } = block;
+      const node = nodes[open.next];
       this.#block = block;
       this.#position = open.next;
       if (node === undefined) {
-        for (const output of block.outputs) this.#use(output, open.owner);
-        for (const value of open.defined) this.#visible.delete(value);
+        for (let i = 0; i < outputs.length; i++) this.#use(outputs[i] as Value, open.owner);
+        this.#hide(block.inputs);
+        for (let i = 0; i < nodes.length; i++) this.#hide((nodes[i] as Node).results);
         stack.pop();
         continue;
       }
-      if (open.nested === 0) for (const operand of node.operands) if (operand !== undefined) this.#use(operand, node);
+      const { operands, results } = node;
+      for (let i = 0; open.nested === 0 && i < operands.length; i++) {
+        const operand = operands[i];
+        if (operand !== undefined) this.#use(operand, node);
+      }
       const inner = node.blocks[open.nested];
       if (inner !== undefined) {
         open.nested++;
@@ -241,10 +247,7 @@ class FunctionVerifier {
         continue;
       }
       this.#node(node);
-      for (const result of node.results) {
-        this.#define(result, node);
-        open.defined.push(result);
-      }
+      for (let i = 0; i < results.length; i++) this.#define(results[i] as Value, node);
       open.next++;
       open.nested = 0;
     }
