@@ -66,6 +66,9 @@ describe("values", () => {
     expect(read(ascii("\x80\x02cm\nC\nK\x05R."))).toMatchObject({ kind: "reduce", args: { kind: "int", value: 5 } });
     expect(read(ascii("(im\nC\n."))).toMatchObject({ kind: "object", class: { fullName: "m.C" } });
     expect(read(ascii("\x80\x02X\x01\x00\x00\x000Q."))).toMatchObject({ kind: "persistent", id: { value: "0" } });
+    const { value, persistent } = readPickle(ascii("K\x01QK\x02Q\x86."), options);
+    expect(persistent.map(({ id }) => id)).toEqual([{ kind: "int", value: 1 }, { kind: "int", value: 2 }]);
+    expect(childrenOf(value)).toEqual(persistent);
   });
   it("reads Python 2 strings as text where they are, else as bytes", () => {
     expect(read(ascii("S'a\\x41\\n\\''\n."))).toEqual({ kind: "string", value: "aA\n'" });
@@ -81,7 +84,7 @@ describe("values", () => {
     const bytes = ascii("K\x01.K\x02.");
     const first = readPickle(bytes, options);
     expect(first.end).toBe(3);
-    expect(readPickle(bytes, { ...options, offset: first.end })).toEqual({ value: { kind: "int", value: 2 }, end: 6 });
+    expect(readPickle(bytes, { ...options, offset: first.end })).toEqual({ value: { kind: "int", value: 2 }, persistent: [], end: 6 });
   });
   it("lists children in order", () => {
     const value = read(ascii("\x80\x02cm\nf\nK\x01K\x02\x86R."));

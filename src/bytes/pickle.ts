@@ -27,6 +27,8 @@ export interface PickleOptions {
 /** A pickle's value, and where its STOP ends: legacy files have several in a row. */
 export interface PickleResult {
   readonly value: PickleValue;
+  /** Its references to something outside, in order. */
+  readonly persistent: readonly PicklePersistent[];
   readonly end: number;
 }
 
@@ -67,6 +69,7 @@ class Machine {
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, Node>();
   readonly #globals = new Map<string, PickleGlobal>();
+  readonly #persistent: PicklePersistent[] = [];
   #at: number;
   /** Where the current opcode is, for errors. */
   #opAt = 0;
@@ -100,7 +103,7 @@ class Machine {
         hint: "raise `maxPickleDepth`",
       });
     }
-    return { value, end: this.#at };
+    return { value, persistent: this.#persistent, end: this.#at };
   }
 
   // ---- errors
@@ -221,7 +224,7 @@ class Machine {
       case OP.NEWFALSE: return this.#push(FALSE);
       case OP.NEWTRUE: return this.#push(TRUE);
       case OP.BINUNICODE: return this.#push(this.#string(this.#uint32()));
-      case OP.BINPERSID: return this.#push({ kind: "persistent", id: this.#pop() });
+      case OP.BINPERSID: return this.#refer(this.#pop());
       case OP.NONE: return this.#push(NONE);
       case OP.PROTO: {
         const version = this.#uint8();
@@ -281,7 +284,7 @@ class Machine {
       case OP.MEMOIZE: return this.#put(this.#memo.size);
       case OP.GET: return this.#get(this.#index(this.#line()));
       case OP.LONG_BINGET: return this.#get(this.#uint32());
-      case OP.PERSID: return this.#push({ kind: "persistent", id: { kind: "string", value: this.#line() } });
+      case OP.PERSID: return this.#refer({ kind: "string", value: this.#line() });
       case OP.GLOBAL: {
         const module = this.#line();
         return this.#push(this.#global(module, this.#line()));
@@ -316,6 +319,11 @@ class Machine {
     }
   }
 
+  #refer(id: PickleValue): void {
+    const reference: PicklePersistent = { kind: "persistent", id };
+    this.#persistent.push(reference);
+    this.#push(reference);
+  }
   #long(length: number): PickleInt {
     if (length > this.#limits.maxPickleIntBytes) {
       throw this.#error("limit-exceeded", "the pickle holds a huge int", { wanted: `at most ${this.#limits.maxPickleIntBytes} bytes`, got: `${length}`, hint: "raise `maxPickleIntBytes`" });

@@ -29,36 +29,46 @@ export interface LoadOptions {
 /** What a model file can be. */
 export type ModelFormat = "torchscript" | "onnx" | "pt2" | "mobile" | "state-dict";
 
+/** What a file is, and the archive that it is, which has been opened to see that. */
+interface Found {
+  readonly format: ModelFormat;
+  readonly zip?: Zip;
+}
+
 /**
  * The format of a model file. @throws unsupported-format for anything else, bad-zip for a damaged archive
  */
 export async function detectFormat(source: Source, limits: Limits = DEFAULT_LIMITS): Promise<ModelFormat> {
+  return (await detect(source, limits)).format;
+}
+
+async function detect(source: Source, limits: Limits): Promise<Found> {
   const head = await source.read({ offset: 0, length: Math.min(SNIFF_BYTES, source.size) });
   const format = sniffFormat(head, source.size);
   switch (format) {
     case "zip":
-      return archiveFormat(await openZip(source, limits));
+      return inArchive(await openZip(source, limits));
     case "onnx":
-      return "onnx";
+      return { format: "onnx" };
     case "torch-legacy":
     case "safetensors":
-      return "state-dict";
+      return { format: "state-dict" };
     case "tar":
       // PyTorch 0.1 saved tar archives; their members come in this order.
-      if (source.size > 512 && head[0] === 0x73 && new TextDecoder().decode(head.subarray(0, 9)) === "storages\0") return "state-dict";
+      if (source.size > 512 && head[0] === 0x73 && new TextDecoder().decode(head.subarray(0, 9)) === "storages\0") return { format: "state-dict" };
       return unsupported(source, describeFormat(format), formatHint(format), undefined);
     case "json":
-      if (/\.index\.json$/i.test(source.name)) return "state-dict";
+      if (/\.index\.json$/i.test(source.name)) return { format: "state-dict" };
       return unsupported(source, describeFormat(format), formatHint(format), undefined);
     case "torch-mobile":
-      return "mobile";
+      return { format: "mobile" };
     default:
       // A protobuf has no magic number: its fields may come in any order, so a file of that name is tried as one.
-      if (/\.onnx$/i.test(source.name)) return "onnx";
+      if (/\.onnx$/i.test(source.name)) return { format: "onnx" };
       // An archive is found by its end: some bytes may stand before it, or after.
       if (format === "zeros" || format === "unknown") {
         const zip = await openZip(source, limits).catch((cause: unknown) => unsupported(source, describeFormat(format), formatHint(format), cause));
-        return archiveFormat(zip);
+        return inArchive(zip);
       }
       return unsupported(source, describeFormat(format), formatHint(format), undefined);
   }
@@ -73,6 +83,8 @@ function unsupported(source: Source, got: string, hint: string | undefined, caus
     cause,
   });
 }
+
+const inArchive = (zip: Zip): Found => ({ format: archiveFormat(zip), zip });
 
 /** Which of PyTorch's archives a zip is, by its records. */
 function archiveFormat(zip: Zip): ModelFormat {
@@ -104,7 +116,7 @@ function archiveFormat(zip: Zip): ModelFormat {
  */
 export async function loadProgram(source: Source, options: LoadOptions = {}): Promise<Program> {
   const limits = options.limits ?? DEFAULT_LIMITS;
-  const format = await detectFormat(source, limits);
+  const { format, zip } = await detect(source, limits);
   if (options.format !== undefined && options.format !== format) {
     throw new OpwiseError("unsupported-format", "the file is of another format than was asked for", {
       where: { file: source.name },
@@ -116,16 +128,16 @@ export async function loadProgram(source: Source, options: LoadOptions = {}): Pr
   const { schemas, uncommon, mapLocation } = options;
   switch (format) {
     case "torchscript":
-      return (await import("./torchscript/loader.ts")).loadTorchScript(source, { limits, schemas, uncommon, mapLocation });
+      return (await import("./torchscript/loader.ts")).loadTorchScript(source, { zip, limits, schemas, uncommon, mapLocation });
     case "onnx":
       return {
         ...(await (await import("./onnx/loader.ts")).loadOnnx(source, { limits, customOps: options.customOps })),
         write: async (name, put, how) => (await import("./onnx/saving.ts")).saveOnnx(source, name, put, how, limits),
       };
     case "pt2":
-      return (await import("./pt2/loader.ts")).loadPt2(source, { limits, schemas: new SchemaTable(schemas, uncommon), program: options.program });
+      return (await import("./pt2/loader.ts")).loadPt2(source, { zip, limits, schemas: new SchemaTable(schemas, uncommon), program: options.program });
     case "mobile":
-      return (await import("./mobile/loader.ts")).loadMobile(source, { limits, schemas, uncommon, mapLocation });
+      return (await import("./mobile/loader.ts")).loadMobile(source, { zip, limits, schemas, uncommon, mapLocation });
     case "state-dict":
       throw new OpwiseError("unsupported-format", "the file holds tensors and no program", {
         where: { file: source.name },

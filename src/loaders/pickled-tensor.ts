@@ -2,12 +2,11 @@
 
 import {
   boolOf,
-  childrenOf,
   describePickle,
   globalOf,
-  isLeaf,
   itemsOf,
   numberOf,
+  type PicklePersistent,
   type PickleReduce,
   type PickleValue,
   safeIntOf,
@@ -168,23 +167,9 @@ export function storageRef(id: PickleValue): StorageRef {
   return { key: stringOf(key), dtype: dtype === "untyped" ? undefined : dtype, location: stringOf(location), numel: size, view: part };
 }
 
-/** All storages that a pickle refers to. Uses no stack. */
-export function storageRefs(root: PickleValue): StorageRef[] {
-  const out: StorageRef[] = [];
-  const seen = new Set<PickleValue>([root]);
-  const pending: PickleValue[] = [root];
-  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-    if (value.kind === "persistent") {
-      out.push(storageRef(value.id));
-      continue;
-    }
-    for (const child of childrenOf(value)) {
-      if (isLeaf(child) || seen.has(child)) continue;
-      seen.add(child);
-      pending.push(child);
-    }
-  }
-  return out;
+/** The storages that a pickle refers to. @throws as storageRef */
+export function storageRefs(persistent: readonly PicklePersistent[]): StorageRef[] {
+  return persistent.map(({ id }) => storageRef(id));
 }
 
 /** A tensor, and whether it is an `nn.Parameter`. */

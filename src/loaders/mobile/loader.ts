@@ -7,7 +7,7 @@ import { SNIFF_BYTES, sniffFormat } from "../../bytes/format.ts";
 import { FlatBuffer } from "../../bytes/flatbuffer.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
 import { readAll } from "../../bytes/source.ts";
-import { openZip } from "../../bytes/zip.ts";
+import { openZip, type Zip } from "../../bytes/zip.ts";
 import type { Block, FunctionDecl, Param, Program } from "../../ir/graph.ts";
 import { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
@@ -27,6 +27,8 @@ import { BytecodeLowering, type Context } from "./lowering.ts";
 import { holds, MobileUnit } from "./unit.ts";
 
 export interface MobileOptions {
+  /** The archive, where it is one and open already. */
+  readonly zip?: Zip | undefined;
   readonly limits?: Limits | undefined;
   /** Schemas of custom ops, `my::op(Tensor x) -> Tensor`. */
   readonly schemas?: readonly string[] | undefined;
@@ -241,7 +243,7 @@ async function flatbufferModule(source: Source, options: MobileOptions, limits: 
 }
 
 async function zipModule(source: Source, options: MobileOptions, limits: Limits): Promise<MobileModule> {
-  const archive = new Archive(await openZip(source, limits));
+  const archive = new Archive(options.zip ?? (await openZip(source, limits)));
   for (const name of ["bytecode.pkl", "data.pkl"])
     if (!archive.has(name)) throw new OpwiseError("missing-record", `the archive has no record \`${name}\``, { where: { record: name } });
   const operatorVersion = await versionOf(archive);

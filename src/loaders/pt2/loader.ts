@@ -21,6 +21,8 @@ import { leafCount, leafPaths, parseTree } from "./tree.ts";
 import { readWeights, textOf, type Weights } from "./weights.ts";
 
 export interface Pt2Options {
+  /** The archive, where it is open already. */
+  readonly zip?: Zip | undefined;
   readonly limits?: Limits | undefined;
   /** Schemas of custom ops that the program calls. */
   readonly schemas?: SchemaTable | undefined;
@@ -37,7 +39,7 @@ const SCHEMA_MAJOR = 8;
  */
 export async function loadPt2(source: Source, options: Pt2Options = {}): Promise<Program> {
   try {
-    const zip = await openZip(source, options.limits ?? DEFAULT_LIMITS);
+    const zip = options.zip ?? (await openZip(source, options.limits ?? DEFAULT_LIMITS));
     const program = await readProgram(zip, source, options);
     verifyProgram(program);
     return program;

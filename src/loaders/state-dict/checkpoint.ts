@@ -5,8 +5,8 @@
 
 import { describeFormat, SNIFF_BYTES, sniffFormat } from "../../bytes/format.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
-import { readPickle } from "../../bytes/pickle.ts";
-import { itemsOf, type PickleValue, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
+import { type PickleResult, readPickle } from "../../bytes/pickle.ts";
+import { itemsOf, safeIntOf, stringOf } from "../../bytes/pickle-value.ts";
 import { readAll, subSource } from "../../bytes/source.ts";
 import { openZip, type Zip } from "../../bytes/zip.ts";
 import type { StorageTemplate } from "../../ir/template.ts";
@@ -76,9 +76,9 @@ async function readZipForm(zip: Zip, limits: Limits): Promise<SavedValue> {
     if (order !== "little")
       throw new OpwiseError("unsupported-format", "the archive's numbers are not little-endian", { where: { record: `${root}byteorder` }, got: order });
   }
-  const { value } = readPickle(await zip.read(record), { allow: allowedInCheckpoint, limits, record });
+  const { value, persistent } = readPickle(await zip.read(record), { allow: allowedInCheckpoint, limits, record });
   const storages = new Map<string, StorageTemplate>();
-  for (const ref of storageRefs(value)) {
+  for (const ref of storageRefs(persistent)) {
     if (storages.has(ref.key)) continue;
     const name = `${root}data/${ref.key}`;
     const bytes = await zip.record(name);
@@ -106,20 +106,20 @@ function need(storages: ReadonlyMap<string, StorageTemplate>, ref: StorageRef): 
 async function readLegacyForm(source: Source, limits: Limits): Promise<SavedValue> {
   const bytes = await readAll(source, limits.maxFileBytes);
   let at = 0;
-  const next = (): PickleValue => {
-    const { value, end } = readPickle(bytes, { allow: allowedInCheckpoint, limits, offset: at });
-    at = end;
-    return value;
+  const next = (): PickleResult => {
+    const pickle = readPickle(bytes, { allow: allowedInCheckpoint, limits, offset: at });
+    at = pickle.end;
+    return pickle;
   };
   next(); // the magic number, by which the format was recognised
-  const protocol = safeIntOf(next());
+  const protocol = safeIntOf(next().value);
   if (protocol !== 1001) throw new OpwiseError("unsupported-version", "the checkpoint is of another protocol", { wanted: "1001", got: String(protocol) });
-  if (!isLittleEndian(next())) throw new OpwiseError("unsupported-format", "the checkpoint's numbers are not little-endian");
-  const value = next();
-  const keys = itemsOf(next()).map(stringOf);
+  if (!isLittleEndian(next().value)) throw new OpwiseError("unsupported-format", "the checkpoint's numbers are not little-endian");
+  const { value, persistent } = next();
+  const keys = itemsOf(next().value).map(stringOf);
 
   const roots = new Map<string, StorageRef>();
-  const refs = storageRefs(value);
+  const refs = storageRefs(persistent);
   for (const ref of refs) if (!roots.has(ref.view?.key ?? ref.key)) roots.set(ref.view?.key ?? ref.key, ref);
   const storages = new Map<string, StorageTemplate>();
   for (const key of keys) {

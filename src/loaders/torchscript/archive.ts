@@ -1,6 +1,7 @@
 /** The zip container of PyTorch's archives: its one folder, its version, and pickles with their storages. */
 
 import type { Limits } from "../../bytes/limits.ts";
+import type { PickleValue } from "../../bytes/pickle-value.ts";
 import { subSource } from "../../bytes/source.ts";
 import type { StoredRecord, Zip } from "../../bytes/zip.ts";
 import type { StorageTemplate } from "../../ir/template.ts";
@@ -82,11 +83,11 @@ export async function readObjects(
   folder: string,
   options: ObjectOptions,
   limits: Limits,
-): Promise<{ readonly reader: ObjectReader; readonly value: ReturnType<typeof readArchivePickle> }> {
-  const value = readArchivePickle(await archive.read(name), name, limits);
+): Promise<{ readonly reader: ObjectReader; readonly value: PickleValue }> {
+  const { value, persistent } = readArchivePickle(await archive.read(name), name, limits);
   const mapDevice = options.mapLocation ?? ((device: string): string => device);
   const storages = new Map<string, StorageTemplate>();
-  for (const ref of storageRefs(value)) {
+  for (const ref of storageRefs(persistent)) {
     const known = storages.get(ref.key);
     const claimed = refBytes(ref);
     const record = `${folder}/${ref.key}`;

@@ -1,7 +1,7 @@
 /** Loads a TorchScript archive: records, versions, code, objects. Nothing of it is run. */
 
 import { DEFAULT_LIMITS, type Limits } from "../../bytes/limits.ts";
-import { openZip } from "../../bytes/zip.ts";
+import { openZip, type Zip } from "../../bytes/zip.ts";
 import type { Program } from "../../ir/graph.ts";
 import { SchemaTable } from "../../ir/schema-table.ts";
 import type { Template } from "../../ir/template.ts";
@@ -14,6 +14,8 @@ import { debugOrigins } from "./debug-info.ts";
 import { type Origin, SourceText } from "./source-text.ts";
 
 export interface TorchScriptOptions {
+  /** The archive, where it is open already. */
+  readonly zip?: Zip | undefined;
   readonly limits?: Limits | undefined;
   /** Schemas of custom ops, `my::op(Tensor x) -> Tensor`. */
   readonly schemas?: readonly string[] | undefined;
@@ -112,7 +114,7 @@ async function rootOf(archive: Archive, unit: CodeUnit, options: TorchScriptOpti
 export async function loadTorchScript(source: Source, options: TorchScriptOptions = {}): Promise<Program> {
   const limits = options.limits ?? DEFAULT_LIMITS;
   try {
-    const archive = new Archive(await openZip(source, limits));
+    const archive = new Archive(options.zip ?? (await openZip(source, limits)));
     checkRecords(archive);
     const version = await versionOf(archive);
     await checkByteOrder(archive);

@@ -1,7 +1,7 @@
 /** Pickled objects of an archive as templates: identity kept, types checked against the declared ones, nothing run. */
 
 import type { Limits } from "../../bytes/limits.ts";
-import { readPickle } from "../../bytes/pickle.ts";
+import { type PickleResult, readPickle } from "../../bytes/pickle.ts";
 import {
   describePickle,
   itemsOf,
@@ -114,11 +114,11 @@ function expected(type: Type | undefined, kinds: readonly Type["kind"][]): Type 
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** Reads the value of a pickle record. @throws unsafe-pickle, bad-pickle, truncated, limit-exceeded */
-export function readArchivePickle(bytes: Uint8Array, record: string, limits: Limits): PickleValue {
-  const { value, end } = readPickle(bytes, { allow: allowed, limits, record });
-  if (end < bytes.length) throw new OpwiseError("bad-pickle", "bytes follow the pickle's end", { where: { record } });
-  return value;
+/** Reads a pickle record. @throws unsafe-pickle, bad-pickle, truncated, limit-exceeded */
+export function readArchivePickle(bytes: Uint8Array, record: string, limits: Limits): PickleResult {
+  const pickle = readPickle(bytes, { allow: allowed, limits, record });
+  if (pickle.end < bytes.length) throw new OpwiseError("bad-pickle", "bytes follow the pickle's end", { where: { record } });
+  return pickle;
 }
 
 /** What the reader asks of the archive's types. */
