@@ -10,6 +10,8 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { type Form, printFamilies } from "../src/backends/wasm/dense.ts";
+import { literalWords } from "../src/backends/wasm/literals.ts";
+import { sampleKernels } from "./kernel-samples.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -22,25 +24,33 @@ const ENTRIES = {
   cli: "src/cli/main.ts",
 } as const;
 
-/** The kernel families for machines with a fused multiply-add, which nearly all are, in the place of none. */
+/** The kernels for machines with a fused multiply-add, which nearly all are, in the place of none. */
 const kernelsAhead: Plugin = {
   name: "kernels-ahead",
-  setup: ({ onLoad }) => onLoad({ filter: /backends\/wasm\/ahead\.ts$/ }, () => ({ loader: "js", contents: aheadModule() })),
+  setup: ({ onLoad }) => onLoad({ filter: /backends[\\/]wasm[\\/]ahead\.ts$/ }, async () => ({ loader: "js", contents: await aheadModule() })),
 };
 
 /** The module that stands for `src/backends/wasm/ahead.ts` in bundles. */
-export function aheadModule(): string {
-  const table = (form: Form): string => {
-    const rows = [...printFamilies(form)].map(([family, { bytes, needs }]) => [family, { text: Buffer.from(bytes).toString("base64"), needs }] as const);
-    return JSON.stringify(Object.fromEntries(rows));
-  };
+export async function aheadModule(): Promise<string> {
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+  const table = (form: Form): string =>
+    JSON.stringify(Object.fromEntries([...printFamilies(form)].map(([family, { bytes, needs }]) => [family, { text: text(bytes), needs }])));
+  const kernels = [...(await sampleKernels())].map(([identity, bytes]) => [identity, text(bytes)]);
+  // The first backend of a process has a shared memory; when there is another, what prints kernels is fast.
   return `const own = ${table({ shared: false, fused: true })};
 const shared = ${table({ shared: true, fused: true })};
-export function printedAhead(family, form) {
-  if (!form.fused) return undefined;
-  const { text, needs } = (form.shared ? shared : own)[family];
-  return { bytes: Buffer.from(text, "base64"), needs };
-}`;
+const kernels = ${JSON.stringify(Object.fromEntries(kernels))};
+const bytesOf = (text) => Buffer.from(text, "base64");
+export const ahead = {
+  literals: ${JSON.stringify(literalWords())},
+  family(name, form) {
+    const { text, needs } = (form.shared ? shared : own)[name];
+    return form.fused ? { bytes: bytesOf(text), needs } : undefined;
+  },
+  kernel(identity, form) {
+    return form.fused && form.shared && Object.hasOwn(kernels, identity) ? bytesOf(kernels[identity]) : undefined;
+  },
+};`;
 }
 
 const inSource = (file: string): string => join(ROOT, "src", file);

@@ -8,7 +8,7 @@ import { type CellFunctions, emitCells } from "./cells.ts";
 import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
 import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
-import { printedAhead } from "./ahead.ts";
+import { ahead } from "./ahead.ts";
 import { type LinearMemory, limitsOf } from "./memory.ts";
 import { emitPatches, type PatchFunctions } from "./patches.ts";
 import { emitPools } from "./pool.ts";
@@ -125,13 +125,12 @@ type Functions = Readonly<Record<string, (...args: number[]) => void>>;
 
 /** The families of a backend, none of them compiled yet. */
 export function denseKernels(runtime: KernelRuntime): DenseKernels {
-  const { memory } = runtime;
-  const form: Form = { shared: memory.isShared, fused: features().fusedMultiplyAdd };
+  const { memory, form } = runtime;
   const print = printer(limitsOf(form.shared), form.fused);
   const known = new Map<Family, Functions>();
   const imports: WebAssembly.ModuleImports = {};
   const compile = (family: Family): Functions => {
-    const { bytes, needs } = printedAhead(family, form) ?? print(family);
+    const { bytes, needs } = ahead?.family(family, form) ?? print(family);
     for (const other of needs) kernelsOf(other);
     const kernels = instantiate(memory, bytes, imports) as Functions; // families export nothing else
     Object.assign(imports, kernels);

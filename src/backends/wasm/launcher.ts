@@ -39,7 +39,9 @@ import { interchanged } from "./interchange.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
 import type { Lane } from "./element.ts";
 import { isApproximate, isVectorizable, isVectorReduction, vectorMapKernel } from "./vector.ts";
-import { type Emit, type Kernel, type KernelRuntime } from "./runtime.ts";
+import type { Combiner } from "../../prims/combiner.ts";
+import { identityOf } from "./identity.ts";
+import type { Emit, Kernel, KernelRuntime } from "./runtime.ts";
 
 /** Address of a view's storage. */
 export type AddressOf = (view: View) => number;
@@ -200,7 +202,8 @@ export class Launcher {
 
   /** Two steps that run as one, where they do: what lies between them is in memory in pieces only, so nothing else may read it. */
   pairOf(first: Call | Region, second: Call | Region): readonly [ConvolveCall, ConvolveCall] | undefined {
-    if (first.kind !== "convolve" || second.kind !== "convolve" || this.extension?.takes(first) === true || this.extension?.takes(second) === true) return undefined;
+    if (first.kind !== "convolve" || second.kind !== "convolve" || this.extension?.takes(first) === true || this.extension?.takes(second) === true)
+      return undefined;
     const [result] = second.results;
     if ([first, second].some((call) => this.#convolutions.refuses(call) !== undefined)) return undefined;
     const flat = [first, second].every((call) => [...call.results, ...convolveOperands(call).extra].every((view) => flattened(view) !== undefined));
@@ -230,7 +233,9 @@ export class Launcher {
       const strides = views.map(byteStrides);
       const pairs = strides.map((s) => [s[outer] ?? 0, s[inner] ?? 0]);
       const kernel = this.#mapKernel(program, 2, this.#lanes(program, 1, pairs));
-      const offsets = views.map((view, k) => (address !== undefined && view === here ? 0 : [batch, row, column].reduce((sum, at, axis) => sum + at * (strides[k]?.[axis] ?? 0), 0)));
+      const offsets = views.map((view, k) =>
+        address !== undefined && view === here ? 0 : [batch, row, column].reduce((sum, at, axis) => sum + at * (strides[k]?.[axis] ?? 0), 0),
+      );
       const at: AddressOf = (view) => (address !== undefined && view === here ? address : addressOf(view));
       this.#launch(program, kernel, views, byRows ? [columns, rows] : [rows, columns], pairs, scalars, at, offsets);
     };
@@ -243,12 +248,22 @@ export class Launcher {
     return lanes?.includes("strided") === true ? undefined : lanes;
   }
 
+  /** The kernel of a program. @param variant all that it depends on besides, and which kind it is */
+  #kernelOf(program: Program, variant: string, emit: () => Emit): Kernel {
+    return this.#cache.of(program, variant, () => this.#runtime.kernel(emit, () => identityOf(variant, program)));
+  }
+  /** As `#kernelOf`, of one whose elements a combiner joins. */
+  #joiningKernelOf(program: Program, combiner: Combiner, variant: string, emit: () => Emit): Kernel {
+    return this.#cache.combined(program, combiner, variant, () => this.#runtime.kernel(emit, () => identityOf(variant, program, combiner)));
+  }
+
   #mapKernel(program: Program, rank: number, lanes: readonly Lane[] | undefined): Kernel {
     const { extension } = this;
-    if (lanes === undefined) return this.#cache.of(program, `m${rank}`, () => this.#runtime.kernel(mapKernel(program, rank, this.#runtime)));
-    const emit = (): Emit =>
-      isVectorizable(program) || extension === undefined ? vectorMapKernel(program, rank, lanes, this.#fused) : extension.mapKernel(program, rank, lanes);
-    return this.#cache.of(program, `v${rank},${lanes.join(",")}`, () => this.#runtime.kernel(emit()));
+    if (lanes === undefined) return this.#kernelOf(program, `m${rank}`, () => mapKernel(program, rank, this.#runtime));
+    const isOwn = isVectorizable(program) || extension === undefined;
+    return this.#kernelOf(program, `${isOwn ? "v" : "e"}${rank},${lanes.join(",")}`, () =>
+      isOwn ? vectorMapKernel(program, rank, lanes, this.#fused) : extension.mapKernel(program, rank, lanes),
+    );
   }
 
   #launch(
@@ -331,13 +346,10 @@ export class Launcher {
     const columns = tabled ? known : [];
     const { memory } = this.#runtime;
     this.#overBoxes(shape, shape.length - 1, (box, from) => {
-      const kernel = this.#cache.of(
+      const kernel = this.#kernelOf(
         call.program,
         `c${shape.length}/${ranks.join(",")}${apart ? "" : "/same"}${tabled ? "/tabled" : ""}${contiguous ? "/rows" : ""}${from === undefined ? "" : "/part"}`,
-        () =>
-          this.#runtime.kernel(
-            computeKernel(call.program, shape.length, ranks, apart, columns, contiguous ? row : undefined, from !== undefined, this.#runtime),
-          ),
+        () => computeKernel(call.program, shape.length, ranks, apart, columns, contiguous ? row : undefined, from !== undefined, this.#runtime),
       );
       const table = columns.length === 0 ? undefined : memory.allocate(columns.length * COLUMN_BYTES * last);
       const strides = views.map(byteStrides);
@@ -396,12 +408,10 @@ export class Launcher {
     // Picking elements pays where they are decoded, or functions computed; bits are the same otherwise.
     const picks = isApproximate(program) || program.operands.some(isHalf);
     const lanes = along?.includes("strided") === true && !picks ? undefined : along;
-    const kernel = this.#cache.combined(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(down)}/${String(lanes)}`, () =>
-      this.#runtime.kernel(
-        down === undefined
-          ? reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)
-          : columnKernel(program, combiner, dtypes, nk, nr, down, this.#fused, this.#runtime),
-      ),
+    const kernel = this.#joiningKernelOf(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(down)}/${String(lanes)}`, () =>
+      down === undefined
+        ? reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)
+        : columnKernel(program, combiner, dtypes, nk, nr, down, this.#fused, this.#runtime),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     // A part does not know where in a kept axis it begins.
@@ -425,8 +435,8 @@ export class Launcher {
     const strides = own.map((s) => axes.map((a, i) => (i === rank - 1 ? back : 1) * (s[a] ?? 0)));
     const offsets = own.map((s) => (call.reverse ? ((shape[call.axis] ?? 1) - 1) * (s[call.axis] ?? 0) : 0));
     const dtypes = call.results.map((r) => r.dtype);
-    const kernel = this.#cache.combined(program, combiner, `s${rank},${call.exclusive},${call.reverse},${dtypes.join(",")},${loopOf.join(".")}`, () =>
-      this.#runtime.kernel(scanKernel(program, combiner, dtypes, rank - 1, call.exclusive, call.reverse, loopOf, this.#runtime)),
+    const kernel = this.#joiningKernelOf(program, combiner, `s${rank},${call.exclusive},${call.reverse},${dtypes.join(",")},${loopOf.join(".")}`, () =>
+      scanKernel(program, combiner, dtypes, rank - 1, call.exclusive, call.reverse, loopOf, this.#runtime),
     );
     this.#launch(
       program,
@@ -445,8 +455,8 @@ export class Launcher {
     const views = [...call.operands, ...call.results];
     const result = call.results[0] ?? unreachable("scatter without a result");
     const ranks = call.operands.map((v) => v.shape.length);
-    const kernel = this.#cache.of(program, `x${call.combine},${call.shape.length},${result.shape.length},${result.dtype},${ranks.join(",")}`, () =>
-      this.#runtime.kernel(scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime)),
+    const kernel = this.#kernelOf(program, `x${call.combine},${call.shape.length},${result.shape.length},${result.dtype},${ranks.join(",")}`, () =>
+      scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime),
     );
     if (numelOf(call.shape) > 0) this.#launch(program, kernel, views, call.shape, views.map(byteStrides), call.scalars, addressOf);
   }

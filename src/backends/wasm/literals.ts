@@ -5,11 +5,15 @@
 
 import { PAGE_BYTES } from "../../wasm/module.ts";
 import type { Code, Value } from "../../wasm/code.ts";
+import { ahead } from "./ahead.ts";
 import type { V128 } from "./emit.ts";
 
 /** Where they lie: behind the argument block and the spill area, before the heap. */
 const LITERALS = PAGE_BYTES;
-const bits: number[] = [];
+const bits: number[] = [...(ahead?.literals ?? [])]; // where kernels that were printed ahead look for them
+
+/** All of them, for `ahead.ts`. */
+export const literalWords = (): readonly number[] => bits;
 
 /** A vector of four equal constants. */
 export type Literal = (c: Code) => Value<"v128">;

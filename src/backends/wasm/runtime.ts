@@ -9,6 +9,9 @@ import { ModuleBuilder } from "../../wasm/module.ts";
 import type { ValueType } from "../../wasm/instructions.ts";
 import { BINARY, castFn, type Scalar, UNARY } from "../cpu/scalar.ts";
 import { roundTo } from "../cpu/element.ts";
+import { ahead } from "./ahead.ts";
+import type { Form } from "./dense.ts";
+import { features } from "./features.ts";
 import { type LinearMemory, limitsOf } from "./memory.ts";
 import { type HostFunction, type Push, valueType } from "./scalar.ts";
 import { type Invocation, type Parallel, type PlayItem, staged, type Tape } from "./tape.ts";
@@ -102,6 +105,12 @@ function keyOf(fn: HostFunction): string {
   }
 }
 
+/** Is told of each kernel that is printed and that another process could read: `ahead.ts` is made of them. */
+let told: ((identity: string, bytes: Uint8Array<ArrayBuffer>) => void) | undefined;
+export function tellKernels(to: typeof told): void {
+  told = to;
+}
+
 /** Emits one kernel's body. */
 export type Emit = (c: Code, host: (fn: HostFunction, args: readonly Push[]) => Value) => void;
 
@@ -118,9 +127,15 @@ export class KernelRuntime {
   /** Bytes of printed kernels that call nothing on the host. */
   readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
   readonly #calling = new WeakSet<Invocation["run"]>();
+  /** Tables lie elsewhere in each process. */
+  #hasAskedTables = false;
+
+  /** What its kernels depend on besides what they are printed from. */
+  readonly form: Form;
 
   constructor(memory: LinearMemory) {
     this.memory = memory;
+    this.form = { shared: memory.isShared, fused: features().fusedMultiplyAdd };
   }
 
   /** Address of a block for the arguments of the next invocation; what is written there holds until it runs. */
@@ -204,6 +219,7 @@ export class KernelRuntime {
 
   /** Address of the table of a format's values by their bits. */
   readonly table = (format: RoundFormat): number => {
+    this.#hasAskedTables = true;
     let at = this.#tables.get(format);
     if (at === undefined) {
       const { table } = codec(format) ?? unreachable(`no codec for ${format}`);
@@ -214,12 +230,11 @@ export class KernelRuntime {
     return at;
   };
 
-  /** Compiles a kernel. Its body leaves an i32 on the stack. */
-  kernel(emit: Emit): Kernel {
-    // Imports come before the function that uses them, and are known after its body: where it calls anything, it is printed once more.
+  /** Compiles a kernel. Its body leaves an i32 on the stack. @param identity what it is printed from, where that can be told: it may have been printed ahead */
+  kernel(emit: () => Emit, identity?: () => string | undefined): Kernel {
+    const named = ahead === undefined && told === undefined ? undefined : identity?.();
     const functions = new Map<string, HostFunction>();
-    let module = this.#print(emit, functions);
-    if (functions.size > 0) module = this.#print(emit, functions);
+    const bytes = (named === undefined ? undefined : ahead?.kernel(named, this.form)) ?? this.#encode(emit, functions, named);
     const imports: Record<string, WebAssembly.ImportValue> = { memory: this.memory.memory };
     for (const [key, fn] of functions) {
       let known = this.#functions.get(key);
@@ -227,12 +242,22 @@ export class KernelRuntime {
       imports[key] = known;
     }
     this.compiled++;
-    const bytes = module.encode();
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: imports });
     const kernel = exports["kernel"] as Kernel; // the function built above
     if (functions.size > 0) this.#calling.add(kernel);
     else if (this.pool !== undefined) this.#printed.set(kernel, bytes);
     return kernel;
+  }
+
+  #encode(emit: () => Emit, functions: Map<string, HostFunction>, named: string | undefined): Uint8Array<ArrayBuffer> {
+    this.#hasAskedTables = false;
+    // Imports come before the function that uses them, and are known after its body: where it calls anything, it is printed once more.
+    const body = emit();
+    let module = this.#print(body, functions);
+    if (functions.size > 0) module = this.#print(body, functions);
+    const bytes = module.encode();
+    if (named !== undefined && functions.size === 0 && !this.#hasAskedTables) told?.(named, bytes);
+    return bytes;
   }
 
   /** A module that imports `functions`. What the kernel calls besides is added to them: the module is a draft then. */
