@@ -81,6 +81,11 @@ export function emitStore(c: Code, dtype: DType, address: Push<"i32">, offset: n
 
 const isShort = (dtype: DType): boolean => dtype === "int16" || isHalf(dtype);
 
+/** Elements of which one is taken for all lanes of four. */
+export function goesToAll(dtype: DType): boolean {
+  return goesByFours(dtype) || dtype === "float64";
+}
+
 /** Elements that are taken four at a time: numbers in the lanes of a vector, words of 16 bits with their sign extended, bools as masks. */
 export function goesByFours(dtype: DType): boolean {
   return dtype === "float32" || dtype === "bool" || isShort(dtype);
@@ -89,9 +94,10 @@ export function goesByFours(dtype: DType): boolean {
 /** How the elements of a tensor lie along an axis: one after another, one for all, or any bytes apart. */
 export type Lane = "contiguous" | "same" | "strided";
 
-/** Four elements, `ahead` elements from an address, one after another or `stride` bytes apart; or the one that is there in all lanes. */
+/** Four elements, `ahead` elements from an address, one after another or `stride` bytes apart; or the one that is there in all lanes, which a double always is. */
 export function loadFour(c: Code, dtype: DType, at: I32, ahead: number, width: 4 | 1, stride?: I32): Value<"v128"> {
   const offset = ahead * partBytes(dtype);
+  if (dtype === "float64") return c.load("v128.load64_splat", c.get(at), offset);
   const short = isShort(dtype);
   const isBool = dtype === "bool";
   const one = (from: I32): Value<"i32"> => c.load(short ? "i32.load16_s" : isBool ? "i32.load8_u" : "i32.load", c.get(from), offset);

@@ -53,6 +53,7 @@ function lanesOf(program: Program, inner: number, strides: readonly (readonly nu
   for (let k = 0; k < strides.length; k++) {
     const dtype = k < count ? program.operands[k] : program.outputs[k - count]?.dtype;
     const step = strides[k]?.[inner];
+    if (dtype === "float64" && step !== 0) return undefined; // a double is one for all
     if (dtype !== undefined && step === dtypeInfo(dtype).itemsize) lanes.push("contiguous");
     else if (k < count) lanes.push(step === 0 ? "same" : "strided");
     else return undefined;

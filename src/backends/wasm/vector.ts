@@ -13,7 +13,7 @@ import { unreachable } from "../../tensor/error.ts";
 import type { Code, Value } from "../../wasm/code.ts";
 import type { InstructionName } from "../../wasm/instructions.ts";
 import { ArgumentBlock, emitLoops } from "./arguments.ts";
-import { goesByFours, type Lane, loadFour, storeFour } from "./element.ts";
+import { goesByFours, goesToAll, type Lane, loadFour, storeFour } from "./element.ts";
 import { emitTrips, type I32, type V128 } from "./emit.ts";
 import { emitRound, holdHalves, isHalf } from "./halves.ts";
 import type { Emit } from "./runtime.ts";
@@ -82,7 +82,7 @@ function goesByVectors(program: Program): boolean {
   let yes = known.get(program);
   if (yes === undefined) {
     yes =
-      program.operands.every(goesByFours) &&
+      program.operands.every(goesToAll) &&
       program.scalars.every((type) => type === "f32" || type === "f64") &&
       program.outputs.every((o) => o.parts.length === 1) &&
       [...reachable(program.outputs.flatMap((o) => o.parts))].every(vectorizable);
