@@ -403,9 +403,9 @@ function lastUses(block: Block, list: (ids: readonly number[], count: number) =>
   const own = new Set<number>();
   const makes = (v: Value): void => void own.add(v.id);
   block.inputs.forEach(makes);
-  for (const node of block.nodes) node.results.forEach(makes);
+  block.nodes.forEach((node) => node.results.forEach(makes));
   // What is left of `own` is read by no node behind the one at hand.
-  for (const v of block.outputs) own.delete(v.id);
+  block.outputs.forEach((v) => own.delete(v.id));
   const mine: number[] = [];
   let count = 0;
   const use = (v: Value | undefined): void => {
@@ -416,7 +416,7 @@ function lastUses(block: Block, list: (ids: readonly number[], count: number) =>
     const node = block.nodes[i] ?? unreachable("node");
     node.results.forEach(use); // never read: dead as soon as made
     node.operands.forEach(use);
-    for (const b of node.blocks) forEachUse(b, use);
+    node.blocks.forEach((b) => forEachUse(b, use));
     kills[i] = list(mine, count);
     count = 0;
   }

@@ -156,12 +156,16 @@ export class LinearMemory {
 
   /** Takes what lies in the block out of what is free in the open scope. */
   occupy({ address, size }: Block): void {
+    const free = this.#scope?.free ?? [];
     const end = address + size;
-    const left = this.#scope?.free.splice(0).flatMap((range) => [
-      { address: range.address, size: Math.min(range.size, address - range.address) },
-      { address: Math.max(range.address, end), size: Math.min(range.size, range.address + range.size - end) },
-    ]);
-    this.#scope?.free.push(...(left ?? []).filter((range) => range.size > 0));
+    for (let i = free.length - 1; i >= 0; i--) {
+      const range = free[i];
+      if (range === undefined || range.address >= end || range.address + range.size <= address) continue;
+      const [before, behind] = [address - range.address, range.address + range.size - end];
+      if (behind > 0) free.splice(i + 1, 0, { address: end, size: behind });
+      if (before > 0) range.size = before;
+      else free.splice(i, 1);
+    }
   }
 
   /** Runs `body` with every allocation taken from the scope and every block freed to it. */

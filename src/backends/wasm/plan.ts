@@ -42,8 +42,8 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
   }
   const { memory, runtime, launcher } = host;
   const { whole, pairs } = paired(segment, launcher);
-  const lifetimes = lifetimesOf(whole);
-  const { offsets, bytes } = placeByLifetime([...lifetimes.values()], ALIGNMENT);
+  const lives = [...lifetimesOf(whole).values()];
+  const { offsets, bytes } = placeByLifetime(lives, ALIGNMENT);
   const scope = newScope();
   const aligned = (size: number): number => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
   // Inputs lie behind the values inside.
@@ -99,8 +99,9 @@ export function compileSegment(segment: Segment, host: PlanHost): Executable | s
       // A step's scratch may lie where no value is alive.
       memory.free(arena);
       for (const block of slots.values()) memory.occupy(block);
-      for (const { storage, first, last } of lifetimes.values())
+      lives.forEach(({ storage, first, last }) => {
         if (first <= i && i <= last) memory.occupy({ address: arena.address + (offsets.get(storage) ?? 0), size: aligned(storage.nbytes) });
+      });
       for (const view of step.operands) if (!offsets.has(view.storage) && !slots.has(view.storage)) constantOf(view);
       runtime.tape = tape;
       try {

@@ -32,10 +32,12 @@ function copyOf({ what }: Step): Copy | undefined {
 export function forward(line: StraightLine): StraightLine {
   let copies: Copy[] = [];
   const read = (view: View): View => {
-    const [first, end] = extent(view);
-    for (const { source, result, count } of copies) {
-      if (view.storage !== result.storage || view.dtype !== result.dtype || first < result.offset || end > result.offset + count) continue;
-      return { ...view, storage: source.storage, offset: view.offset - result.offset + source.offset };
+    for (let i = 0; i < copies.length; i++) {
+      const copy = copies[i];
+      if (copy === undefined || view.storage !== copy.result.storage || view.dtype !== copy.result.dtype) continue;
+      const [first, end] = extent(view);
+      const { source, result, count } = copy;
+      if (first >= result.offset && end <= result.offset + count) return { ...view, storage: source.storage, offset: view.offset - result.offset + source.offset };
     }
     return view;
   };
