@@ -8,6 +8,7 @@ import { isSubtype, type NamedTupleType, printType, T, type Type } from "../../i
 import { typeOfTemplate } from "../../ir/template-type.ts";
 import { type OpwiseError, unreachable } from "../../tensor/error.ts";
 import type { ClassDef, Expr, FileAst, FunctionDef, ParamDef, Stmt } from "./ast.ts";
+import { graphFor, isCopyable, withoutOwnName } from "./copies.ts";
 import { foreignClass } from "./foreign.ts";
 import { lowerFunction } from "./lower.ts";
 import { type Candidates, intTemplate, type Unit } from "./lowering.ts";
@@ -169,7 +170,9 @@ export class CodeUnit implements Unit {
 
   readonly #sourceOf: (record: string) => SourceText | undefined;
   readonly #files = new Map<string, OpenFile | undefined>();
+  /** Trees of files by text, and graphs of methods of which there may be copies. */
   readonly #trees = new Map<string, FileAst>();
+  readonly #graphs = new Map<FunctionDef, { readonly cls: ClassType; readonly graph: Block }>();
   /** Declared classes whose members are still to be read. */
   readonly #toFill: (() => void)[] = [];
   #filling = false;
@@ -378,7 +381,18 @@ export class CodeUnit implements Unit {
     const params = def.params.map((param, i): Param =>
       i === 0 && cls !== undefined && param.type === undefined ? { name: param.name, type: cls } : this.parameter(param, source),
     );
-    return this.#lowered(def, name, params, def.returns === undefined ? undefined : this.typeOf(def.returns, source), source);
+    const returns = def.returns === undefined ? undefined : this.typeOf(def.returns, source);
+    const lower = (owner: Lowered): Block => lowerFunction(this, def, { params }, returns, source, owner);
+    return this.#lowered(def, name, params, returns, source, cls === undefined ? lower : (owner) => this.#methodGraph(def, source, cls, owner, lower));
+  }
+
+  /** The graph of a method, made of that of a copy where there is one. Those that call others are not copied: who calls whom is noted while they are lowered. */
+  #methodGraph(def: FunctionDef, source: SourceText, cls: ClassType, owner: Lowered, lower: (owner: Lowered) => Block): Block {
+    const known = this.#graphs.get(def);
+    if (known !== undefined) return graphFor(cls, source, known.cls, known.graph);
+    const graph = lower(owner);
+    if (!this.#calls.has(owner) && isCopyable(graph)) this.#graphs.set(def, { cls, graph });
+    return graph;
   }
 
   #lowered(
@@ -387,9 +401,8 @@ export class CodeUnit implements Unit {
     params: readonly Param[],
     declared: Type | undefined,
     source: SourceText,
-    named?: ReadonlyMap<string, FunctionDecl>,
+    lower: (owner: Lowered) => Block,
   ): FunctionDecl {
-    const lower = (owner: Lowered): Block => lowerFunction(this, def, { params }, declared, source, owner, named);
     const decl = new Lowered(name, params, declared, source, { start: def.start, end: def.end }, lower);
     this.#declared.push(decl);
     return decl;
@@ -403,7 +416,8 @@ export class CodeUnit implements Unit {
     for (const { def, source, params, returns } of sortOf(elem) ?? []) {
       const name = def.name === "sort" ? key : `${def.name} in ${key}`;
       const typed = def.params.map((param, i): Param => ({ name: param.name, type: params[i] ?? T.Any }));
-      const decl = this.#lowered(def, name, typed, returns, source, new Map(named));
+      const before = new Map(named);
+      const decl = this.#lowered(def, name, typed, returns, source, (owner) => lowerFunction(this, def, { params: typed }, returns, source, owner, before));
       named.set(def.name, decl);
       this.functions.set(name, decl);
     }
@@ -444,17 +458,6 @@ export class CodeUnit implements Unit {
       }
     }
   }
-}
-
-/**
- * A file's text, of the same length, where the methods of its only class do not say that `self` is of that class. Tracing writes a file for each module, and most of a model's are copies that
- * differ in nothing but this.
- */
-function withoutOwnName(text: string, namespace: string): string {
-  const name = /^class (\w+)\(/.exec(text)?.[1];
-  if (name === undefined || /\n(?:class|def) /.test(text)) return text;
-  const own = `(self: ${namespace}.${name}`;
-  return [",", ")"].reduce((rest, next) => rest.replaceAll(own + next, "(self".padEnd(own.length) + next), text);
 }
 
 /** `name : type`, `name : Final[type] = value` and `__annotations__["name"] = type` as one. */

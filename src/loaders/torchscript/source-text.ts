@@ -155,6 +155,10 @@ class Place implements Location {
     this.#end = end;
   }
 
+  /** The same place of a copy of the text. */
+  in(source: SourceText): Place {
+    return new Place(source, this.#start, this.#end);
+  }
   get record(): string {
     return this.#source.record;
   }
@@ -176,4 +180,9 @@ class Place implements Location {
   excerpts(): Pick<TraceFrame, "code" | "original"> | undefined {
     return this.#source.internal ? undefined : this.#source.excerptsOf({ start: this.#start, end: this.#end });
   }
+}
+
+/** A place of code as that of `source`, a copy of the text that it is in. */
+export function placeIn(place: Location | undefined, source: SourceText): Location | undefined {
+  return place instanceof Place ? place.in(source) : place;
 }
