@@ -246,40 +246,27 @@ export interface SourceFunction {
   readonly source: SourceText;
 }
 
-/** The text of each definition, by the name that it defines. */
-let texts: Map<string, string[]> | undefined;
-const parsed = new Map<string, readonly SourceFunction[]>();
-
-function textsByName(): Map<string, string[]> {
-  const out = new Map<string, string[]>();
-  for (const [namespace, text] of [
-    ["aten", ATEN],
-    ["prim", PRIM],
-  ] as const) {
-    for (const definition of text.split(/^(?=def )/m)) {
-      const name = /^def (\w+)__\w*\(/.exec(definition)?.[1];
-      if (name === undefined) continue; // what stands before the first
-      const list = out.get(`${namespace}::${name}`);
-      if (list === undefined) out.set(`${namespace}::${name}`, [definition]);
-      else list.push(definition);
-    }
-  }
-  return out;
-}
-
 function parse(text: string, record: string): SourceFunction {
   const source = new SourceText(record, text);
   const [def] = parseFile(source).functions.values();
   return { def: def ?? unreachable(`${record} has no definition`), source };
 }
 
+const parsed = new Map<string, readonly SourceFunction[]>();
+
 /** The definitions of `aten::mul` and the like; they stand behind the schemas of that name. */
 export function builtinFunctionsOf(name: string): readonly SourceFunction[] {
   const known = parsed.get(name);
   if (known !== undefined) return known;
-  const list = ((texts ??= textsByName()).get(name) ?? []).map((text) => parse(text, `builtin ${name}`));
-  parsed.set(name, list);
-  return list;
+  const text = name.startsWith("aten::") ? ATEN : name.startsWith("prim::") ? PRIM : "";
+  const isItsOwn = (definition: string): boolean => {
+    const full = definition.slice(0, definition.indexOf("("));
+    return full.slice(0, full.lastIndexOf("__")) === name.slice("aten::".length);
+  };
+  const definitions = text.split("\ndef ").slice(1).filter(isItsOwn);
+  const functions = definitions.map((definition) => parse(`def ${definition}\n`, `builtin ${name}`));
+  parsed.set(name, functions);
+  return functions;
 }
 
 const UPGRADERS_BY_NAME = new Map(UPGRADERS.map((entry) => [entry[0], entry]));

@@ -391,7 +391,7 @@ export class CodeUnit implements Unit {
     const known = this.#graphs.get(def);
     if (known !== undefined) return graphFor(cls, source, known.cls, known.graph);
     const graph = lower(owner);
-    if (!this.#calls.has(owner) && isCopyable(graph)) this.#graphs.set(def, { cls, graph });
+    if (!this.#calls.has(owner) && isCopyable(cls, graph)) this.#graphs.set(def, { cls, graph });
     return graph;
   }
 

@@ -2,7 +2,7 @@
 
 import type { ClassType } from "../../ir/class-type.ts";
 import type { Block, Node, Value } from "../../ir/graph.ts";
-import type { Type } from "../../ir/type.ts";
+import { printType } from "../../ir/type.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { placeIn, type SourceText } from "./source-text.ts";
 
@@ -14,28 +14,9 @@ export function withoutOwnName(text: string, namespace: string): string {
   return [",", ")"].reduce((rest, next) => rest.replaceAll(own + next, "(self".padEnd(own.length) + next), text);
 }
 
-/** Whether a type can say nothing of the class of `self` but by being it. */
-function isPlain(type: Type): boolean {
-  switch (type.kind) {
-    case "List":
-    case "Optional":
-      return type.elem.kind !== "Class" && isPlain(type.elem);
-    case "Tuple":
-    case "NamedTuple":
-    case "Dict":
-    case "Union":
-    case "Future":
-    case "Await":
-    case "RRef":
-      return false;
-    default:
-      return true;
-  }
-}
-
-/** Whether `graphFor` can make another class's graph of this one. */
-export function isCopyable({ nodes }: Block): boolean {
-  return nodes.every((node) => node.blocks.length === 0 && node.results.every((result) => isPlain(result.type)));
+/** Whether `graphFor` can make another class's graph of a method of `cls`: types may be the class, and mention it no other way. */
+export function isCopyable(cls: ClassType, { nodes }: Block): boolean {
+  return nodes.every((node) => node.blocks.length === 0 && node.results.every(({ type }) => type === cls || !printType(type).includes(cls.name)));
 }
 
 /** The graph of a method of `from`, which is copyable, as that of the same method of `to`, a class of the same code in `source`. */
