@@ -166,15 +166,15 @@ export type Tree =
 
 /** Calls `visit` for every node of a block, nested ones after their owner. */
 export function walkNodes(block: Block, visit: (node: Node) => void): void {
-  const stack: Iterator<Node>[] = [block.nodes[Symbol.iterator]()];
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const next = top.next();
-    if (next.done === true) {
-      stack.pop();
+  const open = [{ block, next: 0 }];
+  for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+    const node = top.block.nodes[top.next++];
+    if (node === undefined) {
+      open.pop();
       continue;
     }
-    visit(next.value);
-    for (let i = next.value.blocks.length - 1; i >= 0; i--) stack.push((next.value.blocks[i] as Block).nodes[Symbol.iterator]());
+    visit(node);
+    for (let i = node.blocks.length - 1; i >= 0; i--) open.push({ block: node.blocks[i] as Block, next: 0 });
   }
 }
 

@@ -439,13 +439,14 @@ export class CodeUnit implements Unit {
   #refuseRecursion(): void {
     const done = new Set<FunctionDecl>();
     for (const start of this.#declared) {
+      if (done.has(start)) continue;
       const path: { readonly decl: FunctionDecl; readonly rest: Iterator<FunctionDecl> }[] = [];
       const onPath = new Set<FunctionDecl>();
       const enter = (decl: FunctionDecl): void => {
         path.push({ decl, rest: (this.#calls.get(decl) ?? new Set()).values() });
         onPath.add(decl);
       };
-      if (!done.has(start)) enter(start);
+      enter(start);
       for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
         const next = top.rest.next();
         if (next.done === true) {
