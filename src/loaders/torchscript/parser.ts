@@ -14,34 +14,21 @@ export const MAX_BLOCK_DEPTH = 200;
 const INT_MAX = 2n ** 63n - 1n;
 const INT_MIN = -(2n ** 63n);
 
-/** Binding power of infix operators; all are left-associative but `**`. */
+/** Infix operators by binding power; all are left-associative but `**`. */
+const OPERATORS: Readonly<Record<number, string>> = {
+  1: "or",
+  2: "and",
+  4: "== != < <= > >= is in not",
+  5: "|",
+  6: "^",
+  7: "&",
+  8: "<< >>",
+  9: "+ -",
+  10: "* / // % @",
+  12: "**",
+};
 const POWERS: ReadonlyMap<string, number> = new Map(
-  Object.entries({
-    or: 1,
-    and: 2,
-    "==": 4,
-    "!=": 4,
-    "<": 4,
-    "<=": 4,
-    ">": 4,
-    ">=": 4,
-    is: 4,
-    in: 4,
-    not: 4,
-    "|": 5,
-    "^": 6,
-    "&": 7,
-    "<<": 8,
-    ">>": 8,
-    "+": 9,
-    "-": 9,
-    "*": 10,
-    "/": 10,
-    "//": 10,
-    "%": 10,
-    "@": 10,
-    "**": 12,
-  }),
+  Object.entries(OPERATORS).flatMap(([power, operators]) => operators.split(" ").map((operator) => [operator, Number(power)])),
 );
 const NOT_POWER = 3;
 const UNARY_POWER = 11;
