@@ -91,6 +91,11 @@ async function codeOf(archive: Archive, limits: Limits): Promise<(record: string
   };
 }
 
+/** Apart from where the code is read, all of which it would keep. */
+function textIn(sourceOf: (record: string) => SourceText | undefined): (record: string) => string | undefined {
+  return (record) => sourceOf(record)?.text;
+}
+
 async function constantsOf(archive: Archive, unit: CodeUnit, options: TorchScriptOptions, limits: Limits): Promise<readonly Template[]> {
   const { reader, value } = await readObjects(archive, unit, "constants.pkl", "constants", options, limits);
   if (value.kind !== "tuple" && value.kind !== "list")
@@ -132,7 +137,7 @@ export async function loadTorchScript(source: Source, options: TorchScriptOption
       functions: unit.functions,
       root,
       extra: await extraOf(archive),
-      sourceText: (record) => sourceOf(record)?.text,
+      sourceText: textIn(sourceOf),
     };
     verifyProgram(program);
     return program;
