@@ -28,9 +28,10 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 227,000: kernels that a build prints ahead, where there is one; copies of a file of code are parsed once, schemas and definitions in the language when they are used
  *   (0.3 KB, for a fifth of the time until a `.pt` is loaded).
  * - 227,700: attributes that are looked at only where they may have changed (0.6 KB), and former results that are collected sooner.
- * - 228,100: graphs of copied methods are made once (0.3 KB, for a twentieth of the time until a `.pt` is loaded).
+ * - 229,000: graphs of copied methods are made once (0.3 KB, for a twentieth of the time until a `.pt` is loaded); computes in another order of loops, what kernels are printed
+ *   from as a text, products over all of the depth.
  */
-const LIMIT = 228_100;
+const LIMIT = 229_000;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
@@ -52,7 +53,7 @@ test("the ops of common networks come in one further step, without those of othe
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
   // 370,000 at first; sessions made ready for sizes, plans between growing sizes and finer shares for threads made it 375,000, without schemas that are not common.
-  expect(bytes).toBeLessThan(354_400);
+  expect(bytes).toBeLessThan(355_400);
 });
 
 /** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */
@@ -67,7 +68,7 @@ test("the first table of ops is a good part smaller than the common one, and bri
   expect(
     files.filter((file) => /bessel|temme|incomplete|orthogonal|numeric\/(?:svd|eigen|lu|gamma|fft|rejection)/.test(file.path)).map((file) => file.path),
   ).toEqual([]);
-  expect(bytes).toBeLessThan(297_500);
+  expect(bytes).toBeLessThan(298_700);
 });
 
 test("all overloads of a name are among the common families, or none", () => {
