@@ -17,6 +17,8 @@ export interface BenchArguments {
   readonly only: string;
   /** Only contestants whose names begin so. */
   readonly contestants: readonly string[] | undefined;
+  /** Processes of each contestant that load a model. */
+  readonly starts: number;
   readonly rounds: number;
   /** Milliseconds of one turn. */
   readonly ms: number;
@@ -25,10 +27,10 @@ export interface BenchArguments {
 
 export const USAGE = `usage: npm run bench                        small comparisons within the library
        npm run bench -- --models DIR [--peers [DIR]] [--python PATH] [--backends cpu,wasm,tfjs] [--threads 1,2]
-                        [--only TEXT] [--contestants A,B] [--rounds N] [--ms N] [--json FILE]
+                        [--only TEXT] [--contestants A,B] [--starts N] [--rounds N] [--ms N] [--json FILE]
 DIR holds folders of model.pt and model.onnx with model.json, inputs.npz and outputs.npz.`;
 
-const OPTIONS: ReadonlySet<string> = new Set(["models", "peers", "python", "backends", "threads", "only", "contestants", "rounds", "ms", "json"]);
+const OPTIONS: ReadonlySet<string> = new Set(["models", "peers", "python", "backends", "threads", "only", "contestants", "starts", "rounds", "ms", "json"]);
 
 /** Options as text; `--peers` alone has an empty one. @throws UsageError */
 function words(argv: readonly string[], known: ReadonlySet<string>, bare: ReadonlySet<string>): ReadonlyMap<string, string> {
@@ -79,6 +81,7 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments {
     threads: (list("threads") ?? ["1", "2"]).map((t) => positiveInteger(t, "threads")),
     only: given.get("only") ?? "",
     contestants: list("contestants"),
+    starts: positiveInteger(given.get("starts") ?? "3", "starts"),
     rounds: positiveInteger(given.get("rounds") ?? "8", "rounds"),
     ms: positiveInteger(given.get("ms") ?? "100", "ms"),
     json: given.get("json"),

@@ -36,7 +36,7 @@ async function models(dir: string, args: BenchArguments): Promise<void> {
   for (const model of readdirSync(dir).sort()) {
     if (!existsSync(join(dir, model, "model.json")) || !model.includes(args.only)) continue;
     console.log(`\n${model}`);
-    const own = await race(join(dir, model), model, entries, args.rounds, args.ms, (line) => console.log(line));
+    const own = await race(join(dir, model), model, entries, args, (line) => console.log(line));
     print(modelTable(own));
     rows.push(...own);
   }

@@ -22,10 +22,33 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 test("without words the micro comparisons run; models, peers and threads are read", () => {
   expect(parseBenchArguments([]).models).toBeUndefined();
-  const args = parseBenchArguments(["--models", "m", "--peers", "--threads", "1,4", "--backends", "wasm", "--json", "out.json", "--rounds", "3"]);
-  expect(args).toMatchObject({ models: "m", peers: { folder: undefined }, threads: [1, 4], backends: ["wasm"], json: "out.json", rounds: 3, ms: 100 });
+  const args = parseBenchArguments([
+    "--models",
+    "m",
+    "--peers",
+    "--threads",
+    "1,4",
+    "--backends",
+    "wasm",
+    "--json",
+    "out.json",
+    "--rounds",
+    "3",
+    "--starts",
+    "1",
+  ]);
+  expect(args).toMatchObject({
+    models: "m",
+    peers: { folder: undefined },
+    threads: [1, 4],
+    backends: ["wasm"],
+    json: "out.json",
+    starts: 1,
+    rounds: 3,
+    ms: 100,
+  });
   expect(parseBenchArguments(["--models", "m", "--peers", "there"]).peers).toEqual({ folder: "there" });
-  expect(parseBenchArguments(["--models", "m"])).toMatchObject({ peers: undefined, threads: [1, 2], backends: ["cpu", "wasm", "tfjs"] });
+  expect(parseBenchArguments(["--models", "m"])).toMatchObject({ peers: undefined, threads: [1, 2], backends: ["cpu", "wasm", "tfjs"], starts: 3 });
 });
 
 test("wrong words are refused", () => {

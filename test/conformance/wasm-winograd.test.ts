@@ -57,6 +57,32 @@ const geometry = fc.record({
   last: fc.boolean(),
 });
 
+/** Bytes of the memory that a convolution of one picture by 3 x 3 filters leaves in use, as many times as its filters have. */
+function held(channels: number, side: number): number {
+  const w = noise([channels, channels, 3, 3]);
+  const backend = wasm();
+  contextOf(backend).run({
+    kind: "convolve",
+    operands: [noise([1, channels, side, side]), asWeight(w)],
+    results: [Tensor.zeros([1, channels, side, side])],
+    scalars: [],
+    stride: [1, 1],
+    padBegin: [1, 1],
+    padEnd: [1, 1],
+    dilation: [1, 1],
+    groups: 1,
+    transposed: false,
+    accumulate: "f32",
+    epilogue: undefined,
+  });
+  return backend.live().bytes / w.storage.nbytes;
+}
+
+it("filters are kept in a form four times as large where that saves much of a run, not where it saves little", () => {
+  expect(held(128, 28)).toBeGreaterThan(4);
+  expect(held(512, 7)).toBeLessThan(3);
+});
+
 describe.each([
   ["tiles of 4 x 4", 2 ** 28],
   ["tiles of 2 x 2, where the larger ones' filters would not be kept", 58_000],

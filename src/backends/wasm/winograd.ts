@@ -28,6 +28,13 @@ const CYCLES = { step: 4.4, tile: 40, transform: { 2: 50, 4: 120 }, pack: 8 } as
 /** Multiply-adds in a cycle. */
 const LANES = 8;
 
+/**
+ * Cycles that a form of the filters has to save in a run for each of its bytes, where it is large. Making it takes two or three a byte, most of which the system takes for giving
+ * pages out: small planes of many channels would have a session wait longest for what they gain least by.
+ */
+const SAVES = 0.75;
+const LARGE_BYTES = 2 ** 20;
+
 interface Plan {
   readonly side: TileSide;
   readonly across: number;
@@ -245,10 +252,12 @@ export class Winograd {
     const unit = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
     if (g.kernel[0] !== 3 || g.kernel[1] !== 3 || !unit(g.stride) || !unit(g.dilation)) return undefined;
     let best: TileSide | undefined;
-    let least = 0.9 * directCycles(g);
+    const direct = directCycles(g);
+    let least = 0.9 * direct;
     for (const side of [4, 2] as const) {
-      const cycles = cyclesOf(g, side);
-      if (cycles < least && packed.fits(g.w, filterKey(g, 0, side), g.groups * filterBytes(g, side))) [best, least] = [side, cycles];
+      const [cycles, bytes] = [cyclesOf(g, side), filterBytes(g, side)];
+      const pays = bytes < LARGE_BYTES || g.batch * (direct - cycles) > SAVES * bytes;
+      if (cycles < least && pays && packed.fits(g.w, filterKey(g, 0, side), g.groups * bytes)) [best, least] = [side, cycles];
     }
     return best;
   }
