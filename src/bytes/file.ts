@@ -59,7 +59,7 @@ function fileError(cause: unknown, name: string): OpwiseError {
 }
 
 /**
- * A source over a file; a read opens it, reads what was asked, and closes it, unless the last small read brought it along. A file that
+ * A source over a file; a read opens it, reads what was asked, and has it closed when the turn is over, unless the last small read brought it along. A file that
  * changed since it was opened first is refused.
  * @throws missing-file, io-error
  */
@@ -88,10 +88,20 @@ export function fileSource(file: string, name: string = file): Source {
     throw new OpwiseError("io-error", `\`${name}\` changed while it was in use`, { where: { file: name }, hint: "open the model again" });
   };
   const endsEarly = (): OpwiseError => new OpwiseError("truncated", `\`${name}\` ends early`, { where: { file: name } });
+  let held: number | undefined;
+  /** The descriptor of this turn of the event loop: models are read in hundreds of small parts. */
+  const shared = (): number => {
+    if (held !== undefined) return held;
+    const fd = (held = opened());
+    queueMicrotask(() => {
+      held = undefined;
+      fs.closeSync(fd);
+    });
+    return fd;
+  };
   const fetchInto = (range: Range, target: Uint8Array): void => {
-    let fd: number | undefined;
     try {
-      fd = opened();
+      const fd = shared();
       for (let done = 0; done < range.length; ) {
         const got = fs.readSync(fd, target, done, Math.min(range.length - done, 1 << 30), range.offset + done);
         if (got === 0) throw endsEarly();
@@ -99,8 +109,6 @@ export function fileSource(file: string, name: string = file): Source {
       }
     } catch (cause) {
       throw fileError(cause, name);
-    } finally {
-      if (fd !== undefined) fs.closeSync(fd);
     }
   };
   const readAhead = readingAhead(fetchInto, size);

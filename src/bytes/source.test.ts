@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Source } from "../tensor/source.ts";
 import { bytesSource, checkSiblingPath, openSource, readAll, readInto, streamFrom, subSource } from "./source.ts";
 
@@ -56,6 +56,26 @@ describe("bytes and parts of them", () => {
 });
 
 describe("files", () => {
+  it("are open for a turn of the event loop, however many parts are read in it", async () => {
+    const path = join(folder, "parts.bin");
+    writeFileSync(path, new Uint8Array(400_000).fill(7));
+    const source = await openSource(path);
+    const fs = process.getBuiltinModule("node:fs");
+    const [opens, closes] = [vi.spyOn(fs, "openSync"), vi.spyOn(fs, "closeSync")];
+    const read = (offset: number): Uint8Array | undefined => source.readSync?.({ offset, length: 9 });
+    try {
+      for (const offset of [0, 100_000, 200_000, 300_000]) expect(read(offset)).toEqual(new Uint8Array(9).fill(7));
+      expect([opens.mock.calls.length, closes.mock.calls.length]).toEqual([1, 0]);
+      await Promise.resolve();
+      expect(closes.mock.calls.length).toBe(1);
+      read(0);
+      await Promise.resolve();
+      expect([opens.mock.calls.length, closes.mock.calls.length]).toEqual([2, 2]);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
   const file = join(folder, "model.onnx");
   writeFileSync(file, bytes);
   it("reads exactly the range asked for", async () => {
