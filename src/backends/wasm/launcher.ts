@@ -459,6 +459,7 @@ export class Launcher {
     const kernel = this.#kernelOf(program, `x${call.combine},${call.shape.length},${result.shape.length},${result.dtype},${ranks.join(",")}`, () =>
       scatterKernel(program, call.combine, result.dtype, call.shape.length, result.shape.length, ranks, this.#runtime),
     );
+    this.#runtime.placing.add(kernel);
     if (numelOf(call.shape) > 0) this.#launch(program, kernel, views, call.shape, views.map(byteStrides), call.scalars, addressOf);
   }
 }

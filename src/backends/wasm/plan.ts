@@ -190,16 +190,16 @@ function paired(segment: Segment, launcher: Launcher): { readonly whole: Segment
 /** Multiply-adds, some 25 ms of them, from which on a first run has fast code soon enough by itself: it takes 1.4 to 1.7 times a later one, of shorter plans twice. */
 const LONG = 1.25e9;
 /** Milliseconds after which no further kernel is warmed. */
-const WARM_MS = 12;
+const WARM_MS = 16;
 
 /**
  * Runs an invocation of each kernel (the last, which seldom is the largest), on whatever lies there: an engine begins to make fast code of a function when it has run
- * for a while, and does so on another thread. Those that were printed for the plan come last: most are small. Of these some are left out: those that read integers,
- * which may be places or counts, and those whose loops, or whose functions on the host (a polynomial's degree), go as often as what lies there says.
+ * for a while, and does so on another thread. Those that were printed for the plan come last: most are small. Of these some are left out: those that write at places
+ * which they read, and those whose loops, or whose functions on the host (a polynomial's degree), go as often as what lies there says.
  */
 function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
   const all = items.flatMap((item) => ("parts" in item ? item.parts.flat() : [item]));
-  const last = [...new Map(all.map((one) => [one.run, one])).values()].filter(({ program, run }) => isHarmless(program) && !runtime.callsHost(run));
+  const last = [...new Map(all.map((one) => [one.run, one])).values()].filter(({ program, run }) => isHarmless(program) && !runtime.placing.has(run) && !runtime.callsHost(run));
   const end = performance.now() + WARM_MS;
   for (const { run, args } of last.sort((a, b) => Number(a.program !== undefined) - Number(b.program !== undefined))) {
     if (performance.now() > end) return;
@@ -212,8 +212,6 @@ function warm(items: readonly TapeItem[], runtime: KernelRuntime): void {
 }
 
 function isHarmless(program: Program | undefined): boolean {
-  if (program === undefined) return true;
-  const { operands, outputs } = program;
-  const hasLoop = [...reachable(outputs.flatMap((output) => output.parts))].some((e) => e.op === "fold" && e.loop.count.op !== "const");
-  return !hasLoop && operands.every((dtype) => dtype === "float32");
+  const parts = program?.outputs.flatMap((output) => output.parts) ?? [];
+  return ![...reachable(parts)].some((e) => e.op === "fold" && e.loop.count.op !== "const");
 }

@@ -127,6 +127,8 @@ export class KernelRuntime {
   /** Bytes of printed kernels that call nothing on the host. */
   readonly #printed = new WeakMap<Invocation["run"], Uint8Array>();
   readonly #calling = new WeakSet<Invocation["run"]>();
+  /** Kernels that write at places which they read. */
+  readonly placing: WeakSet<Invocation["run"]> = new WeakSet();
   /** Tables lie elsewhere in each process. */
   #hasAskedTables = false;
 
