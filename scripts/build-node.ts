@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 import { type Form, printFamilies } from "../src/backends/wasm/dense.ts";
+import { features } from "../src/backends/wasm/features.ts";
 import { literalWords } from "../src/backends/wasm/literals.ts";
 import { sampleKernels } from "./kernel-samples.ts";
 
@@ -35,7 +36,9 @@ export async function aheadModule(): Promise<string> {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
   const table = (form: Form): string =>
     JSON.stringify(Object.fromEntries([...printFamilies(form)].map(([family, { bytes, needs }]) => [family, { text: text(bytes), needs }])));
-  const kernels = [...(await sampleKernels())].map(([identity, bytes]) => [identity, text(bytes)]);
+  // Samples are printed as this machine runs them.
+  const printed = features().fusedMultiplyAdd ? [...(await sampleKernels())] : [];
+  const kernels = printed.map(([identity, bytes]) => [identity, text(bytes)]);
   // The first backend of a process has a shared memory; when there is another, what prints kernels is fast.
   return `const own = ${table({ shared: false, fused: true })};
 const shared = ${table({ shared: true, fused: true })};
