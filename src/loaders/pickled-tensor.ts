@@ -149,7 +149,7 @@ export function refBytes(ref: StorageRef): number {
 }
 
 /** Reads a persistent id. @throws bad-pickle, bad-tensor */
-export function storageRef(id: PickleValue): StorageRef {
+function storageRef(id: PickleValue): StorageRef {
   const [kind, type, key, location, numel, view] = itemsOf(id);
   if (kind === undefined || type === undefined || key === undefined || location === undefined || numel === undefined || stringOf(kind) !== "storage") {
     throw new OpwiseError("bad-pickle", "a persistent id is not that of a storage", { wanted: '("storage", class, key, location, numel)' });

@@ -1,12 +1,11 @@
 /** The kernels that are not printed from programs: families of them, each a module that is compiled when one of its functions is first asked for. */
 
 import type { Callable } from "../../wasm/code.ts";
-import { type MemoryLimits, ModuleBuilder } from "../../wasm/module.ts";
+import { ModuleBuilder } from "../../wasm/module.ts";
 import { unreachable } from "../../tensor/error.ts";
 import { type AttentionFunctions, emitAttention } from "./attention.ts";
 import { type CellFunctions, emitCells } from "./cells.ts";
 import { type DepthwiseFunctions, emitDepthwise } from "./depthwise.ts";
-import { features } from "./features.ts";
 import { emitGemm, type GemmFunctions } from "./gemm.ts";
 import { ahead } from "./ahead.ts";
 import { type LinearMemory, limitsOf } from "./memory.ts";
@@ -71,9 +70,9 @@ export interface KernelModule<Kernels> {
   readonly kernels: Kernels;
 }
 
-function printModule(limits: MemoryLimits, fused: boolean, emit: (m: ModuleBuilder, fused: boolean) => void): Uint8Array<ArrayBuffer> {
+function printModule({ shared, fused }: Form, emit: (m: ModuleBuilder, fused: boolean) => void): Uint8Array<ArrayBuffer> {
   const builder = new ModuleBuilder();
-  builder.importMemory("env", "memory", limits);
+  builder.importMemory("env", "memory", limitsOf(shared));
   builder.importGlobal("env", "spill", "i32");
   emit(builder, fused);
   return builder.encode();
@@ -83,8 +82,8 @@ const instantiate = ({ memory }: LinearMemory, bytes: Uint8Array<ArrayBuffer>, i
   new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { ...imports, memory, spill: SPILL_START } }).exports;
 
 /** Compiles what `emit` adds to a module. */
-export function kernelModule<Kernels>(memory: LinearMemory, emit: (m: ModuleBuilder, fused: boolean) => void): KernelModule<Kernels> {
-  const bytes = printModule(limitsOf(memory.isShared), features().fusedMultiplyAdd, emit);
+export function kernelModule<Kernels>({ memory, form }: KernelRuntime, emit: (m: ModuleBuilder, fused: boolean) => void): KernelModule<Kernels> {
+  const bytes = printModule(form, emit);
   return { bytes, kernels: instantiate(memory, bytes, {}) as unknown as Kernels }; // exported under the names that the types have
 }
 
@@ -92,15 +91,15 @@ interface Print<F extends Family> extends PrintedFamily {
   readonly functions: Families[F];
 }
 
-/** Prints families for memories of these limits, each once, and what it imports before it. */
-function printer(limits: MemoryLimits, fused: boolean): (family: Family) => PrintedFamily {
+/** Prints families in a form, each once, and what it imports before it. */
+function printer(form: Form): (family: Family) => PrintedFamily {
   const prints: { [F in Family]?: Print<F> } = {};
   const print = <F extends Family>(family: F): Print<F> => {
     const known = prints[family];
     if (known !== undefined) return known;
     const needs: Family[] = [];
     const functions: Families[F][] = [];
-    const bytes = printModule(limits, fused, (m) => {
+    const bytes = printModule(form, (m, fused) => {
       const from = <G extends Family>(other: G): Families[G] => {
         needs.push(other);
         return imported(m, print(other).functions);
@@ -116,8 +115,8 @@ function printer(limits: MemoryLimits, fused: boolean): (family: Family) => Prin
 }
 
 /** All families, for `ahead.ts`. */
-export function printFamilies({ shared, fused }: Form): ReadonlyMap<Family, PrintedFamily> {
-  const print = printer(limitsOf(shared), fused);
+export function printFamilies(form: Form): ReadonlyMap<Family, PrintedFamily> {
+  const print = printer(form);
   return new Map(FAMILIES.map((family) => [family, print(family)]));
 }
 
@@ -126,7 +125,7 @@ type Functions = Readonly<Record<string, (...args: number[]) => void>>;
 /** The families of a backend, none of them compiled yet. */
 export function denseKernels(runtime: KernelRuntime): DenseKernels {
   const { memory, form } = runtime;
-  const print = printer(limitsOf(form.shared), form.fused);
+  const print = printer(form);
   const known = new Map<Family, Functions>();
   const imports: WebAssembly.ModuleImports = {};
   const compile = (family: Family): Functions => {

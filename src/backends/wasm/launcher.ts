@@ -33,7 +33,6 @@ import { type Packed, Products } from "./products.ts";
 import { runWidened, widened } from "./widened.ts";
 import { refusesWindow, runWindow } from "./windows.ts";
 import { isHalf } from "./halves.ts";
-import { features } from "./features.ts";
 import { onBits } from "./bits.ts";
 import { interchanged } from "./interchange.ts";
 import { boxesOf, inRanges, MOVED } from "./ranges.ts";
@@ -101,7 +100,6 @@ export class Launcher {
   readonly #forms = new WeakMap<Program, Form>();
   readonly #products: Products;
   readonly #convolutions: Convolutions;
-  readonly #fused = features().fusedMultiplyAdd;
 
   constructor(runtime: KernelRuntime) {
     this.#runtime = runtime;
@@ -263,7 +261,7 @@ export class Launcher {
     if (lanes === undefined) return this.#kernelOf(program, `m${rank}`, () => mapKernel(program, rank, this.#runtime));
     const isOwn = isVectorizable(program) || extension === undefined;
     return this.#kernelOf(program, `${isOwn ? "v" : "e"}${rank},${lanes.join(",")}`, () =>
-      isOwn ? vectorMapKernel(program, rank, lanes, this.#fused) : extension.mapKernel(program, rank, lanes),
+      isOwn ? vectorMapKernel(program, rank, lanes, this.#runtime.form.fused) : extension.mapKernel(program, rank, lanes),
     );
   }
 
@@ -411,8 +409,8 @@ export class Launcher {
     const lanes = along?.includes("strided") === true && !picks ? undefined : along;
     const kernel = this.#joiningKernelOf(program, combiner, `r${nk},${nr},${dtypes.join(",")},${loopOf.join(".")},${String(down)}/${String(lanes)}`, () =>
       down === undefined
-        ? reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#fused, this.#runtime)
-        : columnKernel(program, combiner, dtypes, nk, nr, down, this.#fused, this.#runtime),
+        ? reduceKernel(program, combiner, dtypes, nk, nr, loopOf, lanes, this.#runtime.form.fused, this.#runtime)
+        : columnKernel(program, combiner, dtypes, nk, nr, down, this.#runtime.form.fused, this.#runtime),
     );
     const strides = views.map((_, k) => (k < count ? [...(outer.strides[k] ?? []), ...(inner.strides[k] ?? [])] : (outer.strides[k] ?? [])));
     // A part does not know where in a kept axis it begins.

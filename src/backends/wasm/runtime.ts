@@ -265,7 +265,7 @@ export class KernelRuntime {
   /** A module that imports `functions`. What the kernel calls besides is added to them: the module is a draft then. */
   #print(emit: Emit, functions: Map<string, HostFunction>): ModuleBuilder {
     const module = new ModuleBuilder();
-    module.importMemory("env", "memory", limitsOf(this.memory.isShared));
+    module.importMemory("env", "memory", limitsOf(this.form.shared));
     const callables = new Map<string, Callable<readonly ValueType[], ValueType>>();
     for (const [key, fn] of functions) {
       const { params, result } = signatureOf(fn);

@@ -33,7 +33,7 @@ export interface Extension {
 
 export function extensionOf(toolkit: Toolkit, runtime: KernelRuntime, { dense }: Launcher): Extension {
   share(toolkit);
-  const { kernels, bytes } = kit.kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime.memory, (m, fused) => {
+  const { kernels, bytes } = kit.kernelModule<Omit<ExtendedKernels, keyof DenseKernels>>(runtime, (m, fused) => {
     emitIntegers(m);
     emitBlocks(m, fused);
     emitPools(m);
