@@ -103,7 +103,7 @@ describe("a session made ready for sizes", () => {
     expect(Number(x.data[1])).toBeCloseTo(Number(wave(4).data[1]) + 1, 5);
   });
 
-  it("writes at no place that lies in memory by chance, and looks where it may", async () => {
+  it("gathers and scatters by integers in a plan made ready, beside another session on the backend", async () => {
     const model = await script(
       method(`  def forward(self: __torch__.Net, x: Tensor, i: Tensor, t: Tensor) -> Tensor:
     y = torch.embedding(t, i)
@@ -111,7 +111,6 @@ describe("a session made ready for sizes", () => {
     return torch.add(torch.scatter(z, 0, torch.unsqueeze(i, 1), y), torch.index_select(t, 0, i))
 `),
     );
-    // Large integers where earlier models had their values: places that no plan may write to.
     const backend = wasm();
     const args = [wave(6, 5), Tensor.from([5, 0, 3, 3, 1, 2], [6], "int64"), wave(6, 5)];
     const used = await script(NET);
