@@ -14,10 +14,10 @@ const FLOPS_A_TRIP = SUMS * 4 * 2;
 const VECTOR = 16;
 
 export interface Limit {
-  /** GFLOP/s of multiply-adds in registers. */
-  readonly flops: number;
-  /** GB/s that are read and written while 4 MiB are copied: what fits the caches of most machines. */
-  readonly bytes: number;
+  /** A short run of nothing but multiply-adds in registers, and how many numbers it multiplies or adds. */
+  readonly flops: { readonly run: () => void; readonly amount: number };
+  /** A copy of 4 MiB, which fit the caches of most machines, and how many bytes that reads and writes. */
+  readonly bytes: { readonly run: () => void; readonly amount: number };
   /** Whether multiply and add are one instruction here. */
   readonly fused: boolean;
 }
@@ -63,24 +63,15 @@ function kernels(fused: boolean): { readonly sums: (trips: number) => number; re
   return exports as unknown as ReturnType<typeof kernels>; // exported under these names
 }
 
-/** The least milliseconds of some runs, after enough of them for the engine to have made the code fast. */
-function least(run: () => void, runs = 30): number {
-  let best = Infinity;
-  for (let i = 0; i < runs; i++) {
-    const started = performance.now();
-    run();
-    best = Math.min(best, performance.now() - started);
-  }
-  return best;
-}
+/** Enough for a clock to be exact. */
+const TRIPS = 200_000;
 
-export function measureLimit(): Limit {
+export function limitOfThread(): Limit {
   const fused = features().fusedMultiplyAdd;
   const { sums, copy } = kernels(fused);
-  const trips = 1_000_000;
   return {
-    flops: (trips * FLOPS_A_TRIP) / least(() => sums(trips)) / 1e6,
-    bytes: (2 * COPIED) / least(() => copy(0, COPIED, COPIED)) / 1e6,
+    flops: { run: () => void sums(TRIPS), amount: TRIPS * FLOPS_A_TRIP },
+    bytes: { run: () => copy(0, COPIED, COPIED), amount: 2 * COPIED },
     fused,
   };
 }

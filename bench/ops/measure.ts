@@ -1,6 +1,6 @@
 /**
- * `npm run bench:ops -- [--only TEXT] [--rounds N] [--ms N] [--json FILE]`: op by op on the wasm backend against TensorFlow.js' wasm engine, in turns, and against what this
- * engine can do at most. Neither side copies its results out. Results are checked against the cpu backend.
+ * `npm run bench:ops -- [--only TEXT] [--rounds N] [--ms N] [--json FILE]`: op by op on the wasm backend against TensorFlow.js' wasm engine and against what a thread of this
+ * engine can do at most, in turns. Neither side copies its results out. Results are checked against the cpu backend.
  */
 
 import { writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ import { optionsOf, positiveInteger } from "../arguments.ts";
 import { machine, machineLine } from "../machine.ts";
 import { digits, median, tableLines } from "../table.ts";
 import { CASES, type OpCase } from "./cases.ts";
-import { type Limit, measureLimit } from "./limit.ts";
+import { type Limit, limitOfThread } from "./limit.ts";
 
 /** TensorFlow.js on its wasm engine, one thread. */
 async function tensorflow(): Promise<typeof TF> {
@@ -67,10 +67,10 @@ interface Line {
   readonly name: string;
   readonly ms: { readonly median: number; readonly min: number };
   readonly tfjs: { readonly median: number; readonly min: number } | undefined;
-  /** GFLOP/s, Gop/s (of integers) or GB/s, and the share of the limit, which integers have none of here. */
+  /** GFLOP/s, Gop/s (of integers) or GB/s by the median, and the shares of the limit by medians and by least times; integers have no limit here. */
   readonly rate: number;
   readonly unit: "GFLOP/s" | "Gop/s" | "GB/s";
-  readonly share: number | undefined;
+  readonly share: { readonly median: number; readonly min: number } | undefined;
   readonly error: number;
 }
 
@@ -79,6 +79,9 @@ async function measure(one: OpCase, tf: typeof TF, limit: Limit, rounds: number,
   const theirs = one.tfjs?.(tf);
   const tasks: Record<string, () => void> = { ours: mine.run };
   if (theirs !== undefined) tasks["tfjs"] = () => tf.tidy(() => void theirs());
+  const { work } = one;
+  const most = "flops" in work ? limit.flops : "bytes" in work ? limit.bytes : undefined;
+  if (most !== undefined) tasks["limit"] = most.run;
   const samples: Record<string, number[]> = {};
   for (let round = 0; round < rounds; round++) {
     // Short turns, so that both meet what else the machine does.
@@ -94,22 +97,17 @@ async function measure(one: OpCase, tf: typeof TF, limit: Limit, rounds: number,
     median: median(samples[name] ?? []),
     min: (samples[name] ?? []).reduce((a, b) => Math.min(a, b), Infinity),
   });
-  const own = facts("ours");
-  const { work } = one;
-  const [amount, unit, most] =
-    "flops" in work
-      ? ([work.flops, "GFLOP/s", limit.flops] as const)
-      : "operations" in work
-        ? ([work.operations, "Gop/s", undefined] as const)
-        : ([work.bytes, "GB/s", limit.bytes] as const);
-  const rate = amount / own.median / 1e6;
+  const [own, best] = [facts("ours"), facts("limit")];
+  const [amount, unit] =
+    "flops" in work ? ([work.flops, "GFLOP/s"] as const) : "operations" in work ? ([work.operations, "Gop/s"] as const) : ([work.bytes, "GB/s"] as const);
+  const shareBy = (by: "median" | "min"): number => (amount / own[by]) * (best[by] / (most?.amount ?? NaN));
   return {
     name: one.name,
     ms: own,
     tfjs: theirs === undefined ? undefined : facts("tfjs"),
-    rate,
+    rate: amount / own.median / 1e6,
     unit,
-    share: most === undefined ? undefined : rate / most,
+    share: most === undefined ? undefined : { median: shareBy("median"), min: shareBy("min") },
     error: mine.error,
   };
 }
@@ -119,15 +117,14 @@ const rounds = positiveInteger(options.get("rounds") ?? "4", "rounds");
 const ms = positiveInteger(options.get("ms") ?? "50", "ms");
 const before = machine();
 console.log(machineLine(before));
-const limit = measureLimit();
-console.log(
-  `one thread at most: ${limit.flops.toFixed(1)} GFLOP/s (multiply-add is ${limit.fused ? "one instruction" : "two instructions"}), ${limit.bytes.toFixed(0)} GB/s copying 4 MiB\n`,
-);
+const limit = limitOfThread();
+console.log(`one thread, multiply-add is ${limit.fused ? "one instruction" : "two instructions"}; the limit: multiply-adds in registers, copying 4 MiB\n`);
 const tf = await tensorflow();
 const lines: Line[] = [];
 for (const one of CASES) if (one.name.includes(options.get("only") ?? "")) lines.push(await measure(one, tf, limit, rounds, ms));
+const percent = (share: number | undefined): string => (share === undefined ? "-" : `${(100 * share).toFixed(0)} %`);
 const table = tableLines(
-  ["op", "median ms", "min", "tfjs-wasm ms", "min", "ours / tfjs", "rate", "of the limit", "error"],
+  ["op", "median ms", "min", "tfjs-wasm ms", "min", "ours / tfjs", "rate", "of the limit", "min", "error"],
   lines.map((l) => [
     l.name,
     digits(l.ms.median),
@@ -136,10 +133,12 @@ const table = tableLines(
     l.tfjs === undefined ? "-" : digits(l.tfjs.min),
     l.tfjs === undefined ? "-" : digits(l.ms.median / l.tfjs.median),
     `${digits(l.rate)} ${l.unit.padEnd(7)}`,
-    l.share === undefined ? "-" : `${(100 * l.share).toFixed(0)} %`,
+    percent(l.share?.median),
+    percent(l.share?.min),
     `${l.error.toExponential(0)}${l.error <= 1e-4 ? "" : " WRONG"}`,
   ]),
 );
 console.log(table.join("\n"));
 const file = options.get("json");
-if (file !== undefined) writeFileSync(file, `${JSON.stringify({ machine: before, loadAfter: machine().load, limit, ops: lines }, undefined, 1)}\n`);
+if (file !== undefined)
+  writeFileSync(file, `${JSON.stringify({ machine: before, loadAfter: machine().load, fused: limit.fused, ops: lines }, undefined, 1)}\n`);
