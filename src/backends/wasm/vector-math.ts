@@ -37,6 +37,27 @@ export function polynomial(c: Code, fused: boolean, x: V128, coefficients: reado
   return sum;
 }
 
+/**
+ * The same by powers of the square: neighbours are joined first, none of them waiting for another, and half as many steps wait for the one before, which is what loops over
+ * vectors are bound by. Where several polynomials are under way at once, the square is a step more for nothing.
+ */
+function polynomialByPairs(c: Code, fused: boolean, x: V128, coefficients: readonly Literal[]): V128 {
+  const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
+  const join = (factor: () => Value<"v128">, by: V128, sum: () => Value<"v128">): V128 => c.hold(fma(c, fused, factor, () => c.get(by), sum));
+  const term = (k: number) => (): Value<"v128"> => (coefficients[k] ?? ZERO)(c);
+  const odd = coefficients.length % 2;
+  let sum = odd === 1 ? c.hold(term(0)()) : join(term(0), x, term(1));
+  for (let k = 2 - odd; k < coefficients.length; k += 2) {
+    const [higher, pair] = [sum, join(term(k), x, term(k + 1))];
+    sum = join(
+      () => c.get(higher),
+      square,
+      () => c.get(pair),
+    );
+  }
+  return sum;
+}
+
 const LOG2E = floatLiteral(Math.LOG2E);
 /** ln 2 in two parts: the first has so few bits that its products with exponents are exact. */
 const [LN2_HIGH, LN2_LOW, MINUS_LN2_HIGH, MINUS_LN2_LOW] = [
@@ -49,20 +70,19 @@ const [LN2_HIGH, LN2_LOW, MINUS_LN2_HIGH, MINUS_LN2_LOW] = [
 const [EXP_HIGHEST, EXP_LOWEST] = [floatLiteral(89), floatLiteral(-104)];
 /** The least argument whose exponential is a normal number. */
 const EXP_NORMAL = floatLiteral(-87.33654);
-/** e^r by powers of r from the sixth down, the least error for |r| to ln 2 / 2 with the last two being 1: 0.07 u. */
-const EXP = literals([1.381432e-3, 8.368852e-3, 4.16684e-2, 1.666652e-1, 4.9999994e-1, 1, 1]);
+/** (e^r - 1 - r) / r^2 by powers of r from the fourth down, the least error of e^r for |r| to ln 2 / 2: 0.07 u. */
+const EXP = literals([1.381432e-3, 8.368852e-3, 4.16684e-2, 1.666652e-1, 4.9999994e-1]);
 /** Added to a small number, this leaves the nearest integer in the lowest bits of the sum, plus `bias`. */
 const rounding = (bias: number): Literal => floatLiteral(1.5 * 2 ** 23 + bias);
 /** Twice the bias of an exponent: halves of the sum are biased exponents. */
 const [ROUND, ROUND_TWICE] = [rounding(127), rounding(254)];
 const EXPONENT = 23;
 
-/** `x = n ln 2 + r`: gives e^r, and n, biased as `round` says, as the lowest bits of `rounded`. `x` is overwritten. */
-function reduced(c: Code, fused: boolean, x: V128, round: Literal): { readonly power: V128; readonly rounded: V128 } {
+/** `x = n ln 2 + r`: gives e^r - 1, and n, biased as `round` says, as the lowest bits of `rounded`. `x` is overwritten. */
+function reduced(c: Code, fused: boolean, x: V128, round: Literal): { readonly above: V128; readonly rounded: V128 } {
+  const product = (a: () => Value<"v128">, b: () => Value<"v128">, sum: () => Value<"v128">): Value<"v128"> => fma(c, fused, a, b, sum);
   const rounded = c.hold(
-    fma(
-      c,
-      fused,
+    product(
       () => c.get(x),
       () => LOG2E(c),
       () => round(c),
@@ -72,34 +92,52 @@ function reduced(c: Code, fused: boolean, x: V128, round: Literal): { readonly p
   for (const part of [MINUS_LN2_HIGH, MINUS_LN2_LOW]) {
     c.set(
       x,
-      fma(
-        c,
-        fused,
+      product(
         () => c.get(n),
         () => part(c),
         () => c.get(x),
       ),
     );
   }
-  return { power: polynomial(c, fused, x, EXP), rounded };
+  const curve = polynomialByPairs(c, fused, x, EXP);
+  const above = c.hold(
+    product(
+      () => c.get(curve),
+      () => c.op("f32x4.mul", c.get(x), c.get(x)),
+      () => c.get(x),
+    ),
+  );
+  return { above, rounded };
+}
+
+/** `(1 + above) 2^n`, rounded once, where the lowest bits of `biased` are the exponent of 2^n. */
+function powerOf(c: Code, fused: boolean, above: V128, biased: Value<"v128">): Value<"v128"> {
+  const scale = c.hold(c.op("i32x4.shl", biased, c.i32(EXPONENT)));
+  return fma(
+    c,
+    fused,
+    () => c.get(above),
+    () => c.get(scale),
+    () => c.get(scale),
+  );
 }
 
 export const vectorExp: VectorFunction = (c, fused, input) => {
   // The pseudo-extrema are one instruction each, and keep NaN where it comes first.
   const x = c.hold(c.op("f32x4.pmax", c.op("f32x4.pmin", c.get(input), EXP_HIGHEST(c)), EXP_LOWEST(c)));
-  const { power, rounded } = reduced(c, fused, x, ROUND_TWICE);
+  const { above, rounded } = reduced(c, fused, x, ROUND_TWICE);
   // 2^n in two factors, so that subnormal results come out rounded once and 2^128 is infinite at last only.
   const half = c.hold(c.op("i32x4.shr_s", c.get(rounded), c.i32(1)));
-  c.set(power, c.op("f32x4.mul", c.get(power), c.op("i32x4.shl", c.get(half), c.i32(EXPONENT))));
-  return c.op("f32x4.mul", c.get(power), c.op("i32x4.shl", c.op("i32x4.sub", c.get(rounded), c.get(half)), c.i32(EXPONENT)));
+  const power = powerOf(c, fused, above, c.get(half));
+  return c.op("f32x4.mul", power, c.op("i32x4.shl", c.op("i32x4.sub", c.get(rounded), c.get(half)), c.i32(EXPONENT)));
 };
 
 /** exp of what is below 88, where results that are not normal may be 0: of weights and of gates. */
 export const vectorExpBelow: VectorFunction = (c, fused, input) => {
   const x = c.hold(c.get(input));
-  const { power, rounded } = reduced(c, fused, x, ROUND);
+  const { above, rounded } = reduced(c, fused, x, ROUND);
   const small = c.hold(c.op("f32x4.lt", c.get(input), EXP_NORMAL(c)));
-  return c.op("v128.andnot", c.op("f32x4.mul", c.get(power), c.op("i32x4.shl", c.get(rounded), c.i32(EXPONENT))), c.get(small));
+  return c.op("v128.andnot", powerOf(c, fused, above, c.get(rounded)), c.get(small));
 };
 
 const SQRT_HALF = floatLiteral(Math.SQRT1_2);
@@ -123,7 +161,7 @@ export const vectorLog: VectorFunction = (c, fused, input) => {
   c.set(exponent, c.op("f32x4.sub", c.get(exponent), c.op("v128.and", c.get(low), ONE(c))));
   c.set(x, c.op("f32x4.sub", c.op("f32x4.add", c.get(x), c.op("v128.and", c.get(low), c.get(x))), ONE(c)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
-  const sum = polynomial(c, fused, x, LOG);
+  const sum = polynomialByPairs(c, fused, x, LOG);
   c.set(sum, c.op("f32x4.mul", c.op("f32x4.mul", c.get(sum), c.get(x)), c.get(square)));
   c.set(
     sum,
@@ -178,7 +216,7 @@ function withSign(c: Code, size: Value<"v128">, x: V128): Value<"v128"> {
 export const vectorTanh: VectorFunction = (c, fused, x) => {
   const size = c.hold(c.op("f32x4.abs", c.get(x)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
-  const series = polynomial(c, fused, square, TANH);
+  const series = polynomialByPairs(c, fused, square, TANH);
   c.set(
     series,
     multiplyAdd(
@@ -199,11 +237,13 @@ export const vectorTanh: VectorFunction = (c, fused, x) => {
 const ERF_NEAR = literals([-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1]);
 const ERF_FAR = literals([-1.7285347e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1]);
 const ERF_BOUND = floatLiteral(0.927734375);
+/** From here on erf is 1: powers of what is infinite would have no sum. */
+const ERF_ONE = floatLiteral(4);
 
 export const vectorErf: VectorFunction = (c, fused, x) => {
   const size = c.hold(c.op("f32x4.abs", c.get(x)));
   const square = c.hold(c.op("f32x4.mul", c.get(x), c.get(x)));
-  const near = polynomial(c, fused, square, ERF_NEAR);
+  const near = polynomialByPairs(c, fused, square, ERF_NEAR);
   const times = (sum: V128, factor: V128, plus: V128): void =>
     c.set(
       sum,
@@ -216,7 +256,8 @@ export const vectorErf: VectorFunction = (c, fused, x) => {
       ),
     );
   times(near, size, size);
-  const far = polynomial(c, fused, size, ERF_FAR);
+  c.set(size, c.op("f32x4.pmin", c.get(size), ERF_ONE(c)));
+  const far = polynomialByPairs(c, fused, size, ERF_FAR);
   const negative = c.hold(c.op("f32x4.neg", c.get(size)));
   times(far, size, negative);
   const decay = c.hold(vectorExpBelow(c, fused, far));
