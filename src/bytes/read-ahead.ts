@@ -10,15 +10,17 @@ const AHEAD_BYTES = 32 * 1024;
 
 /** As `fetchInto`, which reads ranges of a file of `size` bytes; the last small read is kept with what it brought along. */
 export function readingAhead(fetchInto: ReadInto, size: number): ReadInto {
-  let ahead: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  const bytes = new Uint8Array(Math.min(AHEAD_BYTES, size));
+  // What of the file is in `bytes`.
+  let [from, end] = [0, 0];
   return (range, target) => {
     if (range.length > SMALL_BYTES) return fetchInto(range, target);
-    if (ahead === undefined || range.offset < ahead.offset || range.offset + range.length > ahead.offset + ahead.bytes.length) {
-      const bytes = new Uint8Array(Math.min(AHEAD_BYTES, size - range.offset));
-      fetchInto({ offset: range.offset, length: bytes.length }, bytes);
-      ahead = { offset: range.offset, bytes };
+    if (range.offset < from || range.offset + range.length > end) {
+      const length = Math.min(bytes.length, size - range.offset);
+      [from, end] = [0, 0]; // in case it fails
+      fetchInto({ offset: range.offset, length }, bytes);
+      [from, end] = [range.offset, range.offset + length];
     }
-    const at = range.offset - ahead.offset;
-    target.set(ahead.bytes.subarray(at, at + range.length));
+    target.set(bytes.subarray(range.offset - from, range.offset - from + range.length));
   };
 }
