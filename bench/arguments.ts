@@ -81,7 +81,7 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments {
     threads: (list("threads") ?? ["1", "2"]).map((t) => positiveInteger(t, "threads")),
     only: given.get("only") ?? "",
     contestants: list("contestants"),
-    starts: positiveInteger(given.get("starts") ?? "3", "starts"),
+    starts: positiveInteger(given.get("starts") ?? "5", "starts"),
     rounds: positiveInteger(given.get("rounds") ?? "8", "rounds"),
     ms: positiveInteger(given.get("ms") ?? "100", "ms"),
     json: given.get("json"),
