@@ -48,7 +48,7 @@ test("without words the micro comparisons run; models, peers and threads are rea
     ms: 100,
   });
   expect(parseBenchArguments(["--models", "m", "--peers", "there"]).peers).toEqual({ folder: "there" });
-  expect(parseBenchArguments(["--models", "m"])).toMatchObject({ peers: undefined, threads: [1, 2], backends: ["cpu", "wasm", "tfjs"], starts: 3 });
+  expect(parseBenchArguments(["--models", "m"])).toMatchObject({ peers: undefined, threads: [1, 2], backends: ["cpu", "wasm", "tfjs"], starts: 5 });
 });
 
 test("wrong words are refused", () => {
