@@ -57,6 +57,20 @@ function matmul(m: number, k: number, n: number): OpCase {
   };
 }
 
+/** By a weight, as the products of most models are. */
+function linear(m: number, k: number, n: number): OpCase {
+  return {
+    ...matmul(m, k, n),
+    name: `linear ${m} x ${k} x ${n}`,
+    op: "aten::linear",
+    args: () => [
+      noise(m, k),
+      weight(new Uint8Array(Float32Array.from({ length: n * k }, (_, i) => ((i * 48271) % 251) / 251 - 0.5).buffer), [n, k], "float32"),
+      null,
+    ],
+  };
+}
+
 function conv(kind: string, from: number, to: number, side: number, kernel: number, stride: number, groups = 1): OpCase {
   const out = Math.ceil(side / stride);
   const pad = (kernel - 1) / 2;
@@ -169,6 +183,8 @@ export const CASES: readonly OpCase[] = [
   matmul(128, 128, 128),
   matmul(512, 512, 512),
   matmul(1024, 1024, 1024),
+  linear(512, 512, 512),
+  linear(1024, 1024, 1024),
   matmul(128, 384, 1536),
   matmul(1, 1024, 4096),
   conv("conv2d", 64, 64, 56, 3, 1),
