@@ -309,6 +309,40 @@ describe("reductions", () => {
       { numRuns: 100 },
     );
   });
+
+  it("give a column the same bits, however many lie beside it", () => {
+    const shapes = fc.record({
+      planes: fc.integer({ min: 1, max: 3 }),
+      rows: fc.integer({ min: 2, max: 23 }),
+      columns: fc.integer({ min: 1, max: 45 }),
+      hole: fc.constantFrom(undefined, NaN, -0, Infinity),
+      seed: sizes(1000),
+    });
+    fc.assert(
+      fc.property(shapes, ({ planes, rows, columns, hole, seed }) => {
+        const x = noise([planes, rows, columns], seed);
+        if (hole !== undefined) x.data[columns >> 1] = hole;
+        const values = (t: Tensor): number[][] => {
+          const ctx = on(device);
+          const m = meanOf(ctx, t, [0, 1], "float32");
+          const all = [
+            sum(ctx, t, [0, 1], true),
+            m,
+            varianceOf(ctx, t, m, [0, 1], "float32"),
+            extremum(ctx, t, [0, 1], true, true),
+            extremum(ctx, t, [1], true, false),
+          ];
+          return all.map((r) => Array.from(r.data, Number));
+        };
+        const alone = Array.from({ length: columns }, (_, column) => values(viewOf(x, [planes, rows, 1], x.strides, column)));
+        values(x).forEach((of, k) => {
+          const one = alone.map((column) => column[k] ?? []);
+          expect(of).toEqual(Array.from({ length: of.length }, (_, i) => one[i % columns]?.[Math.floor(i / columns)]));
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
 
 describe("gathers", () => {
