@@ -90,22 +90,17 @@ export function normalise(ctx: Context, x: Tensor, mean: Tensor | null, invstd: 
  */
 export function normaliseByFactors(ctx: Context, x: Tensor, mean: Tensor, variance: Tensor, eps: number, weight: Tensor | null, bias: Tensor | null, out: Tensor): void {
   const { dtype } = x;
-  /** The function of vectors of channels that `build` makes, rounded at each step. */
-  const vector = (name: string, operands: readonly Tensor[], scalars: readonly number[], build: (...operands: Num[]) => Num): Tensor => {
-    const program = programs(`${name},${operands.length},${dtype}`, () => {
-      const result = build(...operands.map((_, slot) => operand(slot, dtype, dtype)));
-      return { name, operands: operands.map(() => dtype), scalars: scalars.map(() => computeType(dtype)), outputs: [{ dtype, parts: [result.re] }], messages: [] };
-    });
-    return map(ctx, program, operands, scalars)[0] ?? unreachable(name);
-  };
-  const factor = vector("factor", weight === null ? [variance] : [variance, weight], [eps], (v, w) => {
-    const invstd = (v ?? unreachable("variance")).add(new Num(scalar(0, computeType(dtype)))).sqrt().reciprocal();
-    return w === undefined ? invstd : invstd.mul(w);
+  const given = [variance, mean, weight, bias].filter((t) => t !== null);
+  const vectors = programs(`factor and shift,${weight !== null},${bias !== null},${dtype}`, () => {
+    const [v = unreachable("variance"), m = unreachable("mean"), ...others] = given.map((_, slot) => operand(slot, dtype, dtype));
+    const [w, b] = weight === null ? [undefined, others[0]] : others;
+    const invstd = v.add(new Num(scalar(0, computeType(dtype)))).sqrt().reciprocal();
+    const factor = w === undefined ? invstd : invstd.mul(w);
+    const shift = (b ?? factor.lit(0)).sub(m.mul(factor));
+    const outputs = [factor, shift].map((of) => ({ dtype, parts: [of.re] }));
+    return { name: "factor and shift", operands: given.map(() => dtype), scalars: [computeType(dtype)], outputs, messages: [] };
   });
-  const shift = vector("shift", bias === null ? [mean, factor] : [mean, factor, bias], [], (m, f, b) => {
-    const moved = (m ?? unreachable("mean")).mul(f ?? unreachable("factor"));
-    return (b ?? moved.lit(0)).sub(moved);
-  });
+  const [factor = unreachable("factor"), shift = unreachable("shift")] = map(ctx, vectors, given, [eps]);
   const program = programs(`factors,${dtype}`, () => {
     const result = operand(0, dtype, dtype).mul(operand(1, dtype, dtype)).add(operand(2, dtype, dtype));
     return { name: "normalise", operands: [dtype, dtype, dtype], scalars: [], outputs: [{ dtype, parts: [result.re] }], messages: [] };
