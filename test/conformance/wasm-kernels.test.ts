@@ -129,6 +129,17 @@ describe("attention", () => {
   });
 });
 
+/** The same as a weight, whose packed form is kept. */
+const lasting = (t: Tensor): Tensor => {
+  const bytes = t.storage.bytes().slice();
+  return new Tensor(
+    Storage.lazy(bytes.length, () => bytes),
+    t.dtype,
+    t.shape,
+    t.strides,
+  );
+};
+
 describe("products", () => {
   it("are what their definition gives, at any size, lying any way", () => {
     const orders = fc.constantFrom([0, 1], [1, 0]);
@@ -209,6 +220,21 @@ describe("products", () => {
     const whole = bits(0, rows);
     for (let from = 0; from < rows - 1; from++) {
       for (let count = 2; from + count <= rows; count++) expect(bits(from, count)).toEqual(whole.slice(from * columns, (from + count) * columns));
+    }
+  });
+
+  it("give the same bits whether columns are packed for one product, for many blocks of rows, or once for all", () => {
+    const [depth, columns] = [1030, 261];
+    const [x, w] = [noise([1030, depth], 1), noise([depth, columns], 2)];
+    const bits = (rows: number, right: Tensor): Uint32Array => {
+      const y = matmul(on(device), viewOf(x, [rows, depth], [depth, 1], 0), right);
+      void y.storage.sync();
+      return new Uint32Array(Float32Array.from(y.data, Number).buffer);
+    };
+    const many = bits(1030, w);
+    for (const rows of [3, 130, 512, 513]) {
+      expect(bits(rows, w)).toEqual(many.slice(0, rows * columns));
+      expect(bits(rows, lasting(w))).toEqual(many.slice(0, rows * columns));
     }
   });
 });
@@ -458,16 +484,6 @@ describe("products of integers", () => {
     const whole = (shape: readonly number[], dtype: "int8" | "uint8" | "int16", seed: number): Tensor => {
       const values = Array.from(noise(shape, seed).data, Number).map((x) => Math.round(x * { int8: 128, uint8: 255, int16: 32768 }[dtype]));
       return Tensor.from({ int8: Int8Array, uint8: Uint8Array, int16: Int16Array }[dtype].from(values), shape, dtype);
-    };
-    /** The same as a weight, whose packed form is kept. */
-    const lasting = (t: Tensor): Tensor => {
-      const bytes = t.storage.bytes().slice();
-      return new Tensor(
-        Storage.lazy(bytes.length, () => bytes),
-        t.dtype,
-        t.shape,
-        t.strides,
-      );
     };
     fc.assert(
       fc.property(shapes, ({ batch, rows, depth, columns, kept, left, right, order, seed }) => {

@@ -19,7 +19,7 @@ export const TALL = 6;
 /** Steps of depth that are summed up before they are added to the result: sums of more are less exact. */
 export const DEPTH = 512;
 /** Bytes of the columns that all rows are multiplied with before the next: they stay in a second cache, and a panel of rows in the first. */
-const GROUP_BYTES = 256 * 1024;
+export const GROUP_BYTES: number = 256 * 1024;
 
 /** How many rows of so many go in tall panels, the others in panels of 4, for the fewest rows that are filled up with zeros. */
 export function tallRows(rows: number): number {

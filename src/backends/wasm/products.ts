@@ -7,7 +7,7 @@ import type { View } from "../../tensor/tensor.ts";
 import type { DenseKernels } from "./dense.ts";
 import { FLOAT } from "./emit.ts";
 import type { Finish } from "./epilogue.ts";
-import { COLUMNS, DEPTH, ROWS } from "./gemm.ts";
+import { COLUMNS, DEPTH, GROUP_BYTES, ROWS } from "./gemm.ts";
 import type { Block, LinearMemory } from "./memory.ts";
 import { multiplyPanels, packInPanels, panelRanges, panelRows, tallOf } from "./panels.ts";
 import { evenly, inRanges, MOVED, type Range } from "./ranges.ts";
@@ -24,6 +24,10 @@ const MANY_BLOCKS = 8;
 const LEAST_ROWS = 16;
 /** Columns of a part where there are few rows: its result stays in the second cache over all of the depth. */
 const PART_COLUMNS = 128;
+/** Rows up to which columns that are packed for one product are packed by who multiplies them. */
+const FEW_ROWS = 4 * BLOCK_ROWS;
+/** Packed rows that go by each group of columns that is packed for one product: many, since the next block of rows packs it again. */
+const ROWS_BYTES = 8 * 2 ** 20;
 
 /** A packed form that has each panel where the operand has the panel's rows: it may take the operand's own place. */
 export interface Places {
@@ -111,8 +115,9 @@ export class Products {
         done(batch, 0, rows, 0, columns);
         return;
       }
-      const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       const finished = (row: number, high: number, column: number, wide: number): void => done(batch, row, high, column, wide);
+      if (columns >= 2 * PART_COLUMNS && rows <= FEW_ROWS && !packed.lasts(b)) return this.multiplyOnce(left, right, to, outStride, finished);
+      const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, finished);
     });
     this.#runtime.fork(batches * rows * columns * depth, parts);
@@ -193,28 +198,61 @@ export class Products {
       });
       return this.#runtime.fork(work, parts);
     }
-    // Few rows: they are packed in all their depth, and ranges of columns share them.
+    // Few rows: ranges of columns share them.
     for (const [row, high] of evenly(a.rows, blocks, panelRows())) {
-      const scratch = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
-      const rowsAt = (k: number): number => scratch.address + k * padded(high, ROWS) * FLOAT;
-      const packings: (() => void)[] = [];
-      for (let k = 0; k < depth; k += BLOCK_DEPTH) {
-        const deep = Math.min(BLOCK_DEPTH, depth - k);
-        for (const [first, count] of panelRanges(high, this.#runtime.partsFor(high * deep * MOVED))) {
-          const from = a.address + (row + first) * a.rowStride + k * a.columnStride;
-          packings.push(() => packInPanels(this.#dense, rowsAt(k) + first * deep * FLOAT, from, count, deep, a.rowStride, a.columnStride));
-        }
-      }
-      this.#runtime.fork(high * depth * MOVED, packings);
+      const { block, at } = this.#packRows(a, row, high, BLOCK_DEPTH);
       const share = high * columns * depth;
       const wanted = Math.max(Math.ceil(columns / PART_COLUMNS), this.#runtime.partsFor(share));
       const parts = evenly(columns, wanted, COLUMNS).map(([column, wide]) => (): void => {
-        for (let k = 0; k < depth; k += BLOCK_DEPTH) product(rowsAt(k), row, high, column, wide, k);
+        for (let k = 0; k < depth; k += BLOCK_DEPTH) product(at(k), row, high, column, wide, k);
         finished?.(row, high, column, wide);
       });
       this.#runtime.fork(share, parts);
-      this.#memory.free(scratch);
+      this.#memory.free(block);
     }
+  }
+
+  /** Rows by a matrix that is packed for this product alone: a group of columns at a time, which is in the second cache while all rows go by. */
+  multiplyOnce(a: Matrix, b: Matrix, to: number, outStride: number, finished?: (row: number, rows: number, column: number, columns: number) => void): void {
+    const { rows: depth, columns } = b;
+    const { gemm } = this.#dense;
+    const most = Math.max(BLOCK_ROWS, Math.floor(ROWS_BYTES / (depth * FLOAT)));
+    const group = Math.max(COLUMNS, Math.floor(GROUP_BYTES / (Math.min(depth, DEPTH) * FLOAT)));
+    for (const [row, high] of evenly(a.rows, Math.ceil(a.rows / most), panelRows())) {
+      const { block, at } = this.#packRows(a, row, high, DEPTH);
+      const work = high * columns * depth;
+      const wanted = Math.max(Math.ceil(columns / group), this.#runtime.partsFor(work));
+      const parts = evenly(columns, wanted, COLUMNS).map(([column, wide]) => (): void => {
+        const packed = this.#memory.allocate(padded(wide, COLUMNS) * Math.min(depth, DEPTH) * FLOAT);
+        for (let k = 0; k < depth; k += DEPTH) {
+          const deep = Math.min(DEPTH, depth - k);
+          gemm.packColumns(packed.address, b.address + column * b.columnStride + k * b.rowStride, wide, deep, b.columnStride, b.rowStride);
+          const panels = { address: at(k), tall: tallOf(high), depth: deep, k: 0 };
+          multiplyPanels(this.#dense, panels, [packed.address, to + row * outStride + column * FLOAT], [high, wide, deep], outStride, k > 0);
+        }
+        this.#memory.free(packed);
+        finished?.(row, high, column, wide);
+      });
+      this.#runtime.fork(work, parts);
+      this.#memory.free(block);
+    }
+  }
+
+  /** Panels of `high` rows over all of the depth; `at(k)` has those from step `k` on, a block of depth. */
+  #packRows(a: Matrix, row: number, high: number, blockDepth: number): { readonly block: Block; readonly at: (k: number) => number } {
+    const depth = a.columns;
+    const block = this.#memory.allocate(padded(high, ROWS) * depth * FLOAT);
+    const at = (k: number): number => block.address + k * padded(high, ROWS) * FLOAT;
+    const packings: (() => void)[] = [];
+    for (let k = 0; k < depth; k += blockDepth) {
+      const deep = Math.min(blockDepth, depth - k);
+      for (const [first, count] of panelRanges(high, this.#runtime.partsFor(high * deep * MOVED))) {
+        const from = a.address + (row + first) * a.rowStride + k * a.columnStride;
+        packings.push(() => packInPanels(this.#dense, at(k) + first * deep * FLOAT, from, count, deep, a.rowStride, a.columnStride));
+      }
+    }
+    this.#runtime.fork(high * depth * MOVED, packings);
+    return { block, at };
   }
 
   /**
