@@ -1,18 +1,15 @@
 /**
- * Bundles the package for Node: an entry point is one file with what it needs at once, and parts that are imported when a model needs them are a few more.
- * A file for each module, as bundlers want them, costs Node a third of a millisecond each: most of what it took to import opwise and to load a model.
- * Kernels that do not depend on a model are printed here, so that a process need not.
- * `npm run build` writes `dist/node`, which the condition `node` of `package.json` names.
+ * The package for Node: `npm run build` writes `dist/node`, which the condition `node` of `package.json` names. Its parts are scripts, not modules, so that what the engine makes of them
+ * can lie beside them (`node-parts.ts`): Node has that for modules only where the user asks for it, from version 22 on. An entry point is a module of names, as any other is.
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build, type Plugin } from "esbuild";
-import { type Form, printFamilies } from "../src/backends/wasm/dense.ts";
-import { features } from "../src/backends/wasm/features.ts";
-import { literalWords } from "../src/backends/wasm/literals.ts";
-import { sampleKernels } from "./kernel-samples.ts";
+import { Script } from "node:vm";
+import { build } from "esbuild";
+import { type Bundled, bundle, FOR_NODE, THREAD_WORKER } from "./bundle-node.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -25,99 +22,116 @@ const ENTRIES = {
   cli: "src/cli/main.ts",
 } as const;
 
-/** The kernels for machines with a fused multiply-add, which nearly all are, in the place of none. */
-const kernelsAhead: Plugin = {
-  name: "kernels-ahead",
-  setup: ({ onLoad }) => onLoad({ filter: /backends[\\/]wasm[\\/]ahead\.ts$/ }, async () => ({ loader: "js", contents: await aheadModule() })),
-};
+/** What a part calls what it is given: see `Body` in `node-parts.ts`. */
+const GIVEN = { part: "__part", later: "__later", require: "__require", url: "__url" } as const;
 
-/** The module that stands for `src/backends/wasm/ahead.ts` in bundles. */
-export async function aheadModule(): Promise<string> {
-  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
-  const table = (form: Form): string =>
-    JSON.stringify(Object.fromEntries([...printFamilies(form)].map(([family, { bytes, needs }]) => [family, { text: text(bytes), needs }])));
-  // Samples are printed as this machine runs them.
-  const printed = features().fusedMultiplyAdd ? [...(await sampleKernels())] : [];
-  const kernels = printed.map(([identity, bytes]) => [identity, text(bytes)]);
-  // The first backend of a process has a shared memory; when there is another, what prints kernels is fast.
-  return `const own = ${table({ shared: false, fused: true })};
-const shared = ${table({ shared: true, fused: true })};
-const kernels = ${JSON.stringify(Object.fromEntries(kernels))};
-const bytesOf = (text) => Buffer.from(text, "base64");
-export const ahead = {
-  literals: ${JSON.stringify(literalWords())},
-  family(name, form) {
-    const { text, needs } = (form.shared ? shared : own)[name];
-    return form.fused ? { bytes: bytesOf(text), needs } : undefined;
-  },
-  kernel(identity, form) {
-    return form.fused && form.shared && Object.hasOwn(kernels, identity) ? bytesOf(kernels[identity]) : undefined;
-  },
-};`;
+const partName = (name: string): string => name.replace(/^\.\/|\.js$/g, "").concat(".cjs");
+
+/** `a, b as c` of an import or an export: names before and behind. */
+const pairs = (list: string): (readonly [string, string])[] => [...list.matchAll(/([\w$]+)(?: as ([\w$]+))?/g)].map(([, one = "", other = one]) => [one, other] as const);
+/** The same as members of an object pattern, or of an object whose names come behind. */
+const members = (list: string, isObject: boolean): string =>
+  pairs(list)
+    .map(([one, other]) => (one === other ? one : isObject ? `${other}: ${one}` : `${one}: ${other}`))
+    .join(", ");
+
+const IMPORT = /^import (?:(?:(?<whole>[\w$]+)|\* as (?<all>[\w$]+)|\{(?<names>[^}]*)\}) from )?"(?<from>[^"]+)";$/gm;
+const EXPORT = /^export \{(?<names>[^}]*)\};$/gm;
+
+/** A module of a bundle as an expression that is a function: it gets what it imports, and gives what it exports. @throws for what no such function can be */
+export function scriptOf({ name, text, imports, exports }: Bundled): string {
+  const heads: string[] = [];
+  const seen = new Set<string>();
+  const exported: string[] = [];
+  const body = text
+    .replace(/^#!.*\n/, "")
+    .replace(IMPORT, (_, ...found) => {
+      const { whole, all, names, from } = found.at(-1) as Readonly<Record<"whole" | "all" | "names", string | undefined>> & { readonly from: string };
+      seen.add(from);
+      const value = from.startsWith("./") ? `${GIVEN.part}(${JSON.stringify(partName(from))})` : `${GIVEN.require}(${JSON.stringify(from)})`;
+      heads.push(names === undefined ? (whole ?? all) === undefined ? `${value};` : `const ${whole ?? all} = ${value};` : `const { ${members(names, false)} } = ${value};`);
+      return "";
+    })
+    .replace(EXPORT, (_, list: string) => {
+      exported.push(list);
+      return "";
+    })
+    .replace(/\bimport\("(\.\/[^"]+)"\)/g, (_, from: string) => `${GIVEN.later}(${JSON.stringify(partName(from))})`);
+  const fail = (why: string): never => {
+    throw new Error(`${name} can be no script: ${why}`);
+  };
+  if (seen.size !== imports.size || ![...seen].every((one) => imports.has(one))) fail(`it imports ${[...imports].join(", ")}, of which ${[...seen].join(", ")} were found`);
+  const given = exported.flatMap(pairs);
+  if (given.length !== exports.length || !given.every(([, known]) => exports.includes(known))) fail(`it exports ${exports.join(", ")}, of which ${given.map(([, known]) => known).join(", ")} were found`);
+  // A variable that gets its value later would be read too early.
+  for (const [own] of given) if (new RegExp(`^(?:var|let) ${own.replaceAll("$", "\\$")};$`, "m").test(body)) fail(`\`${own}\` changes after it has been imported`);
+  const script = `(function (${Object.values(GIVEN).join(", ")}) {
+"use strict";
+${heads.join("\n")}
+${body}
+return { ${exported.map((list) => members(list, true)).join(", ")} };
+})
+`;
+  void new Script(script, { filename: name }); // an `await` that no function is around is an error
+  return script;
 }
 
-const inSource = (file: string): string => join(ROOT, "src", file);
-
-/**
- * What pages fetch when they need it, and every model needs in Node: read with what asks for it. A file of its own costs more than what is in it, since the turn of the event loop that
- * it waits for comes when the rest of the model has been read.
- */
-const AT_ONCE: ReadonlySet<string> = new Set(["bytes/file.ts", "ops/registry.ts", "ops/core-families.ts"].map(inSource));
-/** What several loaders share, little of which would be a file for each set of them. */
-const WITH_LOADERS: readonly string[] = [
-  "ir/author.ts",
-  "ir/builder.ts",
-  "ir/onnx-domain.ts",
-  "ir/template-type.ts",
-  "ir/verifier.ts",
-  "loaders/author.ts",
-  "tensor/device.ts",
-].map(inSource);
-
-/** `import("./file.ts")` of a module of `AT_ONCE` as a promise of the module, which is then imported as others are; `WITH_LOADERS` where loaders are chosen. */
-const readAtOnce: Plugin = {
-  name: "read-at-once",
-  setup: ({ onLoad, onResolve }) => {
-    onResolve({ filter: /^at-once:/ }, ({ path }) => ({ path: path.slice("at-once:".length), sideEffects: true }));
-    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
-      const imports: string[] = [];
-      const contents = readFileSync(path, "utf8").replace(/(?<!typeof )\bimport\("([^"]+)"\)/g, (whole, name: string) => {
-        if (!AT_ONCE.has(join(dirname(path), name))) return whole;
-        imports.push(`import * as atOnce${imports.length} from "${name}";`);
-        return `Promise.resolve(atOnce${imports.length - 1})`;
-      });
-      if (path === inSource("loaders/load.ts")) for (const file of WITH_LOADERS) imports.push(`import ${JSON.stringify(`at-once:${file}`)};`);
-      return imports.length === 0 ? undefined : { contents: [contents, ...imports].join("\n"), loader: "ts" };
-    });
-  },
-};
-
-/** Bundles entry points (file name to source) into `folder`, which is emptied first. Names and lines stay as they are written: they are what Node shows of an error that nothing catches. */
-export async function bundleForNode(entries: Readonly<Record<string, string>>, folder: string): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const { outputFiles } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: { ...entries, "thread-worker": "src/backends/wasm/thread-worker.ts" }, // it lies beside whatever starts it
-    outdir: folder,
-    bundle: true,
-    splitting: true,
-    packages: "external",
-    format: "esm",
-    platform: "node",
-    target: "node20.19",
-    legalComments: "none",
-    logLevel: "error",
-    write: false,
-    plugins: [kernelsAhead, readAtOnce],
-  });
-  for (const { path, text } of outputFiles) writeFileSync(path, ownNames(text));
+/** @throws where files import each other: of two functions one would have to run first */
+function refuseCycles(files: readonly Bundled[]): void {
+  const byName = new Map(files.map((file) => [`./${file.name}`, file]));
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    if (path.includes(name)) throw new Error(`files import each other: ${[...path, name].join(" -> ")}`);
+    if (done.has(name)) return;
+    for (const next of byName.get(name)?.imports ?? []) if (byName.has(next)) visit(next, [...path, name]);
+    done.add(name);
+  };
+  for (const name of byName.keys()) visit(name, []);
 }
 
-/** esbuild calls a class that mentions itself `_Tensor` inside: consoles and stack traces would show that. */
-function ownNames(code: string): string {
-  return [...code.matchAll(/^var (\w+) = class _\1\b/gm)].reduce((text, [, name = ""]) => text.replace(new RegExp(`\\b_${name}\\b`, "g"), name), code);
+/** Writes the package's files for Node into the folder `to`, which is emptied first, and what this version of Node makes of them. */
+export async function packageForNode(to: string, entries: Readonly<Record<string, string>> = ENTRIES): Promise<void> {
+  const cache = join(ROOT, ".cache");
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, "package-")); // it runs, so it lies where its dependencies are found
+  try {
+    await write(folder, entries);
+    rmSync(to, { recursive: true, force: true });
+    cpSync(folder, to, { recursive: true });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  await bundleForNode(ENTRIES, process.argv[2] ?? join(ROOT, "dist/node"));
+async function write(folder: string, entries: Readonly<Record<string, string>>): Promise<void> {
+  mkdirSync(join(folder, "parts"));
+  const files = await bundle(entries, { "import.meta.url": GIVEN.url });
+  refuseCycles(files);
+  for (const file of files) {
+    writeFileSync(join(folder, "parts", partName(file.name)), scriptOf(file));
+    if (!file.isEntry) continue;
+    const head = /^#!.*\n/.exec(file.text)?.[0] ?? "";
+    const run = `part(${JSON.stringify(partName(file.name))})`;
+    const names = file.exports.length === 0 ? `${run};` : `export const { ${file.exports.join(", ")} } = ${run};`;
+    writeFileSync(join(folder, file.name), `${head}import { part } from "./parts.js";\n${names}\n`);
+  }
+  const modules = { parts: "scripts/node-parts.ts", "thread-worker": THREAD_WORKER };
+  await build({ ...FOR_NODE, entryPoints: modules, outdir: folder });
+  await keepCode(folder);
+}
+
+/** Has a process run the package in `folder` on samples, and keep there what this version of Node makes of it. */
+async function keepCode(folder: string): Promise<void> {
+  const program = join(folder, "keep-code.js");
+  await build({ ...FOR_NODE, entryPoints: [join(ROOT, "scripts/keep-code.ts")], outfile: program, external: ["./index.js", "./parts.js"] });
+  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+  rmSync(program);
+  if (status !== 0) throw new Error(`the package did not run on its samples:\n${stderr}`);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [what] = process.argv.slice(2);
+  const built = join(ROOT, "dist/node");
+  // For a release: the package that another version of Node has built gets this one's code besides.
+  await (what === "--code" ? keepCode(built) : packageForNode(what ?? built));
+}

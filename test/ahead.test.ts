@@ -1,7 +1,7 @@
 /** Kernels that the build for Node prints ahead: as a process prints them. */
 
 import { beforeAll, describe, expect, it } from "vitest";
-import { aheadModule } from "../scripts/build-node.ts";
+import { aheadModule } from "../scripts/bundle-node.ts";
 import { sampleKernels } from "../scripts/kernel-samples.ts";
 import type { Ahead } from "../src/backends/wasm/ahead.ts";
 import { printFamilies } from "../src/backends/wasm/dense.ts";

@@ -32,7 +32,7 @@ function filesBelow(dir: string): string[] {
 
 test("the package holds built code, its declarations and its papers, and nothing else", () => {
   const odd = filesBelow(target).filter(
-    (file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css))$/.test(file),
+    (file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css)|dist\/node\/(?:parts|code\/[\d.]+(?:\/relaxed-simd)?)\/[\w-]+\.cjs)$/.test(file),
   );
   expect(odd).toEqual([]);
   expect(filesBelow(target)).toEqual(
@@ -62,6 +62,57 @@ test("threads of the wasm backend start from the package", () => {
     backend.dispose();`;
   writeFileSync(join(folder, "app/threads.mjs"), code);
   expect(JSON.parse(execFileSync(process.execPath, ["threads.mjs"], { cwd: join(folder, "app"), encoding: "utf8" }))).toMatchObject({ running: 2 });
+});
+
+/** What a script of the application prints, of JSON. */
+function said(name: string, code: string, options: readonly string[] = []): unknown {
+  writeFileSync(join(folder, "app", name), code);
+  return JSON.parse(execFileSync(process.execPath, [...options, name], { cwd: join(folder, "app"), encoding: "utf8" }));
+}
+
+/** Runs a model of the package at `place`, and tells what comes out and what became of the code of each part. */
+const runOf = (place: string): string => `
+    import { load, Tensor, wasm } from "${place}/index.js";
+    import { scripts } from "${place}/parts.js";
+    const session = await (await load(${JSON.stringify(join(ROOT, "examples/shapes/model.pt"))})).session({ backend: wasm() });
+    const out = await session.forward(Tensor.from(Float32Array.from({ length: 2048 }, (_, i) => Math.sin(i)), [2, 1, 32, 32]));
+    const refused = [...scripts].filter(([, script]) => script.cachedDataRejected !== false).map(([name]) => name);
+    process.stdout.write(JSON.stringify({ out: [...out.data], refused, count: scripts.size }));`;
+
+test("the engine takes the code that the build kept for it, and gives the same without, or where it is something else", () => {
+  const own = said("kept.mjs", runOf("./node_modules/opwise/dist/node")) as { readonly out: number[]; readonly refused: string[]; readonly count: number }; // what the script printed
+  expect(own.count).toBeGreaterThan(5);
+  expect(own.refused).toEqual([]);
+  cpSync(join(target, "dist/node"), join(folder, "app/node_modules/other"), { recursive: true, dereference: true });
+  const code = join(folder, "app/node_modules/other/code", process.versions.v8.replace(/-.*/, ""));
+  rmSync(join(code, "relaxed-simd"), { recursive: true });
+  const all = readdirSync(code);
+  for (const name of all) cpSync(join(target, "dist/node/parts", name), join(code, name)); // no code at all
+  const foreign = said("foreign.mjs", runOf("./node_modules/other")) as typeof own;
+  expect(foreign.out).toEqual(own.out);
+  expect(foreign.refused).toHaveLength(own.count);
+  rmSync(code, { recursive: true });
+  const without = said("without.mjs", runOf("./node_modules/other")) as typeof own;
+  expect(without.out).toEqual(own.out);
+});
+
+test("in a realm of its own, as test runners make them, the package has the arrays of that realm", () => {
+  const code = `
+    import * as vm from "node:vm";
+    import { readFileSync } from "node:fs";
+    const context = vm.createContext({ process, URL, TextDecoder, WebAssembly, performance, setTimeout, clearTimeout, Buffer });
+    const link = async (specifier) => {
+      if (specifier.endsWith("parts.js")) return make(new URL("./node_modules/opwise/dist/node/parts.js", import.meta.url));
+      const all = await import(specifier);
+      return new vm.SyntheticModule(Object.keys(all), function () { for (const [name, value] of Object.entries(all)) this.setExport(name, value); }, { context });
+    };
+    const make = (url) => new vm.SourceTextModule(readFileSync(url, "utf8"), { context, identifier: url.href, initializeImportMeta: (meta) => { meta.url = url.href; } });
+    const entry = make(new URL("./node_modules/opwise/dist/node/core.js", import.meta.url));
+    await entry.link(link);
+    await entry.evaluate();
+    const tensor = entry.namespace.Tensor.from(vm.runInContext("Float32Array.of(1, 2)", context), [2]);
+    process.stdout.write(JSON.stringify(tensor.data.constructor === vm.runInContext("Float32Array", context)));`;
+  expect(said("realm.mjs", code, ["--experimental-vm-modules", "--no-warnings"])).toBe(true);
 });
 
 test("kernels that the build printed give the bits of those that a process prints", async () => {

@@ -5,7 +5,7 @@
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { bundleForNode } from "../../scripts/build-node.ts";
+import { bundleForNode } from "../../scripts/bundle-node.ts";
 
 const BUILT = join(import.meta.dirname, "../../.cache/bench-ops");
 

@@ -219,14 +219,19 @@ const words = process.argv.slice(2);
 const bisecting = words.includes("--git-bisect");
 const finish = (code: number): number => (bisecting && code >= 3 && code <= 7 ? 125 : code);
 
-try {
-  process.exitCode = finish(await main(words.filter((word) => word !== "--git-bisect")));
-} catch (error) {
-  const code = await exitCode(error, words[0]);
-  if (words.includes("--json") && !(error instanceof UsageError)) {
-    const { errorJson, resultJson } = await import("../debug/index.ts");
-    console.log(resultJson({ error: errorJson(error), exit: code }));
+/** No `await` at the top: the package for Node has this file as a script. */
+async function answer(): Promise<number> {
+  try {
+    return await main(words.filter((word) => word !== "--git-bisect"));
+  } catch (error) {
+    const code = await exitCode(error, words[0]);
+    if (words.includes("--json") && !(error instanceof UsageError)) {
+      const { errorJson, resultJson } = await import("../debug/index.ts");
+      console.log(resultJson({ error: errorJson(error), exit: code }));
+    }
+    console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : isOpwiseError(error) ? error.toString() : error);
+    return code;
   }
-  console.error(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : isOpwiseError(error) ? error.toString() : error);
-  process.exitCode = finish(code);
 }
+
+void answer().then((code) => (process.exitCode = finish(code)));

@@ -6,36 +6,73 @@ import type { Tensor } from "../../src/tensor/tensor.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Pickled attributes: strings, booleans, small non-negative ints, devices. */
-export type Attribute = string | number | boolean | { readonly device: string; readonly index: number };
+/** Pickled attributes: strings, booleans, small non-negative ints, devices, tensors of float32, modules of a class of the archive. */
+export type Attribute =
+  | string
+  | number
+  | boolean
+  | Tensor
+  | { readonly device: string; readonly index: number }
+  | { readonly module: string; readonly attributes: Readonly<Record<string, Attribute>> };
 
-function pickled(attributes: Readonly<Record<string, Attribute>>): Uint8Array {
-  const out: number[] = [0x80, 2, ...utf8("c__torch__\nNet\n"), 0x29, 0x81, 0x7d, 0x28];
+/** @param storages gets the bytes of tensors, in the order of their keys */
+function pickled(attributes: Readonly<Record<string, Attribute>>, storages: Uint8Array[]): Uint8Array {
+  const out: number[] = [0x80, 2];
+  const put = (text: string): void => void out.push(...utf8(text));
+  const int = (value: number): void => void out.push(0x4a, value & 255, (value >> 8) & 255, (value >> 16) & 255, value >> 24);
+  const tuple = (values: readonly number[]): void => {
+    put("(");
+    for (const value of values) int(value);
+    put("t");
+  };
   const write = (value: Attribute): void => {
     if (typeof value === "boolean") out.push(value ? 0x88 : 0x89);
     else if (typeof value === "number") out.push(0x4b, value);
     else if (typeof value === "string") out.push(0x58, value.length, 0, 0, 0, ...utf8(value));
-    else {
-      out.push(...utf8("ctorch\ndevice\n"), 0x28);
+    else if ("device" in value && "index" in value) {
+      put("ctorch\ndevice\n(");
       write(value.device);
       write(value.index);
-      out.push(0x74, 0x52);
+      put("tR");
+    } else if ("module" in value) module(value.module, value.attributes);
+    else {
+      put("ctorch._utils\n_rebuild_tensor_v2\n((");
+      write("storage");
+      put("ctorch\nFloatStorage\n");
+      write(String(storages.length));
+      write("cpu");
+      int(value.numel);
+      put("tQK\0");
+      tuple(value.shape);
+      tuple(value.strides);
+      out.push(0x89);
+      put("ccollections\nOrderedDict\n)RtR");
+      const { buffer, byteOffset, byteLength } = value.data;
+      storages.push(new Uint8Array(buffer, byteOffset, byteLength));
     }
   };
-  for (const [name, value] of Object.entries(attributes)) {
-    write(name);
-    write(value);
-  }
-  return Uint8Array.from([...out, 0x75, 0x62, 0x2e]);
+  const module = (name: string, members: Readonly<Record<string, Attribute>>): void => {
+    put(`c__torch__\n${name}\n`);
+    out.push(0x29, 0x81, 0x7d, 0x28);
+    for (const [key, value] of Object.entries(members)) {
+      write(key);
+      write(value);
+    }
+    out.push(0x75, 0x62);
+  };
+  module("Net", attributes);
+  return Uint8Array.from([...out, 0x2e]);
 }
 
 /** An archive whose root is `__torch__.Net` of the given class text, with attributes. */
 export function scriptArchive(code: string, attributes: Readonly<Record<string, Attribute>> = {}): Uint8Array {
+  const storages: Uint8Array[] = [];
   const records: Readonly<Record<string, Uint8Array>> = {
-    "data.pkl": pickled(attributes),
+    "data.pkl": pickled(attributes, storages),
     "constants.pkl": Uint8Array.of(0x80, 2, 0x29, 0x2e),
     version: utf8("3\n"),
     "code/__torch__.py": utf8(code),
+    ...Object.fromEntries(storages.map((bytes, i) => [`data/${i}`, bytes])),
   };
   return zipSync(Object.fromEntries(Object.entries(records).map(([name, bytes]): [string, Uint8Array] => [`net/${name}`, bytes])), { level: 0 });
 }
