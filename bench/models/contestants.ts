@@ -2,7 +2,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { bundleForNode } from "../../scripts/build-node.ts";
+import { build, type Plugin } from "esbuild";
+import { packageForNode } from "../../scripts/build-node.ts";
+import { FOR_NODE } from "../../scripts/bundle-node.ts";
 import type { BenchArguments } from "../arguments.ts";
 import { PEERS, packageFolder } from "./peers.ts";
 
@@ -17,10 +19,23 @@ export interface Entry {
 const ROOT = join(import.meta.dirname, "../..");
 const BUILT = join(ROOT, ".cache/bench");
 
-/** Bundles the contestants' program as the package is for Node, so that their processes hold no compiler and load what a user's would. Gives the script's path. */
+/** The front door's module as the package that lies beside the program. */
+const asPackage: Plugin = {
+  name: "as-package",
+  setup: (program) => program.onResolve({ filter: /\/src\/index\.ts$/ }, () => ({ path: "./opwise/index.js", external: true })),
+};
+
+/** Builds the package for Node, and the contestants' program, which imports it: their processes hold no compiler, and load what a user's would. Gives the script's path. */
 export async function buildContestant(): Promise<string> {
-  await bundleForNode({ contestant: join(import.meta.dirname, "contestant.ts") }, BUILT);
-  return join(BUILT, "contestant.js");
+  const script = join(BUILT, "contestant.js");
+  await packageForNode(join(BUILT, "opwise"));
+  await build({
+    ...FOR_NODE,
+    entryPoints: [join(import.meta.dirname, "contestant.ts")],
+    outfile: script,
+    plugins: [asPackage],
+  });
+  return script;
 }
 
 /** All contestants, ours first, and why others are not there. */

@@ -1,12 +1,10 @@
 /** Backends by name, for the runners: `cpu`, `cpu-composed` (its kernels as closures), `wasm`, `wasm2` (two threads), `tfjs` (its wasm engine), `tfjs-cpu`. */
 
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { cpu } from "../../src/backends/cpu/cpu.ts";
-import type { TensorFlow } from "../../src/backends/tfjs/tensorflow.ts";
 import { tfjs } from "../../src/backends/tfjs/tfjs.ts";
 import { wasm } from "../../src/backends/wasm/wasm.ts";
 import type { Backend } from "../../src/prims/backend.ts";
+import { tensorflow } from "./tensorflow.ts";
 
 export const BACKENDS: readonly string[] = ["cpu", "cpu-composed", "wasm", "wasm2", "tfjs", "tfjs-cpu"];
 
@@ -24,15 +22,5 @@ export async function makeBackend(name: string, options: { readonly threads?: nu
   if (name === "cpu") return cpu();
   if (name === "cpu-composed") return cpu({ print: false });
   if (name !== "tfjs" && name !== "tfjs-cpu") throw new Error(`no backend ${name}; there are ${BACKENDS.join(", ")}`);
-  const require = createRequire(import.meta.url);
-  const tf: TensorFlow & { setBackend(name: string): Promise<boolean>; ready(): Promise<void>; env(): { set(flag: string, value: boolean): void } } = require("@tensorflow/tfjs-core");
-  const engine = name === "tfjs" ? "wasm" : "cpu";
-  if (engine === "wasm") {
-    const wasm: { setWasmPaths(path: string): void } = require("@tensorflow/tfjs-backend-wasm");
-    wasm.setWasmPaths(join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist/"));
-  } else require("@tensorflow/tfjs-backend-cpu");
-  tf.env().set("IS_TEST", true); // keeps its advertisement for tfjs-node off the console
-  await tf.setBackend(engine);
-  await tf.ready();
-  return tfjs(tf);
+  return tfjs(await tensorflow(name === "tfjs" ? "wasm" : "cpu"));
 }
