@@ -23,12 +23,13 @@ const ENTRIES = {
 } as const;
 
 /** What a part calls what it is given: see `Body` in `node-parts.ts`. */
-const GIVEN = { part: "__part", later: "__later", require: "__require", url: "__url" } as const;
+const GIVEN = { part: "__part", later: "__later", require: "__require", load: "__load", url: "__url" } as const;
 
 const partName = (name: string): string => name.replace(/^\.\/|\.js$/g, "").concat(".cjs");
 
 /** `a, b as c` of an import or an export: names before and behind. */
-const pairs = (list: string): (readonly [string, string])[] => [...list.matchAll(/([\w$]+)(?: as ([\w$]+))?/g)].map(([, one = "", other = one]) => [one, other] as const);
+const pairs = (list: string): (readonly [string, string])[] =>
+  [...list.matchAll(/([\w$]+)(?: as ([\w$]+))?/g)].map(([, one = "", other = one]) => [one, other] as const);
 /** The same as members of an object pattern, or of an object whose names come behind. */
 const members = (list: string, isObject: boolean): string =>
   pairs(list)
@@ -49,22 +50,33 @@ export function scriptOf({ name, text, imports, exports }: Bundled): string {
       const { whole, all, names, from } = found.at(-1) as Readonly<Record<"whole" | "all" | "names", string | undefined>> & { readonly from: string };
       seen.add(from);
       const value = from.startsWith("./") ? `${GIVEN.part}(${JSON.stringify(partName(from))})` : `${GIVEN.require}(${JSON.stringify(from)})`;
-      heads.push(names === undefined ? (whole ?? all) === undefined ? `${value};` : `const ${whole ?? all} = ${value};` : `const { ${members(names, false)} } = ${value};`);
+      heads.push(
+        names === undefined
+          ? (whole ?? all) === undefined
+            ? `${value};`
+            : `const ${whole ?? all} = ${value};`
+          : `const { ${members(names, false)} } = ${value};`,
+      );
       return "";
     })
     .replace(EXPORT, (_, list: string) => {
       exported.push(list);
       return "";
     })
-    .replace(/\bimport\("(\.\/[^"]+)"\)/g, (_, from: string) => `${GIVEN.later}(${JSON.stringify(partName(from))})`);
+    .replace(/\bimport\("(\.\/[^"]+)"\)/g, (_, from: string) => `${GIVEN.later}(${JSON.stringify(partName(from))})`)
+    .replace(/\bimport\((?=\s*(?:\/\*.*?\*\/\s*)?[\w$]+\s*\))/g, `${GIVEN.load}(`);
   const fail = (why: string): never => {
     throw new Error(`${name} can be no script: ${why}`);
   };
-  if (seen.size !== imports.size || ![...seen].every((one) => imports.has(one))) fail(`it imports ${[...imports].join(", ")}, of which ${[...seen].join(", ")} were found`);
+  if (seen.size !== imports.size || ![...seen].every((one) => imports.has(one)))
+    fail(`it imports ${[...imports].join(", ")}, of which ${[...seen].join(", ")} were found`);
   const given = exported.flatMap(pairs);
-  if (given.length !== exports.length || !given.every(([, known]) => exports.includes(known))) fail(`it exports ${exports.join(", ")}, of which ${given.map(([, known]) => known).join(", ")} were found`);
+  if (given.length !== exports.length || !given.every(([, known]) => exports.includes(known)))
+    fail(`it exports ${exports.join(", ")}, of which ${given.map(([, known]) => known).join(", ")} were found`);
+  if (/\bimport\(/.test(body)) fail("it imports something in another way than by the name of a file, or of a variable");
   // A variable that gets its value later would be read too early.
-  for (const [own] of given) if (new RegExp(`^(?:var|let) ${own.replaceAll("$", "\\$")};$`, "m").test(body)) fail(`\`${own}\` changes after it has been imported`);
+  for (const [own] of given)
+    if (new RegExp(`^(?:var|let) ${own.replaceAll("$", "\\$")};$`, "m").test(body)) fail(`\`${own}\` changes after it has been imported`);
   const script = `(function (${Object.values(GIVEN).join(", ")}) {
 "use strict";
 ${heads.join("\n")}
@@ -124,7 +136,8 @@ async function write(folder: string, entries: Readonly<Record<string, string>>):
 async function keepCode(folder: string): Promise<void> {
   const program = join(folder, "keep-code.js");
   await build({ ...FOR_NODE, entryPoints: [join(ROOT, "scripts/keep-code.ts")], outfile: program, external: ["./index.js", "./parts.js"] });
-  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+  // Code is for the flags that the engine has: none.
+  const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8", env: { ...process.env, NODE_OPTIONS: "" } });
   rmSync(program);
   if (status !== 0) throw new Error(`the package did not run on its samples:\n${stderr}`);
 }

@@ -125,7 +125,13 @@ export async function bundle(entries: Readonly<Record<string, string>>, define: 
     const name = basename(path);
     const { imports = [], exports = [], entryPoint } = metafile.outputs[name] ?? {};
     const first = imports.filter(({ kind }) => kind === "import-statement").map((one) => (one.external === true ? one.path : `./${one.path}`));
-    return { name, text: ownNames(text), imports: new Set(first), exports, isEntry: Object.hasOwn(entries, name.replace(/\.js$/, "")) && entryPoint !== undefined };
+    return {
+      name,
+      text: ownNames(text),
+      imports: new Set(first),
+      exports,
+      isEntry: Object.hasOwn(entries, name.replace(/\.js$/, "")) && entryPoint !== undefined,
+    };
   });
 }
 

@@ -10,8 +10,14 @@ import { runInThisContext, Script } from "node:vm";
 
 /** What a part makes known, by name. */
 export type Exports = Readonly<Record<string, unknown>>;
-/** A part: it asks for others at once, or when it needs them, and for what is not the package's; `url` is where it seems to lie. */
-type Body = (part: (name: string) => Exports, later: (name: string) => Promise<Exports>, require: NodeJS.Require, url: string) => Exports;
+/** A part: it asks for others at once, or when it needs them, and likewise for what is not the package's; `url` is where it seems to lie. */
+type Body = (
+  part: (name: string) => Exports,
+  later: (name: string) => Promise<Exports>,
+  require: NodeJS.Require,
+  load: (specifier: string) => Promise<unknown>,
+  url: string,
+) => Exports;
 
 const code = new URL(`./code/${process.versions.v8.replace(/-.*/, "")}/`, import.meta.url); // builds of Node (`-node.38`) differ in no opcode
 /**
@@ -36,13 +42,14 @@ function codeOf(name: string, folder: URL): Buffer | undefined {
 }
 
 function scriptOf(name: string, source: string, filename: string): Script {
+  let script: Script | undefined;
   for (const folder of CODE) {
     const cachedData = codeOf(name, folder);
     if (cachedData === undefined) break;
-    const script = new Script(source, { filename, cachedData });
+    script = new Script(source, { filename, cachedData });
     if (script.cachedDataRejected === false) return script;
   }
-  return new Script(source, { filename });
+  return script ?? new Script(source, { filename });
 }
 
 function bodyOf(name: string): Body {
@@ -58,8 +65,9 @@ function bodyOf(name: string): Body {
 /** What a part makes known; it runs when it is first asked for. */
 export function part(name: string): Exports {
   let exports = known.get(name);
-  if (exports === undefined) known.set(name, (exports = bodyOf(name)(part, later, require, import.meta.url)));
+  if (exports === undefined) known.set(name, (exports = bodyOf(name)(part, later, require, load, import.meta.url)));
   return exports;
 }
 
 const later = async (name: string): Promise<Exports> => Promise.resolve(part(name));
+const load = async (specifier: string): Promise<unknown> => import(specifier);

@@ -32,7 +32,10 @@ function filesBelow(dir: string): string[] {
 
 test("the package holds built code, its declarations and its papers, and nothing else", () => {
   const odd = filesBelow(target).filter(
-    (file) => !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css)|dist\/node\/(?:parts|code\/[\d.]+(?:\/relaxed-simd)?)\/[\w-]+\.cjs)$/.test(file),
+    (file) =>
+      !/^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.*\.(?:js|d\.ts)|dist\/page\/(?:index\.html|style\.css)|dist\/node\/(?:parts|code\/[\d.]+(?:\/relaxed-simd)?)\/[\w-]+\.cjs)$/.test(
+        file,
+      ),
   );
   expect(odd).toEqual([]);
   expect(filesBelow(target)).toEqual(
@@ -94,6 +97,20 @@ test("the engine takes the code that the build kept for it, and gives the same w
   rmSync(code, { recursive: true });
   const without = said("without.mjs", runOf("./node_modules/other")) as typeof own;
   expect(without.out).toEqual(own.out);
+});
+
+test("a peer is found from where the package lies, wherever it runs", () => {
+  const peer = join(folder, "app/node_modules/@jsquash/webp");
+  mkdirSync(join(peer, "codec/dec"), { recursive: true });
+  writeFileSync(join(peer, "package.json"), '{"name":"@jsquash/webp","type":"module"}');
+  writeFileSync(join(peer, "codec/dec/webp_dec.js"), "export default async () => { throw new Error('the peer was here'); };");
+  writeFileSync(join(peer, "codec/dec/webp_dec.wasm"), "");
+  const code = `
+    import { loadDecoder } from "opwise";
+    process.chdir("/");
+    const error = await loadDecoder("webp").catch((e) => e);
+    process.stdout.write(JSON.stringify(String(error.cause?.message)));`;
+  expect(said("peer.mjs", code)).toBe("the peer was here");
 });
 
 test("in a realm of its own, as test runners make them, the package has the arrays of that realm", () => {

@@ -109,7 +109,12 @@ export interface GraphNode {
 }
 
 /** An ONNX model of nodes over float inputs and weights. */
-export function onnxGraph(nodes: readonly GraphNode[], inputs: readonly string[], outputs: readonly string[], weights: ReadonlyMap<string, Tensor>): Uint8Array {
+export function onnxGraph(
+  nodes: readonly GraphNode[],
+  inputs: readonly string[],
+  outputs: readonly string[],
+  weights: ReadonlyMap<string, Tensor>,
+): Uint8Array {
   const float = (name: string) => (w: MessageWriter) => w.string(1, name).message(2, (type) => type.message(1, (tensor) => tensor.int(1, 1)));
   return new MessageWriter()
     .int(1, 8)
@@ -120,7 +125,9 @@ export function onnxGraph(nodes: readonly GraphNode[], inputs: readonly string[]
           for (const name of outputs) node.string(2, name);
           node.string(4, op);
           for (const [name, value] of Object.entries(attributes ?? {})) {
-            node.message(5, (a) => (typeof value === "number" ? a.string(1, name).int(3, value).int(20, 2) : a.string(1, name).bytes(4, utf8(value)).int(20, 3)));
+            node.message(5, (a) =>
+              typeof value === "number" ? a.string(1, name).int(3, value).int(20, 2) : a.string(1, name).bytes(4, utf8(value)).int(20, 3),
+            );
           }
         });
       }
@@ -129,7 +136,9 @@ export function onnxGraph(nodes: readonly GraphNode[], inputs: readonly string[]
         graph.message(5, (w) => {
           for (const size of tensor.shape) w.int(1, size);
           const { buffer, byteOffset, byteLength } = tensor.data;
-          w.int(2, 1).string(8, name).bytes(9, new Uint8Array(buffer, byteOffset, byteLength));
+          w.int(2, 1)
+            .string(8, name)
+            .bytes(9, new Uint8Array(buffer, byteOffset, byteLength));
         });
       }
       for (const name of inputs) graph.message(11, float(name));
