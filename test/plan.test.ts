@@ -53,7 +53,7 @@ describe("a straight line of calls", () => {
     const [plan] = s.plans();
     expect(plan?.steps.length).toBeLessThan(plan?.recordedCalls ?? 0);
     const conv = plan?.steps.find((step) => step.what.kind === "convolve");
-    expect(conv?.nodes.map((n) => n.op)).toEqual(["aten::conv2d", "aten::add.Tensor", "aten::relu"]);
+    expect(conv?.nodes.map((n) => n.op)).toEqual(["aten::conv2d", "aten::add.Tensor", "aten::relu", "aten::cat"]);
   });
 
   it("joins maps whose memory is in another order than their axes, too", async () => {
@@ -146,6 +146,49 @@ describe("what is read of a copy", () => {
     return torch.add(torch.add(e, torch.cumsum(a, 1)), torch.cumsum(c, 1))
 `);
     expect(written.planned).toBe(written.plain);
+  });
+});
+
+describe("a value that is copied whole into a larger one", () => {
+  const runOf = async (body: string, result: string, plan: boolean | PlanOptions): Promise<{ readonly text: string; readonly copies: number }> => {
+    const s = await onWasm(await script(method(`  def forward(self: __torch__.Net, x: Tensor) -> ${result}:\n${body}`)), plan);
+    await s.forward(wave(4, 6));
+    return {
+      text: textOf(await s.forward(wave(4, 6))),
+      copies: s.plans()[0]?.steps.filter(({ what }) => what.kind === "map" && what.program.name === "copy").length ?? NaN,
+    };
+  };
+  const both = async (body: string, result = "Tensor"): Promise<number> => {
+    const [planned, plain] = [await runOf(body, result, true), await runOf(body, result, false)];
+    expect(planned.text).toBe(plain.text);
+    return planned.copies;
+  };
+
+  it("is computed there, with whatever reads it on the way, and so is what that one is copied into", async () => {
+    const caches = `    a = torch.cumsum(torch.cat([torch.cumsum(x, 0), x], 0), 1)
+    b = torch.cat([torch.cumsum(x, 1), torch.cumsum(torch.slice(a, 0, 2, 4), 0)], 0)
+    c = torch.cumsum(torch.slice(a, 0, 1, 7), 0)
+`;
+    expect(await both(`${caches}    return torch.stack([torch.cat([b, c], 0), torch.cat([c, b], 0)], 0)\n`)).toBe(5); // x, which is the caller's, and b and c, which go to two places each; not what is stacked, nor its parts
+    expect(await both(`${caches}    return torch.cat([torch.slice(a, 0, 0, 3), torch.slice(a, 0, 3, 8), b], 0)\n`)).toBe(1); // x
+  });
+
+  it("is copied where a part of it goes elsewhere, where it leaves, is written again, or has to wait", async () => {
+    const part = "    a = torch.cumsum(x, 0)\n    b = torch.cumsum(x, 1)\n";
+    expect(await both(`${part}    return torch.cat([torch.slice(a, 0, 1, 4), torch.slice(a, 0, 0, 1), b], 0)\n`)).toBe(2);
+    expect(await both(`${part}    return (torch.cat([a, b], 0), a)\n`, "Tuple[Tensor, Tensor]")).toBe(1);
+    expect(await both(`${part}    c = torch.cat([a, b], 0)\n    d = torch.add_(torch.select(a, 0, 1), 7)\n    return (c, torch.cumsum(a, 1))\n`, "Tuple[Tensor, Tensor]")).toBe(1);
+    expect(await both(`${part}    c = torch.zeros([8, 6])\n    d = torch.copy_(torch.slice(c, 0, 0, 4), b)\n    e = torch.cumsum(c, 0)\n    f = torch.copy_(torch.slice(c, 0, 0, 4), a)\n    return (c, e)\n`, "Tuple[Tensor, Tensor]")).toBeGreaterThan(0);
+    expect(await both(`${part}    c = torch.zeros([8, 6])\n    e = torch.cumsum(c, 0)\n    f = torch.copy_(torch.slice(c, 0, 4, 8), a)\n    return (c, e, b)\n`, "Tuple[Tensor, Tensor, Tensor]")).toBeGreaterThan(0);
+  });
+
+  it("keeps zeros that nothing writes", async () => {
+    const copies = await both(`    z = torch.zeros([4, 6])
+    w = torch.copy_(torch.slice(z, 0, 1, 3), torch.slice(torch.cumsum(x, 0), 0, 0, 2))
+    y = torch.cumsum(z, 0)
+    return torch.cat([torch.cumsum(x, 1), z, y], 0)
+`);
+    expect(copies).toBe(1); // into z, which then is no whole
   });
 });
 

@@ -30,8 +30,9 @@ const LOADER = "src/loaders/torchscript/loader.ts";
  * - 227,700: attributes that are looked at only where they may have changed (0.6 KB), and former results that are collected sooner.
  * - 229,000: graphs of copied methods are made once (0.3 KB, for a twentieth of the time until a `.pt` is loaded); computes in another order of loops, what kernels are printed
  *   from as a text, products over all of the depth.
+ * - 229,900: parts of what is concatenated are computed where they go (0.7 KB, for a tenth of a decoder's step), and columns of one product packed a group at a time.
  */
-const LIMIT = 229_000;
+const LIMIT = 229_900;
 
 test("a page that loads TorchScript models and runs them on wasm fetches less than the limit before the ops", async () => {
   const { bytes, files } = await pageSize();
@@ -53,7 +54,7 @@ test("the ops of common networks come in one further step, without those of othe
   const { bytes, files } = await pageSize(undefined, [LOADER, "src/ops/common-families.ts"]);
   expect(files.some((file) => file.path === "src/ops/aten/convolution.ts")).toBe(true);
   // 370,000 at first; sessions made ready for sizes, plans between growing sizes and finer shares for threads made it 375,000, without schemas that are not common.
-  expect(bytes).toBeLessThan(355_400);
+  expect(bytes).toBeLessThan(356_300);
 });
 
 /** `aten::add` of `aten::add_.Tensor`: overloads and forms are looked up by it. */
@@ -68,7 +69,7 @@ test("the first table of ops is a good part smaller than the common one, and bri
   expect(
     files.filter((file) => /bessel|temme|incomplete|orthogonal|numeric\/(?:svd|eigen|lu|gamma|fft|rejection)/.test(file.path)).map((file) => file.path),
   ).toEqual([]);
-  expect(bytes).toBeLessThan(298_700);
+  expect(bytes).toBeLessThan(299_600);
 });
 
 test("all overloads of a name are among the common families, or none", () => {

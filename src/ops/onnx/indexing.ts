@@ -7,22 +7,31 @@ import { computeType, type Program } from "../../prims/program.ts";
 import { reshaped, transposed } from "../../prims/views.ts";
 import { OpwiseError } from "../../tensor/error.ts";
 import { numelOf } from "../../tensor/shape.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { type Tensor, viewOf } from "../../tensor/tensor.ts";
 import { boundedIndex, gatherAt, indexSelect, scatterInto } from "../aten/indexing.ts";
 import { addOf, axes, loadIndex, loadParts, memo, size, subOf } from "../aten/memo.ts";
 import { coordinatesOf, countOf } from "../aten/nonzero.ts";
 import { firstSorted } from "../aten/sorting.ts";
 import { type OnnxCall, type OnnxOp, onnxOp } from "./define.ts";
-import { axisOf, integerAt, type Reading, tensorAt } from "./inputs.ts";
+import { axisOf, integerAt, integersOf, type Reading, tensorAt } from "./inputs.ts";
 import { computeOf } from "./programs.ts";
 
 const programs = memo<Program>();
 const OUT_OF_RANGE = ["index is out of bounds for its dimension"];
 
-function gather(ctx: Context, call: OnnxCall): Tensor {
+function* gather(ctx: Context, call: OnnxCall): Reading<Tensor> {
   const [x, indices] = [tensorAt(call, 0), tensorAt(call, 1)];
   const axis = axisOf(call.attributes.int("axis", 0), x.rank);
   if (x.rank === 0) throw new OpwiseError("shape-mismatch", "Gather from a tensor without axes");
+  // One index that the file has is PyTorch's `select`: a view. Any other may differ from run to run, and is not read here.
+  if (indices.rank === 0 && indices.storage.hasSource) {
+    yield indices;
+    const [given = 0] = integersOf(indices);
+    const size = x.shape[axis] ?? 0;
+    const at = given < 0 ? given + size : given;
+    const rest = (values: readonly number[]): number[] => values.filter((_, i) => i !== axis);
+    if (at >= 0 && at < size) return viewOf(x, rest(x.shape), rest(x.strides), x.offset + at * (x.strides[axis] ?? 0));
+  }
   return gatherAt(
     ctx,
     x,
@@ -205,7 +214,7 @@ function tensorScatter(ctx: Context, call: OnnxCall): Tensor {
 }
 
 export const indexingOps: readonly OnnxOp[] = [
-  onnxOp("Gather", { 1: { run: gather } }),
+  onnxOp("Gather", { 1: { reads: gather } }),
   onnxOp("GatherElements", { 11: { run: gatherElements } }),
   onnxOp("GatherND", { 11: { run: gatherND } }),
   onnxOp("Scatter", { 9: { run: scatterElements } }),

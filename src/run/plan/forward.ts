@@ -5,21 +5,21 @@ import { isContiguous, numelOf } from "../../tensor/shape.ts";
 import type { Step, StraightLine } from "./region.ts";
 
 /** A copy that holds so far: elements `[to, to + count)` of one storage are those from `from` on of another. */
-interface Copy {
+export interface Copy {
   readonly source: View;
   readonly result: View;
   readonly count: number;
 }
 
 /** The elements of its storage that a view touches lie in `[first, end)`. */
-function extent(view: View): readonly [number, number] {
+export function extent(view: View): readonly [number, number] {
   if (numelOf(view.shape) === 0) return [view.offset, view.offset];
   const last = view.shape.reduce((at, size, axis) => at + (size - 1) * (view.strides[axis] ?? 0), view.offset);
   return [view.offset, last + 1];
 }
 
 /** The copy that a step is, where source and result are whole ranges in the same order. */
-function copyOf({ what }: Step): Copy | undefined {
+export function copyOf({ what }: Step): Copy | undefined {
   if (what.kind !== "map" || what.operands.length !== 1 || what.results.length !== 1) return undefined;
   const [source] = what.operands;
   const [result] = what.results;

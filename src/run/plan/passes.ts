@@ -9,6 +9,7 @@ import { isDense } from "./flow.ts";
 import { joinMaps, mergeBehind, runEpilogues } from "./fuse.ts";
 import { writeInPlace } from "./in-place.ts";
 import { layOutPlanes } from "./layout.ts";
+import { placeParts } from "./place.ts";
 import type { StraightLine } from "./region.ts";
 import { rename } from "./rename.ts";
 
@@ -21,8 +22,9 @@ import { rename } from "./rename.ts";
  * - `join`: maps one after another become one.
  * - `epilogue`: maps behind a product or a convolution run on its parts while these are in a cache; a copy into a concatenation is such a map.
  * - `inplace`: a map writes over an operand that nothing reads any more.
+ * - `place`: what is copied whole into a range of a larger value is computed there.
  */
-export const PASSES = ["rename", "layout", "forward", "dead", "fold", "join", "epilogue", "inplace"] as const;
+export const PASSES = ["rename", "layout", "forward", "dead", "fold", "join", "epilogue", "inplace", "place"] as const;
 /** Passes after which results round differently: left out unless named. */
 export const ROUNDING: readonly PassName[] = ["fold"];
 export type PassName = (typeof PASSES)[number];
@@ -39,7 +41,7 @@ export async function loadPasses(): Promise<void> {
   fold = (line, backend) => foldAffine(line, backend, tools);
 }
 
-const RUN: Readonly<Record<PassName, Pass>> = { rename, layout: layOutPlanes, forward, dead: dropDead, fold: (line, backend) => fold?.(line, backend) ?? line, join: joinMaps, epilogue: runEpilogues, inplace: writeInPlace };
+const RUN: Readonly<Record<PassName, Pass>> = { rename, layout: layOutPlanes, forward, dead: dropDead, fold: (line, backend) => fold?.(line, backend) ?? line, join: joinMaps, epilogue: runEpilogues, inplace: writeInPlace, place: placeParts };
 
 export function passes(line: StraightLine, backend: Backend, without: readonly PassName[]): StraightLine {
   return PASSES.filter((name) => !without.includes(name)).reduce((now, name) => RUN[name](now, backend), line);
