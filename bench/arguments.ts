@@ -82,7 +82,7 @@ export function parseBenchArguments(argv: readonly string[]): BenchArguments {
     only: given.get("only") ?? "",
     contestants: list("contestants"),
     starts: positiveInteger(given.get("starts") ?? "5", "starts"),
-    rounds: positiveInteger(given.get("rounds") ?? "16", "rounds"),
+    rounds: positiveInteger(given.get("rounds") ?? "24", "rounds"),
     ms: positiveInteger(given.get("ms") ?? "100", "ms"),
     json: given.get("json"),
   };
