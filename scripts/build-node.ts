@@ -102,12 +102,12 @@ function refuseCycles(files: readonly Bundled[]): void {
 }
 
 /** Writes the package's files for Node into the folder `to`, which is emptied first, and what this version of Node makes of them. */
-export async function packageForNode(to: string, entries: Readonly<Record<string, string>> = ENTRIES): Promise<void> {
+export async function packageForNode(to: string): Promise<void> {
   const cache = join(ROOT, ".cache");
   mkdirSync(cache, { recursive: true });
   const folder = mkdtempSync(join(cache, "package-")); // it runs, so it lies where its dependencies are found
   try {
-    await write(folder, entries);
+    await write(folder);
     rmSync(to, { recursive: true, force: true });
     cpSync(folder, to, { recursive: true });
   } finally {
@@ -115,9 +115,9 @@ export async function packageForNode(to: string, entries: Readonly<Record<string
   }
 }
 
-async function write(folder: string, entries: Readonly<Record<string, string>>): Promise<void> {
+async function write(folder: string): Promise<void> {
   mkdirSync(join(folder, "parts"));
-  const files = await bundle(entries, { "import.meta.url": GIVEN.url });
+  const files = await bundle(ENTRIES, { "import.meta.url": GIVEN.url });
   refuseCycles(files);
   for (const file of files) {
     writeFileSync(join(folder, "parts", partName(file.name)), scriptOf(file));
@@ -135,7 +135,7 @@ async function write(folder: string, entries: Readonly<Record<string, string>>):
 /** Has a process run the package in `folder` on samples, and keep there what this version of Node makes of it. */
 async function keepCode(folder: string): Promise<void> {
   const program = join(folder, "keep-code.js");
-  await build({ ...FOR_NODE, entryPoints: [join(ROOT, "scripts/keep-code.ts")], outfile: program, external: ["./index.js", "./parts.js"] });
+  await build({ ...FOR_NODE, entryPoints: [join(ROOT, "scripts/keep-code.ts")], outfile: program });
   // Code is for the flags that the engine has: none.
   const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8", env: { ...process.env, NODE_OPTIONS: "" } });
   rmSync(program);

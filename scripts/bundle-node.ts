@@ -87,7 +87,7 @@ const readAtOnce: Plugin = {
 };
 
 /** What Node runs the same, whoever bundles it. */
-export const FOR_NODE: BuildOptions & { readonly write?: never } = {
+export const FOR_NODE: BuildOptions = {
   absWorkingDir: ROOT,
   bundle: true,
   packages: "external",
@@ -123,14 +123,14 @@ export async function bundle(entries: Readonly<Record<string, string>>, define: 
   });
   return outputFiles.map(({ path, text }) => {
     const name = basename(path);
-    const { imports = [], exports = [], entryPoint } = metafile.outputs[name] ?? {};
+    const { imports = [], exports = [] } = metafile.outputs[name] ?? {};
     const first = imports.filter(({ kind }) => kind === "import-statement").map((one) => (one.external === true ? one.path : `./${one.path}`));
     return {
       name,
       text: ownNames(text),
       imports: new Set(first),
       exports,
-      isEntry: Object.hasOwn(entries, name.replace(/\.js$/, "")) && entryPoint !== undefined,
+      isEntry: Object.hasOwn(entries, name.replace(/\.js$/, "")),
     };
   });
 }

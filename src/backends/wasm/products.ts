@@ -116,7 +116,7 @@ export class Products {
         return;
       }
       const finished = (row: number, high: number, column: number, wide: number): void => done(batch, row, high, column, wide);
-      if (columns >= 2 * PART_COLUMNS && rows <= FEW_ROWS && !packed.lasts(b)) return this.multiplyOnce(left, right, to, outStride, finished);
+      if (columns >= 2 * PART_COLUMNS && rows <= FEW_ROWS && !packed.lasts(b)) return this.#multiplyOnce(left, right, to, outStride, finished);
       const key = `columns/${b.strides[0] === 0 ? 0 : batch}/${b.shape.join(",")}/${b.strides.join(",")}/${b.offset}`;
       this.multiply(left, this.#columns(b, key, right, packed).address, to, outStride, columns, depth, finished);
     });
@@ -213,7 +213,7 @@ export class Products {
   }
 
   /** Rows by a matrix that is packed for this product alone: a group of columns at a time, which is in the second cache while all rows go by. */
-  multiplyOnce(a: Matrix, b: Matrix, to: number, outStride: number, finished?: (row: number, rows: number, column: number, columns: number) => void): void {
+  #multiplyOnce(a: Matrix, b: Matrix, to: number, outStride: number, finished: (row: number, rows: number, column: number, columns: number) => void): void {
     const { rows: depth, columns } = b;
     const { gemm } = this.#dense;
     const most = Math.max(BLOCK_ROWS, Math.floor(ROWS_BYTES / (depth * FLOAT)));
@@ -231,7 +231,7 @@ export class Products {
           multiplyPanels(this.#dense, panels, [packed.address, to + row * outStride + column * FLOAT], [high, wide, deep], outStride, k > 0);
         }
         this.#memory.free(packed);
-        finished?.(row, high, column, wide);
+        finished(row, high, column, wide);
       });
       this.#runtime.fork(work, parts);
       this.#memory.free(block);
